@@ -1,0 +1,85 @@
+"""What becomes of each delivery of a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from schemas.events import ChangeEvent
+from schemas.reasons import Refusal
+
+__all__ = ["Outcome", "Plan", "Rejected", "Tally", "plan_batch"]
+
+Tally = Counter[tuple[str, str, "Outcome"]]
+
+
+class Outcome(StrEnum):
+    """What became of one delivery."""
+
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    DISCARDED = "discarded"
+    QUARANTINED = "quarantined"
+
+
+class Rejected(NamedTuple):
+    """A delivery that can't be taken, whole, with the reason; `shop` is `?` where it is unreadable."""
+
+    shop: str
+    domain: str
+    refusal: Refusal
+    body: bytes
+    routing_key: str
+    content_type: str
+    headers: dict[str, object]
+    redelivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A batch sorted into outcomes: per domain the newest event of each key, in key order.
+
+    `tally` counts what is already certain; whether a winner is applied only the database can say.
+    """
+
+    apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
+    discard: dict[str, list[ChangeEvent]] = field(default_factory=dict)
+    quarantine: list[Rejected] = field(default_factory=list)
+    tally: Tally = field(default_factory=Counter)
+
+
+def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, str], bool]) -> Plan:
+    """Sorts a batch by the switches (`stops(shop, domain)`); of one key only the newest event remains.
+
+    An event that is older than another of its key in the batch is superseded, as it would be a batch later.
+    """
+    plan = Plan()
+    off: dict[tuple[str, str], bool] = {}
+    newest: dict[tuple[str, str, tuple[object, ...]], ChangeEvent] = {}
+    for item in batch:
+        if isinstance(item, Rejected):
+            plan.quarantine.append(item)
+            plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
+            continue
+        scope = (item.shop, item.domain)
+        if scope not in off:
+            off[scope] = stops(*scope)
+        if off[scope]:
+            plan.tally[item.shop, item.domain, Outcome.DISCARDED] += 1
+        key = (item.domain, item.shop, item.key)
+        known = newest.get(key)
+        if known is None:
+            newest[key] = item
+            continue
+        if (item.version, item.event_id) > (known.version, known.event_id):
+            newest[key] = item
+        if not off[scope]:
+            plan.tally[item.shop, item.domain, Outcome.SUPERSEDED] += 1
+    for key in sorted(newest):
+        event = newest[key]
+        chosen = plan.discard if off[event.shop, event.domain] else plan.apply
+        chosen.setdefault(event.domain, []).append(event)
+    return plan

@@ -1,0 +1,189 @@
+"""When something is off, and what a pause or a resume changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from schemas.control import ANY, Command, Result, StillOff
+from schemas.registry import DOMAIN_NAMES
+
+__all__ = ["Decision", "Scope", "Switch", "Switches", "decide", "effective", "expire"]
+
+Scope = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One switch: the scope it stands over, whether it is off, since when, until when, who and why."""
+
+    shop: str
+    domain: str
+    off: bool
+    reason: str
+    by: str
+    since: datetime | None
+    until: datetime | None
+    epoch: int
+    changed_at: datetime
+
+    @property
+    def scope(self) -> Scope:
+        """The shop and the domain, each possibly `*`."""
+        return self.shop, self.domain
+
+    def expired(self, now: datetime) -> bool:
+        """Whether a pause has run past its end."""
+        return self.off and self.until is not None and self.until <= now
+
+    def touches(self, shop: str, domain: str) -> bool:
+        """Whether the two scopes share anything."""
+        return (self.shop == shop or ANY in (self.shop, shop)) and (
+            self.domain == domain or ANY in (self.domain, domain)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Every switch as it was read, at the epoch and the moment (the database's clock) of the reading."""
+
+    epoch: int
+    now: datetime
+    by_scope: Mapping[Scope, Switch]
+
+    @property
+    def expired(self) -> list[Switch]:
+        """The pauses that have run past their end and still have to be ended."""
+        return [switch for switch in self.by_scope.values() if switch.expired(self.now)]
+
+    @property
+    def off(self) -> list[Switch]:
+        """The switches that stop something now."""
+        return [switch for switch in self.by_scope.values() if switch.off and not switch.expired(self.now)]
+
+    def stops(self, shop: str, domain: str) -> bool:
+        """Whether any switch over this shop and domain is off."""
+        scopes = ((shop, domain), (shop, ANY), (ANY, domain), (ANY, ANY))
+        found = (self.by_scope.get(scope) for scope in scopes)
+        return any(switch is not None and switch.off and not switch.expired(self.now) for switch in found)
+
+    def still_off(self, scopes: Iterable[Scope]) -> tuple[StillOff, ...]:
+        """The switches that stop some part of these scopes."""
+        wanted = list(scopes)
+        return tuple(
+            StillOff.model_construct(
+                shop=switch.shop,
+                domain=switch.domain,
+                reason=switch.reason,
+                by=switch.by,
+                since=switch.since,
+                until=switch.until,
+            )
+            for switch in sorted(self.off, key=lambda each: each.scope)
+            if any(switch.touches(shop, domain) for shop, domain in wanted)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What comes of a command: its result, the error if refused, and the switches to write."""
+
+    result: Result
+    error: str | None
+    changes: tuple[Switch, ...]
+
+    @classmethod
+    def refused(cls, error: str) -> Decision:
+        """A command that changes nothing, with why."""
+        return cls("refused", error, ())
+
+
+def decide(command: Command, switches: Switches, *, repeated: bool) -> Decision:
+    """What a pause or a resume does to the switches as they are now."""
+    if repeated:
+        return Decision("unchanged", None, ())
+    error = _expired(command, switches) or _stale(command, switches)
+    if error is not None:
+        return Decision.refused(error)
+    change = _pause if command.action == "pause" else _resume
+    changes = tuple(new for scope in command.scopes if (new := change(command, scope, switches)) is not None)
+    if not any(_turned(new, switches) for new in changes):
+        return Decision("unchanged", None, changes)
+    return Decision("off" if command.action == "pause" else "on", None, changes)
+
+
+def expire(switches: Switches) -> tuple[Switch, ...]:
+    """The switches to write for the pauses that have run past their end."""
+    return tuple(
+        replace(switch, off=False, since=None, until=None, epoch=switches.epoch + 1, changed_at=switches.now)
+        for switch in switches.expired
+    )
+
+
+def effective(switches: Switches, shops: Iterable[str]) -> dict[str, dict[str, Literal["on", "off"]]]:
+    """What is on and off in the end, for every shop and domain."""
+    return {
+        shop: {domain: "off" if switches.stops(shop, domain) else "on" for domain in DOMAIN_NAMES}
+        for shop in sorted(shops)
+    }
+
+
+def _expired(command: Command, switches: Switches) -> str | None:
+    until = command.message.until
+    if until is None or until > switches.now:
+        return None
+    return f"expired: until ({until.isoformat()}) is not in the future; it is {switches.now.isoformat()} now"
+
+
+def _stale(command: Command, switches: Switches) -> str | None:
+    for scope in command.scopes:
+        last = switches.by_scope.get(scope)
+        if last is not None and command.issued_at is not None and command.issued_at < last.changed_at:
+            return (
+                f"stale: issued at {command.issued_at.isoformat()}, before the last change of shop {scope[0]}, "
+                f"domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it anew"
+            )
+    return None
+
+
+def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
+    last, until = switches.by_scope.get(scope), command.message.until
+    if last is not None and last.off and not last.expired(switches.now):
+        # A pause that was acknowledged holds to its end: a second one may only move the end out.
+        later = last.until is not None and (until is None or until > last.until)
+        return replace(last, until=until, epoch=switches.epoch + 1, changed_at=switches.now) if later else None
+    return Switch(
+        shop=scope[0],
+        domain=scope[1],
+        off=True,
+        reason=command.message.reason,
+        by=command.by,
+        since=switches.now,
+        until=until,
+        epoch=switches.epoch + 1,
+        changed_at=switches.now,
+    )
+
+
+def _resume(command: Command, scope: Scope, switches: Switches) -> Switch | None:
+    last = switches.by_scope.get(scope)
+    if last is None or not last.off:
+        return None
+    return Switch(
+        shop=scope[0],
+        domain=scope[1],
+        off=False,
+        reason=command.message.reason,
+        by=command.by,
+        since=None,
+        until=None,
+        epoch=switches.epoch + 1,
+        changed_at=switches.now,
+    )
+
+
+def _turned(new: Switch, switches: Switches) -> bool:
+    last = switches.by_scope.get(new.scope)
+    return new.off != (last is not None and last.off and not last.expired(switches.now))

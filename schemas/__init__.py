@@ -1,0 +1,1 @@
+"""What messages say: frozen models and names, no input or output."""

@@ -1,0 +1,150 @@
+"""Control messages, their replies and the status document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+
+from schemas.events import load_json
+from schemas.fields import NO_NUL, Message, StopAtFirst, Time
+from schemas.refusals import validation_refused
+
+__all__ = [
+    "ANY",
+    "Action",
+    "Command",
+    "ControlMessage",
+    "Reply",
+    "Result",
+    "StatusDocument",
+    "StillOff",
+    "SwitchState",
+    "WorkerState",
+    "parse_control",
+]
+
+ANY = "*"
+Action = Literal["pause", "resume"]
+Result = Literal["off", "on", "unchanged", "refused"]
+DomainScope = Literal[
+    "*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"
+]
+
+
+class ControlMessage(Message):
+    """What an operator asks; unlike in events an unknown field is refused.
+
+    A misspelt scope would otherwise mean everything.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
+    shop: Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9][a-z0-9-]{0,62})$")] = ANY
+    domains: Annotated[list[DomainScope], StopAtFirst(), Field(min_length=1, max_length=9)] = Field(
+        default_factory=lambda: [ANY]
+    )
+    by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
+    until: Time | None = None
+    issued_at: Time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A control message with what came around it; `source` says by which door.
+
+    `issued_at` is the message's own, or the end of the second that an AMQP timestamp names.
+    """
+
+    action: Action
+    message: ControlMessage
+    source: str
+    message_id: str | None = None
+    user_id: str | None = None
+    issued_at: datetime | None = None
+
+    @property
+    def scopes(self) -> tuple[tuple[str, str], ...]:
+        """Every (shop, domain) that is meant, each once."""
+        return tuple((self.message.shop, domain) for domain in dict.fromkeys(self.message.domains))
+
+    @property
+    def by(self) -> str:
+        """Who asked: what the message says, else the user the broker vouches for."""
+        return self.message.by or self.user_id or "unknown"
+
+
+class StillOff(Message):
+    """A switch that is off, as a reply lists it."""
+
+    shop: str
+    domain: str
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None
+
+
+class Reply(Message):
+    """The answer to a pause or a resume, sent only when it holds."""
+
+    result: Result
+    epoch: int
+    effective_at: datetime
+    in_flight_orders: int
+    still_off: list[StillOff]
+    error: str | None
+
+
+class SwitchState(Message):
+    """A switch, as the status document shows it."""
+
+    shop: str
+    domain: str
+    off: bool
+    reason: str
+    by: str
+    since: datetime | None
+    until: datetime | None
+
+
+class WorkerState(Message):
+    """A worker process, when it was last heard of and the newest epoch it knew then."""
+
+    id: str
+    host: str
+    pid: int
+    domains: list[str]
+    last_seen: datetime
+    epoch_seen: int
+
+
+class StatusDocument(Message):
+    """The whole state at a glance (contract, section 9)."""
+
+    epoch: int
+    switches: list[SwitchState]
+    effective: dict[str, dict[str, Literal["on", "off"]]]
+    workers: list[WorkerState]
+    orders: dict[str, dict[str, int]]
+    in_flight_orders: int
+    missed: dict[str, dict[str, int]]
+    quarantined: dict[str, int]
+    last_minute: dict[str, dict[str, int]]
+
+    @property
+    def all_on(self) -> bool:
+        """Whether nothing at all is switched off."""
+        return not any(switch.off for switch in self.switches)
+
+
+def parse_control(body: bytes) -> ControlMessage:
+    """The control message in a body; raises `Refused` with the first fault."""
+    document = load_json(body)
+    try:
+        return ControlMessage.model_validate(document)
+    except ValidationError as error:
+        raise validation_refused(error) from None

@@ -1,0 +1,155 @@
+"""Change events: CloudEvents 1.0 in structured JSON, parsed strictly and in one pass."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, Union
+
+import jiter
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
+from pydantic_core import CoreSchema, core_schema
+
+from schemas.fields import Key, Message, Text, Time
+from schemas.reasons import Reason, Refused
+from schemas.refusals import json_refused, validation_refused
+from schemas.registry import DOMAINS, Domain
+
+__all__ = ["CONTENT_TYPES", "MAX_BODY", "SHOP", "ChangeEvent", "Envelope", "domain_of_type", "load_json", "parse_event"]
+
+CONTENT_TYPES = frozenset({"application/cloudevents+json", "application/json"})
+MAX_BODY = 1024 * 1024
+SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BIGGEST = 2**63 - 1
+
+
+class _DecimalDigits:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=r"^0*[0-9]{1,19}$", max_length=255, strict=True),
+            custom_error_type=Reason.SEQUENCE_FORMAT.value,
+            custom_error_message="must be a JSON string of decimal digits that fits 64 bits",
+        )
+
+
+class Envelope(Message):
+    """The attributes of a CloudEvent that Comporta reads (CloudEvents 1.0.2, section 3.1)."""
+
+    specversion: Literal["1.0"]
+    id: Key
+    source: Annotated[Text, Field(min_length=1)]
+    type: str
+    time: Time | None = None
+    sequence: Annotated[str, _DecimalDigits] | None = None
+    subject: Text | None = None
+
+
+class ChangeEvent(NamedTuple):
+    """What the ERP says of one entity: its key, its version and the state (or only the key, if deleted).
+
+    `key` holds the key fields in the registry's order; `unknown` counts fields nobody here reads.
+    """
+
+    domain: str
+    shop: str
+    key: tuple[Any, ...]
+    version: int
+    event_id: str
+    occurred_at: datetime | None
+    deleted: bool
+    data: Message
+    unknown: int
+
+
+@cache
+def event_models(domain: Domain) -> tuple[type[Envelope], type[Envelope]]:
+    """The models of a domain's changed and deleted events."""
+    changed, deleted = (
+        create_model(
+            f"{data.__name__}{action.title()}",
+            __base__=Envelope,
+            __module__=__name__,
+            type=(Literal[f"erp.{domain.entity}.{action}.v1"], ...),
+            data=(data, ...),
+        )
+        for action, data in (("changed", domain.state), ("deleted", domain.key))
+    )
+    return changed, deleted
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[Union[event_models(DOMAINS[name])], Field(discriminator="type")])
+
+
+def domain_of_type(kind: str) -> Domain:
+    """The domain that an event type belongs to; `Refused` if it is none of ours."""
+    match = _TYPE.fullmatch(kind)
+    domain = match and next((domain for domain in DOMAINS.values() if domain.entity == match[1]), None)
+    if match is None or domain is None:
+        raise Refused(Reason.UNKNOWN_TYPE, "/type", "must be erp.<entity>.changed.v1 or erp.<entity>.deleted.v1")
+    if match[3] != "1":
+        raise Refused(Reason.UNKNOWN_VERSION, "/type", "this major version is unknown: v1 is understood")
+    return domain
+
+
+def load_json(body: bytes) -> Any:
+    """The value of a JSON text (RFC 8259, no key twice, no NaN); `Refused` otherwise."""
+    if len(body) > MAX_BODY:
+        raise Refused(Reason.TOO_LARGE, "", f"the body has more than {MAX_BODY} bytes")
+    try:
+        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise json_refused(error) from None
+
+
+def parse_event(domain: str, shop: str, body: bytes) -> ChangeEvent:
+    """The change event in a message's body; raises `Refused` with the first fault."""
+    document = load_json(body)
+    try:
+        envelope = _adapter(domain).validate_python(document)
+    except ValidationError as error:
+        raise _refused(domain, document, error) from None
+    data: Message = envelope.data
+    fields = data.__dict__
+    known = len(envelope.model_fields_set) + len(data.model_fields_set)
+    return ChangeEvent(
+        domain,
+        shop,
+        tuple([fields[name] for name in DOMAINS[domain].key_fields]),
+        _version(envelope.sequence, envelope.time),
+        envelope.id,
+        envelope.time,
+        envelope.type.endswith(".deleted.v1"),
+        data,
+        len(document) + len(document["data"]) - known,
+    )
+
+
+def _version(sequence: str | None, time: datetime | None) -> int:
+    if sequence is not None:
+        version = int(sequence)
+        if version > _BIGGEST:
+            raise Refused(Reason.SEQUENCE_FORMAT, "/sequence", "must fit a signed 64-bit integer")
+        return version
+    if time is None:
+        raise Refused(Reason.NO_VERSION, "", "neither sequence nor time is given: one of them orders the changes")
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
+    kind = error.errors(include_input=False, include_url=False)[0]["type"] if error.error_count() == 1 else ""
+    if kind in {"model_attributes_type", "union_tag_not_found"}:
+        return Refused(Reason.NOT_AN_EVENT, "", "the body is not a CloudEvent: a JSON object with a type is needed")
+    if kind == "union_tag_invalid":
+        try:
+            said = domain_of_type(document["type"] if isinstance(document["type"], str) else "")
+        except Refused as refused:
+            return refused
+        return Refused(Reason.WRONG_DOMAIN, "/type", f"an event of {said.name} came with a routing key of {domain}")
+    return validation_refused(error)

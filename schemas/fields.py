@@ -1,0 +1,227 @@
+"""The types that fields of messages are made of: checked in Rust where one can, named when refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any
+
+from iso4217 import Currency as Iso4217
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from stdnum import ean
+from stdnum.br import cnpj, cpf
+
+from schemas.reasons import Reason
+
+__all__ = [
+    "NO_NUL",
+    "Cnpj",
+    "Column",
+    "Cpf",
+    "Currency",
+    "Decimals",
+    "Gtin",
+    "Key",
+    "KeyQuantity",
+    "Message",
+    "Money",
+    "Ncm",
+    "OptionalKey",
+    "Position",
+    "PositiveMoney",
+    "PositiveQuantity",
+    "Quantity",
+    "StopAtFirst",
+    "Text",
+    "Time",
+    "Url",
+    "canonical_decimal",
+    "fault",
+    "is_gtin",
+]
+
+NO_NUL = r"^[^\x00]*$"
+_DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
+_RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+# One day inside what datetime holds, so that no offset can push a time out of it.
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+_CURRENCIES = frozenset(currency.code for currency in Iso4217)
+
+
+class Column(StrEnum):
+    """How a field is stored."""
+
+    TEXT = "text"
+    QUANTITY = "quantity"
+    MONEY = "money"
+    TIME = "time"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    JSON = "json"
+
+
+class Message(BaseModel):
+    """A frozen, strict model; unknown fields are ignored here and counted by the parser."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+def fault(reason: Reason, sentence: str) -> PydanticCustomError:
+    """An error for a validator to raise, with a code of the closed list."""
+    return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})
+
+
+def canonical_decimal(text: str) -> str:
+    """The shortest plain notation of a decimal text: `1.50` and `15e-1` are both `1.5`."""
+    plain = format(Decimal(text), "f")
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if plain in {"-0", ""} else plain
+
+
+@dataclass(frozen=True)
+class Decimals:
+    """A decimal number in a JSON string of at most `whole` integer and `places` decimal digits."""
+
+    whole: int
+    places: int
+    positive: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        plain = core_schema.str_schema(
+            pattern=rf"^-?(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
+        )
+        exact = core_schema.no_info_plain_validator_function(
+            self.normalise, json_schema_input_schema=core_schema.str_schema()
+        )
+        either = core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
+        if not self.positive:
+            return either
+        return core_schema.no_info_after_validator_function(_positive, either)
+
+    def normalise(self, value: object) -> str:
+        """Plain notation of any spelling that stays inside the digits, or a named refusal."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise fault(Reason.NUMBER_NOT_STRING, "must be a JSON string: a JSON number loses digits")
+        if not isinstance(value, str):
+            raise fault(Reason.WRONG_TYPE, "must be a JSON string holding a decimal number")
+        match = _DECIMAL.fullmatch(value)
+        if match is None:
+            raise fault(Reason.NUMBER_FORMAT, "must be a decimal number such as 12.5 (no NaN, no infinity, ASCII)")
+        _, whole, places, exponent = match.groups(default="")
+        shift = int(exponent or 0)
+        significant = (whole + places).lstrip("0")
+        if significant and len(significant) - len(places) + shift > self.whole:
+            raise fault(Reason.NUMBER_RANGE, f"must have at most {self.whole} integer digits")
+        if len(places) - shift > self.places:
+            raise fault(Reason.NUMBER_RANGE, f"must have at most {self.places} decimal digits")
+        return format(Decimal(value), "f") if significant else "0"
+
+
+def _positive(value: str) -> str:
+    if value.startswith("-") or not value.strip("0."):
+        raise fault(Reason.NOT_POSITIVE, "must be greater than zero")
+    return value
+
+
+class _Rfc3339:
+    """RFC 3339 section 5.6 date-time with a zone, kept as an aware datetime in microseconds."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        steps: list[CoreSchema] = [
+            core_schema.str_schema(pattern=_RFC3339, strict=True),
+            core_schema.datetime_schema(tz_constraint="aware", strict=False, ge=_FIRST, le=_LAST),
+        ]
+        return core_schema.custom_error_schema(
+            core_schema.chain_schema(steps),
+            custom_error_type=Reason.TIME_FORMAT.value,
+            custom_error_message="must be an RFC 3339 time with a zone, such as 2026-11-23T07:22:51Z",
+        )
+
+
+@dataclass(frozen=True)
+class StopAtFirst:
+    """Makes a list stop at its first bad item: a million bad items are one fault, not a million."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        schema["fail_fast"] = True  # type: ignore[typeddict-unknown-key]
+        return schema
+
+
+def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> AfterValidator:
+    @lru_cache(maxsize=4096)
+    def passes(value: str) -> bool:
+        return test(value)
+
+    def validate(value: str) -> str:
+        if not passes(value):
+            raise fault(reason, sentence)
+        return value
+
+    return AfterValidator(validate)
+
+
+def is_gtin(value: str) -> bool:
+    """Whether a text is a GTIN (8, 12, 13, 14 digits, GS1 check digit) or `SEM GTIN`."""
+    if value == "SEM GTIN":
+        return True
+    digits = re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", value) is not None
+    return digits and len(set(value)) > 1 and ean.is_valid(value)
+
+
+def _is_cpf(value: str) -> bool:
+    return re.fullmatch(r"[0-9]{11}", value) is not None and len(set(value)) > 1 and cpf.is_valid(value)
+
+
+def _is_cnpj(value: str) -> bool:
+    return re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", value) is not None and len(set(value)) > 1 and cnpj.is_valid(value)
+
+
+def _is_currency(value: str) -> bool:
+    return value in _CURRENCIES
+
+
+Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
+Key = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
+OptionalKey = Annotated[str, StringConstraints(pattern=NO_NUL, max_length=255), Column.TEXT]
+Quantity = Annotated[str, Decimals(11, 4), Column.QUANTITY]
+PositiveQuantity = Annotated[str, Decimals(11, 4, positive=True), Column.QUANTITY]
+KeyQuantity = Annotated[str, Decimals(11, 4), AfterValidator(canonical_decimal), Column.QUANTITY]
+Money = Annotated[str, Decimals(11, 10), Column.MONEY]
+PositiveMoney = Annotated[str, Decimals(11, 10, positive=True), Column.MONEY]
+Time = Annotated[datetime, _Rfc3339, Column.TIME]
+Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]
+Url = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00/?#]+[^\s\x00]*$"), Column.TEXT]
+Ncm = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$"), Column.TEXT]
+Gtin = Annotated[
+    str,
+    _check(Reason.GTIN_CHECK_DIGIT, "must be 8, 12, 13 or 14 digits with a right check digit, or SEM GTIN", is_gtin),
+    Column.TEXT,
+]
+Cpf = Annotated[
+    str,
+    _check(Reason.CPF_CHECK_DIGIT, "must be 11 digits with right check digits (CPF)", _is_cpf),
+    Column.TEXT,
+]
+Cnpj = Annotated[
+    str,
+    _check(
+        Reason.CNPJ_CHECK_DIGIT, "must be 12 digits or capitals and 2 digits with right check digits (CNPJ)", _is_cnpj
+    ),
+    Column.TEXT,
+]
+Currency = Annotated[
+    str,
+    _check(Reason.CURRENCY_UNKNOWN, "must be a currency code of ISO 4217, such as BRL", _is_currency),
+    Column.TEXT,
+]

@@ -1,0 +1,73 @@
+"""The closed list of reasons why something is refused, one code and one sentence each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Reason", "Refusal", "Refused"]
+
+
+class Reason(StrEnum):
+    """A stable code that programs may rely on; the value never changes its meaning."""
+
+    TOO_LARGE = "too_large"
+    COMPRESSED = "compressed"
+    CONTENT_TYPE = "content_type"
+    CONTENT_ENCODING = "content_encoding"
+    ROUTING_KEY = "routing_key"
+    MALFORMED_JSON = "malformed_json"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_AN_EVENT = "not_an_event"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_VERSION = "unknown_version"
+    WRONG_DOMAIN = "wrong_domain"
+    NO_VERSION = "no_version"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    WRONG_VALUE = "wrong_value"
+    TOO_LONG = "too_long"
+    TOO_SHORT = "too_short"
+    NUL_CHARACTER = "nul_character"
+    NUMBER_NOT_STRING = "number_not_string"
+    NUMBER_FORMAT = "number_format"
+    NUMBER_RANGE = "number_range"
+    NOT_POSITIVE = "not_positive"
+    TIME_FORMAT = "time_format"
+    SEQUENCE_FORMAT = "sequence_format"
+    URL_FORMAT = "url_format"
+    NCM_FORMAT = "ncm_format"
+    GTIN_CHECK_DIGIT = "gtin_check_digit"
+    CPF_CHECK_DIGIT = "cpf_check_digit"
+    CNPJ_CHECK_DIGIT = "cnpj_check_digit"
+    CURRENCY_UNKNOWN = "currency_unknown"
+    WINDOW_EMPTY = "window_empty"
+    AVAILABLE_MISMATCH = "available_mismatch"
+    UNKNOWN_FIELD = "unknown_field"
+    TOO_MANY_FAULTS = "too_many_faults"
+    REFUSED_BY_DATABASE = "refused_by_database"
+    DELIVERY_LIMIT = "delivery_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one message is refused: a code, where in it (RFC 6901 JSON pointer), one sentence.
+
+    The sentence never repeats a value of the message, so that it may be logged.
+    """
+
+    reason: Reason
+    pointer: str
+    sentence: str
+
+    def __str__(self) -> str:
+        place = f" at {self.pointer}" if self.pointer else ""
+        return f"{self.reason}{place}: {self.sentence}"
+
+
+class Refused(ValueError):
+    """A message can't be taken; `refusal` says why."""
+
+    def __init__(self, reason: Reason, pointer: str, sentence: str) -> None:
+        self.refusal = Refusal(reason, pointer, sentence)
+        super().__init__(str(self.refusal))

@@ -1,0 +1,85 @@
+"""Turns what a parser or pydantic says into one refusal of the closed list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.fields import NO_NUL
+from schemas.reasons import Reason, Refused
+
+__all__ = ["json_refused", "validation_refused"]
+
+_MOST_FAULTS = 50
+_LONGEST_POINTER = 120
+_OUR_CODES = frozenset(reason.value for reason in Reason)
+_BRANCHES = frozenset({"plain", "exact", "[key]"})
+
+_BY_TYPE: dict[str, tuple[Reason, str]] = {
+    "missing": (Reason.MISSING_FIELD, "is required"),
+    "extra_forbidden": (Reason.UNKNOWN_FIELD, "is not a field of this message"),
+    "string_type": (Reason.WRONG_TYPE, "must be a JSON string"),
+    "bool_type": (Reason.WRONG_TYPE, "must be true or false"),
+    "int_type": (Reason.WRONG_TYPE, "must be a JSON integer"),
+    "list_type": (Reason.WRONG_TYPE, "must be a JSON array"),
+    "dict_type": (Reason.WRONG_TYPE, "must be a JSON object"),
+    "model_type": (Reason.WRONG_TYPE, "must be a JSON object"),
+    "string_too_long": (Reason.TOO_LONG, "must have at most {max_length} characters"),
+    "string_too_short": (Reason.TOO_SHORT, "must have at least {min_length} characters"),
+    "too_short": (Reason.TOO_SHORT, "must have at least {min_length} items"),
+    "literal_error": (Reason.WRONG_VALUE, "must be {expected}"),
+    "greater_than_equal": (Reason.WRONG_VALUE, "must be at least {ge}"),
+    "less_than_equal": (Reason.WRONG_VALUE, "must be at most {le}"),
+}
+_BY_PATTERN: dict[str, tuple[Reason, str]] = {
+    NO_NUL: (Reason.NUL_CHARACTER, "must not hold the NUL character"),
+    "http": (Reason.URL_FORMAT, "must be an http or https address"),
+    "^[0-9]{8}$": (Reason.NCM_FORMAT, "must be 8 digits"),
+}
+
+
+def json_refused(error: ValueError) -> Refused:
+    """The refusal for text that is not JSON as RFC 8259 has it, or that says a key twice."""
+    said = str(error)
+    if said.startswith("Detected duplicate key"):
+        return Refused(Reason.DUPLICATE_KEY, "", "an object names the same key twice")
+    return Refused(Reason.MALFORMED_JSON, "", f"the body is not UTF-8 JSON: {said[:100]}")
+
+
+def validation_refused(error: ValidationError) -> Refused:
+    """The refusal for the first fault that pydantic found, with how many there were."""
+    count = error.error_count()
+    if count > _MOST_FAULTS:
+        return Refused(Reason.TOO_MANY_FAULTS, "", f"the message has {count} faults")
+    faults = [
+        fault
+        for fault in error.errors(include_input=False, include_url=False)
+        if "plain" not in fault["loc"] or fault["type"] == "missing"
+    ]
+    reason, sentence = _meaning(faults[0])
+    more = len({fault["loc"] for fault in faults}) - 1
+    return Refused(reason, _pointer(faults[0]["loc"]), sentence + (f" (and {more} more faults)" if more else ""))
+
+
+def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind in _OUR_CODES:
+        return Reason(kind), fault["msg"]
+    if kind == "string_pattern_mismatch":
+        return _broken_pattern(context["pattern"])
+    reason, sentence = _BY_TYPE.get(kind, (Reason.WRONG_VALUE, "has a value that is not allowed here"))
+    return reason, sentence.format(**context)
+
+
+def _broken_pattern(pattern: str) -> tuple[Reason, str]:
+    if pattern.startswith("^[Hh]"):
+        return _BY_PATTERN["http"]
+    return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
+
+
+def _pointer(loc: tuple[Any, ...]) -> str:
+    parts = [str(part) for part in loc if part not in _BRANCHES and not str(part).startswith("erp.")]
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"

@@ -1,0 +1,74 @@
+"""The exchanges, queues and bindings of the contract, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.registry import DOMAINS
+
+__all__ = [
+    "CONTROL",
+    "DEAD",
+    "EVENTS",
+    "EXCHANGES",
+    "ORDERS_IN",
+    "ORDERS_OUT",
+    "QUEUES",
+    "RESYNC",
+    "STATUS",
+    "Queue",
+    "event_queue",
+]
+
+EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
+RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
+DELIVERY_LIMIT = 20
+
+EXCHANGES: dict[str, str] = {
+    EVENTS: "topic",
+    ORDERS_IN: "topic",
+    ORDERS_OUT: "topic",
+    RESYNC: "topic",
+    CONTROL: "direct",
+    STATUS: "fanout",
+    DEAD: "fanout",
+}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable quorum queue, the exchange it is bound to and the routing keys it takes."""
+
+    name: str
+    exchange: str
+    routing_keys: tuple[str, ...]
+    single_active_consumer: bool = False
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The x-arguments that the queue is declared with."""
+        arguments: dict[str, object] = {"x-queue-type": "quorum"}
+        if self.name != DEAD:
+            arguments |= {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+        if self.single_active_consumer:
+            arguments["x-single-active-consumer"] = True
+        return arguments
+
+
+def event_queue(domain: str) -> str:
+    """The queue that a domain's change events wait in."""
+    return f"comporta.{domain}"
+
+
+QUEUES: dict[str, Queue] = {
+    queue.name: queue
+    for queue in (
+        *(Queue(event_queue(domain), EVENTS, (f"*.{domain}",)) for domain in DOMAINS),
+        Queue("comporta.receipts", EVENTS, ("*.receipts",)),
+        Queue("comporta.orders", ORDERS_IN, ("#",)),
+        Queue("erp.orders", ORDERS_OUT, ("#",)),
+        Queue("erp.resync", RESYNC, ("#",)),
+        Queue(CONTROL, CONTROL, ("pause", "resume", "status"), single_active_consumer=True),
+        Queue(DEAD, DEAD, ("",)),
+    )
+}
