@@ -15,6 +15,7 @@ from schemas.refusals import validation_refused
 __all__ = [
     "ANY",
     "Action",
+    "Announcement",
     "Command",
     "ControlMessage",
     "Reply",
@@ -97,6 +98,17 @@ class Reply(Message):
     in_flight_orders: int
     still_off: list[StillOff]
     error: str | None
+
+
+class Announcement(Reply):
+    """A change as it is published to `comporta.status`: the reply, and what was asked."""
+
+    action: Literal["pause", "resume", "expire"]
+    shop: str
+    domains: list[str]
+    reason: str
+    by: str
+    until: datetime | None
 
 
 class SwitchState(Message):

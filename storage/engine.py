@@ -1,0 +1,80 @@
+"""Opens the database that a URL names, with the time limits the fence counts on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+__all__ = ["DatabaseUrlError", "masked", "open_engine", "read_url"]
+
+# A worker that hangs inside a transaction holds the fence: PostgreSQL ends it after this long.
+IDLE_IN_TRANSACTION_MS = 5_000
+# Together below the broker's heartbeat, so that a slow statement never costs the connection.
+LOCK_MS, STATEMENT_MS = 10_000, 20_000
+
+
+class DatabaseUrlError(ValueError):
+    """A database URL that can't be used, with the way out."""
+
+
+def read_url(text: str) -> URL:
+    """The parsed URL with the driver set; `DatabaseUrlError` unless it is SQLite (a file) or PostgreSQL."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseUrlError("not a database URL; use sqlite:///file.db or postgresql://user@host/name") from None
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise DatabaseUrlError("SQLite needs a file, since several threads share it: sqlite:///comporta.db")
+        return url.set(drivername="sqlite")
+    if url.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg")
+    raise DatabaseUrlError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
+
+
+def masked(text: str) -> str:
+    """The URL as it may be shown: without its password."""
+    try:
+        return read_url(text).render_as_string(hide_password=True)
+    except DatabaseUrlError:
+        return "(unreadable URL)"
+
+
+def open_engine(text: str) -> Engine:
+    """An engine for the URL; connects only when first used."""
+    url = read_url(text)
+    if url.get_backend_name() == "sqlite":
+        # Autocommit takes the driver's own BEGIN out of the way: the fence says BEGIN IMMEDIATE itself.
+        engine = create_engine(
+            url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": LOCK_MS / 1000}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    options = (
+        f"-c timezone=UTC -c lock_timeout={LOCK_MS} -c statement_timeout={STATEMENT_MS} "
+        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    )
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=4,
+        max_overflow=8,
+        pool_timeout=10,
+        connect_args={
+            "options": options,
+            "connect_timeout": 5,
+            "application_name": "comporta",
+            "keepalives_idle": 10,
+            "tcp_user_timeout": 15_000,
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()

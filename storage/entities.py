@@ -1,0 +1,173 @@
+"""Writes the winners of a batch, one statement a table, and keeps `missed` exact beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from schemas.events import ChangeEvent
+from schemas.registry import DOMAINS
+from storage.rowset import Rowset, dump_rows, rowset
+from storage.tables import ENTITY_TABLES, missed
+from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
+
+__all__ = ["apply_events", "clear_missed", "insert_into", "key_text", "record_missed"]
+
+
+def insert_into(dialect: str, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the dialect's own form."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def key_text(event: ChangeEvent) -> str:
+    """The key as JSON text in the registry's field order: the same key always gives the same text."""
+    named = zip(DOMAINS[event.domain].key_fields, event.key, strict=True)
+    plain = {name: utc_text(value) if isinstance(value, datetime) else value for name, value in named}
+    return orjson.dumps(plain).decode()
+
+
+def apply_events(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> dict[str, int]:
+    """Writes one event a key, in key order; returns how many of each shop were newer than their row."""
+    dialect = connection.dialect.name
+    rows = (
+        {
+            **event.data.__dict__,
+            "shop": event.shop,
+            "version": event.version,
+            "event_id": event.event_id,
+            "deleted": event.deleted,
+            "occurred_at": event.occurred_at,
+        }
+        for event in events
+    )
+    result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
+    counts: dict[str, int] = {}
+    for shop, count in result:
+        counts[shop] = counts.get(shop, 0) + count
+    return counts
+
+
+def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
+    """Remembers the keys of discarded events, unless the same or a newer version is applied already."""
+    dialect = connection.dialect.name
+    key_fields = DOMAINS[domain].key_fields
+    rows = ({**dict(zip(key_fields, event.key, strict=True)), **_versioned(event)} for event in events)
+    connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
+
+
+def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
+    """Forgets the missed keys that these events, now applied or superseded, make good."""
+    dialect = connection.dialect.name
+    rows = (_versioned(event) for event in events)
+    connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
+
+
+def _versioned(event: ChangeEvent) -> dict[str, Any]:
+    return {
+        "shop": event.shop,
+        "missed_key": key_text(event),
+        "version": event.version,
+        "event_id": event.event_id,
+    }
+
+
+_VERSIONED = {"shop": EXACT_TEXT, "missed_key": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
+
+
+def _stamp(row: Any) -> ColumnElement[Any]:
+    return tuple_(row.version, row.event_id)
+
+
+def _matches(table: Table, given: Rowset, names: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
+    for name in ("shop", *names):
+        yield table.c[name] == given.columns[name]
+
+
+def _stored(table: Table) -> list[Column[Any]]:
+    return [column for column in table.columns if column.name != "applied_at"]
+
+
+@cache
+def _upsert(dialect: str, domain: str) -> Executable:
+    table = ENTITY_TABLES[domain]
+    columns = _stored(table)
+    given = rowset(dialect, {column.name: column.type for column in columns})
+    source = select(*(given.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
+    insert = insert_into(dialect, table).from_select([*(c.name for c in columns), "applied_at"], _with_where(source))
+    keys = [column.name for column in table.primary_key]
+    upsert = insert.on_conflict_do_update(
+        index_elements=keys,
+        set_={column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys},
+        where=_stamp(table.c) < _stamp(insert.excluded),
+    )
+    if dialect == "postgresql":
+        written = upsert.returning(table.c.shop).cte("written")
+        return select(written.c.shop, func.count()).group_by(written.c.shop)
+    # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
+    return upsert.returning(table.c.shop, literal(1))
+
+
+def _with_where(source: Any) -> Any:
+    # SQLite's parser takes ON after a bare FROM for a join condition.
+    return source.where(literal(1) == literal(1))
+
+
+@cache
+def _record(dialect: str, domain: str) -> Executable:
+    table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
+    given = rowset(dialect, {name: table.c[name].type for name in keys} | _VERSIONED)
+    columns = given.columns
+    newer = exists(1).where(
+        and_(*_matches(table, given, keys)),
+        _stamp(table.c) >= tuple_(columns["version"], columns["event_id"]),
+    )
+    source = (
+        select(
+            literal(domain),
+            *(columns[name] for name in _VERSIONED),
+            bindparam("now", type_=UtcTime),
+        )
+        .select_from(given.source)
+        .where(~newer)
+        .order_by(columns["shop"], columns["missed_key"])
+    )
+    insert = insert_into(dialect, missed).from_select(
+        ["domain", "shop", "key", "version", "event_id", "discarded_at"], source
+    )
+    return insert.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=["domain", "shop", "key"],
+        set_={name: insert.excluded[name] for name in ("version", "event_id", "discarded_at")},
+        where=_stamp(missed.c) < _stamp(insert.excluded),
+    )
+
+
+@cache
+def _clear(dialect: str, domain: str) -> Executable:
+    given = rowset(dialect, _VERSIONED)
+    columns = given.columns
+    made_good = exists(1).where(
+        missed.c.shop == columns["shop"],
+        missed.c.key == columns["missed_key"],
+        _stamp(missed.c) <= tuple_(columns["version"], columns["event_id"]),
+    )
+    return delete(missed).where(missed.c.domain == domain, made_good)

@@ -1,0 +1,138 @@
+"""The fence: batches hold it together, a switch change holds it alone.
+
+What a batch reads inside it stays true until the batch has committed; so a change that has committed
+is obeyed by everything that commits after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.errors import translated
+
+__all__ = ["Fence", "PostgresFence", "SqliteFence", "fence_for"]
+
+log = structlog.get_logger(__name__)
+
+_LOCK = {"space": 0x434F4D50, "number": 1}  # "COMP"
+_SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparams(**_LOCK)
+_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :number)").bindparams(**_LOCK)
+_HOLDERS = text(
+    "SELECT pid, state, application_name, CAST(extract(epoch FROM clock_timestamp() - xact_start) AS float) AS seconds "
+    "FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(:waiter))"
+)
+_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
+
+
+class Fence(Protocol):
+    """One transaction inside the fence; commits when the block ends, rolls back when it raises."""
+
+    def shared(self) -> AbstractContextManager[Connection]:
+        """Together with other batches, never with a change."""
+
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        """Alone: everything begun before has ended, nothing new begins."""
+
+
+class PostgresFence:
+    """An advisory lock that ends with its transaction (PostgreSQL manual, section 13.3.5).
+
+    Lock and read are two statements under READ COMMITTED: in one, the read would see the past.
+    A holder that hangs is reported after `report_after` seconds and terminated after `limit`.
+    """
+
+    def __init__(self, engine: Engine, *, report_after: float = 2.0, limit: float = 6.0) -> None:
+        self._engine = engine
+        self._report_after = report_after
+        self._limit = limit
+
+    @contextmanager
+    def shared(self) -> Iterator[Connection]:
+        with translated(), self._engine.begin() as connection:
+            connection.execute(_SHARED)
+            yield connection
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        with translated(), self._engine.begin() as connection:
+            # The watch below bounds the wait: giving up would lose the place in the queue.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            waiter = connection.scalar(text("SELECT pg_backend_pid()"))
+            with self._watched(waiter):
+                connection.execute(_EXCLUSIVE)
+            yield connection
+
+    @contextmanager
+    def _watched(self, waiter: int | None) -> Iterator[None]:
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(waiter, done), name="fence-watch", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
+
+    def _watch(self, waiter: int | None, done: threading.Event) -> None:
+        if done.wait(self._report_after):
+            return
+        self._report(waiter, terminate=False)
+        if done.wait(self._limit - self._report_after):
+            return
+        while not done.wait(1.0):
+            self._report(waiter, terminate=True)
+
+    def _report(self, waiter: int | None, *, terminate: bool) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for holder in connection.execute(_HOLDERS, {"waiter": waiter}):
+                    log.warning(
+                        "fence holder terminated" if terminate else "fence held",
+                        pid=holder.pid,
+                        state=holder.state,
+                        application=holder.application_name,
+                        seconds=holder.seconds,
+                    )
+                    if terminate:
+                        connection.execute(_TERMINATE, {"pid": holder.pid})
+        except SQLAlchemyError as error:
+            log.warning("fence holders unknown", error=type(error).__name__)
+
+
+class SqliteFence:
+    """SQLite's one writer (BEGIN IMMEDIATE) is the fence; `_turn` lets a waiting change go first."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._turn = threading.Lock()
+        self._one = threading.Lock()
+
+    @contextmanager
+    def shared(self) -> Iterator[Connection]:
+        with self._turn:
+            self._one.acquire()
+        try:
+            with translated(), self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
+                connection.exec_driver_sql("COMMIT")
+        finally:
+            self._one.release()
+
+    exclusive = shared
+
+
+def fence_for(engine: Engine) -> Fence:
+    """The fence that this database offers."""
+    return PostgresFence(engine) if engine.dialect.name == "postgresql" else SqliteFence(engine)

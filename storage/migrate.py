@@ -1,0 +1,65 @@
+"""Creates or upgrades the database (Alembic), and says whether it is up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from storage.errors import SchemaOutdated, translated
+
+__all__ = ["migrate", "require_current"]
+
+_LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at a time
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(engine: Engine) -> tuple[str | None, str | None]:
+    """Brings the database to the newest revision; returns the revisions before and after."""
+    with translated(), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # Autocommit is the engine's habit here; one transaction makes the upgrade whole or nothing.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                before, after = _upgrade(connection)
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+            return before, after
+        with connection.begin():
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            return _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
+    before = _revision(connection)
+    command.upgrade(_config(connection), "head")
+    return before, _revision(connection)
+
+
+def require_current(engine: Engine) -> None:
+    """Raises `SchemaOutdated` unless the database is at this program's revision."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    with translated(), engine.connect() as connection:
+        found = _revision(connection)
+    if found != newest:
+        raise SchemaOutdated(
+            f"the database is at revision {found or 'none'}, this program needs {newest}: run `comporta migrate`"
+        )

@@ -1,0 +1,67 @@
+"""Many rows as one parameter: a JSON array that SQL reads as a table.
+
+One parameter costs Python a tenth of what an array a column does, and serves both databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, column, func, type_coerce
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from storage.types import utc_text
+
+__all__ = ["Rowset", "dump_rows", "rowset"]
+
+
+@dataclass(frozen=True)
+class Rowset:
+    """A table value to select from, and its columns by name."""
+
+    source: FromClause
+    columns: Mapping[str, ColumnElement[Any]]
+
+
+def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]]) -> Rowset:
+    """The rows of the parameter `rows`, with these columns, in the order they were given."""
+    parameter = bindparam("rows", type_=Text())
+    if dialect == "postgresql":
+        source = (
+            func.json_to_recordset(cast(parameter, postgresql.JSON))
+            .table_valued(*(column(name, _plain(kind)) for name, kind in types.items()))
+            .render_derived(name="given", with_types=True)
+        )
+        return Rowset(source, {name: source.c[name] for name in types})
+    each = func.json_each(parameter).table_valued("value", name="given")
+    return Rowset(
+        each, {name: type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind) for name, kind in types.items()}
+    )
+
+
+def dump_rows(dialect: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """The text for the parameter `rows`; what a row leaves out is null."""
+    if dialect == "postgresql":
+        return orjson.dumps(list(rows), default=_model).decode()
+    return orjson.dumps(list(rows), default=_model_or_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    # A column definition list takes no collation; the table's own one decides where the two meet.
+    return Text() if isinstance(kind, Text) else kind
+
+
+def _model(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _model_or_time(value: object) -> object:
+    return utc_text(value) if isinstance(value, datetime) else _model(value)

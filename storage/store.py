@@ -1,0 +1,80 @@
+"""Commits a batch: the fence, the switches, the winners, the missed keys and the ledger in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from rules.outcomes import Outcome, Plan, Rejected, Tally, plan_batch
+from schemas.events import ChangeEvent
+from storage.entities import apply_events, clear_missed, record_missed
+from storage.fence import Fence
+from storage.ledger import add_shops, add_tally
+from storage.quarantine import add_rejected
+from storage.switchboard import FencedState, Switchboard, read_fenced
+
+__all__ = ["Committed", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a batch, and the epoch of the switches it was decided by."""
+
+    tally: Tally
+    epoch: int
+
+
+class Store:
+    """Writes batches for one worker."""
+
+    def __init__(self, fence: Fence, switchboard: Switchboard, worker: str) -> None:
+        self._fence = fence
+        self._switchboard = switchboard
+        self._worker = worker
+        self._shops: set[str] = set()
+
+    def commit(self, batch: Sequence[ChangeEvent | Rejected]) -> Committed:
+        """Decides and writes a batch; when this returns, every outcome is committed.
+
+        Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
+        """
+        while True:
+            with self._fence.shared() as connection:
+                state = read_fenced(connection)
+                if not state.switches.expired:
+                    plan = plan_batch(batch, state.switches.stops)
+                    new = self._new_shops(plan)
+                    self._write(connection, plan, state, new)
+            if not state.switches.expired:
+                self._shops |= new
+                return Committed(plan.tally, state.switches.epoch)
+            # A pause ran out: ended inside the fence, so that no two batches see it differently.
+            self._switchboard.end_expired()
+
+    def _write(self, connection: Connection, plan: Plan, state: FencedState, new: set[str]) -> None:
+        now = state.switches.now
+        if new:
+            add_shops(connection, new, now)
+        for domain, events in plan.apply.items():
+            applied = apply_events(connection, domain, events, now)
+            _count(plan.tally, domain, events, applied)
+            if domain in state.missed:
+                clear_missed(connection, domain, events)
+        for domain, events in plan.discard.items():
+            record_missed(connection, domain, events, now)
+        if plan.quarantine:
+            add_rejected(connection, self._worker, plan.quarantine, now)
+        add_tally(connection, self._worker, plan.tally, now)
+
+    def _new_shops(self, plan: Plan) -> set[str]:
+        return {shop for shop, _, _ in plan.tally if shop != "?"} - self._shops
+
+
+def _count(tally: Tally, domain: str, events: Sequence[ChangeEvent], applied: dict[str, int]) -> None:
+    for event in events:
+        tally[event.shop, domain, Outcome.SUPERSEDED] += 1
+    for shop, count in applied.items():
+        tally[shop, domain, Outcome.APPLIED] += count
+        tally[shop, domain, Outcome.SUPERSEDED] -= count

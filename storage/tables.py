@@ -1,0 +1,163 @@
+"""Every table: those of the domains come from the registry, the others stand here."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
+
+from schemas import fields
+from schemas.registry import DOMAINS, Domain
+from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
+
+__all__ = [
+    "ENTITY_TABLES",
+    "audit",
+    "ledger",
+    "metadata",
+    "missed",
+    "orders",
+    "quarantine",
+    "shops",
+    "switches",
+    "workers",
+]
+
+metadata = MetaData()
+
+
+def _entity_table(domain: Domain) -> Table:
+    keys = domain.key_fields
+    return Table(
+        domain.name,
+        metadata,
+        Column("shop", EXACT_TEXT, primary_key=True),
+        *(
+            Column(
+                name,
+                EXACT_TEXT if kind is fields.Column.TEXT and name in keys else SQL_TYPES[kind],
+                primary_key=name in keys,
+                nullable=name not in keys,
+            )
+            for name, kind in domain.columns.items()
+        ),
+        Column("version", BIGINT, nullable=False),
+        Column("event_id", EXACT_TEXT, nullable=False),
+        Column("deleted", Boolean, nullable=False),
+        Column("occurred_at", UtcTime),
+        Column("applied_at", UtcTime, nullable=False),
+    )
+
+
+ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
+
+shops = Table(
+    "shops",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("first_seen", UtcTime, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("off", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("since", UtcTime),
+    Column("until", UtcTime),
+    Column("epoch", BIGINT, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", EXACT_TEXT, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("shop", Text),
+    Column("domains", JSON_VALUE),
+    Column("by", Text, nullable=False),
+    Column("user_id", Text),
+    Column("source", Text, nullable=False),
+    Column("reason", Text),
+    Column("message_id", EXACT_TEXT),
+    Column("issued_at", UtcTime),
+    Column("until", UtcTime),
+    Column("result", Text, nullable=False),
+    Column("epoch", BIGINT, nullable=False),
+    Column("error", Text),
+    Index("audit_message_id", "message_id"),
+)
+
+missed = Table(
+    "missed",
+    metadata,
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("key", EXACT_TEXT, primary_key=True),
+    Column("version", BIGINT, nullable=False),
+    Column("event_id", EXACT_TEXT, nullable=False),
+    Column("discarded_at", UtcTime, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", EXACT_TEXT, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("shop", Text, nullable=False),
+    Column("domain", EXACT_TEXT, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("pointer", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("routing_key", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("headers", JSON_VALUE, nullable=False),
+    Column("body", BYTES, nullable=False),
+    Column("digest", EXACT_TEXT, nullable=False),
+    Column("worker", Text, nullable=False),
+    Index("quarantine_digest", "digest"),
+    Index("quarantine_domain", "domain"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("minute", UtcTime, primary_key=True),
+    Column("worker", EXACT_TEXT, primary_key=True),
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("outcome", EXACT_TEXT, primary_key=True),
+    Column("count", BIGINT, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", EXACT_TEXT, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("domains", JSON_VALUE, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Column("epoch_seen", BIGINT, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("order_id", EXACT_TEXT, primary_key=True),
+    Column("state", EXACT_TEXT, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcTime),
+    Column("erp_number", Text),
+    Column("last_error", Text),
+    Column("placed_at", UtcTime, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("internalized_at", UtcTime),
+    Column("payload", JSON_VALUE, nullable=False),
+    Index("orders_state", "state", "shop", "placed_at"),
+)

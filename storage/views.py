@@ -1,0 +1,124 @@
+"""What people look at: the status document, and lists of missed keys, the quarantine and the audit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+
+from rules.switches import Switches, effective
+from schemas.control import StatusDocument, SwitchState, WorkerState
+from storage.errors import translated
+from storage.switchboard import in_flight_orders, read_switches
+from storage.tables import audit, ledger, missed, orders, quarantine, shops, workers
+
+__all__ = ["Views"]
+
+
+class Views:
+    """Reads; nothing here writes or waits for the fence."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def status(self) -> StatusDocument:
+        """The whole state at a glance, by the database's clock."""
+        with translated(), self._engine.connect() as connection:
+            state = read_switches(connection)
+            known = {row.shop for row in connection.execute(select(shops.c.shop))}
+            known |= {shop for shop, _ in state.by_scope if shop != "*"}
+            return StatusDocument(
+                epoch=state.epoch,
+                switches=_switches(state),
+                effective=effective(state, known or {"main"}),
+                workers=_workers(connection),
+                orders=_two(connection, orders.c.shop, orders.c.state),
+                in_flight_orders=in_flight_orders(connection),
+                missed=_two(connection, missed.c.shop, missed.c.domain),
+                quarantined=_one(connection),
+                last_minute=_last_minute(connection, state),
+            )
+
+    def ping(self) -> None:
+        """Raises `Unavailable` unless the database answers."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(select(1))
+
+    def missed(self, shop: str | None = None, domain: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The missed keys, oldest first: shop, domain, key (the key fields), version, event_id, discarded_at."""
+        query = select(missed).order_by(missed.c.discarded_at, missed.c.domain, missed.c.shop, missed.c.key)
+        rows = self._rows(_only(query, missed, shop, domain).limit(limit))
+        return [{**row, "key": orjson.loads(row["key"])} for row in rows]
+
+    def quarantined(self, shop: str | None = None, domain: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The refused messages, newest first, without their bodies."""
+        columns = [column for column in quarantine.columns if column.name not in {"body", "headers", "digest"}]
+        query = select(*columns, func.length(quarantine.c.body).label("size")).order_by(quarantine.c.id.desc())
+        return self._rows(_only(query, quarantine, shop, domain).limit(limit))
+
+    def quarantined_message(self, identity: str) -> dict[str, Any] | None:
+        """One refused message, whole; None if there is none of this id."""
+        rows = self._rows(select(quarantine).where(quarantine.c.id == identity))
+        return rows[0] if rows else None
+
+    def audit(self, limit: int = 100) -> list[dict[str, Any]]:
+        """What was asked of the switches, newest first."""
+        return self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with translated(), self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _only(query: Select[Any], table: Any, shop: str | None, domain: str | None) -> Select[Any]:
+    if shop is not None:
+        query = query.where(table.c.shop == shop)
+    return query if domain is None else query.where(table.c.domain == domain)
+
+
+def _switches(state: Switches) -> list[SwitchState]:
+    return [
+        SwitchState(
+            shop=switch.shop,
+            domain=switch.domain,
+            off=switch.off and not switch.expired(state.now),
+            reason=switch.reason,
+            by=switch.by,
+            since=switch.since,
+            until=switch.until,
+        )
+        for _, switch in sorted(state.by_scope.items())
+    ]
+
+
+def _workers(connection: Connection) -> list[WorkerState]:
+    names = WorkerState.model_fields
+    rows = connection.execute(select(*(workers.c[name] for name in names)).order_by(workers.c.started_at))
+    return [WorkerState(**row._mapping) for row in rows]
+
+
+def _nested(rows: list[Row[Any]]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for outer, inner, count in rows:
+        counts.setdefault(outer, {})[inner] = int(count)
+    return counts
+
+
+def _two(connection: Connection, outer: Any, inner: Any) -> dict[str, dict[str, int]]:
+    query = select(outer, inner, func.count()).group_by(outer, inner).order_by(outer, inner)
+    return _nested(list(connection.execute(query)))
+
+
+def _one(connection: Connection) -> dict[str, int]:
+    query = select(quarantine.c.domain, func.count()).group_by(quarantine.c.domain).order_by(quarantine.c.domain)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _last_minute(connection: Connection, state: Switches) -> dict[str, dict[str, int]]:
+    # The ledger counts whole minutes: this one and the one before cover the last sixty seconds.
+    since = state.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    query = select(ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
+    query = query.where(ledger.c.minute >= since).group_by(ledger.c.domain, ledger.c.outcome)
+    return _nested(list(connection.execute(query.order_by(ledger.c.domain, ledger.c.outcome))))
