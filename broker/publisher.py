@@ -1,0 +1,61 @@
+"""Publishes single messages, confirmed by the broker: replies, announcements, the simulator's events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kombu
+
+from broker.link import BrokerLost, is_memory, open_connection, translated
+from broker.topology import declare
+
+__all__ = ["SinglePublisher"]
+
+_PERSISTENT = 2
+_CONFIRM_SECONDS = 10
+
+
+class SinglePublisher:
+    """One connection, opened when first used and again when it broke; for one thread only."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._producer: kombu.Producer | None = None
+
+    def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
+        """Publishes one persistent message and waits for the confirm; raises `BrokerLost`.
+
+        On a broken connection it is tried once more on a new one.
+        """
+        try:
+            self._publish(body, exchange, routing_key, properties)
+        except BrokerLost:
+            self.close()
+            self._publish(body, exchange, routing_key, properties)
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                with translated():
+                    producer.connection.release()
+            except BrokerLost:
+                return  # It broke before: there is nothing left to close.
+
+    def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
+        if self._producer is None:
+            connection = open_connection(self._url, name=self._name, confirm=True)
+            declare(connection)
+            self._producer = kombu.Producer(connection.channel())
+        waits = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}
+        with translated():
+            self._producer.publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                content_encoding="utf-8",
+                delivery_mode=_PERSISTENT,
+                **{"content_type": "application/json", **waits, **properties},
+            )

@@ -1,0 +1,115 @@
+"""Obeys control messages: on a connection and thread of their own, so that no backlog mutes them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import kombu
+import structlog
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+
+from broker.link import BrokerLost
+from consumers.delivery import Delivery, Source
+from consumers.sessions import keep_session
+from consumers.source import Intake, KombuSource
+from schemas.control import Command, Reply, StatusDocument, parse_control
+from schemas.reasons import Refused
+from schemas.topology import CONTROL
+from storage.errors import StorageError, Unavailable
+from storage.switchboard import Switchboard
+
+__all__ = ["Controller", "issued_at"]
+
+log = structlog.get_logger(__name__)
+
+_IDLE_SECONDS = 0.25
+
+
+class _Publish(Protocol):
+    def __call__(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Takes pause, resume and status off the control queue, one at a time, and answers each."""
+
+    url: str
+    switchboard: Switchboard
+    status: Callable[[], StatusDocument]
+    publish: _Publish
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Returns when told to stop."""
+        keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
+
+    def _consume(self, connection: kombu.Connection) -> None:
+        source = KombuSource(connection, [CONTROL], Intake(batch_size=1, batch_ms=0, prefetch=1))
+        while not self.stop.is_set():
+            self.step(source)
+
+    def step(self, source: Source) -> int:
+        """Obeys one message, answers it and only then acknowledges it; returns how many were settled."""
+        deliveries = source.receive(_IDLE_SECONDS)
+        for delivery in deliveries:
+            answer = self._patiently(source, delivery)
+            if answer is None:
+                return 0
+            self._reply(delivery.properties, answer)
+        source.settle(deliveries)
+        return len(deliveries)
+
+    def _patiently(self, source: Source, delivery: Delivery) -> Reply | StatusDocument | None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_when_event_set(self.stop),
+            sleep=source.keep_alive,
+            reraise=True,
+        )
+        try:
+            return retrying(self._obey, delivery)
+        except StorageError as error:
+            log.warning("control message stays with the broker: the database is away", error=str(error))
+            return None
+
+    def _obey(self, delivery: Delivery) -> Reply | StatusDocument:
+        action, properties = delivery.routing_key, delivery.properties
+        if action == "status":
+            return self.status()
+        identity = {"message_id": properties.get("message_id"), "user_id": properties.get("user_id")}
+        try:
+            if action not in ("pause", "resume"):
+                return self.switchboard.refuse(
+                    action[:50], "invalid: the routing key must be pause, resume or status", source="amqp", **identity
+                )
+            message = parse_control(delivery.body)
+        except Refused as refused:
+            return self.switchboard.refuse(action, f"invalid: {refused.refusal}", source="amqp", **identity)
+        when = message.issued_at or issued_at(properties)
+        return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
+
+    def _reply(self, properties: Mapping[str, Any], answer: Reply | StatusDocument) -> None:
+        reply_to = properties.get("reply_to")
+        if not reply_to:
+            return
+        correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
+        try:
+            self.publish(answer.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
+        except BrokerLost as error:
+            # The change holds and is audited; whoever asked will look or ask again.
+            log.warning("reply not delivered", reply_to=reply_to, error=str(error))
+
+
+def issued_at(properties: Mapping[str, Any]) -> datetime | None:
+    """When a message was issued, by AMQP's `timestamp`: the end of that second, since it knows no parts."""
+    stamp = properties.get("timestamp")
+    if isinstance(stamp, datetime):
+        stamp = stamp.replace(tzinfo=UTC).timestamp() if stamp.tzinfo is None else stamp.timestamp()
+    if not isinstance(stamp, int | float):
+        return None
+    return datetime.fromtimestamp(int(stamp), UTC) + timedelta(seconds=1) - timedelta(microseconds=1)

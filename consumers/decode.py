@@ -1,0 +1,78 @@
+"""From a raw delivery to a change event, or to a rejection with its reason."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from consumers.delivery import Delivery
+from rules.outcomes import Rejected
+from schemas.events import CONTENT_TYPES, SHOP, ChangeEvent, parse_event
+from schemas.reasons import Reason, Refusal, Refused
+from schemas.registry import DOMAINS
+from schemas.topology import DEAD, event_queue
+
+__all__ = ["decode", "reject"]
+
+_DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
+_PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
+UNKNOWN_SHOP = "?"
+
+
+def decode(delivery: Delivery) -> ChangeEvent | Rejected:
+    """What a delivery says, decided without the database."""
+    if delivery.queue == DEAD:
+        limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
+        return reject(delivery, limit)
+    try:
+        _check_properties(delivery.properties)
+        domain = _DOMAIN_OF[delivery.queue]
+        shop = _shop_of(delivery.routing_key, domain)
+        if shop is None:
+            raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be <shop>.{domain}")
+        return parse_event(domain, shop, delivery.body)
+    except Refused as refused:
+        return reject(delivery, refused.refusal)
+
+
+def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
+    """The delivery as the quarantine keeps it: whole."""
+    headers = dict(delivery.properties.get("application_headers") or {})
+    domain = _domain_of(delivery, headers)
+    return Rejected(
+        shop=_shop_of(delivery.routing_key, domain) or UNKNOWN_SHOP,
+        domain=domain,
+        refusal=refusal,
+        body=delivery.body,
+        routing_key=delivery.routing_key,
+        content_type=delivery.properties.get("content_type") or "",
+        headers=headers,
+        redelivered=delivery.redelivered,
+    )
+
+
+def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
+    queue = str(headers.get("x-first-death-queue", delivery.queue)) if delivery.queue == DEAD else delivery.queue
+    return _DOMAIN_OF.get(queue, queue.removeprefix("comporta."))
+
+
+def _check_properties(properties: Any) -> None:
+    headers = properties.get("application_headers")
+    if headers and "compression" in headers:
+        raise Refused(Reason.COMPRESSED, "", "compressed bodies are not taken: send plain JSON")
+    content_type, encoding = properties.get("content_type"), properties.get("content_encoding")
+    if not _is_json(content_type):
+        raise Refused(Reason.CONTENT_TYPE, "", "the content type must be application/cloudevents+json")
+    if encoding not in _PLAIN and str(encoding).lower() not in _PLAIN:
+        raise Refused(Reason.CONTENT_ENCODING, "", "the content encoding must be utf-8 or none")
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: str | None) -> bool:
+    return not content_type or content_type.partition(";")[0].strip().lower() in CONTENT_TYPES
+
+
+@lru_cache(maxsize=8192)
+def _shop_of(routing_key: str, domain: str) -> str | None:
+    shop, dot, rest = routing_key.partition(".")
+    return shop if dot and rest == domain and SHOP.fullmatch(shop) else None

@@ -1,0 +1,32 @@
+"""The seam below which the receiving can be exchanged: batches of raw deliveries, settled up to a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+__all__ = ["Delivery", "Source"]
+
+
+class Delivery(NamedTuple):
+    """One message as the broker delivered it; `properties` has AMQP's names (basic class, AMQP 0-9-1)."""
+
+    queue: str
+    tag: Any
+    body: bytes
+    routing_key: str
+    redelivered: bool
+    properties: Mapping[str, Any]
+
+
+class Source(Protocol):
+    """Where deliveries come from."""
+
+    def receive(self, wait: float) -> Sequence[Delivery]:
+        """A batch in the order of arrival; empty if nothing came within `wait` seconds."""
+
+    def settle(self, batch: Sequence[Delivery]) -> None:
+        """Acknowledges every delivery up to this batch's last one of each queue."""
+
+    def keep_alive(self, seconds: float) -> None:
+        """Lets time pass without losing the connection."""

@@ -1,0 +1,118 @@
+"""The worker's loop: receive, decode, commit, settle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import kombu
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+
+from consumers.apply import Item, commit
+from consumers.decode import decode
+from consumers.delivery import Delivery, Source
+from consumers.sessions import keep_session
+from consumers.source import Intake, KombuSource
+from rules.outcomes import Rejected
+from schemas.events import ChangeEvent
+from schemas.topology import DEAD, event_queue
+from storage.errors import Unavailable
+from storage.store import Committed, Store
+
+__all__ = ["Worker"]
+
+log = structlog.get_logger(__name__)
+
+_IDLE_SECONDS = 0.25
+_LONGEST_WAIT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Applies the change events of some domains until told to stop."""
+
+    url: str
+    domains: Sequence[str]
+    intake: Intake
+    store: Store
+    stop: threading.Event
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues of the domains, and the dead letters, which any worker moves to the quarantine."""
+        return [*(event_queue(domain) for domain in self.domains), DEAD]
+
+    def run(self) -> None:
+        """Returns when told to stop, with the batch in hand finished if the database allows."""
+        keep_session(self.url, "events", self.queues, self.stop, self._consume)
+
+    def _consume(self, connection: kombu.Connection) -> None:
+        source = KombuSource(connection, self.queues, self.intake)
+        while not self.stop.is_set():
+            self.step(source)
+
+    def step(self, source: Source) -> int:
+        """Takes one batch all the way; returns how many deliveries were settled."""
+        deliveries = source.receive(_IDLE_SECONDS)
+        if not deliveries:
+            return 0
+        started = time.perf_counter()
+        items: list[Item] = [(delivery, decode(delivery)) for delivery in deliveries]
+        committed = self._commit(source, items)
+        if committed is None:
+            return 0
+        source.settle(deliveries)
+        _report(items, committed, time.perf_counter() - started)
+        return len(deliveries)
+
+    def _commit(self, source: Source, items: Sequence[Item]) -> Committed | None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_WAIT),
+            stop=stop_when_event_set(self.stop),
+            sleep=lambda seconds: self._wait(source, seconds),
+            before_sleep=_report_wait,
+            reraise=True,
+        )
+        try:
+            return retrying(commit, self.store, items)
+        except Unavailable as error:
+            log.warning("stopped with the database away; the batch stays with the broker", error=str(error))
+            return None
+
+    def _wait(self, source: Source, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            source.keep_alive(min(left, _IDLE_SECONDS))
+
+
+def _report_wait(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("database away", error=str(error), next_try_seconds=round(state.upcoming_sleep, 1))
+
+
+def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None:
+    unknown = sum(decoded.unknown for _, decoded in items if isinstance(decoded, ChangeEvent))
+    for delivery, decoded in items:
+        if isinstance(decoded, Rejected):
+            _report_rejected(delivery, decoded)
+    outcomes: dict[str, int] = {}
+    for (_, _, outcome), count in committed.tally.items():
+        if count:
+            outcomes[outcome.value] = outcomes.get(outcome.value, 0) + count
+    log.debug("batch", **outcomes, epoch=committed.epoch, unknown_fields=unknown, seconds=round(seconds, 4))
+
+
+def _report_rejected(delivery: Delivery, rejected: Rejected) -> None:
+    refusal = rejected.refusal
+    log.warning(
+        "quarantined",
+        shop=rejected.shop,
+        domain=rejected.domain,
+        reason=refusal.reason.value,
+        pointer=refusal.pointer,
+        size=len(delivery.body),
+    )

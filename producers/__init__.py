@@ -1,0 +1,1 @@
+"""From us to the outside."""
