@@ -39,9 +39,10 @@ class Beat:
                     log.warning("no heartbeat: the database is away", error=str(error))
                 away = True
             self.stop.wait(BEAT_SECONDS)
+        if not away:
+            self._leave()
 
-    def leave(self) -> None:
-        """Removes the worker from the register, if the database is there."""
+    def _leave(self) -> None:
         try:
             self.registrar.leave()
         except StorageError as error:

@@ -83,7 +83,8 @@ def event_models(domain: Domain) -> tuple[type[Envelope], type[Envelope]]:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[Union[event_models(DOMAINS[name])], Field(discriminator="type")])
+    changed, deleted = event_models(DOMAINS[name])
+    return TypeAdapter(Annotated[Union[changed, deleted], Field(discriminator="type")])  # noqa: UP007  made at run time
 
 
 def domain_of_type(kind: str) -> Domain:

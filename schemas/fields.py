@@ -21,6 +21,7 @@ from schemas.reasons import Reason
 
 __all__ = [
     "NO_NUL",
+    "SHOP_OR_ANY",
     "Cnpj",
     "Column",
     "Cpf",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 NO_NUL = r"^[^\x00]*$"
+SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
 _RFC3339 = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"

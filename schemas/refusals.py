@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.fields import NO_NUL
+from schemas.fields import NO_NUL, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 
 __all__ = ["json_refused", "validation_refused"]
@@ -36,6 +36,7 @@ _BY_TYPE: dict[str, tuple[Reason, str]] = {
 _BY_PATTERN: dict[str, tuple[Reason, str]] = {
     NO_NUL: (Reason.NUL_CHARACTER, "must not hold the NUL character"),
     "http": (Reason.URL_FORMAT, "must be an http or https address"),
+    SHOP_OR_ANY: (Reason.WRONG_VALUE, "must be * or a shop id: a-z, 0-9 and -, at most 63 characters"),
     "^[0-9]{8}$": (Reason.NCM_FORMAT, "must be 8 digits"),
 }
 

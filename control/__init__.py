@@ -1,0 +1,1 @@
+"""What an operator does: switch, look, run; settings and wiring."""

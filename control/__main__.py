@@ -1,0 +1,5 @@
+"""`python -m control` is `comporta`."""
+
+from control.cli import main
+
+main()

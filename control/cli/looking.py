@@ -1,0 +1,135 @@
+"""`comporta status`, `missed`, `quarantine` and `audit`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from control.cli.output import AsJson, console, fail, print_json, print_rows
+from control.remote import Remote, remote_for
+from control.settings import load_settings
+from control.texts import say
+from schemas.control import StatusDocument
+
+__all__ = ["audit", "missed_app", "quarantine_app", "status", "status_view"]
+
+missed_app = typer.Typer(no_args_is_help=True, help="Keys whose newest known change was discarded.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages, whole, with the reason.")
+
+Shop = Annotated[str | None, typer.Option(help="Only this shop.")]
+Domain = Annotated[str | None, typer.Option(help="Only this domain.")]
+Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)]
+_OUTCOMES = ("applied", "superseded", "discarded", "quarantined")
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second until Ctrl-C.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 0 if everything is on, 1 if not.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is on and off, who works, and what the last minute brought."""
+    remote = remote_for(load_settings())
+    if watch:
+        _watch(remote)
+        return
+    document = remote.status()
+    if as_json:
+        print_json(document.model_dump(mode="json"))
+    else:
+        console.print(status_view(document))
+    if check and not document.all_on:
+        raise typer.Exit(1)
+
+
+@missed_app.command("list")
+def missed_list(shop: Shop = None, domain: Domain = None, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List the missed keys, oldest first."""
+    _list("missed", ("discarded_at", "shop", "domain", "key", "version"), as_json, shop=shop, domain=domain, limit=limit)
+
+
+@quarantine_app.command("list")
+def quarantine_list(shop: Shop = None, domain: Domain = None, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List the refused messages, newest first."""
+    columns = ("id", "at", "shop", "domain", "reason", "pointer", "sentence")
+    _list("quarantine", columns, as_json, shop=shop, domain=domain, limit=limit)
+
+
+@quarantine_app.command("show")
+def quarantine_show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Show one refused message, whole."""
+    found = remote_for(load_settings()).quarantined(identity)
+    if found is None:
+        raise fail(f"nothing with the id {identity} is in the quarantine; `comporta quarantine list` shows what is")
+    if as_json:
+        print_json(found)
+        return
+    print_rows([{"field": name, "value": value} for name, value in found.items()], ("field", "value"), "")
+
+
+def audit(limit: Limit = 100, as_json: AsJson = False) -> None:
+    """Show who switched what, when and why, and what came of it."""
+    columns = ("at", "action", "shop", "domains", "by", "reason", "result", "epoch", "error")
+    _list("audit", columns, as_json, limit=limit)
+
+
+def _list(what: str, columns: tuple[str, ...], as_json: bool, **filters: Any) -> None:
+    rows = remote_for(load_settings()).rows(what, filters)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, columns, say("nothing"))
+
+
+def _watch(remote: Remote) -> None:
+    with Live(status_view(remote.status()), console=console, screen=console.is_terminal) as live:
+        try:
+            while True:
+                time.sleep(1)
+                live.update(status_view(remote.status()))
+        except KeyboardInterrupt:
+            return
+
+
+def status_view(document: StatusDocument) -> Group:
+    """The status document as a person reads it."""
+    parts: list[Text | Table] = [_headline(document)]
+    parts += [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
+    parts.append(_outcomes(document))
+    for worker in document.workers:
+        parts.append(Text(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
+    return Group(*parts)
+
+
+def _headline(document: StatusDocument) -> Text:
+    cells = [state for domains in document.effective.values() for state in domains.values()]
+    name, style = "switched_on", "bold green"
+    if not document.all_on:
+        everything = all(state == "off" for state in cells)
+        name, style = ("switched_off", "bold red") if everything else ("partly_off", "bold yellow")
+    return Text.assemble(say("integration"), ": ", (say(name), style), f"   epoch {document.epoch}")
+
+
+def _switch_line(switch: Mapping[str, Any]) -> Text:
+    until = switch["until"].isoformat(timespec="minutes") if switch["until"] else say("open_end")
+    since = switch["since"].isoformat(timespec="seconds")
+    return Text("  " + say("still_off", **{**switch, "until": until, "since": since}))
+
+
+def _outcomes(document: StatusDocument) -> Table:
+    table = Table("domain", *_OUTCOMES, "missed", "in quarantine", box=None, pad_edge=False)
+    domains = next(iter(document.effective.values()), {})
+    for domain in domains:
+        counts = document.last_minute.get(domain, {})
+        missed = sum(shop.get(domain, 0) for shop in document.missed.values())
+        cells = [*(counts.get(outcome, 0) for outcome in _OUTCOMES), missed, document.quarantined.get(domain, 0)]
+        table.add_row(domain, *(str(cell) for cell in cells))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table

@@ -1,0 +1,52 @@
+"""The commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from broker.link import BrokerLost
+from control.cli import looking, running, switching
+from control.cli.output import fail
+from control.settings import SettingsError
+from producers.errors import NoReply
+from storage.errors import StorageError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="comporta",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A floodgate between an ERP and an online shop: it lets changes flow, and can be shut.",
+)
+app.command()(running.run)
+app.command()(running.worker)
+app.command()(running.migrate)
+app.command()(switching.pause)
+app.command()(switching.resume)
+app.command()(looking.status)
+app.command()(looking.audit)
+app.add_typer(looking.missed_app, name="missed")
+app.add_typer(looking.quarantine_app, name="quarantine")
+
+_WRONG_USAGE, _FAILED = 2, 1
+
+
+def main() -> None:
+    """Runs one command; what goes wrong is one line on standard error, never a traceback."""
+    try:
+        try:
+            app()
+        except SettingsError as error:
+            raise fail(str(error), _WRONG_USAGE) from None
+        except (NoReply, StorageError, BrokerLost) as error:
+            raise fail(str(error), _FAILED) from None
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""How commands print: tables for people, JSON for scripts, one line for an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["AsJson", "console", "fail", "print_json", "print_rows"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+console = Console(highlight=False)
+_errors = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Prints what went wrong; raise what it returns."""
+    _errors.print(Text(f"comporta: {message}"), soft_wrap=True)
+    return typer.Exit(code)
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON document."""
+    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> None:
+    """Prints rows as a table, or what it means that there are none."""
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(column)), overflow="fold") for column in columns))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(sep=" ", timespec="seconds")
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

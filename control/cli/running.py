@@ -1,0 +1,53 @@
+"""`comporta run`, `worker` and `migrate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from control.cli.output import console
+from control.settings import load_settings
+from schemas.registry import DOMAINS
+
+__all__ = ["migrate", "run", "worker"]
+
+
+def run() -> None:
+    """Run worker and page in one process, on whatever the settings name."""
+    # Loaded here: the commands that only ask should not wait for the server's libraries.
+    from control.service import run_process
+
+    raise typer.Exit(run_process(load_settings(), tuple(DOMAINS), with_web=True))
+
+
+def worker(
+    domains: Annotated[str, typer.Option(help="Change domains, separated by commas.")] = ",".join(DOMAINS),
+    processes: Annotated[int, typer.Option(help="How many processes.", min=1, max=64)] = 1,
+) -> None:
+    """Run consumers only."""
+    settings = load_settings()
+    if settings.embedded:
+        raise typer.BadParameter(
+            "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
+        )
+    wanted = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
+    unknown = [name for name in wanted if name not in DOMAINS]
+    if unknown:
+        known = ", ".join(DOMAINS)
+        raise typer.BadParameter(f"--domains: {', '.join(unknown)}: not a change domain; there are {known}")
+    if processes == 1:
+        from control.service import run_process
+
+        raise typer.Exit(run_process(settings, wanted, with_web=False))
+    from control.processes import run_processes
+
+    raise typer.Exit(run_processes(settings, wanted, processes))
+
+
+def migrate() -> None:
+    """Create or upgrade the database."""
+    from storage.database import open_database
+
+    before, after = open_database(load_settings().database_url).migrate()
+    console.print(f"the database is at revision {after}" + ("" if before == after else f" (was at {before or 'none'})"))

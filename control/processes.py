@@ -1,0 +1,72 @@
+"""Several worker processes under one parent, which starts anew what dies and passes on the stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
+
+import structlog
+
+from control.lifecycle import STOP_SECONDS, stop_on_signals
+from control.logs import configure_logs
+from control.service import run_process, wait_for_schema
+from control.settings import Settings
+from storage.database import open_database
+
+__all__ = ["run_processes"]
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 0.2
+# A worker that keeps dying is started anew ever more slowly, and at once again after a quiet minute.
+_FIRST_PAUSE, _LONGEST_PAUSE, _QUIET_SECONDS = 0.5, 30.0, 60.0
+
+
+def run_processes(settings: Settings, domains: Sequence[str], count: int) -> int:
+    """Keeps `count` workers running until a signal; returns the exit code."""
+    configure_logs(settings.log_level, settings.log_format)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    if not wait_for_schema(open_database(settings.database_url), stop):
+        return 0
+    context = multiprocessing.get_context("spawn")
+
+    def start() -> BaseProcess:
+        process = context.Process(target=_child, args=(settings, domains), name="comporta worker")
+        process.start()
+        return process
+
+    workers = [start() for _ in range(count)]
+    pause, last_death = _FIRST_PAUSE, 0.0
+    while not stop.wait(_LOOK_SECONDS):
+        for position, worker in enumerate(workers):
+            if worker.is_alive():
+                continue
+            recently = time.monotonic() - last_death < _QUIET_SECONDS
+            pause, last_death = min(2 * pause, _LONGEST_PAUSE) if recently else _FIRST_PAUSE, time.monotonic()
+            log.error("worker process died", pid=worker.pid, exit_code=worker.exitcode, another_in_seconds=pause)
+            if not stop.wait(pause):
+                workers[position] = start()
+    return _end(workers)
+
+
+def _end(workers: Sequence[BaseProcess]) -> int:
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + STOP_SECONDS + 0.5
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+        if worker.is_alive():
+            log.warning("worker process killed: it did not stop in time", pid=worker.pid)
+            worker.kill()
+    return 0
+
+
+def _child(settings: Settings, domains: Sequence[str]) -> None:
+    # Its own process group: Ctrl-C reaches the parent alone, which passes it on once.
+    os.setpgrp()
+    raise SystemExit(run_process(settings, domains, with_web=False))

@@ -1,0 +1,83 @@
+"""The settings, from the environment or `.env`, checked at start, all faults named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from broker import link
+from storage import engine
+
+__all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
+
+PREFIX = "COMPORTA_"
+
+
+class SettingsError(ValueError):
+    """Settings that can't be used: every fault, each with its name and the way out."""
+
+
+def _database_url(value: str) -> str:
+    engine.read_url(value)
+    return value
+
+
+class Settings(BaseSettings):
+    """What may be set, each under its name with the prefix `COMPORTA_`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    broker_url: Annotated[str, AfterValidator(link.check_url)] = "memory://"
+    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
+    erp_url: str | None = None
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
+    prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    admin_host: str = "127.0.0.1"
+    admin_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    operators_file: Path | None = None
+    log_format: Literal["console", "json"] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _prefetch_holds_two_batches(self) -> Settings:
+        if self.prefetch is not None and self.prefetch < 2 * self.batch_size:
+            raise ValueError(f"PREFETCH must be at least twice BATCH_SIZE ({2 * self.batch_size})")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker lives inside this process."""
+        return link.is_memory(self.broker_url)
+
+    @property
+    def prefetch_count(self) -> int:
+        """How many deliveries may be unsettled on a queue."""
+        return self.prefetch or min(2 * self.batch_size, 65_535)
+
+    @property
+    def admin_url(self) -> str:
+        """Where the page and the API are."""
+        host = f"[{self.admin_host}]" if ":" in self.admin_host else self.admin_host
+        return f"http://{host}:{self.admin_port}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings as they are given; raises `SettingsError` naming every fault."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_faults(error)) from None
+
+
+def _faults(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else PREFIX + "*"
+        lines.append(f"  {name}: {fault['msg'].removeprefix('Value error, ')}")
+    return "these settings can't be used (environment or .env):\n" + "\n".join(lines)

@@ -1,0 +1,79 @@
+"""Serves the API in a thread of a process that does more than that."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+import structlog
+import uvicorn
+
+from control.settings import PREFIX, Settings, SettingsError
+from control.web.api import create_app
+from storage.switchboard import Switchboard
+from storage.views import Views
+
+__all__ = ["WebServer", "bind"]
+
+log = structlog.get_logger(__name__)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket on the admin address; raises `SettingsError` if it can't be had."""
+    host, port = settings.admin_host, settings.admin_port
+    if not _is_loopback(host):
+        raise SettingsError(
+            f"{PREFIX}ADMIN_HOST: {host} is not a loopback address, and the API asks nobody who they are yet; "
+            "use 127.0.0.1 and a proxy that authenticates"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"{PREFIX}ADMIN_PORT: {host}:{port} can't be listened on ({error.strerror}); choose another port"
+        ) from None
+    return listener
+
+
+class WebServer:
+    """uvicorn without its signal handlers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        views: Views,
+        switchboard: Switchboard,
+        alive: Callable[[], bool],
+    ) -> None:
+        self._socket = bind(settings)
+        hosts = [settings.admin_host, "localhost", "127.0.0.1", "[::1]"]
+        app = create_app(views, switchboard, alive, hosts)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, timeout_keep_alive=30
+        )
+        self._server = uvicorn.Server(config)
+        self.port: int = self._socket.getsockname()[1]
+
+    def run(self) -> None:
+        """Serves until stopped."""
+        log.info("listening", port=self.port)
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Lets running requests end, then ends `run`."""
+        self._server.should_exit = True
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,47 @@
+"""The opened database: what reads it, what fences it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from storage import migrate
+from storage.engine import open_engine
+from storage.fence import Fence, fence_for
+from storage.views import Views
+
+__all__ = ["Database", "open_database"]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database that connects when first used."""
+
+    url: str
+    fence: Fence
+    views: Views
+    _engine: Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self._engine.dialect.name == "sqlite"
+
+    def migrate(self) -> tuple[str | None, str | None]:
+        """Brings it to the newest revision; returns the revisions before and after."""
+        return migrate.migrate(self._engine)
+
+    def require_current(self) -> None:
+        """Raises `SchemaOutdated` unless it is at this program's revision."""
+        migrate.require_current(self._engine)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """The database that a URL names."""
+    engine = open_engine(url)
+    return Database(url, fence_for(engine), Views(engine), engine)
