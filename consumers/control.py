@@ -16,7 +16,7 @@ from broker.link import BrokerLost
 from consumers.delivery import Delivery, Source
 from consumers.sessions import keep_session
 from consumers.source import Intake, KombuSource
-from schemas.control import Command, Reply, StatusDocument, parse_control
+from schemas.control import Action, Command, Reply, StatusDocument, parse_control
 from schemas.reasons import Refused
 from schemas.topology import CONTROL
 from storage.errors import StorageError, Unavailable
@@ -27,6 +27,7 @@ __all__ = ["Controller", "issued_at"]
 log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS = 0.25
+_ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
 
 
 class _Publish(Protocol):
@@ -78,18 +79,17 @@ class Controller:
             return None
 
     def _obey(self, delivery: Delivery) -> Reply | StatusDocument:
-        action, properties = delivery.routing_key, delivery.properties
-        if action == "status":
+        properties, action = delivery.properties, _ACTIONS.get(delivery.routing_key)
+        if delivery.routing_key == "status":
             return self.status()
         identity = {"message_id": properties.get("message_id"), "user_id": properties.get("user_id")}
         try:
-            if action not in ("pause", "resume"):
-                return self.switchboard.refuse(
-                    action[:50], "invalid: the routing key must be pause, resume or status", source="amqp", **identity
-                )
+            if action is None:
+                error = "invalid: the routing key must be pause, resume or status"
+                return self.switchboard.refuse("unknown", error, source="amqp", **identity)
             message = parse_control(delivery.body)
         except Refused as refused:
-            return self.switchboard.refuse(action, f"invalid: {refused.refusal}", source="amqp", **identity)
+            return self.switchboard.refuse(delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity)
         when = message.issued_at or issued_at(properties)
         return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -34,23 +34,21 @@ def stop_on_signals(stop: threading.Event) -> None:
 class Loops:
     """Threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
 
-    def __init__(self, stop: threading.Event, loops: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self.failed = False
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
-            for name, run in loops.items()
-        ]
+        self._threads: list[threading.Thread] = []
 
     @property
     def alive(self) -> bool:
         """Whether every loop runs."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def start(self) -> None:
-        """Starts every loop."""
-        for thread in self._threads:
-            thread.start()
+    def start(self, name: str, run: Callable[[], None]) -> None:
+        """Runs a loop in a thread of its own."""
+        thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def wait(self, still_wanted: Callable[[], bool] = lambda: True) -> None:
         """Returns when told to stop, when a loop failed, or when `still_wanted` says no."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter
@@ -67,7 +67,9 @@ class _Broker:
 
     def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
         views = self._views
-        return {"missed": views.missed, "quarantine": views.quarantined, "audit": views.audit}[what](**filters)
+        ways: dict[str, Callable[..., Rows]]
+        ways = {"missed": views.missed, "quarantine": views.quarantined, "audit": views.audit}
+        return ways[what](**filters)
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         found = self._views.quarantined_message(identity)

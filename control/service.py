@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
@@ -21,7 +22,7 @@ from storage.database import Database, open_database
 from storage.engine import masked as masked_database
 from storage.errors import SchemaOutdated, Unavailable
 
-__all__ = ["run_process", "run_until", "wait_for_schema"]
+__all__ = ["Running", "run_process", "run_until", "wait_for_schema"]
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,15 @@ def run_process(settings: Settings, domains: Sequence[str], *, with_web: bool) -
     return run_until(settings, domains, stop, with_web=with_web, wanted=wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a process runs, for whatever runs beside it: the port is that of the page, 0 without one."""
+
+    database: Database
+    parts: Parts
+    port: int
+
+
 def run_until(
     settings: Settings,
     domains: Sequence[str],
@@ -42,7 +52,7 @@ def run_until(
     *,
     with_web: bool,
     wanted: Callable[[], bool] = lambda: True,
-    started: Callable[[Database, Parts], None] = lambda _database, _parts: None,
+    beside: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
 ) -> int:
     """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
     configure_logs(settings.log_level, settings.log_format)
@@ -50,18 +60,14 @@ def run_until(
     if not wait_for_schema(database, stop):
         return 0
     parts = assemble(settings, database, domains, stop)
-    loops_to_run: dict[str, Callable[[], None]] = {
-        "worker": parts.worker.run,
-        "control": parts.controller.run,
-        "beat": parts.beat.run,
-        "announcer": parts.announcer.run,
-    }
-    loops: Loops
-    web: WebServer | None = None
-    if with_web:
-        web = WebServer(settings, database.views, parts.switchboard, lambda: loops.alive)
-        loops_to_run["web"] = web.run
-    loops = Loops(stop, loops_to_run)
+    loops = Loops(stop)
+    web = WebServer(settings, database.views, parts.switchboard, lambda: loops.alive) if with_web else None
+    loops.start("announcer", parts.announcer.run)
+    loops.start("beat", parts.beat.run)
+    loops.start("control", parts.controller.run)
+    loops.start("worker", parts.worker.run)
+    if web is not None:
+        loops.start("web", web.run)
     log.info(
         "started",
         worker=parts.worker_id,
@@ -70,8 +76,8 @@ def run_until(
         broker=masked_broker(settings.broker_url),
         database=masked_database(settings.database_url),
     )
-    loops.start()
-    started(database, parts)
+    for name, run in beside(Running(database, parts, web.port if web else 0)).items():
+        loops.start(name, run)
     loops.wait(wanted)
     log.info("stopping", worker=parts.worker_id)
     if web is not None:

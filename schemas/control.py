@@ -30,9 +30,11 @@ __all__ = [
 ANY = "*"
 Action = Literal["pause", "resume"]
 Result = Literal["off", "on", "unchanged", "refused"]
-DomainScope = Literal[
-    "*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"
-]
+DomainScope = Literal["*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
+
+
+def _everything() -> list[DomainScope]:
+    return ["*"]
 
 
 class ControlMessage(Message):
@@ -46,7 +48,7 @@ class ControlMessage(Message):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
     shop: Annotated[str, StringConstraints(pattern=SHOP_OR_ANY)] = ANY
     domains: Annotated[list[DomainScope], StopAtFirst(), Field(min_length=1, max_length=9)] = Field(
-        default_factory=lambda: [ANY]
+        default_factory=_everything
     )
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
     until: Time | None = None

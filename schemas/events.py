@@ -68,23 +68,18 @@ class ChangeEvent(NamedTuple):
 @cache
 def event_models(domain: Domain) -> tuple[type[Envelope], type[Envelope]]:
     """The models of a domain's changed and deleted events."""
-    changed, deleted = (
-        create_model(
-            f"{data.__name__}{action.title()}",
-            __base__=Envelope,
-            __module__=__name__,
-            type=(Literal[f"erp.{domain.entity}.{action}.v1"], ...),
-            data=(data, ...),
-        )
-        for action, data in (("changed", domain.state), ("deleted", domain.key))
-    )
-    return changed, deleted
+    return _event_model(domain, "changed", domain.state), _event_model(domain, "deleted", domain.key)
+
+
+def _event_model(domain: Domain, action: str, data: type[Message]) -> type[Envelope]:
+    fields: dict[str, Any] = {"type": (Literal[f"erp.{domain.entity}.{action}.v1"], ...), "data": (data, ...)}
+    return create_model(f"{data.__name__}{action.title()}", __base__=Envelope, __module__=__name__, **fields)
 
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    changed, deleted = event_models(DOMAINS[name])
-    return TypeAdapter(Annotated[Union[changed, deleted], Field(discriminator="type")])  # noqa: UP007  made at run time
+    either: Any = Union[event_models(DOMAINS[name])]  # noqa: UP007  made at run time
+    return TypeAdapter(Annotated[either, Field(discriminator="type")])
 
 
 def domain_of_type(kind: str) -> Domain:

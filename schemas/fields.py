@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from iso4217 import Currency as Iso4217
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
@@ -50,9 +50,7 @@ __all__ = [
 NO_NUL = r"^[^\x00]*$"
 SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
-_RFC3339 = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-)
+_RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 # One day inside what datetime holds, so that no offset can push a time out of it.
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -155,9 +153,7 @@ class StopAtFirst:
     """Makes a list stop at its first bad item: a million bad items are one fault, not a million."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        schema["fail_fast"] = True  # type: ignore[typeddict-unknown-key]
-        return schema
+        return cast(CoreSchema, {**handler(source), "fail_fast": True})
 
 
 def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> AfterValidator:

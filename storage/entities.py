@@ -24,6 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from schemas.events import ChangeEvent
 from schemas.registry import DOMAINS
@@ -91,7 +92,7 @@ def _versioned(event: ChangeEvent) -> dict[str, Any]:
     }
 
 
-_VERSIONED = {"shop": EXACT_TEXT, "missed_key": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
+_VERSIONED: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "missed_key": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
 
 
 def _stamp(row: Any) -> ColumnElement[Any]:
@@ -113,7 +114,7 @@ def _upsert(dialect: str, domain: str) -> Executable:
     columns = _stored(table)
     given = rowset(dialect, {column.name: column.type for column in columns})
     source = select(*(given.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
-    insert = insert_into(dialect, table).from_select([*(c.name for c in columns), "applied_at"], _with_where(source))
+    insert: Any = insert_into(dialect, table).from_select([*(c.name for c in columns), "applied_at"], _with_where(source))
     keys = [column.name for column in table.primary_key]
     upsert = insert.on_conflict_do_update(
         index_elements=keys,
@@ -124,7 +125,8 @@ def _upsert(dialect: str, domain: str) -> Executable:
         written = upsert.returning(table.c.shop).cte("written")
         return select(written.c.shop, func.count()).group_by(written.c.shop)
     # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
-    return upsert.returning(table.c.shop, literal(1))
+    counted: Executable = upsert.returning(table.c.shop, literal(1))
+    return counted
 
 
 def _with_where(source: Any) -> Any:
@@ -135,7 +137,8 @@ def _with_where(source: Any) -> Any:
 @cache
 def _record(dialect: str, domain: str) -> Executable:
     table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
-    given = rowset(dialect, {name: table.c[name].type for name in keys} | _VERSIONED)
+    key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
+    given = rowset(dialect, key_types | _VERSIONED)
     columns = given.columns
     newer = exists(1).where(
         and_(*_matches(table, given, keys)),

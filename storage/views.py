@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from rules.switches import Switches, effective
 from schemas.control import StatusDocument, SwitchState, WorkerState
@@ -63,6 +64,12 @@ class Views:
         rows = self._rows(select(quarantine).where(quarantine.c.id == identity))
         return rows[0] if rows else None
 
+    def totals(self) -> dict[str, dict[str, int]]:
+        """How many deliveries came to each outcome, by domain, since the ledger began."""
+        query = select(ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
+        with translated(), self._engine.connect() as connection:
+            return _nested(connection.execute(query.group_by(ledger.c.domain, ledger.c.outcome)))
+
     def audit(self, limit: int = 100) -> list[dict[str, Any]]:
         """What was asked of the switches, newest first."""
         return self._rows(select(audit).order_by(audit.c.id.desc()).limit(limit))
@@ -99,16 +106,17 @@ def _workers(connection: Connection) -> list[WorkerState]:
     return [WorkerState(**row._mapping) for row in rows]
 
 
-def _nested(rows: list[Row[Any]]) -> dict[str, dict[str, int]]:
+def _nested(rows: Iterable[Any]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for outer, inner, count in rows:
+    for row in rows:
+        outer, inner, count = row[0], row[1], row[2]
         counts.setdefault(outer, {})[inner] = int(count)
     return counts
 
 
 def _two(connection: Connection, outer: Any, inner: Any) -> dict[str, dict[str, int]]:
     query = select(outer, inner, func.count()).group_by(outer, inner).order_by(outer, inner)
-    return _nested(list(connection.execute(query)))
+    return _nested(connection.execute(query))
 
 
 def _one(connection: Connection) -> dict[str, int]:
@@ -121,4 +129,4 @@ def _last_minute(connection: Connection, state: Switches) -> dict[str, dict[str,
     since = state.now.replace(second=0, microsecond=0) - timedelta(minutes=1)
     query = select(ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
     query = query.where(ledger.c.minute >= since).group_by(ledger.c.domain, ledger.c.outcome)
-    return _nested(list(connection.execute(query.order_by(ledger.c.domain, ledger.c.outcome))))
+    return _nested(connection.execute(query.order_by(ledger.c.domain, ledger.c.outcome)))

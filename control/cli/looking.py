@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from control.cli.output import AsJson, console, fail, print_json, print_rows
+from control.cli.views import status_view
 from control.remote import Remote, remote_for
 from control.settings import load_settings
 from control.texts import say
-from schemas.control import StatusDocument
 
-__all__ = ["audit", "missed_app", "quarantine_app", "status", "status_view"]
+__all__ = ["audit", "missed_app", "quarantine_app", "status"]
 
 missed_app = typer.Typer(no_args_is_help=True, help="Keys whose newest known change was discarded.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages, whole, with the reason.")
@@ -26,7 +22,6 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages, whole
 Shop = Annotated[str | None, typer.Option(help="Only this shop.")]
 Domain = Annotated[str | None, typer.Option(help="Only this domain.")]
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)]
-_OUTCOMES = ("applied", "superseded", "discarded", "quarantined")
 
 
 def status(
@@ -51,7 +46,9 @@ def status(
 @missed_app.command("list")
 def missed_list(shop: Shop = None, domain: Domain = None, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the missed keys, oldest first."""
-    _list("missed", ("discarded_at", "shop", "domain", "key", "version"), as_json, shop=shop, domain=domain, limit=limit)
+    _list(
+        "missed", ("discarded_at", "shop", "domain", "key", "version"), as_json, shop=shop, domain=domain, limit=limit
+    )
 
 
 @quarantine_app.command("list")
@@ -95,41 +92,3 @@ def _watch(remote: Remote) -> None:
                 live.update(status_view(remote.status()))
         except KeyboardInterrupt:
             return
-
-
-def status_view(document: StatusDocument) -> Group:
-    """The status document as a person reads it."""
-    parts: list[Text | Table] = [_headline(document)]
-    parts += [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
-    parts.append(_outcomes(document))
-    for worker in document.workers:
-        parts.append(Text(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
-    return Group(*parts)
-
-
-def _headline(document: StatusDocument) -> Text:
-    cells = [state for domains in document.effective.values() for state in domains.values()]
-    name, style = "switched_on", "bold green"
-    if not document.all_on:
-        everything = all(state == "off" for state in cells)
-        name, style = ("switched_off", "bold red") if everything else ("partly_off", "bold yellow")
-    return Text.assemble(say("integration"), ": ", (say(name), style), f"   epoch {document.epoch}")
-
-
-def _switch_line(switch: Mapping[str, Any]) -> Text:
-    until = switch["until"].isoformat(timespec="minutes") if switch["until"] else say("open_end")
-    since = switch["since"].isoformat(timespec="seconds")
-    return Text("  " + say("still_off", **{**switch, "until": until, "since": since}))
-
-
-def _outcomes(document: StatusDocument) -> Table:
-    table = Table("domain", *_OUTCOMES, "missed", "in quarantine", box=None, pad_edge=False)
-    domains = next(iter(document.effective.values()), {})
-    for domain in domains:
-        counts = document.last_minute.get(domain, {})
-        missed = sum(shop.get(domain, 0) for shop in document.missed.values())
-        cells = [*(counts.get(outcome, 0) for outcome in _OUTCOMES), missed, document.quarantined.get(domain, 0)]
-        table.add_row(domain, *(str(cell) for cell in cells))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A floodgate between an ERP and an online shop: it lets changes flow, and can be shut.",
 )
+app.command()(running.demo)
 app.command()(running.run)
 app.command()(running.worker)
 app.command()(running.migrate)

@@ -16,7 +16,9 @@ __all__ = ["AsJson", "console", "fail", "print_json", "print_rows"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
-console = Console(highlight=False)
+_terminal = Console(highlight=False)
+# What is piped somewhere is not folded to eighty columns.
+console = _terminal if _terminal.is_terminal else Console(highlight=False, width=200)
 _errors = Console(stderr=True, highlight=False)
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from control.cli.output import console
+from control.cli.output import console, fail
 from control.settings import load_settings
 from schemas.registry import DOMAINS
 
-__all__ = ["migrate", "run", "worker"]
+__all__ = ["demo", "migrate", "run", "worker"]
 
 
 def run() -> None:
@@ -51,3 +51,18 @@ def migrate() -> None:
 
     before, after = open_database(load_settings().database_url).migrate()
     console.print(f"the database is at revision {after}" + ("" if before == after else f" (was at {before or 'none'})"))
+
+
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=1)] = None,
+    port: Annotated[int | None, typer.Option(help="The API's port; 8080 if it is free.", min=1, max=65535)] = None,
+) -> None:
+    """Run everything in one process, fed by a simulated ERP with real invoices."""
+    from control.demo import run_demo
+    from producers.simulator.nfe import SimulatorDataMissing
+
+    try:
+        code = run_demo(console, seconds, port)
+    except SimulatorDataMissing as error:
+        raise fail(str(error)) from None
+    raise typer.Exit(code)

@@ -72,13 +72,15 @@ def _change(
     as_json: bool,
 ) -> None:
     try:
-        message = ControlMessage(
-            reason=reason,
-            shop=shop,
-            domains=domains,  # type: ignore[arg-type]
-            by=getpass.getuser(),
-            until=until.isoformat() if until else None,  # type: ignore[arg-type]
-            issued_at=datetime.now(UTC).isoformat(),  # type: ignore[arg-type]
+        message = ControlMessage.model_validate(
+            {
+                "reason": reason,
+                "shop": shop,
+                "domains": domains,
+                "by": getpass.getuser(),
+                "until": until.isoformat() if until else None,
+                "issued_at": datetime.now(UTC).isoformat(),
+            }
         )
     except ValidationError as error:
         raise typer.BadParameter(str(validation_refused(error).refusal)) from None

@@ -1,0 +1,63 @@
+"""Messages as broken as they come in practice, each with the reason it must be refused for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import orjson
+
+from producers.simulator.messages import Data
+from schemas.reasons import Reason
+
+__all__ = ["SPOILERS", "Spoiler"]
+
+_NO_CPF = "12345678900"
+_NO_GTIN = "7997846900945"
+
+
+class Spoiler(NamedTuple):
+    """One way to break an event of a domain; `spoil` takes the good document and gives the bad body."""
+
+    domain: str
+    reason: Reason
+    spoil: Callable[[Data], bytes]
+
+
+def _with(**fields: object) -> Callable[[Data], bytes]:
+    return lambda document: orjson.dumps(document | {"data": document["data"] | fields})
+
+
+def _of_type(kind: str) -> Callable[[Data], bytes]:
+    return lambda document: orjson.dumps(document | {"type": kind})
+
+
+def _cut_short(document: Data) -> bytes:
+    body = orjson.dumps(document)
+    return body[: len(body) * 2 // 3]
+
+
+def _without_unit(document: Data) -> bytes:
+    data = {name: value for name, value in document["data"].items() if name != "base_unit"}
+    return orjson.dumps(document | {"data": data})
+
+
+def _with_nul(document: Data) -> bytes:
+    return _with(name=document["data"]["name"] + "\0")(document)
+
+
+SPOILERS: tuple[Spoiler, ...] = (
+    Spoiler("stock", Reason.MALFORMED_JSON, _cut_short),
+    Spoiler("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
+    Spoiler("stock", Reason.AVAILABLE_MISMATCH, _with(on_hand="5", reserved="2", available="5")),
+    Spoiler("stock", Reason.TIME_FORMAT, _with(as_of="23/11/2026 07:22")),
+    Spoiler("stock", Reason.UNKNOWN_VERSION, _of_type("erp.stock.changed.v2")),
+    Spoiler("stock", Reason.WRONG_DOMAIN, _of_type("erp.price.changed.v1")),
+    Spoiler("prices", Reason.NUMBER_RANGE, _with(price="1E+999999")),
+    Spoiler("prices", Reason.NUMBER_FORMAT, _with(price="1.234,56")),
+    Spoiler("prices", Reason.UNKNOWN_TYPE, _of_type("erp.discount.changed.v1")),
+    Spoiler("products", Reason.NUL_CHARACTER, _with_nul),
+    Spoiler("products", Reason.MISSING_FIELD, _without_unit),
+    Spoiler("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
+    Spoiler("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
+)
