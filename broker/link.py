@@ -73,8 +73,11 @@ def masked(url: str) -> str:
     return f"{parts.scheme}://{user}{where}{port}{parts.path}"
 
 
-def open_connection(url: str, *, name: str, confirm: bool = False) -> kombu.Connection:
-    """An open connection; raises `BrokerLost`. `name` shows in the broker's list of connections."""
+def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.Connection:
+    """An open connection; raises `BrokerLost`. `name` shows in the broker's list of connections.
+
+    One for publishing waits for confirms; it has no heartbeats, since nobody reads it between two messages.
+    """
     with translated():
         if is_memory(url):
             embedded = kombu.Connection(url, transport=_MemoryTransport)
@@ -84,11 +87,11 @@ def open_connection(url: str, *, name: str, confirm: bool = False) -> kombu.Conn
         connection = kombu.Connection(
             "amqp" + url.removeprefix(scheme),
             transport=pyamqp.Transport,
-            heartbeat=HEARTBEAT,
+            heartbeat=0 if publishing else HEARTBEAT,
             connect_timeout=5,
             ssl=_tls(url) if scheme == "amqps" else False,
             transport_options={
-                "confirm_publish": confirm,
+                "confirm_publish": publishing,
                 "read_timeout": HEARTBEAT,
                 "write_timeout": HEARTBEAT,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 15_000},

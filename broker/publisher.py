@@ -46,7 +46,7 @@ class SinglePublisher:
 
     def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
         if self._producer is None:
-            connection = open_connection(self._url, name=self._name, confirm=True)
+            connection = open_connection(self._url, name=self._name, publishing=True)
             declare(connection)
             self._producer = kombu.Producer(connection.channel())
         waits = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}

@@ -19,7 +19,7 @@ from consumers.source import Intake, KombuSource
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
 from schemas.reasons import Refused
 from schemas.topology import CONTROL
-from storage.errors import StorageError, Unavailable
+from storage.errors import RowRefused, Unavailable
 from storage.switchboard import Switchboard
 
 __all__ = ["Controller", "issued_at"]
@@ -74,7 +74,10 @@ class Controller:
         )
         try:
             return retrying(self._obey, delivery)
-        except StorageError as error:
+        except RowRefused as error:
+            # Something around the message, such as a message id with a NUL: it must not mute what comes after it.
+            return retrying(self.switchboard.refuse, "unknown", f"invalid: {error}", source="amqp")
+        except Unavailable as error:
             log.warning("control message stays with the broker: the database is away", error=str(error))
             return None
 
@@ -89,7 +92,9 @@ class Controller:
                 return self.switchboard.refuse("unknown", error, source="amqp", **identity)
             message = parse_control(delivery.body)
         except Refused as refused:
-            return self.switchboard.refuse(delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity)
+            return self.switchboard.refuse(
+                delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity
+            )
         when = message.issued_at or issued_at(properties)
         return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
 

@@ -10,13 +10,13 @@ from rules.outcomes import Rejected
 from schemas.events import CONTENT_TYPES, SHOP, ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.registry import DOMAINS
-from schemas.topology import DEAD, event_queue
+from schemas.topology import DEAD, QUEUES, event_queue
 
 __all__ = ["decode", "reject"]
 
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
-UNKNOWN_SHOP = "?"
+UNKNOWN = "?"
 
 
 def decode(delivery: Delivery) -> ChangeEvent | Rejected:
@@ -40,7 +40,7 @@ def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
     headers = dict(delivery.properties.get("application_headers") or {})
     domain = _domain_of(delivery, headers)
     return Rejected(
-        shop=_shop_of(delivery.routing_key, domain) or UNKNOWN_SHOP,
+        shop=_shop_of(delivery.routing_key, domain) or UNKNOWN,
         domain=domain,
         refusal=refusal,
         body=delivery.body,
@@ -52,8 +52,8 @@ def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
 
 
 def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
-    queue = str(headers.get("x-first-death-queue", delivery.queue)) if delivery.queue == DEAD else delivery.queue
-    return _DOMAIN_OF.get(queue, queue.removeprefix("comporta."))
+    queue = str(headers.get("x-first-death-queue")) if delivery.queue == DEAD else delivery.queue
+    return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else UNKNOWN)
 
 
 def _check_properties(properties: Any) -> None:

@@ -107,12 +107,10 @@ def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None
 
 
 def _report_rejected(delivery: Delivery, rejected: Rejected) -> None:
-    refusal = rejected.refusal
     log.warning(
         "quarantined",
         shop=rejected.shop,
         domain=rejected.domain,
-        reason=refusal.reason.value,
-        pointer=refusal.pointer,
+        reason=rejected.refusal.reason.value,
         size=len(delivery.body),
     )

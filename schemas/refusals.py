@@ -83,4 +83,6 @@ def _broken_pattern(pattern: str) -> tuple[Reason, str]:
 def _pointer(loc: tuple[Any, ...]) -> str:
     parts = [str(part) for part in loc if part not in _BRANCHES and not str(part).startswith("erp.")]
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    # Names that the sender chose may stand here: they must fit any database and any terminal.
+    pointer = "".join(char if char.isprintable() else "\ufffd" for char in pointer)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"

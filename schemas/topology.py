@@ -47,9 +47,12 @@ class Queue:
     @property
     def arguments(self) -> dict[str, object]:
         """The x-arguments that the queue is declared with."""
-        arguments: dict[str, object] = {"x-queue-type": "quorum"}
-        if self.name != DEAD:
-            arguments |= {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD}
+        arguments: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+        if self.name == DEAD:
+            # The last stop: nothing may fall off it, and RabbitMQ 4 has a limit of 20 where none is set.
+            arguments["x-delivery-limit"] = 1_000_000
+        else:
+            arguments["x-dead-letter-exchange"] = DEAD
         if self.single_active_consumer:
             arguments["x-single-active-consumer"] = True
         return arguments

@@ -92,7 +92,12 @@ def _versioned(event: ChangeEvent) -> dict[str, Any]:
     }
 
 
-_VERSIONED: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "missed_key": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
+_VERSIONED: dict[str, TypeEngine[Any]] = {
+    "shop": EXACT_TEXT,
+    "missed_key": EXACT_TEXT,
+    "version": BIGINT,
+    "event_id": EXACT_TEXT,
+}
 
 
 def _stamp(row: Any) -> ColumnElement[Any]:
@@ -114,7 +119,9 @@ def _upsert(dialect: str, domain: str) -> Executable:
     columns = _stored(table)
     given = rowset(dialect, {column.name: column.type for column in columns})
     source = select(*(given.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
-    insert: Any = insert_into(dialect, table).from_select([*(c.name for c in columns), "applied_at"], _with_where(source))
+    insert: Any = insert_into(dialect, table).from_select(
+        [*(c.name for c in columns), "applied_at"], _with_where(source)
+    )
     keys = [column.name for column in table.primary_key]
     upsert = insert.on_conflict_do_update(
         index_elements=keys,

@@ -26,8 +26,10 @@ _SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparam
 _EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :number)").bindparams(**_LOCK)
 _HOLDERS = text(
     "SELECT pid, state, application_name, CAST(extract(epoch FROM clock_timestamp() - xact_start) AS float) AS seconds "
-    "FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(:waiter))"
-)
+    "FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND classid = :space AND objid = :number AND database = (SELECT oid FROM pg_database "
+    "WHERE datname = current_database()))"
+).bindparams(**_LOCK)
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 
@@ -64,15 +66,14 @@ class PostgresFence:
         with translated(), self._engine.begin() as connection:
             # The watch below bounds the wait: giving up would lose the place in the queue.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
-            waiter = connection.scalar(text("SELECT pg_backend_pid()"))
-            with self._watched(waiter):
+            with self._watched():
                 connection.execute(_EXCLUSIVE)
             yield connection
 
     @contextmanager
-    def _watched(self, waiter: int | None) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         done = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(waiter, done), name="fence-watch", daemon=True)
+        watch = threading.Thread(target=self._watch, args=(done,), name="fence-watch", daemon=True)
         watch.start()
         try:
             yield
@@ -80,19 +81,19 @@ class PostgresFence:
             done.set()
             watch.join()
 
-    def _watch(self, waiter: int | None, done: threading.Event) -> None:
+    def _watch(self, done: threading.Event) -> None:
         if done.wait(self._report_after):
             return
-        self._report(waiter, terminate=False)
+        self._report(terminate=False)
         if done.wait(self._limit - self._report_after):
             return
         while not done.wait(1.0):
-            self._report(waiter, terminate=True)
+            self._report(terminate=True)
 
-    def _report(self, waiter: int | None, *, terminate: bool) -> None:
+    def _report(self, *, terminate: bool) -> None:
         try:
             with self._engine.begin() as connection:
-                for holder in connection.execute(_HOLDERS, {"waiter": waiter}):
+                for holder in connection.execute(_HOLDERS):
                     log.warning(
                         "fence holder terminated" if terminate else "fence held",
                         pid=holder.pid,

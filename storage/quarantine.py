@@ -55,7 +55,11 @@ def _digest(item: Rejected) -> str:
 
 
 def _headers(item: Rejected) -> bytes:
-    return orjson.dumps(item.headers, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(item.headers, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # Nested too deeply, or text that is not Unicode: kept as Python shows it.
+        return orjson.dumps({"unreadable": ascii(item.headers)[:10_000]})
 
 
 def _storable(text: str) -> str:

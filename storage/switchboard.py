@@ -75,7 +75,9 @@ class Switchboard:
             self._announce(announcement)
         return reply
 
-    def refuse(self, action: str, error: str, *, source: str, message_id: str | None, user_id: str | None) -> Reply:
+    def refuse(
+        self, action: str, error: str, *, source: str, message_id: str | None = None, user_id: str | None = None
+    ) -> Reply:
         """Audits a control message that could not be read, and answers it."""
         with self._fence.shared() as connection:
             state = read_switches(connection)

@@ -79,7 +79,6 @@ def _change(
                 "domains": domains,
                 "by": getpass.getuser(),
                 "until": until.isoformat() if until else None,
-                "issued_at": datetime.now(UTC).isoformat(),
             }
         )
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
@@ -109,8 +108,7 @@ def _obey(switchboard: Switchboard, action: Literal["pause", "resume"], body: by
     except Refused as refused:
         error = f"invalid: {refused.refusal}"
         return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=None)
-    when = message.issued_at or datetime.now(UTC)
-    return switchboard.change(Command(action, message, "http", message_id=message_id, issued_at=when))
+    return switchboard.change(Command(action, message, "http", message_id=message_id, issued_at=message.issued_at))
 
 
 def _unavailable(_request: Request, error: Exception) -> Response:

@@ -30,25 +30,25 @@ def _stock(random: Random, data: Data, at: str) -> Data:
     }
 
 
-def _price(random: Random, data: Data, at: str) -> Data:
+def _price(random: Random, data: Data, _at: str) -> Data:
     listed = data.get("list_price") or data["price"]
     price = Decimal(listed) * random.randrange(800, 1201) / 1000
     return data | {"price": f"{max(price.quantize(_PLACES), _LEAST_PRICE):f}", "list_price": listed}
 
 
-def _product(random: Random, data: Data, at: str) -> Data:
+def _product(random: Random, data: Data, _at: str) -> Data:
     return data | {"active": random.random() < 0.9, "attributes": {"revision": str(random.randrange(1000))}}
 
 
-def _customer(random: Random, data: Data, at: str) -> Data:
+def _customer(random: Random, data: Data, _at: str) -> Data:
     return data | {"status": random.choice(_STATUSES), "credit_limit": f"{random.randrange(500) * 100}.00"}
 
 
-def _image(random: Random, data: Data, at: str) -> Data:
+def _image(random: Random, data: Data, _at: str) -> Data:
     return data | {"position": random.randrange(5), "content_hash": f"{random.getrandbits(64):016x}"}
 
 
-def _packaging(random: Random, data: Data, at: str) -> Data:
+def _packaging(random: Random, data: Data, _at: str) -> Data:
     return data | {"sellable": random.random() < 0.9, "min_multiple": str(random.choice((1, 2, 5)))}
 
 

@@ -1,0 +1,345 @@
+"""The simulated ERP: what it sends is what the contract takes, but for the faults it was asked for."""
+
+from __future__ import annotations
+
+import lzma
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from producers.simulator.bad import SPOILERS, Spoiler
+from producers.simulator.book import key_of
+from producers.simulator.catalogue import Catalogue
+from producers.simulator.changes import CHANGES, SHARES
+from producers.simulator.erp import Faults, SimulatedErp
+from producers.simulator.messages import ErpMessage, EventWriter
+from producers.simulator.nfe import SimulatorDataMissing, nfe_catalogue
+from producers.simulator.retail import Spread, retail_events
+from schemas.events import ChangeEvent, parse_event
+from schemas.fields import is_gtin
+from schemas.reasons import Reason, Refused
+from schemas.registry import DOMAINS
+
+WRONG_GTIN = "7997846900945"
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)
+
+
+@pytest.fixture(scope="module")
+def invoices() -> Catalogue:
+    return nfe_catalogue()
+
+
+@pytest.fixture(scope="module")
+def sound(invoices: Catalogue) -> Catalogue:
+    products = tuple(product for product in invoices.products if product.get("gtin") != WRONG_GTIN)
+    return Catalogue(products, invoices.price_tables, invoices.prices, invoices.stock, invoices.customers)
+
+
+def parse(message: ErpMessage) -> ChangeEvent:
+    return parse_event(message.domain, message.shop, message.body)
+
+
+def refusal(message: ErpMessage) -> Reason | None:
+    try:
+        parse(message)
+    except Refused as refused:
+        return refused.refusal.reason
+    return None
+
+
+def sequences(messages: Iterable[ErpMessage]) -> list[int]:
+    return [int(orjson.loads(message.body)["sequence"]) for message in messages]
+
+
+def final_state(messages: Iterable[ErpMessage]) -> dict[tuple[str, tuple[Any, ...]], ChangeEvent]:
+    newest: dict[tuple[str, tuple[Any, ...]], ChangeEvent] = {}
+    for message in messages:
+        if refusal(message) is None:
+            event = parse(message)
+            known = newest.get((event.domain, event.key))
+            if known is None or (known.version, known.event_id) < (event.version, event.event_id):
+                newest[event.domain, event.key] = event
+    return newest
+
+
+class TestAnEventWriter:
+    def test_numbers_its_events_and_gives_them_ids_in_the_same_order(self) -> None:
+        writer = EventWriter("main", first_sequence=9)
+        messages = [writer.write("products", {"code": "1"}, "2026-01-01T00:00:00Z", "deleted") for _ in range(3)]
+        assert sequences(messages) == [9, 10, 11]
+        ids = [message.event_id for message in messages]
+        assert ids == sorted(ids)
+        assert len(set(ids)) == 3
+
+    def test_addresses_an_event_by_shop_and_domain(self) -> None:
+        message = EventWriter("loja-2").write("stock", {"product_code": "1"}, "2026-01-01T00:00:00Z", "deleted")
+        assert message.routing_key == "loja-2.stock"
+
+    def test_names_the_entity_in_the_subject(self) -> None:
+        key = {"product_code": "7891000", "branch": "1", "warehouse": "MATRIZ", "lot": ""}
+        document = EventWriter("main").document("stock", key, "2026-01-01T00:00:00Z", "deleted")
+        assert document["subject"] == "7891000/1/MATRIZ"
+        assert document["type"] == "erp.stock.deleted.v1"
+
+
+class TestTheInvoices:
+    def test_give_every_product_a_positive_price_and_a_balance(self, invoices: Catalogue) -> None:
+        codes = {product["code"] for product in invoices.products}
+        assert len(codes) == len(invoices.products) >= 80
+        assert {price["product_code"] for price in invoices.prices} == codes
+        assert {balance["product_code"] for balance in invoices.stock} == codes
+
+    def test_keep_a_wrong_gtin_as_it_is(self, invoices: Catalogue) -> None:
+        gtins = [product["gtin"] for product in invoices.products if "gtin" in product]
+        assert [gtin for gtin in gtins if not is_gtin(gtin)] == [WRONG_GTIN]
+        assert "SEM GTIN" in gtins
+
+    def test_keep_all_decimals_of_a_price(self, invoices: Catalogue) -> None:
+        assert "84.9000000000" in {price["price"] for price in invoices.prices}
+
+    def test_tell_people_from_companies_and_foreigners(self, invoices: Catalogue) -> None:
+        kinds = Counter(customer["kind"] for customer in invoices.customers)
+        assert set(kinds) == {"PF", "PJ", "foreign"}
+        assert sum(kinds.values()) == 17
+
+    def test_leave_out_a_customer_whose_document_is_a_placeholder(self, invoices: Catalogue) -> None:
+        assert "11111111111" not in {customer["document"] for customer in invoices.customers}
+
+    def test_place_a_customer_by_the_code_of_the_municipality(self, invoices: Catalogue) -> None:
+        [address] = next(customer["addresses"] for customer in invoices.customers if customer["name"] == "ROBERTO")
+        assert (address["city_ibge"], address["state"], address["zip"]) == ("3115508", "MG", "37440123")
+
+    def test_that_are_not_installed_are_asked_for_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "nfelib", None)
+        with pytest.raises(SimulatorDataMissing, match=r"pip install 'comporta\[demo\]'"):
+            nfe_catalogue()
+
+
+class TestTheInitialLoad:
+    def test_is_accepted_whole_but_for_the_wrong_gtin(self, invoices: Catalogue) -> None:
+        messages = list(SimulatedErp(1, "main", invoices).initial_load())
+        refused = [message for message in messages if refusal(message)]
+        assert [refusal(message) for message in refused] == [Reason.GTIN_CHECK_DIGIT]
+        assert WRONG_GTIN.encode() in refused[0].body
+
+    def test_holds_no_field_that_nobody_reads(self, sound: Catalogue) -> None:
+        assert not any(parse(message).unknown for message in SimulatedErp(1, "main", sound).initial_load())
+
+    def test_speaks_of_every_domain_products_first(self, sound: Catalogue) -> None:
+        spoken = list(dict.fromkeys(message.domain for message in SimulatedErp(1, "main", sound).initial_load()))
+        assert spoken == list(DOMAINS)
+
+    def test_gives_a_product_an_https_picture_named_by_its_code(self) -> None:
+        product = {"code": "A/1 ç", "name": "n", "active": True, "base_unit": "UN"}
+        [image] = Catalogue(products=(product,)).images
+        assert image["url"] == "https://images.example.com/products/A%2F1%20%C3%A7.jpg"
+
+
+class TestTheChanges:
+    @settings(max_examples=20, deadline=None)
+    @given(seed=st.integers(0, 2**32))
+    def test_are_all_accepted_when_no_faults_are_asked_for(self, sound: Catalogue, seed: int) -> None:
+        messages = list(islice(SimulatedErp(seed, "main", sound, faults=FAULTLESS).changes(), 200))
+        assert [refusal(message) for message in messages if refusal(message)] == []
+        assert sequences(messages) == list(range(1, 201))
+
+    def test_are_the_same_bytes_for_the_same_seed(self, sound: Catalogue) -> None:
+        one, same, other = (SimulatedErp(seed, "main", sound) for seed in (7, 7, 8))
+        assert list(islice(one.changes(), 300)) == list(islice(same.changes(), 300))
+        assert list(islice(one.changes(), 300)) != list(islice(other.changes(), 300))
+
+    def test_are_mostly_of_stock_and_prices(self, sound: Catalogue) -> None:
+        counts = Counter(message.domain for message in islice(SimulatedErp(1, "main", sound).changes(), 2000))
+        assert counts["stock"] > counts["prices"] > counts["products"] > 0
+        assert counts["stock"] + counts["prices"] > 1600
+
+    def test_take_their_time_from_the_clock(self, sound: Catalogue) -> None:
+        noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        message = next(SimulatedErp(1, "main", sound, faults=FAULTLESS, clock=lambda: noon).changes())
+        assert parse(message).occurred_at == noon
+
+    def test_go_on_from_the_first_sequence(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=FAULTLESS, first_sequence=1_000)
+        assert sequences(islice(erp.changes(), 2)) == [1_000, 1_001]
+
+    def test_have_a_share_for_every_kind_of_change(self) -> None:
+        assert SHARES.keys() == CHANGES.keys()
+
+    def test_need_something_that_can_change(self) -> None:
+        with pytest.raises(ValueError, match="nothing that could change"):
+            SimulatedErp(1, "main", Catalogue())
+
+    @settings(max_examples=10, deadline=None)
+    @given(seed=st.integers(0, 2**32))
+    def test_leave_the_receiver_with_what_the_erp_holds(self, sound: Catalogue, seed: int) -> None:
+        faults = Faults(duplicates=0.2, reordered=0.2, bad=0.1, deletes=0.1)
+        erp = SimulatedErp(seed, "main", sound, faults=faults)
+        received = final_state([*erp.initial_load(), *islice(erp.changes(), 500)])
+        for domain, key, data in erp.state():
+            event = received.pop((domain, key))
+            assert event.deleted is (data is None)
+            assert data is None or event.data == DOMAINS[domain].state.model_validate(data)
+        assert received == {}
+
+
+class TestAFault:
+    def test_of_repetition_sends_the_same_bytes_again(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0.5, reordered=0, bad=0, deletes=0))
+        bodies: dict[str, set[bytes]] = {}
+        for message in islice(erp.changes(), 400):
+            bodies.setdefault(message.event_id, set()).add(message.body)
+        assert len(bodies) < 300
+        assert all(len(seen) == 1 for seen in bodies.values())
+
+    def test_of_order_sends_an_older_change_of_the_same_entity_after_a_newer_one(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=1, bad=0, deletes=0))
+        newer, older = (parse(message) for message in islice(erp.changes(), 2))
+        assert newer.key == older.key
+        assert newer.version == older.version + 1
+
+    def test_of_deletion_names_only_the_key(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
+        message = next(erp.changes())
+        assert parse(message).deleted
+        assert set(orjson.loads(message.body)["data"]) <= set(DOMAINS[message.domain].key_fields)
+
+    def test_of_content_is_refused_in_every_way_there_is(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=1, deletes=0))
+        seen = {refusal(message) for message in islice(erp.changes(), 500)}
+        assert seen == {spoiler.reason for spoiler in SPOILERS}
+
+    @pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda spoiler: f"{spoiler.domain}-{spoiler.reason}")
+    def test_of_content_is_refused_for_its_own_reason(self, invoices: Catalogue, spoiler: Spoiler) -> None:
+        writer = EventWriter("main")
+        for data in getattr(invoices, spoiler.domain):
+            document = writer.document(spoiler.domain, data, "2026-01-01T00:00:00Z")
+            message = writer.message(spoiler.domain, document)._replace(body=spoiler.spoil(document))
+            assert refusal(message) == spoiler.reason
+
+    @pytest.mark.parametrize("wrong", [{"bad": -0.1}, {"bad": 0.6, "deletes": 0.6}])
+    def test_is_a_probability(self, wrong: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match="probabilities"):
+            Faults(**wrong)
+
+
+class TestAnAnswerToAResync:
+    def test_tells_the_present_state_under_a_new_sequence(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=FAULTLESS)
+        sent = list(islice(erp.changes(), 500))
+        last = [parse(message) for message in sent if message.domain == "prices"][-1]
+        code = last.key[DOMAINS["prices"].key_fields.index("product_code")]
+        named = {"table_code": "NFE", "product_code": code, "valid_from": "1970-01-01T00:00:00.000000Z"}
+        [again] = map(parse, erp.resend("prices", [named]))
+        assert (again.key, again.data) == (last.key, last.data)
+        assert again.version == 501
+
+    def test_tells_that_an_entity_is_deleted(self, sound: Catalogue) -> None:
+        erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
+        gone = next(erp.changes())
+        [again] = erp.resend(gone.domain, [orjson.loads(gone.body)["data"]])
+        assert parse(again).deleted
+
+    def test_is_silent_about_what_it_never_held(self, sound: Catalogue) -> None:
+        assert list(SimulatedErp(1, "main", sound).resend("products", [{"code": "never"}])) == []
+
+
+class TestAChangeOfStock:
+    @given(seed=st.integers(), on_hand=st.integers(-50, 50))
+    def test_is_an_absolute_state_that_adds_up(self, seed: int, on_hand: int) -> None:
+        place = {"product_code": "1", "branch": "1", "warehouse": "M", "unit": "UN"}
+        data = CHANGES["stock"](Random(seed), place | {"on_hand": f"{on_hand}.0000"}, "2026-01-01T00:00:00Z")
+        message = EventWriter("main").write("stock", data, "2026-01-01T00:00:00Z")
+        assert refusal(message) is None
+        assert key_of("stock", data) == ("1", "1", "M", "")
+
+
+def sales(folder: Path, *rows: str) -> Path:
+    path = folder / "sales.csv.xz"
+    path.write_bytes(lzma.compress("\r\n".join([HEADER, *rows, ""]).encode()))
+    return path
+
+
+def told(path: Path, domain: str) -> list[dict[str, Any]]:
+    return [orjson.loads(m.body)["data"] for m in retail_events(path, shops=1) if m.domain == domain]
+
+
+class TestTheSales:
+    def test_introduce_a_code_once_by_its_first_row(self, tmp_path: Path) -> None:
+        path = sales(
+            tmp_path,
+            "1,T1,TEA CUP ,6.0,2010-12-01 08:26:00,2.5,900.0,Portugal",
+            "2,T1,CUP,1.0,2010-12-01 08:27:00,2.5,900.0,Portugal",
+        )
+        assert told(path, "products") == [{"code": "T1", "name": "TEA CUP", "active": True, "base_unit": "UN"}]
+        assert [customer["document"] for customer in told(path, "customers")] == ["900"]
+
+    def test_tell_each_new_unit_price_of_a_code_once(self, tmp_path: Path) -> None:
+        prices = ("2.50", "2.5", "3", "2.5", "0.0", "-11.5", "", "free")
+        path = sales(tmp_path, *(f"1,T1,CUP,1,2010-12-01 08:26:00,{price},,Portugal" for price in prices))
+        assert [price["price"] for price in told(path, "prices")] == ["2.50", "3"]
+        assert [table["currency"] for table in told(path, "price_tables")] == ["GBP"]
+
+    def test_move_a_running_balance_and_bring_returns_back(self, tmp_path: Path) -> None:
+        rows = [
+            f"C{n},T1,CUP,{quantity},2010-12-01 08:26:00,1,,Portugal" for n, quantity in enumerate(("6.0", "-2", ""))
+        ]
+        assert [balance["on_hand"] for balance in told(sales(tmp_path, *rows), "stock")] == ["-6.0", "-4.0"]
+
+    def test_name_a_product_without_description_by_its_code(self, tmp_path: Path) -> None:
+        path = sales(tmp_path, "1,BANK CHARGES,,1.0,2010-12-01 08:26:00,0.0,,Portugal")
+        assert [product["name"] for product in told(path, "products")] == ["BANK CHARGES"]
+        assert told(path, "customers") == []
+
+    @pytest.mark.parametrize("date", ["12/1/2010 8:26", "2010-12-01 08:26:00", "2010-12-01T08:26"])
+    def test_are_read_with_either_way_of_writing_a_time(self, tmp_path: Path, date: str) -> None:
+        [balance] = told(sales(tmp_path, f"1,T1,CUP,1,{date},1,,Portugal"), "stock")
+        assert balance["as_of"] == "2010-12-01T08:26:00Z"
+
+    def test_skip_rows_that_are_cut_short_or_name_no_code(self, tmp_path: Path) -> None:
+        path = sales(tmp_path, "1,T1,CUP", "", "1, ,CUP,1,2010-12-01 08:26:00,1,,Portugal")
+        assert list(retail_events(path)) == []
+
+    def test_are_all_accepted_however_dirty(self, tmp_path: Path) -> None:
+        rows = [
+            f"{invoice},{code},{text},{quantity},2010-12-01 08:26:00,{price},{customer},Portugal"
+            for invoice, code, text, quantity, price, customer in [
+                ("1", "T1", '"A ""cup"", blue"', "6.0", "2.55", "900.0"),
+                ("C2", "t1", "\u00e9\\", "-6.0", "0.0", ""),
+                ("A3", "POST", "?", "-9360.0", "-11062.06", "901"),
+                ("4", "gift_0001_20", " ", "80995.0", "38970.0", "x"),
+            ]
+        ]
+        messages = list(retail_events(sales(tmp_path, *rows), shops=1))
+        assert [refusal(message) for message in messages if refusal(message)] == []
+        assert not any(parse(message).unknown for message in messages)
+        assert sequences(messages) == list(range(1, len(messages) + 1))
+
+    @pytest.mark.parametrize("spread", ["country", "invoice"])
+    def test_fall_to_a_shop_by_a_stable_hash(self, tmp_path: Path, spread: Spread) -> None:
+        countries = ("Portugal", "Japan", "Norway", "Italy", "Malta")
+        rows = [f"{n},T{n},CUP,1,2010-12-01 08:26:00,1,,{country}" for n, country in enumerate(countries)]
+        placed = {
+            parse(m).key[0]: m.shop
+            for m in retail_events(sales(tmp_path, *rows), spread=spread)
+            if m.domain == "products"
+        }
+        places = countries if spread == "country" else ("0", "1", "2", "3", "4")
+        assert placed == {f"T{n}": f"shop-{crc32(place.encode()) % 4 + 1}" for n, place in enumerate(places)}
+
+    def test_with_another_header_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.csv.xz"
+        path.write_bytes(lzma.compress(b"a,b\r\n"))
+        with pytest.raises(ValueError, match="InvoiceNo"):
+            next(retail_events(path))
