@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic import ValidationInfo, field_validator
 
-from schemas.fields import Cnpj, Cpf, Key, Message, Money, StopAtFirst, Text, fault
-from schemas.reasons import Reason
+from schemas.fields import Key, Message, Money, StopAtFirst, Text, check_cnpj, check_cpf
 
 __all__ = ["Address", "Customer", "CustomerKey"]
 
@@ -50,16 +50,11 @@ class Customer(CustomerKey):
     seller: Text | None = None
     credit_limit: Money | None = None
 
-    @model_validator(mode="after")
-    def _document_fits_kind(self) -> Self:
-        document = _DOCUMENTS.get(self.kind)
-        if document is not None:
-            try:
-                document.validate_python(self.document)
-            except ValidationError as error:
-                first = error.errors(include_input=False, include_url=False)[0]
-                raise fault(Reason(first["type"]), f"document {first['msg']}") from None
-        return self
+    @field_validator("document")
+    @classmethod
+    def _fits_kind(cls, document: str, info: ValidationInfo) -> str:
+        checked = _DOCUMENTS.get(info.data.get("kind", ""))
+        return document if checked is None else checked(document)
 
 
-_DOCUMENTS: dict[str, TypeAdapter[str]] = {"PF": TypeAdapter(Cpf), "PJ": TypeAdapter(Cnpj)}
+_DOCUMENTS: dict[str, Callable[[str], str]] = {"PF": check_cpf, "PJ": check_cnpj}

@@ -22,9 +22,7 @@ from schemas.reasons import Reason
 __all__ = [
     "NO_NUL",
     "SHOP_OR_ANY",
-    "Cnpj",
     "Column",
-    "Cpf",
     "Currency",
     "Decimals",
     "Gtin",
@@ -43,6 +41,8 @@ __all__ = [
     "Time",
     "Url",
     "canonical_decimal",
+    "check_cnpj",
+    "check_cpf",
     "fault",
     "is_gtin",
 ]
@@ -156,7 +156,7 @@ class StopAtFirst:
         return cast(CoreSchema, {**handler(source), "fail_fast": True})
 
 
-def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> AfterValidator:
+def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> Callable[[str], str]:
     @lru_cache(maxsize=4096)
     def passes(value: str) -> bool:
         return test(value)
@@ -166,7 +166,7 @@ def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> AfterV
             raise fault(reason, sentence)
         return value
 
-    return AfterValidator(validate)
+    return validate
 
 
 def is_gtin(value: str) -> bool:
@@ -201,25 +201,13 @@ Time = Annotated[datetime, _Rfc3339, Column.TIME]
 Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]
 Url = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00/?#]+[^\s\x00]*$"), Column.TEXT]
 Ncm = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$"), Column.TEXT]
-Gtin = Annotated[
-    str,
-    _check(Reason.GTIN_CHECK_DIGIT, "must be 8, 12, 13 or 14 digits with a right check digit, or SEM GTIN", is_gtin),
-    Column.TEXT,
-]
-Cpf = Annotated[
-    str,
-    _check(Reason.CPF_CHECK_DIGIT, "must be 11 digits with right check digits (CPF)", _is_cpf),
-    Column.TEXT,
-]
-Cnpj = Annotated[
-    str,
-    _check(
-        Reason.CNPJ_CHECK_DIGIT, "must be 12 digits or capitals and 2 digits with right check digits (CNPJ)", _is_cnpj
-    ),
-    Column.TEXT,
-]
-Currency = Annotated[
-    str,
-    _check(Reason.CURRENCY_UNKNOWN, "must be a currency code of ISO 4217, such as BRL", _is_currency),
-    Column.TEXT,
-]
+
+_check_gtin = _check(
+    Reason.GTIN_CHECK_DIGIT, "must be 8, 12, 13 or 14 digits with a right check digit, or SEM GTIN", is_gtin
+)
+_check_currency = _check(Reason.CURRENCY_UNKNOWN, "must be a currency code of ISO 4217, such as BRL", _is_currency)
+check_cpf = _check(Reason.CPF_CHECK_DIGIT, "must be a CPF: 11 digits with right check digits", _is_cpf)
+check_cnpj = _check(Reason.CNPJ_CHECK_DIGIT, "must be a CNPJ: 12 digits or capitals and 2 right check digits", _is_cnpj)
+
+Gtin = Annotated[str, AfterValidator(_check_gtin), Column.TEXT]
+Currency = Annotated[str, AfterValidator(_check_currency), Column.TEXT]

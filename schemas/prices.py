@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator
 
 from schemas.fields import Currency, Key, KeyQuantity, Message, Money, OptionalKey, PositiveMoney, Text, Time, fault
 from schemas.reasons import Reason
@@ -49,8 +48,10 @@ class Price(PriceKey):
     valid_to: Time | None = None
     active: bool = True
 
-    @model_validator(mode="after")
-    def _window(self) -> Self:
-        if self.valid_to is not None and self.valid_to <= self.valid_from:
-            raise fault(Reason.WINDOW_EMPTY, "valid_to must lie after valid_from")
-        return self
+    @field_validator("valid_to")
+    @classmethod
+    def _window(cls, valid_to: datetime | None, info: ValidationInfo) -> datetime | None:
+        valid_from = info.data.get("valid_from")
+        if valid_to is not None and valid_from is not None and valid_to <= valid_from:
+            raise fault(Reason.WINDOW_EMPTY, "must lie after valid_from")
+        return valid_to

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator
 
 from schemas.fields import Key, Message, OptionalKey, Quantity, Text, Time, fault
 from schemas.reasons import Reason
@@ -31,12 +30,12 @@ class Stock(StockKey):
     unit: Text
     as_of: Time
 
-    @model_validator(mode="after")
-    def _balance(self) -> Self:
-        if (
-            self.reserved is not None
-            and self.available is not None
-            and Decimal(self.available) != Decimal(self.on_hand) - Decimal(self.reserved)
-        ):
-            raise fault(Reason.AVAILABLE_MISMATCH, "available must equal on_hand - reserved")
-        return self
+    @field_validator("available")
+    @classmethod
+    def _balance(cls, available: str | None, info: ValidationInfo) -> str | None:
+        on_hand, reserved = info.data.get("on_hand"), info.data.get("reserved")
+        if available is None or on_hand is None or reserved is None:
+            return available
+        if Decimal(available) != Decimal(on_hand) - Decimal(reserved):
+            raise fault(Reason.AVAILABLE_MISMATCH, "must equal on_hand - reserved")
+        return available
