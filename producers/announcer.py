@@ -7,8 +7,14 @@ import threading
 from dataclasses import dataclass, field
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, stop_any, stop_when_event_set
-from tenacity import wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 from tenacity.nap import sleep_using_event
 
 from broker.link import BrokerLost

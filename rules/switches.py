@@ -69,6 +69,12 @@ class Switches:
         found = (self.by_scope.get(scope) for scope in scopes)
         return any(switch is not None and switch.off and not switch.expired(self.now) for switch in found)
 
+    def changed(self, changes: Iterable[Switch]) -> Switches:
+        """The switches once these changes are made; their epoch is then the newest."""
+        new = {switch.scope: switch for switch in changes}
+        epoch = max([self.epoch, *(switch.epoch for switch in new.values())])
+        return replace(self, epoch=epoch, by_scope={**self.by_scope, **new})
+
     def still_off(self, scopes: Iterable[Scope]) -> tuple[StillOff, ...]:
         """The switches that stop some part of these scopes."""
         wanted = list(scopes)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from storage.entities import insert_into
 from storage.fence import Fence
-from storage.switchboard import read_fenced
+from storage.switches import read_fenced
 from storage.tables import switches, workers
 
 __all__ = ["Registrar"]

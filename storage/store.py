@@ -13,7 +13,8 @@ from storage.entities import apply_events, clear_missed, record_missed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally
 from storage.quarantine import add_rejected
-from storage.switchboard import FencedState, Switchboard, read_fenced
+from storage.switchboard import Switchboard
+from storage.switches import FencedState, read_fenced
 
 __all__ = ["Committed", "Store"]
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from rules.switches import Switches, effective
 from schemas.control import StatusDocument, SwitchState, WorkerState
 from storage.errors import translated
-from storage.switchboard import in_flight_orders, read_switches
+from storage.switchboard import in_flight_orders
+from storage.switches import read_switches
 from storage.tables import audit, ledger, missed, orders, quarantine, shops, workers
 
 __all__ = ["Views"]

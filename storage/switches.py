@@ -1,0 +1,86 @@
+"""Reads and writes the switches; whoever calls holds the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, true
+
+from rules.switches import Switch, Switches
+from schemas.registry import DOMAINS
+from storage.entities import insert_into
+from storage.tables import missed, switches
+from storage.types import UtcTime
+
+__all__ = ["FencedState", "read_fenced", "read_switches", "write_switches"]
+
+
+@dataclass(frozen=True, slots=True)
+class FencedState:
+    """What a batch has to know: the switches that are off, and which domains have missed keys."""
+
+    switches: Switches
+    missed: frozenset[str]
+
+
+def read_switches(connection: Connection) -> Switches:
+    """Every switch, whether on or off."""
+    rows = connection.execute(_reading(connection, only_off=False), _clock(connection)).all()
+    return _switches(rows)
+
+
+def read_fenced(connection: Connection) -> FencedState:
+    """The switches that are off and the domains with missed keys, in one statement."""
+    statement = _reading(connection, only_off=True).add_columns(
+        *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS)
+    )
+    rows = connection.execute(statement, _clock(connection)).all()
+    first = rows[0]._mapping
+    return FencedState(_switches(rows), frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"]))
+
+
+def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
+    """Writes switches as they are from now on."""
+    names = [column.name for column in switches.columns]
+    insert = insert_into(connection.dialect.name, switches)
+    statement = insert.on_conflict_do_update(
+        index_elements=["shop", "domain"], set_={name: insert.excluded[name] for name in names}
+    )
+    for switch in changes:
+        connection.execute(statement, {name: getattr(switch, name) for name in names})
+
+
+def _clock(connection: Connection) -> dict[str, Any]:
+    return {} if connection.dialect.name == "postgresql" else {"now": datetime.now(UTC)}
+
+
+def _reading(connection: Connection, *, only_off: bool) -> Select[Any]:
+    # PostgreSQL's now() is when the transaction began, before it waited for the fence.
+    postgres = connection.dialect.name == "postgresql"
+    clock = func.clock_timestamp(type_=UtcTime) if postgres else bindparam("now", type_=UtcTime)
+    once = select(clock.label("now"), select(func.max(switches.c.epoch)).scalar_subquery().label("newest")).subquery()
+    wanted = switches.c.off if only_off else true()
+    return select(once.c.now, once.c.newest, switches).select_from(once.outerjoin(switches, wanted))
+
+
+def _switches(rows: Iterable[Any]) -> Switches:
+    rows = list(rows)
+    found = [
+        Switch(
+            shop=row.shop,
+            domain=row.domain,
+            off=row.off,
+            reason=row.reason,
+            by=row.by,
+            since=row.since,
+            until=row.until,
+            epoch=row.epoch,
+            changed_at=row.changed_at,
+        )
+        for row in rows
+        if row.shop is not None
+    ]
+    return Switches(rows[0].newest or 0, rows[0].now, {switch.scope: switch for switch in found})
