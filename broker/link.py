@@ -121,10 +121,5 @@ def _said(error: BaseException) -> str:
 
 
 def _tls(url: str) -> dict[str, Any]:
-    # The host name is only checked when it is given; the system's certificates unless SSL_CERT_FILE names others.
-    paths = ssl.get_default_verify_paths()
-    return {
-        "server_hostname": urlsplit(url).hostname,
-        "cert_reqs": ssl.CERT_REQUIRED,
-        "ca_certs": os.environ.get("SSL_CERT_FILE") or paths.cafile or paths.openssl_cafile,
-    }
+    # py-amqp checks the host name only if it is given; the certificates are the system's or SSL_CERT_FILE's.
+    return {"server_hostname": urlsplit(url).hostname, "cert_reqs": ssl.CERT_REQUIRED}
