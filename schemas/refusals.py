@@ -15,7 +15,6 @@ __all__ = ["json_refused", "validation_refused"]
 _MOST_FAULTS = 50
 _LONGEST_POINTER = 120
 _OUR_CODES = frozenset(reason.value for reason in Reason)
-_BRANCHES = frozenset({"plain", "exact", "[key]"})
 
 _BY_TYPE: dict[str, tuple[Reason, str]] = {
     "missing": (Reason.MISSING_FIELD, "is required"),
@@ -54,14 +53,18 @@ def validation_refused(error: ValidationError) -> Refused:
     count = error.error_count()
     if count > _MOST_FAULTS:
         return Refused(Reason.TOO_MANY_FAULTS, "", f"the message has {count} faults")
-    faults = [
-        fault
-        for fault in error.errors(include_input=False, include_url=False)
-        if "plain" not in fault["loc"] or fault["type"] == "missing"
-    ]
+    found = error.errors(include_input=False, include_url=False)
+    places = {fault["loc"] for fault in found}
+    faults = [fault for fault in found if not (fault["loc"][-1:] == ("plain",) and _branched(fault["loc"], places))]
     reason, sentence = _meaning(faults[0])
     more = len({fault["loc"] for fault in faults}) - 1
-    return Refused(reason, _pointer(faults[0]["loc"]), sentence + (f" (and {more} more faults)" if more else ""))
+    pointer = _pointer(faults[0]["loc"], places)
+    return Refused(reason, pointer, sentence + (f" (and {more} more faults)" if more else ""))
+
+
+def _branched(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> bool:
+    """Whether a place ends in a branch of our decimals: both fail together, unlike fields of these names."""
+    return {(*loc[:-1], "plain"), (*loc[:-1], "exact")} <= places
 
 
 def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
@@ -80,9 +83,11 @@ def _broken_pattern(pattern: str) -> tuple[Reason, str]:
     return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
 
 
-def _pointer(loc: tuple[Any, ...]) -> str:
-    parts = [str(part) for part in loc if part not in _BRANCHES and not str(part).startswith("erp.")]
-    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+def _pointer(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> str:
+    parts = loc[:-1] if loc[-1:] == ("[key]",) or _branched(loc, places) else loc
+    if len(parts) > 1 and str(parts[0]).startswith("erp."):
+        parts = parts[1:]  # The event's type, by which pydantic chose the model.
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
     # Names that the sender chose may stand here: they must fit any database and any terminal.
     pointer = "".join(char if char.isprintable() else "\ufffd" for char in pointer)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"

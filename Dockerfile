@@ -1,0 +1,24 @@
+# Everything installed is named in a lock file with its hash; the last stage has neither pip's cache nor a compiler.
+FROM python:3.12-slim AS build
+WORKDIR /build
+RUN python -m venv --without-pip /comporta
+COPY requirements/ requirements/
+RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+    && uv pip install --no-cache --python /comporta/bin/python --require-hashes -r requirements/runtime.txt
+COPY pyproject.toml LICENSE ./
+COPY schemas/ schemas/
+COPY rules/ rules/
+COPY storage/ storage/
+COPY broker/ broker/
+COPY consumers/ consumers/
+COPY producers/ producers/
+COPY control/ control/
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheel . \
+    && uv pip install --no-cache --python /comporta/bin/python --no-deps wheel/*.whl
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin comporta
+COPY --from=build /comporta /comporta
+ENV PATH=/comporta/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+ENTRYPOINT ["comporta"]

@@ -1,0 +1,50 @@
+# Everything runs from .venv, which is made when first needed and again when a lock file changes.
+
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+.PHONY: help demo test check services bench lock clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## everything in one process, with a simulated ERP and shop (SECONDS=60 PORT=8080)
+	$(BIN)/comporta demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
+
+test: $(INSTALLED) services ## every test, on a private RabbitMQ and PostgreSQL (ARGS="-k fence")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## lint, format, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+services: ## install RabbitMQ and PostgreSQL where they are missing (Debian and Ubuntu, as root)
+	@tests/services/install.sh
+
+bench: $(INSTALLED) services ## the side-by-side measurements (ARGS=--help)
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(INSTALLED) ## choose the newest allowed versions and write them to requirements/ (ARGS="--upgrade")
+	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra demo --extra dev --extra bench -o requirements/all.txt
+	$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/runtime.txt
+
+clean: ## remove .venv, caches and builds
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Whatever is installed was named in a lock file with its hash: no build fetches anything on its own.
+$(INSTALLED): requirements/build.txt requirements/all.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "comporta needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/debian-install python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/build.txt
+	$(BIN)/uv pip sync --quiet --require-hashes requirements/build.txt requirements/all.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

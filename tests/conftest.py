@@ -1,0 +1,96 @@
+"""Services and fresh places on them: started when a test first asks, gone when the tests end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.engine import open_engine
+from storage.migrate import migrate
+from tests.services.postgres import Database, Postgres, SharedPostgres
+from tests.services.processes import ServiceFailed, ServiceMissing
+from tests.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+
+
+def pytest_configure() -> None:
+    """Ends the services too when the tests are told to end, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[Broker]:
+    """A RabbitMQ: private, or the one that COMPORTA_TEST_BROKER_URL names."""
+    named = os.environ.get("COMPORTA_TEST_BROKER_URL")
+    try:
+        broker: Broker = SharedRabbitMQ(named) if named else RabbitMQ()
+        broker.open()
+    except (ServiceMissing, ServiceFailed) as error:
+        pytest.exit(str(error), returncode=1)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    """A PostgreSQL: private, or the one that COMPORTA_TEST_DATABASE_URL names."""
+    named = os.environ.get("COMPORTA_TEST_DATABASE_URL")
+    try:
+        database: Database = SharedPostgres(named) if named else Postgres()
+        database.open()
+    except (ServiceMissing, ServiceFailed) as error:
+        pytest.exit(str(error), returncode=1)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def broker_url(rabbitmq: Broker) -> str:
+    """A virtual host of RabbitMQ with nothing in it."""
+    return rabbitmq.new_vhost()
+
+
+@pytest.fixture
+def database_url(postgres: Database) -> Iterator[str]:
+    """A PostgreSQL database with the newest tables and no rows."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the newest tables, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """An SQLite database with the newest tables and no rows."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'comporta.db')}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_database_url(request: pytest.FixtureRequest) -> str:
+    """The test is run on SQLite and on PostgreSQL, each with the newest tables and no rows."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
+    return url
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory_broker() -> Iterator[None]:
+    # kombu's embedded broker lives in class attributes: the next test would find the queues of this one.
+    yield
+    if memory := sys.modules.get("kombu.transport.memory"):
+        memory.Channel.queues.clear()
+        memory.Channel.events.clear()
+        memory.Transport.global_state.clear()

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Installs the servers that the tests start for themselves, unless they are there or named by a setting.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+
+has() {
+    for found in "$@"; do
+        if [ -x "$found" ] || command -v "$found" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+missing=""
+if [ -z "${COMPORTA_TEST_BROKER_URL:-}" ] && ! has /usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server; then
+    missing="rabbitmq-server"
+fi
+if [ -z "${COMPORTA_TEST_DATABASE_URL:-}" ] && ! has /usr/lib/postgresql/*/bin/initdb initdb; then
+    missing="$missing postgresql"
+fi
+if [ -z "$missing" ]; then exit 0; fi
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    cat >&2 <<'EOF'
+RabbitMQ or PostgreSQL is not installed, and only root on Debian or Ubuntu can have them installed from here.
+Install rabbitmq-server and postgresql, or start them and name them:
+  docker compose up --detach --wait rabbitmq postgres
+  export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
+  export COMPORTA_TEST_DATABASE_URL=postgresql://comporta:comporta@127.0.0.1:5432/comporta
+EOF
+    exit 1
+fi
+
+echo "installing: $missing"
+# shellcheck disable=SC2086 # One word a package.
+exec "$root/.ci/debian-install" $missing

@@ -1,0 +1,41 @@
+"""Free ports on the loopback."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+__all__ = ["HOST", "accepts", "free_port"]
+
+HOST = "127.0.0.1"
+# Below the range that outgoing connections take theirs from (32768 on Linux): a client that keeps trying a port
+# of that range while its server is down may in the end be connected with itself.
+_PORTS = range(20_000, 32_000)
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that this process was not given before."""
+    for port in random.sample(_PORTS, k=len(_PORTS)):
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody accepts connections on the port."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,210 @@
+"""A private PostgreSQL: its own port and data, and a fresh, migrated database for every test."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from storage.engine import open_engine
+from storage.migrate import migrate
+from tests.services.ports import HOST, free_port
+from tests.services.processes import (
+    NotOurs,
+    Process,
+    ServiceFailed,
+    ServiceMissing,
+    data_folder,
+    end,
+    remove,
+    spawn,
+    wait_ready,
+)
+
+__all__ = ["Database", "Postgres", "SharedPostgres"]
+
+_SETTING = "COMPORTA_TEST_DATABASE_URL"
+# Texts sort as in Portuguese unless a column says otherwise, as in a shop's own database.
+_INITDB = "--username=comporta --auth=trust --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=pt-BR"
+_CONFIGURATION = """
+listen_addresses = '{host}'
+port = {port}
+unix_socket_directories = ''
+max_connections = 200
+shared_buffers = 128MB
+"""
+
+
+class Database:
+    """What can be asked of any PostgreSQL over a connection; whoever started it stops it."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._prefix = f"comporta_test_{os.getpid()}"
+        self._numbers = count(1)
+        self._template: str | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens: what a proxy before it forwards to."""
+        return urlsplit(self._base).port or 5432
+
+    def url(self, name: str) -> str:
+        """The URL of a database."""
+        return urlunsplit(urlsplit(self._base)._replace(path=f"/{name}"))
+
+    def new_database(self) -> str:
+        """The URL of a database with the newest tables and no rows."""
+        if self._template is None:
+            self._template = self._migrated(f"{self._prefix}_template")
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        return self.url(name)
+
+    def new_empty_database(self) -> str:
+        """The URL of a database without tables."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._run(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Drops a database, whoever is still connected."""
+        name = urlsplit(url).path.removeprefix("/")
+        self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def open(self) -> None:
+        """Makes it ready for the tests."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leaves nothing of the tests behind."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Starts the server, or starts it again, and returns when it takes connections."""
+        raise NotOurs("PostgreSQL", _SETTING)
+
+    def stop(self) -> None:
+        """Stops the server in an orderly way; clients lose their connections."""
+        raise NotOurs("PostgreSQL", _SETTING)
+
+    def stop_immediate(self) -> None:
+        """Ends the server as a power cut would; the next start recovers from the log."""
+        raise NotOurs("PostgreSQL", _SETTING)
+
+    def _migrated(self, name: str) -> str:
+        self._run(f'CREATE DATABASE "{name}"')
+        engine = open_engine(self.url(name))
+        try:
+            migrate(engine)
+        finally:
+            # A template must not be in use while it is copied.
+            engine.dispose()
+        return name
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._base, autocommit=True, connect_timeout=5) as connection:
+            connection.execute(statement.encode())
+
+
+class SharedPostgres(Database):
+    """The one that COMPORTA_TEST_DATABASE_URL names; its user must be allowed to create databases."""
+
+    def open(self) -> None:
+        try:
+            psycopg.connect(self._base, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            raise ServiceFailed(f"the database that {_SETTING} names can't be used: {error}") from error
+
+    def close(self) -> None:
+        if self._template is not None:
+            self.drop_database(self.url(self._template))
+
+
+class Postgres(Database):
+    """Run from the installed programs; can be ended and started again on the same data and port."""
+
+    def __init__(self) -> None:
+        self._programs = _find_programs()
+        super().__init__(f"postgresql://comporta@{HOST}:{free_port()}/postgres")
+        self._folder = data_folder("postgres")
+        self._owner = _owner()
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def open(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        data, log = self._folder / "data", self._folder / "output"
+        if not data.exists():
+            self._initialise(data)
+        if self._process is None:
+            user, group = self._owner
+            self._process = spawn([self._programs / "postgres", "-D", data], log=log, user=user, group=group)
+            wait_ready(self._process, self._answers, name="PostgreSQL", log=log)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)
+
+    def stop_immediate(self) -> None:
+        self._end(signal.SIGQUIT)
+
+    def close(self) -> None:
+        self.stop_immediate()
+        remove(self._folder)
+
+    def _initialise(self, data: Path) -> None:
+        user, group = self._owner
+        if user is not None and group is not None:
+            os.chown(self._folder, user, group)
+        command = [str(self._programs / "initdb"), "--pgdata", str(data), "--no-sync", *_INITDB.split()]
+        subprocess.run(
+            command, user=user, group=group, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, timeout=60
+        )
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write(_CONFIGURATION.format(host=HOST, port=self.port))
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._base, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            end(process, how)
+
+
+def _find_programs() -> Path:
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = shutil.which("initdb") or (debian[-1] if debian else None)
+    if found is None:
+        raise ServiceMissing("PostgreSQL", _SETTING)
+    return Path(found).resolve().parent
+
+
+def _owner() -> tuple[int, int] | tuple[None, None]:
+    # PostgreSQL refuses to run as root.
+    if os.geteuid() != 0:
+        return None, None
+    for name in ("postgres", "nobody"):
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return account.pw_uid, account.pw_gid
+    raise ServiceMissing("an account to run PostgreSQL with", _SETTING)

@@ -1,0 +1,109 @@
+"""Starts and ends the servers' processes: each by the id it was started with, none left behind."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+__all__ = [
+    "NotOurs",
+    "Process",
+    "ServiceFailed",
+    "ServiceMissing",
+    "data_folder",
+    "end",
+    "remove",
+    "spawn",
+    "wait_ready",
+]
+
+Process = subprocess.Popen[bytes]
+
+
+class ServiceMissing(Exception):
+    """A server is neither installed nor named by a setting."""
+
+    def __init__(self, service: str, setting: str) -> None:
+        super().__init__(f"{service} is not installed: run `make services`, or start one and name it with {setting}")
+
+
+class ServiceFailed(Exception):
+    """A server did not start; the text ends with what it said last."""
+
+
+class NotOurs(Exception):
+    """A test wants to stop a server that somebody else started."""
+
+    def __init__(self, service: str, setting: str) -> None:
+        super().__init__(f"this test stops and starts {service}: run `make services` and unset {setting}")
+
+
+def data_folder(name: str) -> Path:
+    """A new folder for a server's data."""
+    return Path(tempfile.mkdtemp(prefix=f"comporta-{name}-"))
+
+
+def remove(folder: Path) -> None:
+    """Removes a server's data."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    user: int | None = None,
+    group: int | None = None,
+) -> Process:
+    """Starts a server in a session of its own, so that Ctrl-C reaches the tests alone."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*_dies_with_us(), *command],
+            env=environment,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            start_new_session=True,
+        )
+
+
+def end(process: Process, how: signal.Signals, *, patience: float = 30.0) -> None:
+    """Sends a signal and waits for the end; kills what has not ended in time."""
+    if process.poll() is None:
+        process.send_signal(how)
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_ready(process: Process, is_ready: Callable[[], bool], *, name: str, log: Path, patience: float = 60.0) -> None:
+    """Waits until a server answers; raises `ServiceFailed` when it ends before that or takes too long."""
+    deadline = time.monotonic() + patience
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            end(process, signal.SIGKILL)
+            said = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            raise ServiceFailed(f"{name} did not start; it said:\n{said}")
+        time.sleep(0.02)
+
+
+def _dies_with_us() -> Sequence[str]:
+    # For when the tests themselves are killed. Linux ties this to the thread that starts the server,
+    # so that one started by a passing thread would go with that.
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or threading.current_thread() is not threading.main_thread():
+        return ()
+    return (setpriv, "--pdeathsig", "KILL", "--")

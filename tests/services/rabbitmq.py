@@ -1,0 +1,265 @@
+"""A private RabbitMQ: its own ports, data, cookie and port mapper, so that it meets no other on the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pika
+from pika.exceptions import AMQPError
+
+from schemas.topology import EXCHANGES, QUEUES
+from tests.services.ports import HOST, accepts, free_port
+from tests.services.processes import (
+    NotOurs,
+    Process,
+    ServiceFailed,
+    ServiceMissing,
+    data_folder,
+    end,
+    remove,
+    spawn,
+    wait_ready,
+)
+
+__all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
+
+_SETTING = "COMPORTA_TEST_BROKER_URL"
+# Some 30 ms each when the broker starts; more are made when these are used up.
+_VHOSTS_AT_ONCE = 25
+_CONFIGURATION = """\
+listeners.tcp.default = {host}:{port}
+log.console = false
+disk_free_limit.absolute = 50MB
+raft.wal_max_size_bytes = 33554432
+load_definitions = {definitions}
+"""
+# Two schedulers that don't spin, and rabbitmqctl let in from the loopback only.
+_ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@contextmanager
+def open_channel(url: str) -> Iterator[Any]:
+    """A pika channel with confirms, on a connection of its own."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        yield channel
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+class Broker:
+    """What can be asked of any RabbitMQ over AMQP; whoever started it stops it."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    @property
+    def port(self) -> int:
+        """Where it listens: what a proxy before it forwards to."""
+        return urlsplit(self._base).port or 5672
+
+    def url(self, vhost: str) -> str:
+        """The broker URL of a virtual host."""
+        parts = urlsplit(self._base)
+        return urlunsplit((parts.scheme, parts.netloc, "/" + quote(vhost, safe=""), "", ""))
+
+    def queue_depth(self, url: str, queue: str) -> int:
+        """How many messages are ready in a queue; those that a consumer holds don't count."""
+        with open_channel(url) as channel:
+            return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+    def new_vhost(self) -> str:
+        """The URL of a virtual host without anything in it."""
+        raise NotImplementedError
+
+    def open(self) -> None:
+        """Makes it ready for the tests."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leaves nothing of the tests behind."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Starts the server, or starts it again, and returns when it takes connections."""
+        raise NotOurs("RabbitMQ", _SETTING)
+
+    def stop(self) -> None:
+        """Stops the server in an orderly way."""
+        raise NotOurs("RabbitMQ", _SETTING)
+
+    def kill(self) -> None:
+        """Ends the server as a power cut would."""
+        raise NotOurs("RabbitMQ", _SETTING)
+
+    def ctl(self, *arguments: str) -> str:
+        """What rabbitmqctl says to this."""
+        raise NotOurs("RabbitMQ", _SETTING)
+
+
+class SharedRabbitMQ(Broker):
+    """The one that COMPORTA_TEST_BROKER_URL names: every test finds its virtual host emptied."""
+
+    def open(self) -> None:
+        try:
+            self.new_vhost()
+        except (AMQPError, OSError) as error:
+            raise ServiceFailed(f"the broker that {_SETTING} names can't be used: {error!r}") from error
+
+    def new_vhost(self) -> str:
+        with open_channel(self._base) as channel:
+            for queue in QUEUES:
+                channel.queue_delete(queue)
+            for exchange in EXCHANGES:
+                channel.exchange_delete(exchange)
+        return self._base
+
+    def close(self) -> None:
+        self.new_vhost()
+
+
+class RabbitMQ(Broker):
+    """Run from the installed programs; can be killed and started again on the same data and ports."""
+
+    def __init__(self) -> None:
+        self._server = _find_server()
+        self._epmd_program = _find_epmd()
+        super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
+        self._epmd_port = free_port()
+        self._folder = data_folder("rabbitmq")
+        self._definitions = self._folder / "definitions.json"
+        self._vhosts: list[str] = []
+        self._made = 0
+        self._epmd: Process | None = None
+        self._process: Process | None = None
+        self._environment = self._configure()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def open(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        log = self._folder / "output"
+        if self._epmd is None:
+            # Started by us: the one that Erlang starts for itself would outlive the tests.
+            command = [self._epmd_program, "-port", str(self._epmd_port), "-address", HOST]
+            self._epmd = spawn(command, log=log, environment=self._environment)
+            wait_ready(self._epmd, lambda: accepts(self._epmd_port), name="epmd", log=log)
+        if self._process is None:
+            self._process = spawn([self._server], log=log, environment=self._environment)
+            wait_ready(self._process, lambda: _speaks_amqp(self.port), name="RabbitMQ", log=log)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
+        if self._epmd is not None:
+            end(self._epmd, signal.SIGTERM)
+            self._epmd = None
+        remove(self._folder)
+
+    def new_vhost(self) -> str:
+        if not self._vhosts:
+            self._define_vhosts()
+            self.ctl("import_definitions", str(self._definitions))
+        return self.url(self._vhosts.pop(0))
+
+    def ctl(self, *arguments: str) -> str:
+        """What rabbitmqctl says to this; takes about a second."""
+        command = [str(self._server.parent / "rabbitmqctl"), "--silent", *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            end(process, how)
+
+    def _define_vhosts(self) -> None:
+        self._vhosts = [f"test-{self._made + number}" for number in range(_VHOSTS_AT_ONCE)]
+        self._made += _VHOSTS_AT_ONCE
+        everything = {"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}
+        definitions = {
+            "users": [{"name": "guest", "password": "guest", "tags": "administrator"}],
+            "vhosts": [{"name": vhost} for vhost in self._vhosts],
+            "permissions": [{"vhost": vhost, **everything} for vhost in self._vhosts],
+        }
+        self._definitions.write_text(json.dumps(definitions))
+
+    def _configure(self) -> dict[str, str]:
+        folder = self._folder
+        self._define_vhosts()
+        configuration = _CONFIGURATION.format(host=HOST, port=self.port, definitions=self._definitions)
+        (folder / "rabbitmq.conf").write_text(configuration)
+        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "environment").touch()
+        cookie = folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        return inherited | {
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": HOST,
+            "RABBITMQ_NODENAME": "comporta-test@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": HOST,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
+            # With these two the script becomes the server, instead of waiting for it: one process id to end.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_START_ARGS": "-noinput +B i",
+        }
+
+
+def _find_server() -> Path:
+    # The script on Debian's PATH wants to be root and become the user rabbitmq; behind it is the plain one.
+    found = shutil.which("/usr/lib/rabbitmq/bin/rabbitmq-server") or shutil.which("rabbitmq-server")
+    if not found:
+        raise ServiceMissing("RabbitMQ", _SETTING)
+    return Path(found).resolve()
+
+
+def _find_epmd() -> str:
+    if not (found := shutil.which("epmd")):
+        raise ServiceMissing("Erlang's epmd", _SETTING)
+    return found
+
+
+def _speaks_amqp(port: int) -> bool:
+    try:
+        with socket.create_connection((HOST, port), timeout=5) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            # A method frame: connection.start.
+            return connection.recv(1) == b"\x01"
+    except OSError:
+        return False
