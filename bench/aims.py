@@ -1,0 +1,84 @@
+"""What the figures should come to, and whether they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.results import Figures
+
+__all__ = ["AIMS", "Aim", "Results", "Verdict", "verdicts"]
+
+Results = dict[str, list[Figures]]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A value of every round, and what its median must at least or at most be."""
+
+    says: str
+    values: Callable[[Results], list[float]]
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def met_by(self, value: float) -> bool:
+        """Whether a value is good enough."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    @property
+    def wanted(self) -> str:
+        """The aim in words."""
+        return f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An aim, the values of the rounds and what comes of them."""
+
+    aim: Aim
+    values: Sequence[float]
+
+    @property
+    def value(self) -> float:
+        """The median of the rounds."""
+        return median(self.values)
+
+    @property
+    def met(self) -> bool:
+        """Whether the median is good enough."""
+        return self.aim.met_by(self.value)
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """A verdict on every aim whose rows were measured."""
+    found = ((aim, aim.values(results)) for aim in AIMS)
+    return [Verdict(aim, values) for aim, values in found if values]
+
+
+def _ratio(ours: str, theirs: str) -> Callable[[Results], list[float]]:
+    """Of the speeds, round by round: what disturbed a round disturbed both."""
+
+    def values(results: Results) -> list[float]:
+        pairs = zip(results.get(ours, ()), results.get(theirs, ()), strict=False)
+        return [one["events_per_second"] / other["events_per_second"] for one, other in pairs]
+
+    return values
+
+
+def _figure(row: str, name: str) -> Callable[[Results], list[float]]:
+    return lambda results: [figures[name] for figures in results.get(row, ())]
+
+
+AIMS: tuple[Aim, ...] = (
+    Aim("one worker / one bare loop", _ratio("worker-1", "bare-1"), at_least=0.85),
+    Aim("two workers / two bare loops", _ratio("worker-2", "bare-2"), at_least=0.85),
+    Aim("one worker / FastStream as documented", _ratio("worker-1", "faststream"), at_least=8),
+    Aim("one worker / FastStream tuned", _ratio("worker-1", "faststream-tuned"), at_least=8),
+    Aim("two workers / one worker", _ratio("worker-2", "worker-1"), at_least=1.7),
+    Aim("discard / apply", _ratio("discard-1", "worker-1"), at_least=1.0),
+    Aim("peak RSS of a worker process, MB", _figure("worker-1", "peak_rss_mb"), at_most=150),
+    Aim("peak RSS of either of two, MB", _figure("worker-2", "peak_rss_mb"), at_most=150),
+    Aim("publish to commit, p99, ms", _figure("latency", "p99_ms"), at_most=50),
+    Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=150),
+)

@@ -1,0 +1,80 @@
+"""Fills the queues before a measurement, and looks into them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import kombu
+
+from bench.events import real_events
+from broker.link import open_connection
+from broker.topology import declare
+from schemas.registry import DOMAINS
+from schemas.topology import EVENTS, QUEUES, event_queue
+
+__all__ = ["CONTENT_TYPE", "consumers", "delete_queues", "fill", "open_channel", "server_version"]
+
+CONTENT_TYPE = "application/cloudevents+json"
+_PERSISTENT = 2
+_PATIENCE = 120.0
+_EVENT_QUEUES = tuple(event_queue(domain) for domain in DOMAINS)
+
+
+@contextmanager
+def open_channel(url: str) -> Iterator[Any]:
+    """A channel on a connection of its own."""
+    connection: kombu.Connection = open_connection(url, name="bench")
+    try:
+        yield connection.channel()
+    finally:
+        connection.release()
+
+
+def fill(url: str, count: int) -> None:
+    """Declares the queues and publishes so many events; returns when they all lie in their queues."""
+    connection = open_connection(url, name="bench")
+    try:
+        declare(connection)
+        channel = connection.channel()
+        for event in real_events(count):
+            message = channel.prepare_message(
+                event.body, content_type=CONTENT_TYPE, properties={"delivery_mode": _PERSISTENT}
+            )
+            channel.basic_publish(message, exchange=EVENTS, routing_key=event.routing_key)
+        _await_depth(channel, count)
+    finally:
+        connection.release()
+
+
+def consumers(url: str) -> int:
+    """How many consume the stock events: the queue that nobody who is measured leaves out."""
+    with open_channel(url) as channel:
+        return int(channel.queue_declare(event_queue("stock"), passive=True).consumer_count)
+
+
+def delete_queues(url: str) -> None:
+    """Deletes every queue with what is left in it."""
+    with open_channel(url) as channel:
+        for queue in QUEUES:
+            channel.queue_delete(queue)
+
+
+def server_version(url: str) -> str:
+    """The broker's version."""
+    with open_channel(url) as channel:
+        return str(channel.connection.server_properties["version"])
+
+
+def _await_depth(channel: Any, count: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while (depth := _depth(channel)) != count:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{count} events were published, {depth} lie in the queues")
+        time.sleep(0.1)
+
+
+def _depth(channel: Any) -> int:
+    return sum(channel.queue_declare(queue, passive=True).message_count for queue in _EVENT_QUEUES)

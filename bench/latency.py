@@ -1,0 +1,79 @@
+"""How long one event takes from the publisher to the database, at a steady pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+
+from bench.backlog import CONTENT_TYPE, open_channel
+from bench.events import real_events
+from bench.places import Place, Servers
+from bench.processes import MeasurementFailed, await_consumers, running
+from bench.results import Figures, percentile
+from schemas.registry import DOMAINS
+from schemas.topology import EVENTS
+
+__all__ = ["publish_to_commit"]
+
+_PER_SECOND = 200
+# So long without news after the last event means that all were heard of.
+_QUIET_SECONDS = 1.0
+_CHANNEL = "bench_committed"
+_TELL = f"""
+CREATE FUNCTION bench_tell() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_notify('{_CHANNEL}', NEW.event_id); RETURN NULL; END $$;
+""" + "\n".join(
+    f"CREATE TRIGGER bench_tell AFTER INSERT OR UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION bench_tell();"
+    for name in DOMAINS
+)
+
+
+def publish_to_commit(servers: Servers, count: int) -> Figures:
+    """One worker without a backlog, 200 events a second; from the publisher's call to the news of the commit.
+
+    PostgreSQL sends a notification after its transaction has committed, so the way to here counts too.
+    """
+    with servers.place() as place, running(place, "control", "worker") as children, place.query() as database:
+        database.execute(_TELL.encode())
+        database.execute(f"LISTEN {_CHANNEL}".encode())
+        await_consumers(place, children, 1)
+        seen: dict[str, float] = {}
+        published = threading.Event()
+        listener = threading.Thread(target=_listen, args=(database, seen, published), daemon=True)
+        listener.start()
+        sent = _publish(place, count)
+        published.set()
+        listener.join()
+    milliseconds = [1000 * (seen[event] - at) for event, at in sent.items() if event in seen]
+    # Of two events of a key in one batch only the newer reaches the table.
+    if len(milliseconds) < 0.9 * count:
+        raise MeasurementFailed(f"only {len(milliseconds)} of {count} events were heard of")
+    return {
+        "events": count,
+        "measured": len(milliseconds),
+        "p50_ms": percentile(milliseconds, 0.50),
+        "p99_ms": percentile(milliseconds, 0.99),
+        "max_ms": max(milliseconds),
+    }
+
+
+def _publish(place: Place, count: int) -> dict[str, float]:
+    sent: dict[str, float] = {}
+    with open_channel(place.broker_url) as channel:
+        events = list(real_events(count))
+        started = time.perf_counter()
+        for number, event in enumerate(events):
+            message = channel.prepare_message(event.body, content_type=CONTENT_TYPE, properties={"delivery_mode": 2})
+            time.sleep(max(0.0, started + number / _PER_SECOND - time.perf_counter()))
+            sent[event.event_id] = time.perf_counter()
+            channel.basic_publish(message, exchange=EVENTS, routing_key=event.routing_key)
+    return sent
+
+
+def _listen(database: psycopg.Connection, seen: dict[str, float], published: threading.Event) -> None:
+    quiet_since = time.perf_counter()
+    while not published.is_set() or time.perf_counter() - quiet_since < _QUIET_SECONDS:
+        for notice in database.notifies(timeout=0.2):
+            seen[notice.payload] = quiet_since = time.perf_counter()

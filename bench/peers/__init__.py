@@ -1,0 +1,1 @@
+"""What Comporta is measured beside, each a process of its own."""

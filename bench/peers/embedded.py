@@ -1,0 +1,59 @@
+"""Comporta on its embedded default, alone in one process: memory:// and an SQLite file."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import orjson
+
+from bench.backlog import CONTENT_TYPE
+from bench.events import real_events
+from broker.link import open_connection
+from broker.publisher import SinglePublisher
+from consumers.source import Intake, KombuSource
+from consumers.worker import Worker
+from control.logs import configure_logs
+from schemas.registry import DOMAINS
+from schemas.topology import EVENTS
+from storage.database import open_database
+from storage.store import Store
+from storage.switchboard import Switchboard
+
+__all__ = ["main"]
+
+_URL = "memory://"
+
+
+def main(backlog: int) -> None:
+    """Publishes a backlog to itself, works it off and prints the figures as JSON."""
+    configure_logs("WARNING", "json")
+    with tempfile.TemporaryDirectory(prefix="comporta-bench-") as folder:
+        database = open_database(f"sqlite:///{Path(folder) / 'bench.db'}")
+        database.migrate()
+        publisher = SinglePublisher(_URL, "bench")
+        for event in real_events(backlog):
+            publisher.publish(event.body, exchange=EVENTS, routing_key=event.routing_key, content_type=CONTENT_TYPE)
+        store = Store(database.fence, Switchboard(database.fence, lambda _: None), "bench")
+        worker = Worker(_URL, tuple(DOMAINS), Intake(), store, threading.Event())
+        source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.intake)
+        cpu, started, done = time.process_time(), time.perf_counter(), 0
+        while done < backlog:
+            done += worker.step(source)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        database.close()
+    figures = {
+        "events": backlog,
+        "events_per_second": backlog / seconds,
+        "cpu_us_per_event": 1e6 * cpu / backlog,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(orjson.dumps(figures).decode())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

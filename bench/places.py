@@ -1,0 +1,89 @@
+"""The servers that everything is measured on, and a fresh place on them for each measurement."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy import create_engine
+
+from bench.backlog import delete_queues, fill
+from storage.engine import read_url
+from storage.fence import PostgresFence
+from tests.services.postgres import Database, Postgres, SharedPostgres
+from tests.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+
+__all__ = ["Place", "Servers", "accounted", "held_back", "open_servers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A virtual host of RabbitMQ and a migrated database of PostgreSQL, and the servers' processes if they are ours."""
+
+    broker_url: str
+    database_url: str
+    server_pids: tuple[int, ...]
+
+    @contextmanager
+    def query(self) -> Iterator[psycopg.Connection]:
+        """A connection to look at the database with, every statement a transaction of its own."""
+        with psycopg.connect(self.database_url, autocommit=True, connect_timeout=5) as connection:
+            yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """RabbitMQ and PostgreSQL, on this machine unless settings name others."""
+
+    broker: Broker
+    database: Database
+
+    @contextmanager
+    def place(self, backlog: int = 0) -> Iterator[Place]:
+        """A fresh place, with so many events waiting in its queues; emptied afterwards."""
+        place = Place(self.broker.new_vhost(), self.database.new_database(), self._pids())
+        try:
+            fill(place.broker_url, backlog)
+            yield place
+        finally:
+            delete_queues(place.broker_url)
+            self.database.drop_database(place.database_url)
+
+    def _pids(self) -> tuple[int, ...]:
+        ours = [server for server in (self.broker, self.database) if isinstance(server, RabbitMQ | Postgres)]
+        return tuple(server.pid for server in ours if server.pid is not None)
+
+
+@contextmanager
+def open_servers() -> Iterator[Servers]:
+    """The private servers of the tests, started for this run, or those that the tests' settings name."""
+    broker_url, database_url = (os.environ.get(f"COMPORTA_TEST_{name}_URL") for name in ("BROKER", "DATABASE"))
+    with ExitStack() as closing:
+        broker: Broker = SharedRabbitMQ(broker_url) if broker_url else RabbitMQ()
+        closing.callback(broker.close)
+        broker.open()
+        database: Database = SharedPostgres(database_url) if database_url else Postgres()
+        closing.callback(database.close)
+        database.open()
+        yield Servers(broker, database)
+
+
+@contextmanager
+def held_back(place: Place) -> Iterator[None]:
+    """Holds the fence alone, so that whoever starts within waits with the first batch in hand."""
+    # An engine of its own: the product's ends a transaction that is idle for so long.
+    engine = create_engine(read_url(place.database_url))
+    try:
+        with PostgresFence(engine).exclusive():
+            yield
+    finally:
+        engine.dispose()
+
+
+def accounted(database: psycopg.Connection) -> int:
+    """How many events the ledger accounts for."""
+    [[count]] = database.execute("SELECT coalesce(sum(count), 0)::bigint FROM ledger")
+    return int(count)

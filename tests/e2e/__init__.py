@@ -1,0 +1,1 @@
+"""The program as people run it: processes, and what can be seen of them from outside."""

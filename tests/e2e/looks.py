@@ -1,0 +1,96 @@
+"""Looks at what a run has left in PostgreSQL, as anybody with SQL may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.e2e.events import Cell, Erp
+from tests.services.waiting import wait_until
+
+__all__ = ["Look", "Seen"]
+
+# The table of a domain: its key, and the field in which the tests' ERP repeats the version.
+_TABLES = {"stock": ("product_code", "on_hand"), "products": ("code", "name")}
+
+
+class Seen(NamedTuple):
+    """One shop's rows of one table: any write changes the sum, since versions only grow."""
+
+    rows: int
+    versions: int
+    applied_at: datetime | None
+
+
+class Look:
+    """Questions to one database, each on a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What a query gives."""
+        with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    def outcomes(self, shop: str, domain: str | None = None) -> Counter[str]:
+        """How many deliveries of a shop came to each outcome."""
+        query = "SELECT outcome, sum(count) FROM ledger WHERE shop = %s AND domain = coalesce(%s, domain) GROUP BY 1"
+        return Counter({outcome: int(total) for outcome, total in self.rows(query, shop, domain)})
+
+    def discarded(self) -> dict[Cell, int]:
+        """How many deliveries were discarded, by domain and shop."""
+        query = "SELECT domain, shop, sum(count) FROM ledger WHERE outcome = 'discarded' GROUP BY 1, 2"
+        return {(domain, shop): int(total) for domain, shop, total in self.rows(query)}
+
+    def seen(self, cells: Collection[Cell]) -> dict[Cell, Seen]:
+        """The state of every cell, all in one statement: at one moment."""
+        query = " UNION ALL ".join(
+            f"SELECT '{domain}', shop, count(*), sum(version), max(applied_at) FROM {domain} GROUP BY shop"
+            for domain in sorted({domain for domain, _ in cells})
+        )
+        found = {(domain, shop): Seen(rows, int(sum_), at) for domain, shop, rows, sum_, at in self.rows(query)}
+        return {cell: found.get(cell, Seen(0, 0, None)) for cell in cells}
+
+    def newest(self, *cells: Cell) -> dict[tuple[str, str, str], int]:
+        """The version of every row; fails where a row's content is not that version's."""
+        found = {}
+        for domain, shop in cells:
+            key, content = _TABLES[domain]
+            for code, version, said in self.rows(
+                f"SELECT {key}, version, {content} FROM {domain} WHERE shop = %s", shop
+            ):
+                assert int(said) == version, f"{domain} {shop} {code}: version {version} with the content of {said}"
+                found[domain, shop, code] = version
+        return found
+
+    def missed(self, *shops: str) -> dict[tuple[str, str, str], int]:
+        """The version of every missed key."""
+        query = (
+            "SELECT domain, shop, coalesce(key::json ->> 'product_code', key::json ->> 'code'), version FROM missed "
+            "WHERE shop = ANY (%s)"
+        )
+        return {(domain, shop, code): version for domain, shop, code, version in self.rows(query, list(shops))}
+
+    def wait_accounted(self, shop: str, number: int, *, timeout: float = 60.0) -> Counter[str]:
+        """Waits until at least so many deliveries of a shop have an outcome, and returns the outcomes."""
+
+        def look() -> Counter[str] | None:
+            outcomes = self.outcomes(shop)
+            return outcomes if outcomes.total() >= number else None
+
+        found = wait_until(look, timeout=timeout, what=f"{number} deliveries of {shop} to have an outcome")
+        assert found is not None
+        return found
+
+    def wait_converged(self, erp: Erp, *, timeout: float = 60.0) -> None:
+        """Waits until every row shows the newest event of its key, and none else is there."""
+
+        def look() -> bool:
+            return self.newest(*erp.cells) == erp.newest
+
+        wait_until(look, timeout=timeout, what="the tables to show the newest of every key")

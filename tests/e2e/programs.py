@@ -1,0 +1,190 @@
+"""Starts `comporta` in processes of its own, waits for what they say, and always ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.services.processes import Process, end, spawn
+from tests.services.waiting import wait_until
+
+__all__ = ["Done", "Program", "Programs", "running_programs"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+# What the program promises for an orderly stop.
+STOP_SECONDS = 10.0
+LogLine = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+class Program:
+    """A process that runs until it is told to end; its output lies in a file."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+        self._children: list[psutil.Process] = []
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, or is stopped by SIGSTOP."""
+        return self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """All it has written so far, on either stream."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def log(self) -> list[LogLine]:
+        """Its log so far, one JSON object a line."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{") and line.endswith("}")]
+
+    def said(self, event: str, **values: object) -> list[LogLine]:
+        """The log lines of one kind, with these values."""
+        return [line for line in self.log if line["event"] == event and values.items() <= line.items()]
+
+    def wait_for(self, event: str, *, times: int = 1, timeout: float = 60.0, **values: object) -> list[LogLine]:
+        """Waits until it has logged something so often; fails at once if it has ended instead."""
+
+        def look() -> list[LogLine]:
+            ended = not self.alive
+            lines = self.said(event, **values)
+            assert len(lines) >= times or not ended, f"ended before it said {event!r}:\n{self.output[-3000:]}"
+            return lines if len(lines) >= times else []
+
+        return wait_until(look, timeout=timeout, what=f"{event!r} {values or ''} in the log")
+
+    def send(self, signal_number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(signal_number)
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Waits for its end; returns the exit code, negative for a signal."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout:g} s:\n{self.output[-3000:]}") from None
+
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
+        """Tells it to stop, and returns the exit code; fails if it takes longer than promised."""
+        self.send(signal_number)
+        return self.wait(STOP_SECONDS)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes under a parent that run now."""
+        if self.alive:
+            children = psutil.Process(self.pid).children()
+            self._children += [child for child in children if child not in self._children]
+        return [child for child in self._children if _is_worker(child)]
+
+    def end(self) -> None:
+        """Leaves neither it nor a child of it behind."""
+        self.workers()
+        end(self._process, signal.SIGKILL)
+        for child in self._children:
+            # psutil knows by the start time if the id belongs to another process by now.
+            if child.is_running():
+                child.kill()
+        psutil.wait_procs(self._children, timeout=30)
+
+
+class Programs:
+    """Starts programs and commands with settings of their own, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = count(1)
+        self._started: list[Program] = []
+
+    def start(self, *arguments: str, module: str = "control", **settings: object) -> Program:
+        """Starts a program that runs on; wait for what it says before using it."""
+        log = self.folder / f"output-{next(self._numbers)}"
+        log.touch()
+        program = Program(spawn(_command(module, arguments), log=log, environment=_environment(settings)), log)
+        self._started.append(program)
+        return program
+
+    def worker(self, *arguments: str, processes: int = 1, **options: Any) -> Program:
+        """Starts a worker and waits until it consumes."""
+        several = () if processes == 1 else ("--processes", str(processes))
+        program = self.start("worker", *several, *arguments, **options)
+        program.wait_for("broker connected", session="events", times=processes)
+        return program
+
+    def run(self, *arguments: str, **settings: object) -> Done:
+        """Runs a command to its end."""
+        done = subprocess.run(
+            _command("control", arguments),
+            env=_environment(settings),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def end(self) -> None:
+        """Ends whatever still runs."""
+        for program in self._started:
+            program.end()
+
+
+@contextmanager
+def running_programs(folder: Path) -> Iterator[Programs]:
+    """Programs that all end with the block."""
+    programs = Programs(folder)
+    try:
+        yield programs
+    finally:
+        programs.end()
+
+
+def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _environment(settings: dict[str, object]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COMPORTA_", "LC_", "LANG"))}
+    ours = {"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8"}
+    return inherited | ours | {f"COMPORTA_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        command, status = process.cmdline(), process.status()
+    except psutil.NoSuchProcess:
+        return False
+    # multiprocessing's resource tracker is a child too.
+    return status != psutil.STATUS_ZOMBIE and any("spawn_main" in part for part in command)

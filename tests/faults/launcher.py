@@ -1,0 +1,63 @@
+"""Runs `comporta` with one fault built in, at the n-th batch of its life: FAULT N COMMAND…"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from consumers.source import KombuSource
+from control.cli import main
+from schemas.topology import CONTROL
+from storage.store import Store
+
+__all__: list[str] = []
+
+_turns = 0
+
+
+def _now_and_then(how: signal.Signals, number: int) -> None:
+    """Sends itself a signal when it comes by for the n-th time."""
+    global _turns
+    _turns += 1
+    if _turns == number:
+        os.kill(os.getpid(), how)
+
+
+def _in_transaction(how: signal.Signals, number: int) -> None:
+    write = Store._write
+
+    def faulty(self: Store, *arguments: Any) -> None:
+        write(self, *arguments)
+        _now_and_then(how, number)
+
+    Store._write = faulty  # type: ignore[method-assign]
+
+
+def _around_settling(number: int, *, before: bool) -> None:
+    settle = KombuSource.settle
+
+    def faulty(self: KombuSource, batch: Any) -> None:
+        of_events = batch[0].queue != CONTROL
+        if of_events and before:
+            _now_and_then(signal.SIGKILL, number)
+        settle(self, batch)
+        if of_events and not before:
+            _now_and_then(signal.SIGKILL, number)
+
+    KombuSource.settle = faulty  # type: ignore[method-assign]
+
+
+_FAULTS: dict[str, Callable[[int], None]] = {
+    "hangs with the batch written and not committed": lambda number: _in_transaction(signal.SIGSTOP, number),
+    "dies before the commit": lambda number: _in_transaction(signal.SIGKILL, number),
+    "dies between commit and acknowledgement": lambda number: _around_settling(number, before=True),
+    "dies after the acknowledgement": lambda number: _around_settling(number, before=False),
+}
+
+if __name__ == "__main__":
+    _FAULTS[sys.argv[1]](int(sys.argv[2]))
+    sys.argv[1:] = sys.argv[3:]
+    main()

@@ -1,0 +1,224 @@
+"""One suite for what is remembered, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, select
+
+from consumers.apply import commit
+from consumers.delivery import Delivery
+from rules.outcomes import Outcome
+from schemas.control import Announcement, Command, ControlMessage, Reply
+from schemas.events import ChangeEvent, parse_event
+from storage.engine import open_engine
+from storage.errors import SchemaOutdated
+from storage.fence import Fence, PostgresFence, fence_for
+from storage.migrate import migrate, require_current
+from storage.store import Store
+from storage.switchboard import Switchboard
+from storage.tables import ENTITY_TABLES, metadata
+from storage.views import Views
+from tests.services.waiting import wait_until
+from tests.unit.test_events import SAMPLES, event
+
+
+class Place:
+    """A database with everything that writes to it."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        self.fence: Fence = fence_for(self.engine)
+        self.announced: list[Announcement] = []
+        self.switchboard = Switchboard(self.fence, self.announced.append)
+        self.store = Store(self.fence, self.switchboard, "w1")
+        self.views = Views(self.engine)
+
+    def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
+        tally = self.store.commit(events).tally
+        return {outcome: n for outcome in Outcome if (n := sum(c for (_, _, o), c in tally.items() if o is outcome))}
+
+    def change(self, action: Any, message_id: str | None = None, **fields: Any) -> Reply:
+        message = ControlMessage.model_validate({"reason": "test", **fields})
+        return self.switchboard.change(Command(action, message, "amqp", message_id=message_id))
+
+    def rows(self, domain: str = "stock") -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(ENTITY_TABLES[domain])).mappings())
+
+
+@pytest.fixture
+def place(any_database_url: str) -> Iterator[Place]:
+    place = Place(any_database_url)
+    yield place
+    place.engine.dispose()
+
+
+def stock(
+    version: int, key: str = "P1", *, shop: str = "main", action: str = "changed", **envelope: Any
+) -> ChangeEvent:
+    body = event("stock", action=action, envelope={"sequence": str(version), **envelope}, product_code=key)
+    return parse_event("stock", shop, body)
+
+
+@pytest.mark.parametrize("domain", SAMPLES)
+def test_every_domain_is_written_and_deleted(place: Place, domain: str) -> None:
+    assert place.commit(parse_event(domain, "main", event(domain))) == {Outcome.APPLIED: 1}
+    deleted = event(domain, action="deleted", envelope={"sequence": "18447"})
+    assert place.commit(parse_event(domain, "main", deleted)) == {Outcome.APPLIED: 1}
+    assert [(row["deleted"], row["version"]) for row in place.rows(domain)] == [(True, 18447)]
+
+
+def test_digits_times_and_lists_are_kept(place: Place) -> None:
+    body = event("products", category_path=["a", "b"], attributes={"cor": "azul"}, net_weight_kg="1.5000")
+    place.commit(parse_event("products", "main", body))
+    [row] = place.rows("products")
+    assert (row["category_path"], row["attributes"]) == (["a", "b"], {"cor": "azul"})
+    assert str(row["net_weight_kg"]) == "1.5000"
+    assert row["occurred_at"] == datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ((2, "a"), (1, "z"), Outcome.SUPERSEDED),
+        ((2, "a"), (2, "a"), Outcome.SUPERSEDED),
+        ((2, "b"), (2, "a"), Outcome.SUPERSEDED),
+        ((2, "a"), (2, "b"), Outcome.APPLIED),
+        ((2, "z"), (2, "á"), Outcome.APPLIED),
+        ((9, "a"), (10, "a"), Outcome.APPLIED),
+    ],
+)
+def test_the_highest_version_and_then_the_highest_id_wins(
+    place: Place, first: tuple[int, str], second: tuple[int, str], outcome: Outcome
+) -> None:
+    place.commit(stock(first[0], id=first[1]))
+    assert place.commit(stock(second[0], id=second[1])) == {outcome: 1}
+
+
+def test_shops_do_not_touch_each_other(place: Place) -> None:
+    place.commit(stock(5, shop="a"))
+    assert place.commit(stock(1, shop="b"), stock(4, shop="a")) == {Outcome.APPLIED: 1, Outcome.SUPERSEDED: 1}
+
+
+@pytest.mark.parametrize(
+    ("applied", "discarded", "then", "missed"),
+    [
+        (None, 5, None, True),
+        (4, 5, None, True),
+        (5, 5, None, False),
+        (6, 5, None, False),
+        (None, 5, 4, True),
+        (None, 5, 5, False),
+        (None, 5, 6, False),
+    ],
+)
+def test_a_key_is_missed_until_the_same_or_a_newer_version_is_applied(
+    place: Place, applied: int | None, discarded: int, then: int | None, missed: bool
+) -> None:
+    if applied is not None:
+        place.commit(stock(applied))
+    place.change("pause")
+    assert place.commit(stock(discarded)) == {Outcome.DISCARDED: 1}
+    place.change("resume")
+    if then is not None:
+        place.commit(stock(then))
+    assert bool(place.views.missed()) is missed
+
+
+def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str) -> None:
+    place = Place(database_url)
+    long = "".join(chr(0x4E00 + (7919 * n) % 20000) for n in range(255))
+    body = event("stock", product_code=long, branch=long[::-1], warehouse=long[7:], lot=long[3:])
+    items = [(Delivery("comporta.stock", 1, body, "main.stock", False, {}), parse_event("stock", "main", body))]
+    good = [(Delivery("comporta.stock", n, b"", "main.stock", False, {}), stock(n, f"P{n}")) for n in range(2, 9)]
+    commit(place.store, [*good[:3], *items, *good[3:]])
+    assert len(place.rows()) == 7
+    assert [row["reason"] for row in place.views.quarantined()] == ["refused_by_database"]
+    assert sum(place.views.totals()["stock"].values()) == 8
+    place.engine.dispose()
+
+
+def test_every_change_of_a_switch_is_counted_audited_and_announced(place: Place) -> None:
+    replies = [
+        place.change("pause", "m1"),
+        place.change("pause", "m1"),
+        place.change("pause"),
+        place.change("resume"),
+        place.change("resume"),
+    ]
+    assert [(reply.result, reply.epoch) for reply in replies] == [
+        ("off", 1),
+        ("unchanged", 1),
+        ("unchanged", 1),
+        ("on", 2),
+        ("unchanged", 2),
+    ]
+    assert [row["result"] for row in reversed(place.views.audit())] == [reply.result for reply in replies]
+    assert [each.result for each in place.announced] == ["off", "on"]
+    assert replies[2].still_off[0].since == replies[0].still_off[0].since
+
+
+def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(place: Place) -> None:
+    until = datetime.now(UTC) + timedelta(milliseconds=300)
+    assert place.change("pause", until=until.isoformat()).result == "off"
+    assert place.commit(stock(1)) == {Outcome.DISCARDED: 1}
+    versions = iter(range(2, 1_000_000))
+    wait_until(lambda: Outcome.APPLIED in place.commit(stock(next(versions))), timeout=10, what="the pause to end")
+    assert [row["action"] for row in place.views.audit()] == ["expire", "pause"]
+    assert place.views.status().epoch == 2
+
+
+def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: Place) -> None:
+    inside, go, replies = threading.Event(), threading.Event(), list[Reply]()
+
+    def batch() -> None:
+        with place.fence.shared():
+            inside.set()
+            go.wait(10)
+
+    holder = threading.Thread(target=batch)
+    pauser = threading.Thread(target=lambda: replies.append(place.change("pause")))
+    holder.start()
+    assert inside.wait(10)
+    pauser.start()
+    pauser.join(0.2)
+    assert not replies
+    go.set()
+    holder.join(10)
+    pauser.join(10)
+    assert replies[0].result == "off"
+    assert place.commit(stock(1)) == {Outcome.DISCARDED: 1}
+
+
+def test_a_hanging_holder_of_the_fence_is_terminated(database_url: str) -> None:
+    engine = open_engine(database_url)
+    hanging = engine.connect()
+    hanging.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(1129270608, 1)")
+    fence = PostgresFence(engine, report_after=0.1, limit=0.2)
+    assert Switchboard(fence, lambda _: None).change(
+        Command("pause", ControlMessage(reason="test"), "amqp")
+    ).result == ("off")
+    hanging.invalidate()
+    hanging.close()
+    engine.dispose()
+
+
+def test_the_migrations_make_what_the_tables_say(any_database_url: str) -> None:
+    engine: Engine = open_engine(any_database_url)
+    assert migrate(engine)[0] == migrate(engine)[1]
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_an_empty_database_is_named_with_the_way_out(tmp_path: Any) -> None:
+    with pytest.raises(SchemaOutdated, match="comporta migrate"):
+        require_current(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"))

@@ -1,0 +1,133 @@
+"""Switches and outcomes are decided by pure rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.outcomes import plan_batch
+from rules.switches import Switch, Switches, decide, expire
+from schemas.control import Command, ControlMessage
+from schemas.events import ChangeEvent
+from schemas.stock import StockKey
+
+NOW = datetime(2026, 11, 23, 20, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def switch(shop: str = "*", domain: str = "*", *, off: bool = True, until: datetime | None = None) -> Switch:
+    return Switch(shop, domain, off, "why", "who", NOW - HOUR, until, 3, NOW - HOUR)
+
+
+def state(*switches: Switch) -> Switches:
+    return Switches(3, NOW, {each.scope: each for each in switches})
+
+
+def command(action: Any, issued_at: datetime | None = None, **fields: Any) -> Command:
+    said = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
+    message = ControlMessage.model_validate({"reason": "test", **said})
+    return Command(action, message, "amqp", issued_at=issued_at)
+
+
+def event(key: str, version: int, event_id: str = "a", shop: str = "main") -> ChangeEvent:
+    data = StockKey(product_code=key, branch="1", warehouse="1")
+    return ChangeEvent("stock", shop, (key, "1", "1", ""), version, event_id, None, True, data, 0)
+
+
+scopes = st.tuples(st.sampled_from(["*", "a", "b"]), st.sampled_from(["*", "stock", "prices"]))
+
+
+@given(st.dictionaries(scopes, st.booleans()), st.sampled_from("ab"), st.sampled_from(["stock", "prices"]))
+def test_anything_is_stopped_when_any_switch_over_it_is_off(offs: dict[Any, bool], shop: str, domain: str) -> None:
+    switches = state(*(switch(*scope, off=off) for scope, off in offs.items()))
+    over = [off for (s, d), off in offs.items() if s in ("*", shop) and d in ("*", domain)]
+    assert switches.stops(shop, domain) == any(over)
+
+
+def test_a_pause_turns_off_and_counts_the_epoch() -> None:
+    decision = decide(command("pause"), state(), repeated=False)
+    assert (decision.result, decision.changes[0].epoch, decision.changes[0].since) == ("off", 4, NOW)
+
+
+def test_a_second_pause_keeps_since_and_changes_nothing() -> None:
+    assert decide(command("pause"), state(switch()), repeated=False).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "after"),
+    [(NOW + HOUR, NOW + 2 * HOUR, NOW + 2 * HOUR), (NOW + HOUR, None, None)],
+)
+def test_a_second_pause_may_move_the_end_out(first: datetime, second: datetime | None, after: datetime | None) -> None:
+    decision = decide(command("pause", until=second), state(switch(until=first)), repeated=False)
+    assert decision.result == "unchanged"
+    assert [(each.until, each.since) for each in decision.changes] == [(after, NOW - HOUR)]
+
+
+def test_a_second_pause_never_moves_the_end_in() -> None:
+    decision = decide(command("pause", until=NOW + HOUR), state(switch(until=NOW + 2 * HOUR)), repeated=False)
+    assert decision.changes == ()
+
+
+def test_a_resume_of_everything_leaves_a_shops_own_switch_and_names_it() -> None:
+    before = state(switch(), switch("a"))
+    decision = decide(command("resume"), before, repeated=False)
+    after = before.changed(decision.changes)
+    assert decision.result == "on"
+    assert [(each.shop, each.domain) for each in after.still_off([("*", "*")])] == [("a", "*")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (command("resume", issued_at=NOW - 2 * HOUR), "stale"),
+        (command("pause", until=NOW), "expired"),
+    ],
+)
+def test_what_comes_too_late_is_refused(asked: Command, word: str) -> None:
+    decision = decide(asked, state(switch()), repeated=False)
+    assert decision.result == "refused"
+    assert str(decision.error).startswith(f"{word}: ")
+
+
+def test_a_repeat_changes_nothing() -> None:
+    assert decide(command("pause"), state(), repeated=True).result == "unchanged"
+
+
+def test_a_pause_past_its_end_stops_nothing_and_is_ended_once() -> None:
+    before = state(switch(until=NOW))
+    assert not before.stops("main", "stock")
+    after = before.changed(expire(before))
+    assert after.epoch == 4
+    assert expire(after) == ()
+
+
+batches = st.lists(
+    st.builds(
+        event, st.sampled_from("xyz"), st.integers(0, 3), st.sampled_from(["a", "á", "b"]), st.sampled_from("mn")
+    ),
+    max_size=12,
+)
+
+
+@given(batches, st.frozensets(st.sampled_from("mn")))
+def test_every_event_of_a_batch_has_one_outcome_and_each_key_one_winner(
+    batch: list[ChangeEvent], off: frozenset[str]
+) -> None:
+    plan = plan_batch(batch, lambda shop, _domain: shop in off)
+    winners = list(plan.apply.get("stock", []))
+    assert sum(plan.tally.values()) + len(winners) == len(batch)
+    chosen = winners + plan.discard.get("stock", [])
+    newest = {(e.shop, e.key): (e.version, e.event_id) for e in sorted(batch, key=lambda e: (e.version, e.event_id))}
+    assert {(e.shop, e.key): (e.version, e.event_id) for e in chosen} == newest
+    assert len(chosen) == len(newest)
+
+
+def test_the_order_of_deliveries_does_not_matter() -> None:
+    events = [event("x", 1), event("x", 2, "a"), event("x", 2, "b"), event("y", 1)]
+    plans = [plan_batch(order, lambda _shop, _domain: False).apply for order in permutations(events)]
+    assert all(plan == plans[0] for plan in plans)
