@@ -28,7 +28,8 @@ def decode(delivery: Delivery) -> ChangeEvent | Rejected:
         _check_properties(delivery.properties)
         domain = _DOMAIN_OF[delivery.queue]
         shop = _shop_of(delivery.routing_key, domain)
-        if shop is None:
+        # Sent straight to the queue, its name would read as a shop called comporta.
+        if shop is None or delivery.routing_key == delivery.queue:
             raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be <shop>.{domain}")
         return parse_event(domain, shop, delivery.body)
     except Refused as refused:

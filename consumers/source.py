@@ -103,7 +103,8 @@ class KombuSource:
                 Delivery(
                     queue,
                     info["delivery_tag"],
-                    message.body,
+                    # py-amqp gives an empty body as text.
+                    message.body or b"",
                     info["routing_key"],
                     info["redelivered"],
                     message.properties,
