@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import kombu
+from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from kombu.transport import memory, pyamqp, virtual
 
@@ -109,9 +111,8 @@ def translated() -> Iterator[None]:
         yield
     except BrokerLost:
         raise
-    except (KombuError, OSError, AttributeError, *pyamqp.Transport.connection_errors) as error:
-        raise BrokerLost(_said(error)) from error
-    except pyamqp.Transport.channel_errors as error:
+    except (KombuError, AMQPError, OSError, struct.error, AttributeError, LookupError, TypeError) as error:
+        # The last three are what py-amqp trips over when the connection is torn down under its hands.
         raise BrokerLost(_said(error)) from error
 
 

@@ -23,25 +23,26 @@ from tests.services.proxy import Proxy
 from tests.services.rabbitmq import Broker, open_channel
 from tests.services.waiting import wait_until
 
+QUEUE = "comporta.stock"
 PERSISTENT = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)
 
 
 def test_a_quorum_queue_gives_back_what_was_published(broker_url: str, rabbitmq: Broker) -> None:
     with open_channel(broker_url) as channel:
-        channel.queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
-        channel.basic_publish("", "q", b"one", PERSISTENT, mandatory=True)
-        wait_until(lambda: rabbitmq.queue_depth(broker_url, "q") == 1, what="one message to be ready")
-        _, _, body = channel.basic_get("q", auto_ack=True)
+        channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.basic_publish("", QUEUE, b"one", PERSISTENT, mandatory=True)
+        wait_until(lambda: rabbitmq.queue_depth(broker_url, QUEUE) == 1, what="one message to be ready")
+        _, _, body = channel.basic_get(QUEUE, auto_ack=True)
     assert body == b"one"
 
 
-def test_virtual_hosts_do_not_see_each_other_and_never_run_out(rabbitmq: Broker) -> None:
+def test_every_virtual_host_starts_empty_and_there_is_always_another(rabbitmq: Broker) -> None:
     for _ in range(30):
         url = rabbitmq.new_vhost()
         with pytest.raises(ChannelClosedByBroker, match="NOT_FOUND"):
-            rabbitmq.queue_depth(url, "q")
+            rabbitmq.queue_depth(url, QUEUE)
         with open_channel(url) as channel:
-            channel.queue_declare("q", durable=True)
+            channel.queue_declare(QUEUE, durable=True)
 
 
 def test_a_killed_broker_comes_back_with_its_durable_messages(broker_url: str, rabbitmq: Broker) -> None:
@@ -53,7 +54,7 @@ def test_a_killed_broker_comes_back_with_its_durable_messages(broker_url: str, r
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((HOST, rabbitmq.port))
     rabbitmq.start()
-    wait_until(lambda: rabbitmq.queue_depth(broker_url, "comporta.stock") == 1, what="the message to be back")
+    wait_until(lambda: rabbitmq.queue_depth(broker_url, QUEUE) == 1, what="the message to be back")
 
 
 def test_a_fresh_database_has_the_newest_tables(any_database_url: str) -> None:
