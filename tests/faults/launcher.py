@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +23,8 @@ def _now_and_then(how: signal.Signals, number: int) -> None:
     global _turns
     _turns += 1
     if _turns == number:
-        os.kill(os.getpid(), how)
+        # To this very thread: another one might take it up, and this one run on for a while and commit.
+        signal.pthread_kill(threading.get_ident(), how)
 
 
 def _in_transaction(how: signal.Signals, number: int) -> None:

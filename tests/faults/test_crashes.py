@@ -51,22 +51,3 @@ def test_a_database_that_is_stopped_at_once_is_waited_for(stack: Stack, postgres
     stack.look.wait_converged(erp)
     stack.wait_empty()
     assert worker.stop() == 0
-
-
-def test_a_broker_that_is_killed_is_waited_for_and_a_pause_outlives_it(stack: Stack, rabbitmq: Broker) -> None:
-    worker = stack.worker()
-    stack.pause()
-    rabbitmq.kill()
-    try:
-        worker.wait_for("broker away")
-    finally:
-        rabbitmq.start()
-    worker.wait_for("broker reconnected", session="events")
-    erp = told(stack, "main")
-    assert stack.look.wait_accounted("main", len(erp.newest)) == {"discarded": len(erp.newest)}
-    assert stack.look.missed("main") == erp.newest
-    assert worker.stop() == 0
-    fresh = stack.worker()
-    again = told(stack, "second")
-    assert stack.look.wait_accounted("second", len(again.newest)) == {"discarded": len(again.newest)}
-    assert fresh.stop() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -11,54 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Refused
-
-STOCK: dict[str, Any] = {
-    "product_code": "P1",
-    "branch": "1",
-    "warehouse": "W",
-    "on_hand": "12.000",
-    "unit": "UN",
-    "as_of": "2026-11-23T07:22:51Z",
-}
-PRICE: dict[str, Any] = {"table_code": "T", "product_code": "P1", "price": "1.0000000001"}
-PRODUCT: dict[str, Any] = {"code": "P1", "name": "Água", "active": True, "base_unit": "UN"}
-CUSTOMER: dict[str, Any] = {"code": "C1", "kind": "PF", "document": "52998224725", "name": "Ana", "status": "active"}
-SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "products": ("product", PRODUCT),
-    "images": (
-        "image",
-        {"product_code": "P1", "image_id": "1", "url": "https://images.example/p1.jpg", "position": 0},
-    ),
-    "packagings": (
-        "packaging",
-        {"product_code": "P1", "packaging_code": "CX", "unit": "CX", "factor": "12", "sellable": True},
-    ),
-    "price_tables": ("price_table", {"table_code": "T", "name": "Varejo", "currency": "BRL", "active": True}),
-    "prices": ("price", PRICE),
-    "stock": ("stock", STOCK),
-    "customers": ("customer", CUSTOMER),
-}
-
-
-def event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | None = None, **data: Any) -> bytes:
-    entity, sample = SAMPLES[domain]
-    whole: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": "e1",
-        "source": "/erp/1",
-        "type": f"erp.{entity}.{action}.v1",
-        "time": "2026-11-23T07:22:51.123456Z",
-        "sequence": "18446",
-        "data": {**sample, **data},
-    }
-    return json.dumps({**whole, **(envelope or {})}).encode()
+from tests.unit.samples import SAMPLES, event, refusal_of
 
 
 def refusal(domain: str, body: bytes) -> tuple[str, str]:
-    with pytest.raises(Refused) as refused:
-        parse_event(domain, "main", body)
-    assert len(refused.value.refusal.sentence) < 200
-    return refused.value.refusal.reason.value, refused.value.refusal.pointer
+    refused = refusal_of(domain, body)
+    return refused.reason.value, refused.pointer
 
 
 @pytest.mark.parametrize("domain", SAMPLES)
@@ -181,7 +138,10 @@ def test_no_bytes_give_anything_but_an_event_or_a_refusal(body: bytes) -> None:
         parse_event("stock", "main", body)
 
 
-@given(st.sampled_from(sorted(STOCK)), st.text(min_size=20).filter(lambda text: "\0" in text or len(text) > 15))
+@given(
+    st.sampled_from(sorted(SAMPLES["stock"][1])),
+    st.text(min_size=20).filter(lambda text: "\0" in text or len(text) > 15),
+)
 def test_a_refusal_never_repeats_a_value(field: str, value: str) -> None:
     with pytest.raises(Refused) as refused:
         parse_event("stock", "main", event("stock", **{field: value + "\0"}))
