@@ -56,13 +56,12 @@ def is_memory(url: str) -> bool:
 
 def check_url(url: str) -> str:
     """The URL unchanged; `BrokerUrlError` unless it is memory://, amqp:// or amqps://."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"memory", "amqp", "amqps"}:
+    if not url.startswith(("memory://", "amqp://", "amqps://")):
         raise BrokerUrlError("not a broker URL; use memory://, amqp://user:password@host:5672/vhost or amqps://")
     try:
-        _ = parts.port
+        _ = urlsplit(url).port
     except ValueError:
-        raise BrokerUrlError("the port of the broker URL is not a number between 0 and 65535") from None
+        raise BrokerUrlError("the host is unreadable or the port is not a number between 0 and 65535") from None
     return url
 
 

@@ -17,7 +17,7 @@ from consumers.delivery import Delivery, Source
 from consumers.sessions import keep_session
 from consumers.source import Intake, KombuSource
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
-from schemas.reasons import Refused
+from schemas.reasons import Reason, Refused
 from schemas.topology import CONTROL
 from storage.errors import RowRefused, Unavailable
 from storage.switchboard import Switchboard
@@ -91,11 +91,11 @@ class Controller:
                 error = "invalid: the routing key must be pause, resume or status"
                 return self.switchboard.refuse("unknown", error, source="amqp", **identity)
             message = parse_control(delivery.body)
+            when = message.issued_at or issued_at(properties)
         except Refused as refused:
             return self.switchboard.refuse(
                 delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity
             )
-        when = message.issued_at or issued_at(properties)
         return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
 
     def _reply(self, properties: Mapping[str, Any], answer: Reply | StatusDocument) -> None:
@@ -111,10 +111,16 @@ class Controller:
 
 
 def issued_at(properties: Mapping[str, Any]) -> datetime | None:
-    """When a message was issued, by AMQP's `timestamp`: the end of that second, since it knows no parts."""
+    """When a message was issued, by AMQP's `timestamp`: the end of that second, since it knows no parts.
+
+    Raises `Refused` if it is no time: milliseconds, for one, lie beyond the year 9999.
+    """
     stamp = properties.get("timestamp")
     if isinstance(stamp, datetime):
         stamp = stamp.replace(tzinfo=UTC).timestamp() if stamp.tzinfo is None else stamp.timestamp()
     if not isinstance(stamp, int | float):
         return None
-    return datetime.fromtimestamp(int(stamp), UTC) + timedelta(seconds=1) - timedelta(microseconds=1)
+    try:
+        return datetime.fromtimestamp(int(stamp), UTC) + timedelta(seconds=1) - timedelta(microseconds=1)
+    except (ValueError, OverflowError, OSError):
+        raise Refused(Reason.TIME_FORMAT, "", "the property timestamp must be seconds since 1970") from None

@@ -55,8 +55,12 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
 
 
 def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Takes control characters out of every text: a value must not draw on somebody's terminal."""
+    """Takes control characters out of every text (of a traceback all but its line breaks).
+
+    A value must not draw on somebody's terminal.
+    """
     for name, value in event.items():
-        if isinstance(value, str) and name != "exception" and not value.isprintable():
-            event[name] = "".join(char if char.isprintable() else "\ufffd" for char in value)
+        if isinstance(value, str) and not value.isprintable():
+            kept = "\n" if name == "exception" else ""
+            event[name] = "".join(char if char.isprintable() or char in kept else "\ufffd" for char in value)
     return event

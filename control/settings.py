@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import link
@@ -44,11 +44,13 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
 
-    @model_validator(mode="after")
-    def _prefetch_holds_two_batches(self) -> Settings:
-        if self.prefetch is not None and self.prefetch < 2 * self.batch_size:
-            raise ValueError(f"PREFETCH must be at least twice BATCH_SIZE ({2 * self.batch_size})")
-        return self
+    @field_validator("prefetch")
+    @classmethod
+    def _holds_two_batches(cls, prefetch: int | None, info: ValidationInfo) -> int | None:
+        batch_size = info.data.get("batch_size")
+        if prefetch is not None and batch_size is not None and prefetch < 2 * batch_size:
+            raise ValueError(f"must be at least twice BATCH_SIZE ({2 * batch_size})")
+        return prefetch
 
     @property
     def embedded(self) -> bool:

@@ -24,7 +24,8 @@ def read_url(text: str) -> URL:
     """The parsed URL with the driver set; `DatabaseUrlError` unless it is SQLite (a file) or PostgreSQL."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        # Of a port that is no number the text would be repeated, and it may be half of a password.
         raise DatabaseUrlError("not a database URL; use sqlite:///file.db or postgresql://user@host/name") from None
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):
@@ -36,9 +37,9 @@ def read_url(text: str) -> URL:
 
 
 def masked(text: str) -> str:
-    """The URL as it may be shown: without its password."""
+    """The URL as it may be shown: without its password, and without its query, which may hold one too."""
     try:
-        return read_url(text).render_as_string(hide_password=True)
+        return read_url(text).set(query={}).render_as_string(hide_password=True)
     except DatabaseUrlError:
         return "(unreadable URL)"
 

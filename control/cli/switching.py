@@ -121,7 +121,12 @@ def _end_of(duration: str) -> datetime:
     seconds = parse_duration(duration) if _DURATION.fullmatch(duration) else None
     if not seconds:
         raise typer.BadParameter(f"--for: {duration!r} is not a duration; say 30m, 2h or 1h30m")
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        raise typer.BadParameter(
+            f"--for: {duration!r} ends after the year 9999; leave --for out for an open end"
+        ) from None
 
 
 def _moment(text: str) -> datetime:
@@ -132,5 +137,5 @@ def _moment(text: str) -> datetime:
         return moment if moment > now else moment + timedelta(days=1)
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"--until: {text!r} is not a time; say 2026-11-23T23:00:00Z or 23:00") from None
