@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +16,20 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from kombu.transport import memory, pyamqp, virtual
 
-__all__ = ["BrokerLost", "BrokerUrlError", "check_url", "is_memory", "masked", "open_connection", "translated"]
+__all__ = [
+    "BrokerLost",
+    "BrokerUrlError",
+    "check_url",
+    "is_memory",
+    "masked",
+    "open_connection",
+    "release",
+    "translated",
+]
 
 HEARTBEAT = 30
+# A quorum queue that did not recover may never answer, and py-amqp would wait for it for ever.
+_ANSWER_SECONDS = 5
 
 
 class BrokerLost(ConnectionError):
@@ -93,7 +104,7 @@ def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.C
             ssl=_tls(url) if scheme == "amqps" else False,
             transport_options={
                 "confirm_publish": publishing,
-                "read_timeout": HEARTBEAT,
+                "read_timeout": _ANSWER_SECONDS,
                 "write_timeout": HEARTBEAT,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 15_000},
                 "client_properties": {"connection_name": f"comporta {name} {os.getpid()}"},
@@ -101,6 +112,15 @@ def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.C
         )
         connection.connect()
         return connection
+
+
+def release(connection: kombu.Connection, *, broken: bool = False) -> None:
+    """Closes a connection; a broken one without a farewell, whose answer might never come."""
+    with suppress(BrokerLost), translated():
+        if broken:
+            connection.collect()
+        else:
+            connection.release()
 
 
 @contextmanager

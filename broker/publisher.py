@@ -6,7 +6,7 @@ from typing import Any
 
 import kombu
 
-from broker.link import BrokerLost, is_memory, open_connection, translated
+from broker.link import BrokerLost, is_memory, open_connection, release, translated
 from broker.topology import declare
 
 __all__ = ["SinglePublisher"]
@@ -38,11 +38,7 @@ class SinglePublisher:
         """Closes the connection, if there is one."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                with translated():
-                    producer.connection.release()
-            except BrokerLost:
-                return  # It broke before: there is nothing left to close.
+            release(producer.connection)
 
     def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
         if self._producer is None:

@@ -10,7 +10,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from broker.link import BrokerLost, masked, open_connection, translated
+from broker.link import BrokerLost, masked, open_connection, release
 from broker.topology import declare, report_lost_queues
 
 __all__ = ["keep_session"]
@@ -39,8 +39,9 @@ def keep_session(
             consume(connection)
         except BrokerLost as error:
             log.warning("broker connection lost", session=name, error=str(error))
+            release(connection, broken=True)
         finally:
-            _release(connection)
+            release(connection)
 
 
 def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
@@ -55,7 +56,7 @@ def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) ->
             report_lost_queues(connection, seen)
             declare(connection)
         except BrokerLost:
-            _release(connection)
+            release(connection, broken=True)
             raise
         return connection
 
@@ -71,11 +72,3 @@ def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) ->
         return retrying(attempt)
     except BrokerLost:
         return None
-
-
-def _release(connection: kombu.Connection) -> None:
-    try:
-        with translated():
-            connection.release()
-    except BrokerLost as error:
-        log.debug("broker connection was closed already", error=str(error))

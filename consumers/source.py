@@ -85,13 +85,18 @@ class KombuSource:
             channel.auto_decode = False
             channel.basic_qos(0, self._intake.prefetch, False)
             receiver = self._on_amqp if self._real else self._on_memory
-            channel.basic_consume(
-                queue=queue,
-                no_ack=False,
-                consumer_tag=queue,
-                callback=receiver(queue),
-                on_cancel=_cancelled,
-            )
+            try:
+                channel.basic_consume(
+                    queue=queue,
+                    no_ack=False,
+                    consumer_tag=queue,
+                    callback=receiver(queue),
+                    on_cancel=_cancelled,
+                )
+            except TimeoutError:
+                raise BrokerLost(
+                    f"the broker has {queue} but does not let it be consumed; see the broker's log"
+                ) from None
             return channel
 
     def _on_amqp(self, queue: str) -> Callable[[Any], None]:
