@@ -51,7 +51,6 @@ class SinglePublisher:
                 body,
                 exchange=exchange,
                 routing_key=routing_key,
-                content_encoding="utf-8",
                 delivery_mode=_PERSISTENT,
-                **{"content_type": "application/json", **waits, **properties},
+                **{"content_type": "application/json", "content_encoding": "utf-8", **waits, **properties},
             )

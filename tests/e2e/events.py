@@ -51,6 +51,12 @@ def event(domain: str, data: dict[str, Any], version: int) -> bytes:
 
 
 _DATA: dict[str, Callable[[str, int], dict[str, Any]]] = {
+    "images": lambda code, version: {
+        "product_code": code,
+        "image_id": "1",
+        "url": f"https://shop.example/{version}.jpg",
+        "position": 0,
+    },
     "products": lambda code, version: {"code": code, "name": str(version), "active": True, "base_unit": "UN"},
     "stock": lambda code, version: {
         "product_code": code,

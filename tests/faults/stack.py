@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from producers.remote import request
 from schemas.control import Action, Reply
+from tests.e2e.events import Event, Publisher
 from tests.e2e.looks import Look
 from tests.e2e.programs import Program, Programs
-from tests.services.rabbitmq import Broker, open_channel
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until
 
-__all__ = ["Stack"]
+__all__ = ["Stack", "Standing"]
 
 _REPLY_SECONDS = 20.0
-FAULTY = "tests.faults.launcher"
+_FAULTY = "tests.faults.launcher"
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Stack:
 
     def faulty_worker(self, fault: str, number: int, **settings: object) -> Program:
         """Starts a worker with a fault at its n-th batch."""
-        program = self.programs.start(fault, str(number), "worker", module=FAULTY, **self._settings(settings))
+        program = self.programs.start(fault, str(number), "worker", module=_FAULTY, **self._settings(settings))
         program.wait_for("broker connected", session="events")
         return program
 
@@ -63,12 +67,23 @@ class Stack:
         assert reply.result == "on"
         return reply
 
+    def publish(self, events: Iterable[Event]) -> None:
+        """Publishes events past every proxy; returns when they are confirmed."""
+        with Publisher(self.broker_url) as publisher:
+            publisher.publish(events)
+
     def depth(self, domain: str = "stock") -> int:
         """How many messages of a domain no worker has taken."""
         return self.broker.queue_depth(self.broker_url, f"comporta.{domain}")
 
+    def unsettled(self) -> int:
+        """How many messages are in the queues of events, taken or not."""
+        vhost = unquote(urlsplit(self.broker_url).path.removeprefix("/"))
+        listed = self.broker.ctl("list_queues", "--vhost", vhost, "--no-table-headers", "name", "messages")
+        return sum(int(count) for name, count in map(str.split, listed.splitlines()) if name.startswith("comporta."))
+
     def wait_empty(self, *domains: str) -> None:
-        """Waits until nothing waits in the queues, and nobody holds anything that could come back."""
+        """Waits until no message is left that nobody has taken."""
         for domain in domains or ("stock",):
             wait_until(lambda domain=domain: self.depth(domain) == 0, timeout=60, what=f"{domain} to be empty")
 
@@ -77,7 +92,21 @@ class Stack:
         return {**named, **self.settings, **settings}
 
 
-def queue_consumers(url: str, queue: str) -> int:
-    """How many consume a queue now."""
-    with open_channel(url) as channel:
-        return int(channel.queue_declare(queue, passive=True).method.consumer_count)
+@dataclass
+class Standing(Stack):
+    """A stack with one worker that several tests share, behind a proxy to the broker."""
+
+    proxy: Proxy = field(kw_only=True)
+    _worker: Program | None = None
+
+    @property
+    def running(self) -> Program:
+        """The worker."""
+        assert self._worker is not None
+        return self._worker
+
+    def ensure_worker(self) -> Program:
+        """Starts the worker if it does not run."""
+        if self._worker is None or not self._worker.alive:
+            self._worker = self.worker()
+        return self._worker

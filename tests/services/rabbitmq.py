@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +32,15 @@ from tests.services.processes import (
     spawn,
     wait_ready,
 )
+from tests.services.waiting import wait_until
 
 __all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
 
 _SETTING = "COMPORTA_TEST_BROKER_URL"
 # Some 30 ms each when the broker starts; more are made when these are used up.
 _VHOSTS_AT_ONCE = 25
+# For what is done to the server itself; no test is ever given it.
+_OWN_VHOST = "own"
 _CONFIGURATION = """\
 listeners.tcp.default = {host}:{port}
 log.console = false
@@ -171,10 +175,11 @@ class RabbitMQ(Broker):
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
+        self._wait_for_terms()
         self._end(signal.SIGKILL)
 
     def close(self) -> None:
-        self.kill()
+        self._end(signal.SIGKILL)
         if self._epmd is not None:
             end(self._epmd, signal.SIGTERM)
             self._epmd = None
@@ -199,14 +204,28 @@ class RabbitMQ(Broker):
         if process is not None:
             end(process, how)
 
+    def _wait_for_terms(self) -> None:
+        """Waits until the terms of all quorum queues are in their file.
+
+        RabbitMQ 3.10 writes them up to 3 s late; a queue whose term was lost never lets itself be consumed again.
+        """
+        [terms] = self._folder.glob("data/*/quorum/*/meta.dets")
+        # One term more, so that there is something left to write: whatever came before it goes with it.
+        began = time.time_ns()
+        with open_channel(self.url(_OWN_VHOST)) as channel:
+            channel.queue_declare("terms", durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_delete("terms")
+        wait_until(lambda: terms.stat().st_mtime_ns > began, what="RabbitMQ to write the terms of its queues")
+
     def _define_vhosts(self) -> None:
         self._vhosts = [f"test-{self._made + number}" for number in range(_VHOSTS_AT_ONCE)]
         self._made += _VHOSTS_AT_ONCE
+        vhosts = [_OWN_VHOST, *self._vhosts]
         everything = {"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [{"name": "guest", "password": "guest", "tags": "administrator"}],
-            "vhosts": [{"name": vhost} for vhost in self._vhosts],
-            "permissions": [{"vhost": vhost, **everything} for vhost in self._vhosts],
+            "vhosts": [{"name": vhost} for vhost in vhosts],
+            "permissions": [{"vhost": vhost, **everything} for vhost in vhosts],
         }
         self._definitions.write_text(json.dumps(definitions))
 

@@ -1,0 +1,86 @@
+"""Where the tests of this folder run: on both brokers, each with a database of its own kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from typing import Any, NamedTuple
+
+import pytest
+import structlog
+from structlog._config import BoundLoggerLazyProxy
+from structlog.testing import capture_logs
+
+from tests.broker.line import Line
+from tests.services.rabbitmq import Broker
+
+
+class Place(NamedTuple):
+    """A broker and a database."""
+
+    broker_url: str
+    database_url: str
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether the broker is the embedded one."""
+        return self.broker_url.startswith("memory:")
+
+
+@pytest.fixture(scope="session")
+def vhost(rabbitmq: Broker) -> str:
+    """A virtual host that the tests of this folder share: each finds its queues empty."""
+    return rabbitmq.new_vhost()
+
+
+@pytest.fixture(params=["memory", "rabbitmq"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """The test is run on the embedded broker with SQLite, and on RabbitMQ with PostgreSQL."""
+    if request.param == "memory":
+        return Place("memory://", request.getfixturevalue("sqlite_url"))
+    return Place(request.getfixturevalue("vhost"), request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+def rabbit_place(vhost: str, sqlite_url: str) -> Place:
+    """RabbitMQ with SQLite, for what only RabbitMQ does."""
+    return Place(vhost, sqlite_url)
+
+
+@pytest.fixture
+def line(place: Place) -> Iterator[Line]:
+    """A line on each of the places."""
+    yield from _opened(place)
+
+
+@pytest.fixture
+def rabbit_line(rabbit_place: Place) -> Iterator[Line]:
+    """A line on RabbitMQ."""
+    yield from _opened(rabbit_place)
+
+
+@pytest.fixture
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged during the test."""
+    forget_logging()
+    with capture_logs() as entries:
+        yield entries
+    forget_logging()
+
+
+def forget_logging() -> None:
+    """Lets the modules' loggers, which keep the first configuration they meet, take the next one."""
+    structlog.reset_defaults()
+    for module in list(sys.modules.values()):
+        logger = getattr(module, "log", None)
+        if isinstance(logger, BoundLoggerLazyProxy):
+            vars(logger).pop("bind", None)
+
+
+def _opened(place: Place) -> Iterator[Line]:
+    line = Line(place.broker_url, place.database_url)
+    line.empty()
+    try:
+        yield line
+    finally:
+        line.close()

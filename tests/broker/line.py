@@ -1,0 +1,168 @@
+"""From a published message to the tables: workers stepped by hand, on any broker and database."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import kombu
+from sqlalchemy import select
+
+from broker.link import open_connection
+from broker.publisher import SinglePublisher
+from broker.topology import declare
+from consumers.source import Intake, KombuSource
+from consumers.worker import Worker
+from schemas.control import Action, Command, ControlMessage, Reply
+from schemas.registry import DOMAINS
+from schemas.topology import EVENTS, QUEUES
+from storage.database import open_database
+from storage.engine import open_engine
+from storage.store import Store
+from storage.switchboard import Switchboard
+from storage.tables import ENTITY_TABLES
+from tests.services.waiting import wait_until
+from tests.unit.samples import event
+
+__all__ = ["CLOUDEVENT", "Hand", "Line", "Source", "stock"]
+
+CLOUDEVENT = "application/cloudevents+json"
+# Nothing here takes so long: a batch is cut by its size, or by there being no more.
+_LONG_MS = 30_000
+
+
+def stock(version: int, code: str = "P1", **data: Any) -> bytes:
+    """News of one product's stock; the version is also its quantity, so that a row shows where it is from."""
+    envelope = {"sequence": str(version), "id": f"e{version}"}
+    return event("stock", envelope=envelope, **{"product_code": code, "on_hand": str(version), **data})
+
+
+class Source(KombuSource):
+    """Shows how much it holds, so that a test can cut its batches where it wants."""
+
+    def hold(self, number: int) -> None:
+        """Reads on until it holds so many deliveries."""
+
+        def reads() -> bool:
+            self.keep_alive(0.005)
+            return len(self._buffer) >= number
+
+        wait_until(reads, timeout=30, what=f"{number} deliveries to come")
+
+
+class Hand:
+    """A worker on a connection of its own; what it has not settled goes back when the block ends."""
+
+    def __init__(self, url: str, worker: Worker) -> None:
+        self.worker = worker
+        self.connection: kombu.Connection = open_connection(url, name="test")
+        self.source = Source(self.connection, worker.queues, worker.intake)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.release()
+
+    def step(self, holding: int = 0) -> int:
+        """Takes one batch all the way, once so many deliveries are there; returns how many were settled."""
+        self.source.hold(holding)
+        return self.worker.step(self.source)
+
+    def drain(self, deliveries: int) -> list[int]:
+        """Takes batches until so many deliveries are settled; returns how many each had."""
+        sizes: list[int] = []
+
+        def steps() -> bool:
+            sizes.append(self.worker.step(self.source))
+            return sum(sizes) >= deliveries
+
+        wait_until(steps, timeout=60, what=f"{deliveries} deliveries to be settled")
+        assert sum(sizes) == deliveries
+        return [size for size in sizes if size]
+
+
+@dataclass
+class Line:
+    """A broker with the topology on it, a database, and what works on both."""
+
+    url: str
+    database_url: str
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.database = open_database(self.database_url)
+        self.switchboard = Switchboard(self.database.fence, lambda _: None)
+        self.store = Store(self.database.fence, self.switchboard, "w1")
+        self.publisher = SinglePublisher(self.url, "test ERP")
+
+    def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS, **properties: Any) -> None:
+        """Publishes messages, each confirmed."""
+        for body in bodies:
+            said = {"content_type": CLOUDEVENT, **properties}
+            self.publisher.publish(body, exchange=exchange, routing_key=key, **said)
+
+    def worker(self, *domains: str, batch_size: int = 500, batch_ms: int = _LONG_MS, prefetch: int = 1000) -> Worker:
+        """A worker for these domains, or for all."""
+        return Worker(
+            self.url, domains or tuple(DOMAINS), Intake(batch_size, batch_ms, prefetch), self.store, self.stop
+        )
+
+    def hand(self, *domains: str, **intake: int) -> Hand:
+        """A worker to step by hand."""
+        return Hand(self.url, self.worker(*domains, **intake))
+
+    def change(self, action: Action, **fields: Any) -> Reply:
+        """Changes a switch, as a control message would."""
+        message = ControlMessage.model_validate({"reason": "a test", **fields})
+        return self.switchboard.change(Command(action, message, "amqp"))
+
+    def rows(self, domain: str = "stock") -> list[dict[str, Any]]:
+        """A domain's table."""
+        engine = open_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                return [dict(row) for row in connection.execute(select(ENTITY_TABLES[domain])).mappings()]
+        finally:
+            engine.dispose()
+
+    def codes(self) -> set[str]:
+        """The products with a stock."""
+        return {row["product_code"] for row in self.rows()}
+
+    def outcomes(self, domain: str = "stock") -> dict[str, int]:
+        """What the ledger says of a domain."""
+        return self.database.views.totals().get(domain, {})
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """The refused messages, whole, in the order they came."""
+        views = self.database.views
+        listed = views.quarantined(limit=1000)
+        return [views.quarantined_message(row["id"]) or {} for row in reversed(listed)]
+
+    def waiting(self) -> dict[str, int]:
+        """The queues with messages in them, once nobody consumes them any more: also what was never settled."""
+        with open_connection(self.url, name="test") as connection, connection.channel() as channel:
+            looks = {name: lambda name=name: channel.queue_declare(name, passive=True) for name in QUEUES}
+            for name, look in looks.items():
+                wait_until(lambda look=look: look().consumer_count == 0, what=f"nobody to consume {name}")
+            depths = {name: look().message_count for name, look in looks.items()}
+        return {name: depth for name, depth in depths.items() if depth}
+
+    def empty(self) -> None:
+        """Declares the topology, and takes what an earlier test has left in it."""
+        with open_connection(self.url, name="test") as connection:
+            declare(connection)
+            with connection.channel() as channel:
+                for name in QUEUES:
+                    channel.queue_purge(name)
+
+    def close(self) -> None:
+        """Closes what is open."""
+        self.stop.set()
+        self.publisher.close()
+        self.database.close()

@@ -1,0 +1,179 @@
+"""Whatever is published is quarantined with its reason, alone; it stops nobody, fills nothing and is never logged."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import zlib
+from collections.abc import MutableMapping
+from decimal import Decimal
+from typing import Any
+
+import psutil
+import pytest
+
+from schemas.topology import DEAD
+from tests.broker.line import Line, stock
+from tests.services.waiting import wait_until
+from tests.unit.samples import event
+
+MARK = "SECRET-MARK"
+MARKED = stock(1, unit=MARK)
+
+HOSTILE: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "cut off": (MARKED[:-1], {}, "malformed_json"),
+    "nothing": (b"", {}, "malformed_json"),
+    "only a byte that is no UTF-8": (b"\xff", {}, "malformed_json"),
+    "no UTF-8": (MARKED.replace(b"P1", b"P\xff"), {}, "malformed_json"),
+    "a byte order mark": (b"\xef\xbb\xbf" + MARKED, {}, "malformed_json"),
+    "NaN": (MARKED.replace(b'"1"', b"NaN"), {}, "malformed_json"),
+    "very deep": (b"[" * 100_000, {}, "malformed_json"),
+    "10 MB": (b" " * 10_000_000, {}, "too_large"),
+    "one key twice": (MARKED.replace(b'"unit"', b'"branch":"2","unit"'), {}, "duplicate_key"),
+    "NUL": (stock(1, unit=MARK + "\0"), {}, "nul_character"),
+    "a huge exponent": (stock(1, on_hand="1E+999999"), {}, "number_range"),
+    "a number": (b"5", {}, "not_an_event"),
+    "a control message": (b'{"reason":"x","shop":"*"}', {}, "not_an_event"),
+    "a bzip2 bomb": (bz2.compress(b" " * 64_000_000), {"headers": {"compression": "application/x-bz2"}}, "compressed"),
+    "a zlib bomb": (zlib.compress(b" " * 64_000_000), {"headers": {"compression": "application/x-gzip"}}, "compressed"),
+    "an unknown compression": (MARKED, {"headers": {"compression": "application/x-none"}}, "compressed"),
+    "gzip by its encoding": (gzip.compress(MARKED), {"content_encoding": "gzip"}, "content_encoding"),
+    "an encoding that is none": (MARKED, {"content_encoding": "ebcdic\r\n"}, "content_encoding"),
+    "pickle": (MARKED, {"content_type": "application/x-python-serialize"}, "content_type"),
+    "text": (MARKED, {"content_type": "text/plain"}, "content_type"),
+    "a shop in capitals": (MARKED, {"key": "MAIN.stock"}, "routing_key"),
+    "straight to the queue": (MARKED, {"key": "comporta.stock", "exchange": ""}, "routing_key"),
+}
+# What py-amqp can put into a table; kombu's embedded broker keeps only what JSON can say.
+ODD_HEADERS: dict[str, Any] = {
+    "": "a name without letters",
+    "compressiоn": "a Cyrillic letter in it",
+    "nothing": None,
+    "yes": True,
+    "long": 2**62,
+    "double": 1e308,
+    "table": {"in": {"a": {"table": [1, None, {"x": [[]]}]}}},
+    "list": [[], {}, "x" * 10_000],
+    "nul\0": "\0",
+    "x-death": "not a list",
+    "x-first-death-queue": {"not": "text"},
+    "ce-type": "\x1b[2J",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_message_is_quarantined_alone(
+    line: Line, logs: list[MutableMapping[str, Any]], name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body, properties, reason = HOSTILE[name]
+    line.publish(stock(1, "before"))
+    line.publish(body, **properties)
+    line.publish(stock(1, "after"))
+    with line.hand("stock") as hand:
+        hand.drain(3)
+    [row] = line.quarantined()
+    assert (row["reason"], bytes(row["body"])) == (reason, body)
+    assert len(row["sentence"]) < 200
+    assert line.codes() == {"before", "after"}
+    assert line.outcomes() == {"applied": 2, "quarantined": 1}
+    assert line.waiting() == {}
+    [said] = [entry for entry in logs if entry["event"] == "quarantined"]
+    assert said == {"event": "quarantined", "log_level": "warning", "reason": reason, "size": len(body)} | {
+        "shop": row["shop"],
+        "domain": "stock",
+    }
+    assert MARK not in str(logs) + "".join(capfd.readouterr())
+
+
+def test_headers_of_any_kind_change_nothing_and_are_kept(line: Line) -> None:
+    headers = dict(ODD_HEADERS)
+    if not line.url.startswith("memory:"):
+        headers |= {"decimal": Decimal("1.5"), "bytes": b"\xff\x00"}
+    line.publish(stock(1), headers=headers)
+    line.publish(b"?", headers=headers)
+    with line.hand("stock") as hand:
+        hand.drain(2)
+    assert line.outcomes() == {"applied": 1, "quarantined": 1}
+    [row] = line.quarantined()
+    assert row["headers"]["yes"] is True
+    assert row["headers"].keys() >= {"long", "table", "list"}
+
+
+def test_properties_of_any_kind_change_nothing(line: Line) -> None:
+    line.publish(
+        stock(1),
+        message_id="m" * 255,
+        correlation_id="\x1b[2J",
+        reply_to="nobody",
+        priority=9,
+        type="?",
+        app_id="\u2028",
+        timestamp=2**40,
+    )
+    with line.hand("stock") as hand:
+        hand.drain(1)
+    assert line.outcomes() == {"applied": 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "shop", "domain"),
+    [
+        ({"x-first-death-queue": "comporta.stock"}, "main.stock", "main", "stock"),
+        ({"x-first-death-queue": "comporta.orders"}, "main.orders", "main", "orders"),
+        ({"x-first-death-queue": "elsewhere"}, "main.stock", "?", "?"),
+        ({"x-first-death-queue": {"a": "table"}}, "", "?", "?"),
+        ({}, "main.stock", "?", "?"),
+    ],
+)
+def test_a_dead_letter_ends_in_the_quarantine_of_its_domain(
+    line: Line, headers: dict[str, Any], key: str, shop: str, domain: str
+) -> None:
+    line.publish(stock(1), key=key, exchange=DEAD, headers=headers)
+    with line.hand("stock") as hand:
+        hand.drain(1)
+    [row] = line.quarantined()
+    assert (row["reason"], row["shop"], row["domain"]) == ("delivery_limit", shop, domain)
+    assert line.waiting() == {}
+
+
+def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_line: Line) -> None:
+    rabbit_line.publish(stock(1))
+    for _ in range(21):
+        with rabbit_line.hand("stock") as hand:
+            hand.source.hold(1)
+    # One delivery more than the limit, and RabbitMQ has moved it to the dead letters.
+    with rabbit_line.hand("stock") as hand:
+        hand.drain(1)
+    [row] = rabbit_line.quarantined()
+    assert (row["reason"], row["shop"], row["domain"], bytes(row["body"])) == (
+        "delivery_limit",
+        "main",
+        "stock",
+        stock(1),
+    )
+    assert rabbit_line.codes() == set()
+
+
+def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Line) -> None:
+    process, bodies = psutil.Process(), (b"[" + b" " * 900_000, b" " * 3_000_000)
+    most = 0
+    with rabbit_line.hand("stock", batch_size=1000, prefetch=1000) as hand:
+        for turn in range(5):
+            for _ in range(10):
+                rabbit_line.publish(*bodies)
+            hand.drain(20)
+            most = max(most, process.memory_info().rss) if turn else process.memory_info().rss
+            first = most if not turn else first
+    # The first turn has met every cache and pool; four times as much again may not add to it.
+    assert most - first < 40_000_000
+    assert rabbit_line.outcomes() == {"quarantined": 100}
+
+
+def test_a_refused_document_is_nowhere_in_the_logs(line: Line, logs: list[MutableMapping[str, Any]]) -> None:
+    line.publish(event("customers", document="52998224726"), key="main.customers")
+    with line.hand() as hand:
+        hand.drain(1)
+    [row] = line.quarantined()
+    assert (row["reason"], row["pointer"]) == ("cpf_check_digit", "/data/document")
+    assert "52998224726" not in row["sentence"] + str(logs)
+    wait_until(lambda: line.waiting() == {}, what="the queues to be empty")

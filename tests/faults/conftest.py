@@ -1,0 +1,29 @@
+"""One standing worker, reached through a proxy, that the tests of this folder share; shops keep them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.programs import running_programs
+from tests.faults.stack import Standing
+from tests.services.postgres import Database
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Broker
+
+
+@pytest.fixture(scope="package")
+def _standing(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    with running_programs(tmp_path_factory.mktemp("standing")) as programs, Proxy(rabbitmq.port) as proxy:
+        url = rabbitmq.new_vhost()
+        settings = {"broker_url": proxy.through(url), "batch_size": 50}
+        yield Standing(rabbitmq, url, postgres.new_database(), programs, settings, proxy=proxy)
+
+
+@pytest.fixture
+def standing(_standing: Standing) -> Standing:
+    """A worker that consumes, whatever the test before has done to it."""
+    _standing.proxy.resume()
+    _standing.ensure_worker()
+    return _standing

@@ -1,0 +1,135 @@
+"""SIGTERM: the batch in hand is finished, the exit is 0 and in time, whatever is away; a second one ends at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.e2e.events import Erp, Flow
+from tests.e2e.programs import Program, running_programs
+from tests.faults.stack import Stack
+from tests.services.postgres import Database
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Broker
+from tests.services.waiting import wait_until
+
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM
+
+
+@pytest.fixture(scope="module")
+def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A place for workers that each test starts and stops."""
+    with running_programs(tmp_path_factory.mktemp("stopping")) as programs:
+        yield Stack(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs)
+
+
+@pytest.fixture
+def to_broker(stack: Stack) -> Iterator[Proxy]:
+    """The way to the broker."""
+    with Proxy(stack.broker.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def to_database(postgres: Database) -> Iterator[Proxy]:
+    """The way to the database."""
+    with Proxy(postgres.port) as proxy:
+        yield proxy
+
+
+def check_log_of_a_run(worker: Program) -> None:
+    """A run says once that it starts and once that it stops."""
+    assert [len(worker.said(event)) for event in ("started", "stopping", "stopped")] == [1, 1, 1]
+    assert "Traceback" not in worker.output
+
+
+def test_a_narrowed_worker_takes_its_own_domains_and_stops_while_idle(stack: Stack) -> None:
+    worker = stack.worker("--domains", "stock")
+    erp = Erp("narrow", domains=("stock", "products"), keys=20)
+    stack.publish(erp.tell_all())
+    stack.look.wait_accounted("narrow", 20)
+    assert (stack.depth("stock"), stack.depth("products")) == (0, 20)
+    assert stack.look.newest(("products", "narrow")) == {}
+    assert [domains for (domains,) in stack.look.rows("SELECT domains FROM workers")] == [["stock"]]
+
+    assert worker.stop() == 0
+    assert stack.look.rows("SELECT id FROM workers") == []
+    check_log_of_a_run(worker)
+
+
+def test_a_worker_stopped_under_load_has_settled_exactly_what_it_has_committed(stack: Stack) -> None:
+    worker = stack.worker("--domains", "stock", batch_size=20)
+    erp = Erp("loaded", keys=100)
+    with Flow(stack.broker_url, erp) as flow:
+        flow.reach(1000)
+        wait_until(lambda: stack.look.outcomes("loaded").total() > 500, timeout=60, what="events to be applied")
+        assert worker.stop() == 0
+    counted = stack.look.outcomes("loaded").total()
+    # What it had taken and not committed is back in the queue, at the latest when the broker has seen it go.
+    wait_until(lambda: stack.depth() == flow.published - counted, what="the rest to be back in the queue")
+    check_log_of_a_run(worker)
+
+
+@pytest.mark.parametrize("failure", ["refuse", "freeze"])
+def test_a_worker_stops_while_the_broker_has_gone(stack: Stack, to_broker: Proxy, failure: str) -> None:
+    worker = stack.worker(broker_url=to_broker.through(stack.broker_url))
+    if failure == "refuse":
+        to_broker.refuse()
+        worker.wait_for("broker away", session="events")
+    else:
+        to_broker.freeze()
+    assert worker.stop() == 0
+    check_log_of_a_run(worker)
+
+
+def test_a_worker_stops_while_the_database_has_gone_and_leaves_the_batch_with_the_broker(
+    stack: Stack, to_database: Proxy
+) -> None:
+    worker = stack.worker("--domains", "images", database_url=to_database.through(stack.database_url))
+    to_database.refuse()
+    with_images = Erp("kept", domains=("images",), keys=30)
+    stack.publish(with_images.tell_all())
+    worker.wait_for("database away")
+    assert worker.stop() == 0
+    assert len(worker.said("stopped with the database away; the batch stays with the broker")) == 1
+    wait_until(lambda: stack.depth("images") == 30, what="the batch to be back in the queue")
+    assert stack.look.outcomes("kept").total() == 0
+    check_log_of_a_run(worker)
+
+
+def test_a_second_signal_ends_a_stop_that_waits_for_a_silent_database(stack: Stack, to_database: Proxy) -> None:
+    worker = stack.worker(database_url=to_database.through(stack.database_url))
+    to_database.freeze()
+    worker.send(signal.SIGTERM)
+    worker.wait_for("stopping")
+    assert worker.alive
+    worker.send(signal.SIGTERM)
+    assert worker.wait() == ENDED_BY_SIGTERM
+    assert worker.said("stopped") == []
+
+
+def test_workers_end_by_themselves_when_their_parent_is_killed(stack: Stack) -> None:
+    parent = stack.worker(processes=2)
+    workers = parent.workers()
+    assert len(workers) == 2
+    parent.send(signal.SIGKILL)
+    assert parent.wait() == -signal.SIGKILL
+    psutil.wait_procs(workers, timeout=30)
+    assert parent.workers() == []
+    assert len(parent.said("stopped", failed=False)) == 2
+    assert stack.look.rows("SELECT id FROM workers WHERE pid = ANY (%s)", [worker.pid for worker in workers]) == []
+
+
+def test_several_workers_stop_together_and_a_killed_one_is_replaced(stack: Stack) -> None:
+    parent = stack.worker(processes=2)
+    first, second = parent.workers()
+    first.kill()
+    parent.wait_for("worker process died", pid=first.pid)
+    parent.wait_for("broker connected", session="events", times=3)
+    assert second in parent.workers()
+    assert len(parent.workers()) == 2
+    assert parent.stop() == 0
+    assert parent.workers() == []
