@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -47,16 +48,29 @@ def rabbit_place(vhost: str, sqlite_url: str) -> Place:
     return Place(vhost, sqlite_url)
 
 
+@contextmanager
+def opened(place: Place) -> Iterator[Line]:
+    """A line that starts with empty queues, and is closed in the end."""
+    line = Line(place.broker_url, place.database_url)
+    line.empty()
+    try:
+        yield line
+    finally:
+        line.close()
+
+
 @pytest.fixture
 def line(place: Place) -> Iterator[Line]:
     """A line on each of the places."""
-    yield from _opened(place)
+    with opened(place) as line:
+        yield line
 
 
 @pytest.fixture
 def rabbit_line(rabbit_place: Place) -> Iterator[Line]:
     """A line on RabbitMQ."""
-    yield from _opened(rabbit_place)
+    with opened(rabbit_place) as line:
+        yield line
 
 
 @pytest.fixture
@@ -75,12 +89,3 @@ def forget_logging() -> None:
         logger = getattr(module, "log", None)
         if isinstance(logger, BoundLoggerLazyProxy):
             vars(logger).pop("bind", None)
-
-
-def _opened(place: Place) -> Iterator[Line]:
-    line = Line(place.broker_url, place.database_url)
-    line.empty()
-    try:
-        yield line
-    finally:
-        line.close()

@@ -153,6 +153,11 @@ class Line:
             depths = {name: look().message_count for name, look in looks.items()}
         return {name: depth for name, depth in depths.items() if depth}
 
+    def waiting_in(self, queue: str) -> int:
+        """How many messages of a queue nobody has taken, whoever consumes it."""
+        with open_connection(self.url, name="test") as connection, connection.channel() as channel:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+
     def empty(self) -> None:
         """Declares the topology, and takes what an earlier test has left in it."""
         with open_connection(self.url, name="test") as connection:

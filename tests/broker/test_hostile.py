@@ -156,16 +156,15 @@ def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_lin
 
 def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Line) -> None:
     process, bodies = psutil.Process(), (b"[" + b" " * 900_000, b" " * 3_000_000)
-    most = 0
+    sizes = []
     with rabbit_line.hand("stock", batch_size=1000, prefetch=1000) as hand:
-        for turn in range(5):
+        for _ in range(5):
             for _ in range(10):
                 rabbit_line.publish(*bodies)
             hand.drain(20)
-            most = max(most, process.memory_info().rss) if turn else process.memory_info().rss
-            first = most if not turn else first
-    # The first turn has met every cache and pool; four times as much again may not add to it.
-    assert most - first < 40_000_000
+            sizes.append(process.memory_info().rss)
+    # The first round has met every cache and pool; four times as much again may not add to it.
+    assert max(sizes) - sizes[0] < 40_000_000
     assert rabbit_line.outcomes() == {"quarantined": 100}
 
 

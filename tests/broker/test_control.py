@@ -1,0 +1,292 @@
+"""Control messages are obeyed one at a time and answered once they hold: one suite for both brokers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from broker.link import open_connection
+from consumers.control import Controller
+from consumers.source import Intake
+from producers.announcer import Announcer
+from producers.errors import NoReply
+from producers.remote import request
+from schemas.control import Announcement
+from schemas.topology import CONTROL, STATUS
+from tests.broker.conftest import Place, opened
+from tests.broker.line import Line, Source, stock
+from tests.services.postgres import Database
+from tests.services.proxy import Proxy
+from tests.services.waiting import wait_until
+
+REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_off", "error"}
+
+
+class Desk:
+    """A controller stepped by hand, and whoever asks it."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.connection = open_connection(line.url, name="test control")
+        controller = Controller(
+            line.url, line.switchboard, line.database.views.status, line.publisher.publish, line.stop
+        )
+        self.controller = controller
+        self.source = Source(self.connection, [CONTROL], Intake(1, 0, 1))
+        self.channel = self.connection.channel()
+        self.replies = f"replies-{id(self)}"
+        self.channel.queue_declare(self.replies, durable=False, exclusive=True)
+
+    def send(self, action: str, body: Any, exchange: str = CONTROL, **properties: Any) -> None:
+        """Sends a control message: JSON, or bytes as they are."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        said = {"reply_to": self.replies, "correlation_id": "c1", "content_type": "application/json", **properties}
+        said = {name: value for name, value in said.items() if value is not None}
+        self.line.publish(raw, key=action, exchange=exchange, **said)
+
+    def step(self) -> None:
+        """Obeys one message."""
+        wait_until(lambda: self.controller.step(self.source), what="a control message to be settled")
+
+    def reply(self) -> dict[str, Any]:
+        """The next reply."""
+
+        def look() -> Any:
+            return self.channel.basic_get(self.replies, no_ack=True)
+
+        message = wait_until(look, what="a reply")
+        assert message.properties["correlation_id"] == "c1"
+        return dict(json.loads(message.body))
+
+    def ask(self, action: str, body: Any, **properties: Any) -> dict[str, Any]:
+        """Sends, obeys, and returns the reply."""
+        self.send(action, body, **properties)
+        self.step()
+        return self.reply()
+
+    def close(self) -> None:
+        """Goes home."""
+        self.connection.release()
+
+
+@pytest.fixture
+def desk(line: Line) -> Iterator[Desk]:
+    """A controller on each of the places."""
+    desk = Desk(line)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def rabbit_desk(rabbit_line: Line) -> Iterator[Desk]:
+    """A controller on RabbitMQ."""
+    desk = Desk(rabbit_line)
+    yield desk
+    desk.close()
+
+
+def audit(line: Line) -> list[dict[str, Any]]:
+    """The audit, oldest first."""
+    return [dict(row) for row in reversed(line.database.views.audit())]
+
+
+def test_a_pause_is_answered_and_everything_after_it_is_discarded(desk: Desk) -> None:
+    reply = desk.ask("pause", {"reason": "night work", "by": "Ana"})
+    assert reply.keys() == REPLY_FIELDS
+    assert (reply["result"], reply["epoch"], reply["error"], reply["in_flight_orders"]) == ("off", 1, None, 0)
+    assert datetime.fromisoformat(reply["effective_at"]).tzinfo is not None
+    [still] = reply["still_off"]
+    assert {**still, "since": None} == {
+        "shop": "*",
+        "domain": "*",
+        "reason": "night work",
+        "by": "Ana",
+        "since": None,
+        "until": None,
+    }
+    desk.line.publish(stock(1))
+    with desk.line.hand("stock") as hand:
+        hand.drain(1)
+        assert desk.ask("resume", {"reason": "done"})["result"] == "on"
+        desk.line.publish(stock(2))
+        hand.drain(1)
+    assert desk.line.outcomes() == {"discarded": 1, "applied": 1}
+    assert desk.line.waiting_in("comporta.stock") == 0
+
+
+def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(desk: Desk) -> None:
+    desk.ask("pause", {"reason": "stocktaking", "shop": "a"})
+    desk.ask("pause", {"reason": "test"})
+    reply = desk.ask("resume", {"reason": "test"})
+    assert (reply["result"], reply["epoch"]) == ("on", 3)
+    assert [(each["shop"], each["reason"]) for each in reply["still_off"]] == [("a", "stocktaking")]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"", "invalid"),
+        (b"{", "invalid"),
+        (b"\xff", "invalid"),
+        (b"[]", "invalid"),
+        (b" " * 2_000_000, "invalid"),
+        (b'{"reason":"x","reason":"y"}', "invalid"),
+        ({}, "invalid"),
+        ({"reason": ""}, "invalid"),
+        ({"reason": "x" * 501}, "invalid"),
+        ({"reason": "\0"}, "invalid"),
+        ({"reason": "x", "domain": "stock"}, "invalid"),
+        ({"reason": "x", "shop": "MAIN"}, "invalid"),
+        ({"reason": "x", "domains": ["ghosts"]}, "invalid"),
+        ({"reason": "x", "domains": []}, "invalid"),
+        ({"reason": "x", "until": "tomorrow"}, "invalid"),
+        ({"reason": "x", "until": "2020-01-01T00:00:00Z"}, "expired"),
+    ],
+)
+def test_a_wrong_control_message_is_refused_and_audited(desk: Desk, body: Any, word: str) -> None:
+    reply = desk.ask("pause", body)
+    assert (reply["result"], reply["epoch"]) == ("refused", 0)
+    assert reply["error"].startswith(f"{word}: ")
+    assert desk.line.database.views.status().all_on
+    [row] = audit(desk.line)
+    assert (row["action"], row["result"], row["error"]) == ("pause", "refused", reply["error"])
+    assert desk.line.waiting_in(CONTROL) == 0
+
+
+def test_a_message_around_the_exchange_is_refused(desk: Desk) -> None:
+    reply = desk.ask(CONTROL, {"reason": "x"}, exchange="")
+    assert (reply["result"], reply["error"]) == ("refused", "invalid: the routing key must be pause, resume or status")
+
+
+def test_an_old_message_is_refused_and_a_repeated_one_harmless(desk: Desk) -> None:
+    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "off"
+    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
+    old = desk.ask("resume", {"reason": "x", "issued_at": "2026-01-01T00:00:00Z"})
+    assert (old["result"], old["error"].partition(":")[0]) == ("refused", "stale")
+    assert desk.ask("resume", {"reason": "x"}, message_id="m2")["result"] == "on"
+    # The pause once more, behind the resume that undid it: it was obeyed already.
+    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "result"), [(datetime(2026, 1, 1, tzinfo=UTC), "refused"), (datetime(2100, 1, 1, tzinfo=UTC), "on")]
+)
+def test_the_time_of_the_property_counts_where_the_message_names_none(
+    desk: Desk, timestamp: datetime, result: str
+) -> None:
+    desk.ask("pause", {"reason": "x"})
+    assert desk.ask("resume", {"reason": "x"}, timestamp=int(timestamp.timestamp()))["result"] == result
+
+
+def test_milliseconds_as_the_time_are_refused_by_name(desk: Desk) -> None:
+    reply = desk.ask("pause", {"reason": "x"}, timestamp=1_795_418_571_000)
+    assert reply["error"] == "invalid: time_format: the property timestamp must be seconds since 1970"
+
+
+def test_who_asked_is_the_user_that_the_broker_vouches_for(rabbit_desk: Desk) -> None:
+    rabbit_desk.ask("pause", {"reason": "x"}, user_id="guest")
+    rabbit_desk.ask("resume", {"reason": "x", "by": "Ana"}, user_id="guest")
+    assert [(row["by"], row["user_id"], row["source"]) for row in audit(rabbit_desk.line)] == [
+        ("guest", "guest", "amqp"),
+        ("Ana", "guest", "amqp"),
+    ]
+
+
+def test_a_message_without_a_way_back_is_obeyed(desk: Desk) -> None:
+    desk.send("pause", {"reason": "x"}, reply_to=None)
+    desk.step()
+    assert not desk.line.database.views.status().all_on
+
+
+def test_whoever_asked_may_be_gone(desk: Desk) -> None:
+    desk.send("pause", {"reason": "x"}, reply_to="nobody")
+    desk.step()
+    assert desk.ask("resume", {"reason": "x"})["result"] == "on"
+
+
+@pytest.mark.parametrize("message_id", ["nul\0", "x" * 255, ""])
+def test_an_odd_message_id_mutes_nothing(desk: Desk, message_id: str) -> None:
+    desk.send("pause", {"reason": "x"}, message_id=message_id)
+    desk.step()
+    desk.reply()
+    assert desk.ask("pause", {"reason": "x"}, message_id="good")["result"] in {"off", "unchanged"}
+
+
+def test_status_is_answered_while_everything_is_off(desk: Desk) -> None:
+    desk.ask("pause", {"reason": "x"})
+    status = desk.ask("status", b"")
+    assert status["epoch"] == 1
+    assert status["switches"][0]["off"] is True
+    assert status.keys() >= {"effective", "workers", "orders", "missed", "quarantined", "last_minute"}
+
+
+def test_every_change_is_announced_once_and_in_order(desk: Desk) -> None:
+    desk.channel.queue_declare("listener", durable=False, exclusive=True)
+    desk.channel.queue_bind("listener", STATUS, "")
+    announcer = Announcer(desk.line.url, desk.line.stop)
+    desk.line.switchboard._announce = announcer.announce
+    running = threading.Thread(target=announcer.run, daemon=True)
+    running.start()
+    for action in ("pause", "pause", "resume"):
+        desk.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
+    heard = []
+    for _ in range(2):
+        message = wait_until(lambda: desk.channel.basic_get("listener", no_ack=True), what="an announcement")
+        heard.append(Announcement.model_validate_json(message.body))
+    assert [(each.action, each.result, each.epoch) for each in heard] == [("pause", "off", 1), ("resume", "on", 2)]
+    assert {(each.shop, tuple(each.domains), each.by, each.reason) for each in heard} == {
+        ("a", ("stock", "prices"), "Ana", "test")
+    }
+    desk.line.stop.set()
+    running.join(10)
+    assert not running.is_alive()
+    assert desk.channel.basic_get("listener", no_ack=True) is None
+
+
+def test_two_controllers_obey_in_the_order_of_sending(rabbit_line: Line) -> None:
+    first, second = Desk(rabbit_line), Desk(rabbit_line)
+    for number in range(10):
+        first.send("pause" if number % 2 == 0 else "resume", {"reason": str(number)})
+    while len(audit(rabbit_line)) < 10:
+        # RabbitMQ lets one of them consume, whichever it is; the other never gets a message in between.
+        first.controller.step(first.source)
+        second.controller.step(second.source)
+    assert [row["reason"] for row in audit(rabbit_line)] == [str(number) for number in range(10)]
+    first.close()
+    second.close()
+
+
+def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbit_line: Line) -> None:
+    with pytest.raises(NoReply, match="expired"):
+        request(rabbit_line.url, "pause", b'{"reason":"x"}', timeout=0.3)
+    desk = Desk(rabbit_line)
+    assert desk.ask("resume", {"reason": "the next"})["result"] == "unchanged"
+    assert [row["reason"] for row in audit(rabbit_line)] == ["the next"]
+    desk.close()
+
+
+@pytest.fixture
+def to_database(postgres: Database) -> Iterator[Proxy]:
+    """The way to the database."""
+    with Proxy(postgres.port) as proxy:
+        yield proxy
+
+
+def test_a_pause_waits_for_a_database_that_is_away(vhost: str, database_url: str, to_database: Proxy) -> None:
+    with opened(Place(vhost, to_database.through(database_url))) as line:
+        desk = Desk(line)
+        to_database.refuse()
+        desk.send("pause", {"reason": "x"})
+        stepping = threading.Thread(target=desk.step, daemon=True)
+        stepping.start()
+        wait_until(lambda: line.waiting_in(CONTROL) == 0, what="the message to be taken")
+        assert stepping.is_alive()
+        to_database.resume()
+        stepping.join(30)
+        assert desk.reply()["result"] == "off"
+        desk.close()
