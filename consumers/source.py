@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,7 @@ class KombuSource:
             self._tick()
             if not self._buffer and not self._drain(wait):
                 return ()
-            deadline = time.monotonic() + self._intake.batch_ms / 1000
-            while len(self._buffer) < self._intake.batch_size and self._bytes < _BATCH_BYTES:
-                if time.monotonic() > deadline or not self._drain(_GAP_SECONDS):
-                    break
+            self._fill(time.monotonic() + self._intake.batch_ms / 1000)
         return self._take()
 
     def settle(self, batch: Sequence[Delivery]) -> None:
@@ -153,7 +151,18 @@ class KombuSource:
         self._bytes -= sum(len(delivery.body) for delivery in batch)
         return batch
 
-    def _drain(self, wait: float) -> bool:
+    def _fill(self, deadline: float) -> None:
+        gap: float | None = _GAP_SECONDS
+        with ExitStack() as stack:
+            if self._real:
+                # Set once a batch: py-amqp would set and reset the socket's timeout for every delivery.
+                stack.enter_context(self._connection.connection.transport.having_timeout(gap))
+                gap = None
+            while len(self._buffer) < self._intake.batch_size and self._bytes < _BATCH_BYTES:
+                if time.monotonic() > deadline or not self._drain(gap):
+                    break
+
+    def _drain(self, wait: float | None) -> bool:
         try:
             self._connection.drain_events(timeout=wait)
         except TimeoutError:

@@ -42,7 +42,7 @@ class Rejected(NamedTuple):
 class Plan:
     """A batch sorted into outcomes: per domain the newest event of each key, in key order.
 
-    `tally` counts what is already certain; whether a winner is applied only the database can say.
+    `tally` counts as superseded whatever the database has yet to say is applied.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
@@ -58,6 +58,7 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
     """
     plan = Plan()
     off: dict[tuple[str, str], bool] = {}
+    taken: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str, tuple[object, ...]], ChangeEvent] = {}
     for item in batch:
         if isinstance(item, Rejected):
@@ -65,19 +66,14 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
         scope = (item.shop, item.domain)
-        if scope not in off:
-            off[scope] = stops(*scope)
-        if off[scope]:
-            plan.tally[item.shop, item.domain, Outcome.DISCARDED] += 1
+        taken[scope] += 1
         key = (item.domain, item.shop, item.key)
         known = newest.get(key)
-        if known is None:
+        if known is None or (item.version, item.event_id) > (known.version, known.event_id):
             newest[key] = item
-            continue
-        if (item.version, item.event_id) > (known.version, known.event_id):
-            newest[key] = item
-        if not off[scope]:
-            plan.tally[item.shop, item.domain, Outcome.SUPERSEDED] += 1
+    for scope, count in taken.items():
+        off[scope] = stops(*scope)
+        plan.tally[*scope, Outcome.DISCARDED if off[scope] else Outcome.SUPERSEDED] = count
     for key in sorted(newest):
         event = newest[key]
         chosen = plan.discard if off[event.shop, event.domain] else plan.apply

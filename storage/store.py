@@ -59,8 +59,9 @@ class Store:
         if new:
             add_shops(connection, new, now)
         for domain, events in plan.apply.items():
-            applied = apply_events(connection, domain, events, now)
-            _count(plan.tally, domain, events, applied)
+            for shop, count in apply_events(connection, domain, events, now).items():
+                plan.tally[shop, domain, Outcome.APPLIED] += count
+                plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
             if domain in state.missed:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
@@ -71,11 +72,3 @@ class Store:
 
     def _new_shops(self, plan: Plan) -> set[str]:
         return {shop for shop, _, _ in plan.tally if shop != "?"} - self._shops
-
-
-def _count(tally: Tally, domain: str, events: Sequence[ChangeEvent], applied: dict[str, int]) -> None:
-    for event in events:
-        tally[event.shop, domain, Outcome.SUPERSEDED] += 1
-    for shop, count in applied.items():
-        tally[shop, domain, Outcome.APPLIED] += count
-        tally[shop, domain, Outcome.SUPERSEDED] -= count
