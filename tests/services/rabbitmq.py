@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pika
+import trustme
 from pika.exceptions import AMQPError
 
 from schemas.topology import EXCHANGES, QUEUES
@@ -43,6 +44,10 @@ _VHOSTS_AT_ONCE = 25
 _OWN_VHOST = "own"
 _CONFIGURATION = """\
 listeners.tcp.default = {host}:{port}
+listeners.ssl.default = {host}:{tls_port}
+ssl_options.cacertfile = {folder}/authority.pem
+ssl_options.certfile = {folder}/server.pem
+ssl_options.keyfile = {folder}/server.key
 log.console = false
 disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 33554432
@@ -80,6 +85,10 @@ class Broker:
         """The broker URL of a virtual host."""
         parts = urlsplit(self._base)
         return urlunsplit((parts.scheme, parts.netloc, "/" + quote(vhost, safe=""), "", ""))
+
+    def tls(self, url: str) -> tuple[str, Path]:
+        """The same virtual host over TLS, and the file of the authority that vouches for the server."""
+        raise NotOurs("RabbitMQ", _SETTING)
 
     def queue_depth(self, url: str, queue: str) -> int:
         """How many messages are ready in a queue; those that a consumer holds don't count."""
@@ -143,7 +152,7 @@ class RabbitMQ(Broker):
         self._server = _find_server()
         self._epmd_program = _find_epmd()
         super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
-        self._epmd_port = free_port()
+        self._tls_port, self._epmd_port = free_port(), free_port()
         self._folder = data_folder("rabbitmq")
         self._definitions = self._folder / "definitions.json"
         self._vhosts: list[str] = []
@@ -184,6 +193,11 @@ class RabbitMQ(Broker):
             end(self._epmd, signal.SIGTERM)
             self._epmd = None
         remove(self._folder)
+
+    def tls(self, url: str) -> tuple[str, Path]:
+        parts = urlsplit(url)
+        netloc = parts.netloc.replace(f":{self.port}", f":{self._tls_port}")
+        return urlunsplit(("amqps", netloc, *parts[2:])), self._folder / "authority.pem"
 
     def new_vhost(self) -> str:
         if not self._vhosts:
@@ -232,7 +246,14 @@ class RabbitMQ(Broker):
     def _configure(self) -> dict[str, str]:
         folder = self._folder
         self._define_vhosts()
-        configuration = _CONFIGURATION.format(host=HOST, port=self.port, definitions=self._definitions)
+        configuration = _CONFIGURATION.format(
+            host=HOST, port=self.port, tls_port=self._tls_port, folder=folder, definitions=self._definitions
+        )
+        authority = trustme.CA()
+        certificate = authority.issue_cert(HOST)
+        authority.cert_pem.write_to_path(folder / "authority.pem")
+        certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
+        certificate.private_key_pem.write_to_path(folder / "server.key")
         (folder / "rabbitmq.conf").write_text(configuration)
         (folder / "enabled_plugins").write_text("[].\n")
         (folder / "environment").touch()

@@ -1,0 +1,68 @@
+"""Settings: every fault is named at once, with the way out, and no password is repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from control.settings import PREFIX, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("BROKER_URL", "DATABASE_URL", "BATCH_SIZE", "BATCH_MS", "PREFETCH", "ADMIN_PORT", "LOG_LEVEL"):
+        monkeypatch.delenv(PREFIX + name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_default_is_embedded() -> None:
+    settings = load_settings()
+    assert settings.embedded
+    assert (settings.batch_size, settings.prefetch_count, settings.admin_url) == (500, 1000, "http://127.0.0.1:8080")
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("COMPORTA_BATCH_SIZE=10\nCOMPORTA_BATCH_MS=30\nOTHER=1\n")
+    monkeypatch.setenv("COMPORTA_BATCH_MS", "40")
+    settings = load_settings()
+    assert (settings.batch_size, settings.batch_ms, settings.prefetch_count) == (10, 40, 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BROKER_URL", "http://x:hunter2@y", "not a broker URL"),
+        ("BROKER_URL", "", "not a broker URL"),
+        ("BROKER_URL", "amqp://u:hunter2@host:port/v", "port"),
+        ("DATABASE_URL", "mysql://u:hunter2@host/x", "sqlite:"),
+        ("DATABASE_URL", "postgresql://u:hunter2@host:port/x", "not a database URL"),
+        ("BATCH_SIZE", "0", "greater than or equal to 1"),
+        ("BATCH_SIZE", "many", "integer"),
+        ("BATCH_MS", "-1", "greater than or equal to 0"),
+        ("PREFETCH", "999", "at least twice BATCH_SIZE"),
+        ("ADMIN_PORT", "65536", "65535"),
+        ("LOG_LEVEL", "loud", "'DEBUG'"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert f"{PREFIX}{name}: " in str(error.value)
+    assert said in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPORTA_BROKER_URL", "x")
+    monkeypatch.setenv("COMPORTA_DATABASE_URL", "y")
+    with pytest.raises(SettingsError) as error:
+        load_settings(batch_size=0)
+    assert [line.split(":")[0].strip() for line in str(error.value).splitlines()[1:]] == [
+        "COMPORTA_BROKER_URL",
+        "COMPORTA_DATABASE_URL",
+        "COMPORTA_BATCH_SIZE",
+    ]
