@@ -136,15 +136,6 @@ def test_a_worker_without_tables_says_what_to_do(programs: Programs, broker_url:
     assert programs.run("status", BROKER_URL=broker_url, DATABASE_URL="sqlite:///empty.db").code == 0
 
 
-def test_several_processes_stop_together_and_one_that_dies_is_replaced(
-    programs: Programs, broker_url: str, database_url: str
-) -> None:
-    worker = programs.worker(processes=2, BROKER_URL=broker_url, DATABASE_URL=database_url)
-    worker.workers()[0].kill()
-    worker.wait_for("started", times=3)
-    assert worker.stop() == 0
-
-
 @pytest.mark.parametrize("away", ["broker", "database"])
 def test_a_stop_is_obeyed_while_something_is_away(
     programs: Programs, broker_url: str, database_url: str, away: str
