@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "quiet_libraries"]
 
 _SHARED: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -40,9 +40,7 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
     root.setLevel(logging.WARNING)
     for name in ("broker", "consumers", "control", "producers", "storage"):
         logging.getLogger(name).setLevel(level)
-    # kombu and py-amqp log bodies and headers below error; what matters of it is logged here by name.
-    for name in ("kombu", "amqp"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    quiet_libraries()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -52,6 +50,12 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def quiet_libraries() -> None:
+    """Silences the brokers' libraries: they log bodies, headers and tracebacks; what matters is logged here by name."""
+    for name in ("kombu", "amqp", "pika"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

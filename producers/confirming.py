@@ -12,7 +12,7 @@ from typing import Any
 
 import pika
 import structlog
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.exceptions import AMQPConnectionError
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -32,8 +32,8 @@ __all__ = ["ConfirmingLine"]
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.2
-# So long without any answer, and the connection is taken for dead.
-_SILENCE_SECONDS = 10.0
+# So long without any answer, and the connection is taken for dead; in time to try another before the deadline.
+_LONGEST_SILENCE = 10.0
 _FAREWELL_SECONDS = 2.0
 _LONGEST_WAIT = 5.0
 _CONNECT_SECONDS = 5
@@ -52,6 +52,7 @@ class ConfirmingLine:
     def __init__(self, url: str, *, name: str, deadline: float) -> None:
         self._url = url
         self._deadline = deadline
+        self._silence = min(_LONGEST_SILENCE, deadline / 3)
         self._parameters = _parameters(url, name)
         self._outbox: deque[Flight] = deque()
         self._unsettled: dict[int, Flight] = {}
@@ -64,7 +65,7 @@ class ConfirmingLine:
         self._connection: Any = None
         self._channel: Any = None
         self._tag = 0
-        self._progress = False
+        self._progress, self._why = False, ""
         self._answered = 0.0
         self._thread = threading.Thread(target=self._run, name=f"publisher {name}", daemon=True)
         self._thread.start()
@@ -123,7 +124,7 @@ class ConfirmingLine:
 
     def _serve(self) -> None:
         """Runs one connection from beginning to end; raises `_Lost` if it brought nothing home."""
-        self._progress = False
+        self._progress, self._why = False, ""
         connection = CorkedConnection(
             self._parameters,
             on_open_callback=self._on_open,
@@ -216,13 +217,13 @@ class ConfirmingLine:
     def _on_channel_closed(self, _channel: Any, reason: Exception) -> None:
         self._channel = None
         if self._connection is not None and self._connection.is_open and not self._closing.is_set():
-            self._state = f"connecting: {_said(reason)}"
+            self._why = _said(reason)
             self._connection.close()
 
     def _on_closed(self, connection: CorkedConnection, reason: Any) -> None:
         self._channel = None
-        if not self._closing.is_set() and not self._state.startswith("connecting: "):
-            self._state = f"connecting: {_said(reason)}"
+        # Where we ended the connection ourselves, the reason is why we did.
+        self._state = f"connecting: {self._why or _said(reason)}"
         connection.ioloop.stop()
 
     def _tick_on(self) -> None:
@@ -238,14 +239,12 @@ class ConfirmingLine:
         if self._closing.is_set():
             if connection.is_open:
                 connection.close()
-            elif connection.is_closed or now - self._closing_since > _FAREWELL_SECONDS:
-                connection.ioloop.stop()
-            if now - self._closing_since > _FAREWELL_SECONDS:
+            elif not connection.is_closing or now - self._closing_since > _FAREWELL_SECONDS:
                 connection.abandon(_Lost("closed"))
                 connection.ioloop.stop()
-        elif self._unsettled and self._state == "open" and now - self._answered > _SILENCE_SECONDS:
-            self._state = f"connecting: the broker was silent for {_SILENCE_SECONDS:g} s"
-            connection.abandon(_Lost(self._state))
+        elif self._unsettled and self._state == "open" and now - self._answered > self._silence:
+            self._why = f"the broker was silent for {self._silence:g} s"
+            connection.abandon(_Lost(self._why))
 
     def _expire(self, now: float) -> None:
         """Gives up what was handed over longer ago than the deadline."""
@@ -302,7 +301,17 @@ def _up_to(unsettled: dict[int, Flight], tag: int) -> list[int]:
 
 
 def _said(reason: Any) -> str:
-    if isinstance(reason, AMQPConnectorException):
-        reason = reason.exceptions[-1] if getattr(reason, "exceptions", None) else reason
+    """What went wrong in the end: pika wraps it up to four times."""
+    while inner := _inside(reason):
+        reason = inner
     code, text = getattr(reason, "reply_code", None), getattr(reason, "reply_text", None)
-    return f"{code} {text}" if code else f"{type(reason).__name__}: {str(reason)[:200]}".removesuffix(": ")
+    if code is None:
+        text = getattr(reason, "strerror", None) or str(reason)
+    return f"{code or type(reason).__name__} {text}"[:200].strip()
+
+
+def _inside(reason: Any) -> Any:
+    wrapped = getattr(reason, "exceptions", None) or [getattr(reason, "exception", None)]
+    if wrapped[-1] is None and isinstance(reason, AMQPConnectionError) and reason.args:
+        wrapped = reason.args
+    return wrapped[-1] if isinstance(wrapped[-1], Exception) else None

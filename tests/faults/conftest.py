@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from control.logs import quiet_libraries
 from tests.e2e.programs import running_programs
 from tests.faults.stack import Standing
 from tests.services.postgres import Database
 from tests.services.proxy import Proxy
 from tests.services.rabbitmq import Broker
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quiet() -> None:
+    quiet_libraries()
 
 
 @pytest.fixture(scope="package")
