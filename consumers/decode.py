@@ -7,7 +7,8 @@ from typing import Any
 
 from consumers.delivery import Delivery
 from rules.outcomes import Rejected
-from schemas.events import CONTENT_TYPES, SHOP, ChangeEvent, parse_event
+from schemas.binary import amqp_attributes
+from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.registry import DOMAINS
 from schemas.topology import DEAD, QUEUES, event_queue
@@ -17,6 +18,7 @@ __all__ = ["decode", "reject"]
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
 UNKNOWN = "?"
+_ASSUMED = "application/json"
 
 
 def decode(delivery: Delivery) -> ChangeEvent | Rejected:
@@ -25,13 +27,13 @@ def decode(delivery: Delivery) -> ChangeEvent | Rejected:
         limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
         return reject(delivery, limit)
     try:
-        _check_properties(delivery.properties)
+        attributes = _check_properties(delivery.properties)
         domain = _DOMAIN_OF[delivery.queue]
         shop = _shop_of(delivery.routing_key, domain)
         # Sent straight to the queue, its name would read as a shop called comporta.
         if shop is None or delivery.routing_key == delivery.queue:
             raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be <shop>.{domain}")
-        return parse_event(domain, shop, delivery.body)
+        return parse_event(domain, shop, delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
 
@@ -57,20 +59,23 @@ def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
     return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else UNKNOWN)
 
 
-def _check_properties(properties: Any) -> None:
+def _check_properties(properties: Any) -> dict[str, str] | None:
+    """The event's attributes, if they are in the headers; `Refused` if the properties rule the message out."""
     headers = properties.get("application_headers")
     if headers and "compression" in headers:
         raise Refused(Reason.COMPRESSED, "", "compressed bodies are not taken: send plain JSON")
     content_type, encoding = properties.get("content_type"), properties.get("content_encoding")
-    if not _is_json(content_type):
+    media_type = _media_type(content_type)
+    if media_type not in CONTENT_TYPES:
         raise Refused(Reason.CONTENT_TYPE, "", "the content type must be application/cloudevents+json")
     if encoding not in _PLAIN and str(encoding).lower() not in _PLAIN:
         raise Refused(Reason.CONTENT_ENCODING, "", "the content encoding must be utf-8 or none")
+    return amqp_attributes(headers) if headers and media_type != STRUCTURED else None
 
 
 @lru_cache(maxsize=256)
-def _is_json(content_type: str | None) -> bool:
-    return not content_type or content_type.partition(";")[0].strip().lower() in CONTENT_TYPES
+def _media_type(content_type: str | None) -> str:
+    return (content_type or _ASSUMED).partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=8192)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Union
@@ -16,14 +17,28 @@ from schemas.reasons import Reason, Refused
 from schemas.refusals import json_refused, validation_refused
 from schemas.registry import DOMAINS, Domain
 
-__all__ = ["CONTENT_TYPES", "MAX_BODY", "SHOP", "ChangeEvent", "Envelope", "domain_of_type", "load_json", "parse_event"]
+__all__ = [
+    "CONTENT_TYPES",
+    "MAX_BODY",
+    "SHOP",
+    "STRUCTURED",
+    "ChangeEvent",
+    "Envelope",
+    "domain_of",
+    "domain_of_type",
+    "load_json",
+    "parse_event",
+    "read_event",
+]
 
-CONTENT_TYPES = frozenset({"application/cloudevents+json", "application/json"})
+STRUCTURED = "application/cloudevents+json"
+CONTENT_TYPES = frozenset({STRUCTURED, "application/json"})
 MAX_BODY = 1024 * 1024
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BIGGEST = 2**63 - 1
+_NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
 class _DecimalDigits:
@@ -93,6 +108,14 @@ def domain_of_type(kind: str) -> Domain:
     return domain
 
 
+def domain_of(document: Any) -> str:
+    """The name of the domain that an event is of, by its type; `Refused` if that can't be told."""
+    if not isinstance(document, dict) or "type" not in document:
+        raise Refused(Reason.NOT_AN_EVENT, "", _NOT_AN_EVENT)
+    kind = document["type"]
+    return domain_of_type(kind if isinstance(kind, str) else "").name
+
+
 def load_json(body: bytes) -> Any:
     """The value of a JSON text (RFC 8259, no key twice, no NaN); `Refused` otherwise."""
     if len(body) > MAX_BODY:
@@ -103,9 +126,18 @@ def load_json(body: bytes) -> Any:
         raise json_refused(error) from None
 
 
-def parse_event(domain: str, shop: str, body: bytes) -> ChangeEvent:
-    """The change event in a message's body; raises `Refused` with the first fault."""
-    document = load_json(body)
+def parse_event(domain: str, shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ChangeEvent:
+    """The change event in a message's body; raises `Refused` with the first fault.
+
+    With `attributes` (binary mode) the body is only the event's data.
+    """
+    if attributes is None:
+        return read_event(domain, shop, load_json(body))
+    return read_event(domain, shop, {**attributes, "data": load_json(body)})
+
+
+def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
+    """The change event in a JSON value; raises `Refused` with the first fault."""
     try:
         envelope = _adapter(domain).validate_python(document)
     except ValidationError as error:
@@ -141,7 +173,7 @@ def _version(sequence: str | None, time: datetime | None) -> int:
 def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
     kind = error.errors(include_input=False, include_url=False)[0]["type"] if error.error_count() == 1 else ""
     if kind in {"model_attributes_type", "union_tag_not_found"}:
-        return Refused(Reason.NOT_AN_EVENT, "", "the body is not a CloudEvent: a JSON object with a type is needed")
+        return Refused(Reason.NOT_AN_EVENT, "", _NOT_AN_EVENT)
     if kind == "union_tag_invalid":
         try:
             said = domain_of_type(document["type"] if isinstance(document["type"], str) else "")

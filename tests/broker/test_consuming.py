@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
 from schemas.registry import DOMAINS
@@ -140,3 +144,49 @@ def test_a_bad_message_is_quarantined_and_its_neighbours_are_applied(line: Line)
     assert bytes(row["body"]) == bad
     assert line.outcomes() == {"applied": 2, "quarantined": 1}
     assert line.waiting() == {}
+
+
+@pytest.mark.parametrize("prefix", ["ce-", "ce_", "cloudEvents_", "cloudEvents:", "cloudevents:"])
+def test_an_event_in_binary_mode_is_the_same_event(line: Line, prefix: str) -> None:
+    attributes = {"specversion": "1.0", "id": "b1", "source": "/erp", "type": "erp.stock.changed.v1", "sequence": 7}
+    data = json.loads(stock(7))["data"]
+    headers = {prefix + name: value for name, value in attributes.items()} | {"other": [1]}
+    line.publish(json.dumps(data).encode(), headers=headers, content_type="application/json")
+    with line.hand("stock") as hand:
+        hand.drain(1)
+    [row] = line.rows()
+    assert (row["version"], row["event_id"], Decimal(row["on_hand"])) == (7, "b1", 7)
+
+
+def test_a_time_of_amqp_is_the_version_of_an_event_in_binary_mode(rabbit_line: Line) -> None:
+    moment = datetime(2026, 11, 23, 7, 22, 51, tzinfo=UTC)
+    attributes = {"specversion": "1.0", "id": "b1", "source": "/erp", "type": "erp.stock.changed.v1", "time": moment}
+    data = json.loads(stock(7))["data"]
+    headers = {f"cloudEvents:{name}": value for name, value in attributes.items()}
+    rabbit_line.publish(json.dumps(data).encode(), headers=headers, content_type="application/json")
+    with rabbit_line.hand("stock") as hand:
+        hand.drain(1)
+    [row] = rabbit_line.rows()
+    assert row["version"] == int(moment.timestamp()) * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason", "pointer"),
+    [
+        ({"ce-type": "erp.stock.deleted.v2"}, "unknown_version", "/type"),
+        ({"ce-sequence": "x"}, "sequence_format", "/sequence"),
+        ({"ce-id": ""}, "too_short", "/id"),
+        ({"ce-source": [1]}, "binary_attribute", "/source"),
+        ({"ce-specversion": "0.3"}, "wrong_value", "/specversion"),
+    ],
+)
+def test_a_wrong_attribute_of_binary_mode_is_quarantined_by_name(
+    line: Line, headers: dict[str, object], reason: str, pointer: str
+) -> None:
+    attributes = {"specversion": "1.0", "id": "b1", "source": "/erp", "type": "erp.stock.changed.v1", "sequence": "7"}
+    sent = {f"ce-{name}": value for name, value in attributes.items()} | headers
+    line.publish(b"{}", headers=sent, content_type="application/json")
+    with line.hand("stock") as hand:
+        hand.drain(1)
+    [row] = line.quarantined()
+    assert (row["reason"], row["pointer"]) == (reason, pointer)
