@@ -81,4 +81,7 @@ AIMS: tuple[Aim, ...] = (
     Aim("peak RSS of either of two, MB", _figure("worker-2", "peak_rss_mb"), at_most=150),
     Aim("publish to commit, p99, ms", _figure("latency", "p99_ms"), at_most=50),
     Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=150),
+    Aim("our publisher / a bare loop", _ratio("publish", "publish-bare"), at_least=0.85),
+    Aim("our publisher / pika's BlockingConnection", _ratio("publish", "publish-blocking"), at_least=15),
+    Aim("comporta publish, events/s", _figure("publish-command", "events_per_second"), at_least=12_000),
 )

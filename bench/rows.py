@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import throughput
+from bench import publishing, throughput
 from bench.latency import publish_to_commit
 from bench.pausing import pause_to_reply
 from bench.places import Servers
@@ -21,15 +21,17 @@ __all__ = ["FULL", "QUICK", "ROWS", "Row", "Scale"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many events: a backlog, a backlog for what is slow or small, and one at a time."""
+    """How many events: in a backlog, in a small one, one at a time; published, and published one by one."""
 
     backlog: int
     small_backlog: int
     singles: int
+    published: int
+    published_singly: int
 
 
-FULL = Scale(backlog=200_000, small_backlog=20_000, singles=2_000)
-QUICK = Scale(backlog=20_000, small_backlog=5_000, singles=400)
+FULL = Scale(backlog=200_000, small_backlog=20_000, singles=2_000, published=100_000, published_singly=4_000)
+QUICK = Scale(backlog=20_000, small_backlog=5_000, singles=400, published=10_000, published_singly=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +70,31 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("latency", "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
     Row("pause", "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
+    Row("publish", "our publisher, every message confirmed", lambda on, of: publishing.way(on, of.published, "ours")),
+    Row(
+        "publish-bare",
+        "a bare loop on pika's SelectConnection",
+        lambda on, of: publishing.way(on, of.published, "bare"),
+    ),
+    Row(
+        "publish-command",
+        "comporta publish FILE, validation and start included",
+        lambda on, of: publishing.command(on, of.published),
+    ),
+    Row(
+        "publish-aio-pika",
+        "aio-pika, confirms gathered",
+        lambda on, of: publishing.way(on, of.small_backlog, "aio-pika"),
+    ),
+    Row(
+        "publish-kombu",
+        "kombu with confirm_publish",
+        lambda on, of: publishing.way(on, of.published_singly, "kombu"),
+    ),
+    Row(
+        "publish-blocking",
+        "pika's BlockingConnection",
+        lambda on, of: publishing.way(on, of.published_singly, "blocking"),
+    ),
     Row("embedded", "one process on memory:// and SQLite", _embedded),
 )

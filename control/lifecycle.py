@@ -19,13 +19,14 @@ STOP_SECONDS = 9.0
 _LOOK_SECONDS = 0.2
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Sets `stop` at the first SIGTERM or SIGINT, and ends the process at the second."""
+def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda: None) -> None:
+    """Sets `stop` at the first SIGTERM or SIGINT, and calls `at_first`; ends the process at the second."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        at_first()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)

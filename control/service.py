@@ -17,8 +17,10 @@ from broker.link import masked as masked_broker
 from control.lifecycle import Loops, stop_on_signals
 from control.logs import configure_logs
 from control.settings import Settings
+from control.web.api import Doors
 from control.web.server import WebServer
 from control.wiring import Parts, assemble
+from producers.publisher import Publisher
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
 from storage.errors import SchemaOutdated, Unavailable
@@ -26,6 +28,9 @@ from storage.errors import SchemaOutdated, Unavailable
 __all__ = ["Running", "run_process", "run_until", "wait_for_schema"]
 
 log = structlog.get_logger(__name__)
+
+# Who asks over HTTP does not wait for long: 503, and the same again later.
+_HTTP_DEADLINE = 5.0
 
 
 def run_process(settings: Settings, domains: Sequence[str], *, with_web: bool) -> int:
@@ -63,7 +68,8 @@ def run_until(
     _spare_the_collector()
     parts = assemble(settings, database, domains, stop)
     loops = Loops(stop)
-    web = WebServer(settings, database.views, parts.switchboard, lambda: loops.alive) if with_web else None
+    publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE) if with_web else None
+    web = WebServer(settings, _doors(database, parts, loops, publisher)) if publisher else None
     loops.start("announcer", parts.announcer.run)
     loops.start("beat", parts.beat.run)
     loops.start("control", parts.controller.run)
@@ -85,9 +91,21 @@ def run_until(
     if web is not None:
         web.stop()
     loops.join()
+    if publisher is not None:
+        publisher.close()
     database.close()
     log.info("stopped", worker=parts.worker_id, failed=loops.failed)
     return 1 if loops.failed else 0
+
+
+def _doors(database: Database, parts: Parts, loops: Loops, publisher: Publisher) -> Doors:
+    return Doors(
+        views=database.views,
+        switchboard=parts.switchboard,
+        alive=lambda: loops.alive,
+        publish=lambda messages: list(publisher.publish_all(messages)),
+        foresee=database.foresight.outcomes,
+    )
 
 
 def _spare_the_collector() -> None:

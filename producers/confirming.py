@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from typing import Any
 
 import pika
 import structlog
-from pika.exceptions import AMQPConnectionError
+from pika.exceptions import AMQPConnectionError, ShortStringTooLong, UnsupportedAMQPFieldException
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -164,21 +165,31 @@ class ConfirmingLine:
         self._woken = False
         if self._channel is None or self._state != "open":
             return
-        connection, publish = self._connection, self._channel.basic_publish
+        connection = self._connection
         if not self._unsettled:
             self._answered = time.monotonic()
         with connection.corked():
             for _ in range(min(len(self._outbox), _AT_ONCE)):
                 flight = self._outbox.popleft()
                 if flight.fate is None:
-                    self._tag += 1
-                    self._unsettled[self._tag] = flight
-                    message = flight.message
-                    publish(message.exchange, message.routing_key, message.body, _properties(message), mandatory=True)
+                    self._publish(flight)
         if self._outbox and not self._woken:
             # Between two helpings the loop reads the confirms.
             self._woken = True
             connection.ioloop.add_callback(self._pump)
+
+    def _publish(self, flight: Flight) -> None:
+        message = flight.message
+        try:
+            self._channel.basic_publish(
+                message.exchange, message.routing_key, message.body, _properties(message), mandatory=True
+            )
+        except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
+            # Nothing of it was written yet; the others on their way have nothing to do with it.
+            flight.settle(Fate.NACKED, f"it is no AMQP message: {type(error).__name__}: {str(error)[:100]}")
+            return
+        self._tag += 1
+        self._unsettled[self._tag] = flight
 
     def _on_confirm(self, frame: Any) -> None:
         method, unsettled = frame.method, self._unsettled

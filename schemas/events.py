@@ -116,10 +116,10 @@ def domain_of(document: Any) -> str:
     return domain_of_type(kind if isinstance(kind, str) else "").name
 
 
-def load_json(body: bytes) -> Any:
-    """The value of a JSON text (RFC 8259, no key twice, no NaN); `Refused` otherwise."""
-    if len(body) > MAX_BODY:
-        raise Refused(Reason.TOO_LARGE, "", f"the body has more than {MAX_BODY} bytes")
+def load_json(body: bytes, limit: int = MAX_BODY) -> Any:
+    """The value of a JSON text (RFC 8259, no key twice, no NaN) of at most `limit` bytes; `Refused` otherwise."""
+    if len(body) > limit:
+        raise Refused(Reason.TOO_LARGE, "", f"the body has more than {limit} bytes")
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from broker.link import BrokerLost
-from control.cli import looking, running, switching
+from control.cli import contract, looking, publishing, running, simulating, switching, validating, watching
 from control.cli.output import fail
 from control.settings import SettingsError
 from producers.errors import NoReply
@@ -30,6 +30,11 @@ app.command()(switching.pause)
 app.command()(switching.resume)
 app.command()(looking.status)
 app.command()(looking.audit)
+app.command()(publishing.publish)
+app.command()(validating.validate)
+app.command()(watching.tail)
+app.command()(simulating.simulate)
+app.command()(contract.schema)
 app.add_typer(looking.missed_app, name="missed")
 app.add_typer(looking.quarantine_app, name="quarantine")
 

@@ -12,20 +12,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "fail", "print_json", "print_rows"]
+__all__ = ["AsJson", "console", "errors", "fail", "print_json", "print_rows", "warn"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 _terminal = Console(highlight=False)
 # What is piped somewhere is not folded to eighty columns.
 console = _terminal if _terminal.is_terminal else Console(highlight=False, width=200)
-_errors = Console(stderr=True, highlight=False)
+errors = Console(stderr=True, highlight=False)
 
 
 def fail(message: str, code: int = 1) -> typer.Exit:
     """Prints what went wrong; raise what it returns."""
-    _errors.print(Text(f"comporta: {message}"), soft_wrap=True)
+    warn(message)
     return typer.Exit(code)
+
+
+def warn(message: str) -> None:
+    """Prints a line on standard error."""
+    errors.print(Text(f"comporta: {message}"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

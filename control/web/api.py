@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
@@ -10,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from control.web.bodies import limited_body, media_type
+from control.web.events import Foresee, Publish, events_router
 from schemas.control import Command, Reply, StatusDocument, parse_control
 from schemas.events import CONTENT_TYPES
 from schemas.reasons import Refused
@@ -17,25 +20,37 @@ from storage.errors import StorageError
 from storage.switchboard import Switchboard
 from storage.views import Views
 
-__all__ = ["create_app"]
+__all__ = ["Doors", "create_app"]
 
 _REFUSED_AS = {"invalid": 400, "stale": 409, "expired": 409}
 _MAX_CONTROL_BODY = 64 * 1024
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
-def create_app(views: Views, switchboard: Switchboard, alive: Callable[[], bool], hosts: list[str]) -> FastAPI:
-    """The application; `alive` says whether the process's loops run, `hosts` which Host headers are ours."""
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the API leads to: `alive` says whether the process's loops run, `publish` asks the broker."""
+
+    views: Views
+    switchboard: Switchboard
+    alive: Callable[[], bool]
+    publish: Publish
+    foresee: Foresee
+
+
+def create_app(doors: Doors, hosts: list[str]) -> FastAPI:
+    """The application; `hosts` are the Host headers that are ours."""
     app = FastAPI(title="Comporta", version="0.1.0", docs_url="/docs", redoc_url=None)
     # A page elsewhere must not reach this API through a name that resolves to loopback.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_exception_handler(StorageError, _unavailable)
-    app.include_router(_looking(views))
-    app.include_router(_switching(switchboard))
+    app.include_router(_looking(doors.views))
+    app.include_router(_switching(doors.switchboard))
+    app.include_router(events_router(doors.publish, doors.foresee))
 
     @app.get("/healthz")
     def healthz(response: Response) -> dict[str, str]:
-        if alive():
+        if doors.alive():
             return {"status": "ok"}
         response.status_code = 503
         return {"status": "a loop has stopped"}
@@ -90,13 +105,9 @@ async def _change(
     switchboard: Switchboard, action: Literal["pause", "resume"], request: Request, message_id: str | None
 ) -> Response:
     # Only a script that means it sends JSON: a form on some other page can't.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in CONTENT_TYPES:
+    if media_type(request) not in CONTENT_TYPES:
         raise HTTPException(415, "send the control message as application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_CONTROL_BODY:
-            raise HTTPException(413, f"a control message has at most {_MAX_CONTROL_BODY} bytes")
+    body = await limited_body(request, _MAX_CONTROL_BODY, "a control message")
     reply = await run_in_threadpool(_obey, switchboard, action, body, message_id)
     code = 200 if reply.error is None else _REFUSED_AS[reply.error.partition(":")[0]]
     return Response(reply.model_dump_json(), code, media_type="application/json")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
 
 import structlog
 import uvicorn
 
 from control.settings import PREFIX, Settings, SettingsError
-from control.web.api import create_app
-from storage.switchboard import Switchboard
-from storage.views import Views
+from control.web.api import Doors, create_app
 
 __all__ = ["WebServer", "bind"]
 
@@ -44,16 +41,9 @@ def bind(settings: Settings) -> socket.socket:
 class WebServer:
     """uvicorn without its signal handlers."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        views: Views,
-        switchboard: Switchboard,
-        alive: Callable[[], bool],
-    ) -> None:
+    def __init__(self, settings: Settings, doors: Doors) -> None:
         self._socket = bind(settings)
-        hosts = [settings.admin_host, "localhost", "127.0.0.1", "[::1]"]
-        app = create_app(views, switchboard, alive, hosts)
+        app = create_app(doors, [settings.admin_host, "localhost", "127.0.0.1", "[::1]"])
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, timeout_keep_alive=30
         )

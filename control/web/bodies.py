@@ -1,0 +1,22 @@
+"""Reads a request's body, no further than a limit."""
+
+from __future__ import annotations
+
+from fastapi import HTTPException, Request
+
+__all__ = ["limited_body", "media_type"]
+
+
+def media_type(request: Request) -> str:
+    """The content type without its parameters, in small letters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def limited_body(request: Request, limit: int, what: str) -> bytes:
+    """The body; answers 413 as soon as it is longer than `limit` bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise HTTPException(413, f"{what} has at most {limit} bytes")
+    return bytes(body)

@@ -1,0 +1,76 @@
+"""From what a publisher was given to a message for the broker, or to the reason why not."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+from uuid_utils import uuid7
+
+from producers.outgoing import CLOUDEVENT, Outgoing
+from rules.outcomes import Rejected
+from schemas.events import ChangeEvent, domain_of, load_json, read_event
+from schemas.reasons import Refusal, Refused
+from schemas.topology import EVENTS
+
+__all__ = ["Judged", "outgoing_document", "outgoing_raw", "outgoing_text"]
+
+_UNKNOWN = "?"
+_LONGEST_ID = 255
+
+
+class Judged(NamedTuple):
+    """One event as it would be received: its message if it is taken, or the refusal; `item` is None if unchecked."""
+
+    item: ChangeEvent | Rejected | None
+    outgoing: Outgoing | None
+    refusal: Refusal | None
+
+
+def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> Judged:
+    """Checks the text of one event; `domain` is that of its type unless said."""
+    try:
+        document = load_json(text)
+        return _taken(shop, domain, document, text)
+    except Refused as refused:
+        return _refused(shop, domain, text, refused.refusal)
+
+
+def outgoing_document(shop: str, document: Any) -> Judged:
+    """Checks one event that was part of a larger document; it is published in a text of its own."""
+    text = orjson.dumps(document)
+    try:
+        return _taken(shop, None, document, text)
+    except Refused as refused:
+        return _refused(shop, None, text, refused.refusal)
+
+
+def outgoing_raw(shop: str, text: bytes, domain: str | None) -> Outgoing:
+    """A message of any text, unchecked; raises `Refused` where no domain is given and none can be read."""
+    try:
+        document = load_json(text)
+    except Refused:
+        if domain is None:
+            raise
+        document = None
+    identity = document.get("id") if isinstance(document, dict) else None
+    named = _message_id(identity) if isinstance(identity, str) and identity else str(uuid7())
+    return Outgoing(EVENTS, f"{shop}.{domain or domain_of(document)}", text, named)
+
+
+def _taken(shop: str, domain: str | None, document: Any, text: bytes) -> Judged:
+    domain = domain or domain_of(document)
+    event = read_event(domain, shop, document)
+    return Judged(event, Outgoing(EVENTS, f"{shop}.{domain}", text, _message_id(event.event_id)), None)
+
+
+def _message_id(event_id: str) -> str:
+    # A property of AMQP has at most 255 bytes, an event's id as many characters.
+    return event_id if len(event_id.encode()) <= _LONGEST_ID else sha256(event_id.encode()).hexdigest()
+
+
+def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> Judged:
+    named = domain or _UNKNOWN
+    rejected = Rejected(shop, named, refusal, text, f"{shop}.{named}", CLOUDEVENT, {}, redelivered=False)
+    return Judged(rejected, None, refusal)
