@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import tempfile
 import threading
@@ -89,6 +90,9 @@ class _Demo:
         self.console.print("In another terminal, in this folder:")
         for command in ('pause --reason "ERP maintenance" --for 2h', 'resume --reason "done"', "missed list"):
             self.console.print(f"  {variable}.venv/bin/comporta {command}", markup=False)
+        # What is watched is read from the database itself, and the demo has one of its own.
+        where = f"{PREFIX}DATABASE_URL={shlex.quote(self.settings.database_url)}"
+        self.console.print(f"  {where} .venv/bin/comporta tail", markup=False, soft_wrap=True)
         self.console.print("Ctrl-C ends." if self.seconds is None else f"Ends by itself after {self.seconds:g} s.")
 
     def _feed(self) -> None:

@@ -1,15 +1,18 @@
-"""The opened database: what reads it, what fences it."""
+"""The opened database: what reads it, what fences it, who watches it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Engine
 
 from storage import migrate
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
+from storage.foresight import Foresight
 from storage.views import Views
+from storage.watcher import Watcher
 
 __all__ = ["Database", "open_database"]
 
@@ -21,12 +24,22 @@ class Database:
     url: str
     fence: Fence
     views: Views
+    foresight: Foresight
     _engine: Engine
 
     @property
     def is_sqlite(self) -> bool:
         """Whether it is a file of this machine."""
         return self._engine.dialect.name == "sqlite"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a file is; what is no file may be."""
+        return not self.is_sqlite or Path(self._engine.url.database or "").exists()
+
+    def watch(self) -> Watcher:
+        """Sees every outcome that is committed while the block lasts."""
+        return Watcher(self._engine)
 
     def migrate(self) -> tuple[str | None, str | None]:
         """Brings it to the newest revision; returns the revisions before and after."""
@@ -44,4 +57,4 @@ class Database:
 def open_database(url: str) -> Database:
     """The database that a URL names."""
     engine = open_engine(url)
-    return Database(url, fence_for(engine), Views(engine), engine)
+    return Database(url, fence_for(engine), Views(engine), Foresight(engine), engine)

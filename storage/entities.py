@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    Integer,
     Table,
     and_,
     bindparam,
@@ -27,12 +29,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 from schemas.events import ChangeEvent
+from schemas.fields import canonical_decimal
 from schemas.registry import DOMAINS
 from storage.rowset import Rowset, dump_rows, rowset
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
-__all__ = ["apply_events", "clear_missed", "insert_into", "key_text", "record_missed"]
+__all__ = [
+    "apply_events",
+    "apply_telling",
+    "clear_missed",
+    "insert_into",
+    "key_text",
+    "newer_than_rows",
+    "record_missed",
+]
 
 
 def insert_into(dialect: str, table: Table) -> Any:
@@ -50,22 +61,39 @@ def key_text(event: ChangeEvent) -> str:
 def apply_events(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> dict[str, int]:
     """Writes one event a key, in key order; returns how many of each shop were newer than their row."""
     dialect = connection.dialect.name
-    rows = (
-        {
-            **event.data.__dict__,
-            "shop": event.shop,
-            "version": event.version,
-            "event_id": event.event_id,
-            "deleted": event.deleted,
-            "occurred_at": event.occurred_at,
-        }
-        for event in events
-    )
-    result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
+    result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
     counts: dict[str, int] = {}
     for shop, count in result:
         counts[shop] = counts.get(shop, 0) + count
     return counts
+
+
+def apply_telling(
+    connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
+) -> list[ChangeEvent]:
+    """Writes as `apply_events` does, and tells which events were newer than their row, which costs more."""
+    dialect = connection.dialect.name
+    result = connection.execute(_telling(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
+    written = {(shop, tuple([_as_in_key(value) for value in key])) for shop, *key in result}
+    return [event for event in events if (event.shop, event.key) in written]
+
+
+def newer_than_rows(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> list[ChangeEvent]:
+    """The events that are newer than their row, or have none; only reads."""
+    dialect = connection.dialect.name
+    rows = (
+        {
+            **dict(zip(DOMAINS[domain].key_fields, event.key, strict=True)),
+            "place": place,
+            "shop": event.shop,
+            "version": event.version,
+            "event_id": event.event_id,
+        }
+        for place, event in enumerate(events)
+    )
+    result = connection.execute(_older(dialect, domain), {"rows": dump_rows(dialect, rows)})
+    older = {row.place for row in result}
+    return [event for place, event in enumerate(events) if place not in older]
 
 
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
@@ -81,6 +109,23 @@ def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEve
     dialect = connection.dialect.name
     rows = (_versioned(event) for event in events)
     connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
+
+
+def _rows(events: Sequence[ChangeEvent]) -> Iterator[dict[str, Any]]:
+    for event in events:
+        yield {
+            **event.data.__dict__,
+            "shop": event.shop,
+            "version": event.version,
+            "event_id": event.event_id,
+            "deleted": event.deleted,
+            "occurred_at": event.occurred_at,
+        }
+
+
+def _as_in_key(value: Any) -> Any:
+    """A key column's value as the event has it: PostgreSQL gives a quantity as a number with all its zeros."""
+    return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
 def _versioned(event: ChangeEvent) -> dict[str, Any]:
@@ -115,6 +160,39 @@ def _stored(table: Table) -> list[Column[Any]]:
 
 @cache
 def _upsert(dialect: str, domain: str) -> Executable:
+    table, upsert = ENTITY_TABLES[domain], _writing(dialect, domain)
+    if dialect == "postgresql":
+        written = upsert.returning(table.c.shop).cte("written")
+        return select(written.c.shop, func.count()).group_by(written.c.shop)
+    # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
+    counted: Executable = upsert.returning(table.c.shop, literal(1))
+    return counted
+
+
+@cache
+def _telling(dialect: str, domain: str) -> Executable:
+    table = ENTITY_TABLES[domain]
+    keys = (table.c[name] for name in DOMAINS[domain].key_fields)
+    telling: Executable = _writing(dialect, domain).returning(table.c.shop, *keys)
+    return telling
+
+
+@cache
+def _older(dialect: str, domain: str) -> Executable:
+    table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
+    key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
+    versioned: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
+    given = rowset(dialect, {"place": Integer(), **key_types, **versioned})
+    columns = given.columns
+    older: Executable = (
+        select(columns["place"].label("place"))
+        .select_from(given.source.join(table, and_(*_matches(table, given, keys))))
+        .where(_stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
+    )
+    return older
+
+
+def _writing(dialect: str, domain: str) -> Any:
     table = ENTITY_TABLES[domain]
     columns = _stored(table)
     given = rowset(dialect, {column.name: column.type for column in columns})
@@ -123,17 +201,11 @@ def _upsert(dialect: str, domain: str) -> Executable:
         [*(c.name for c in columns), "applied_at"], _with_where(source)
     )
     keys = [column.name for column in table.primary_key]
-    upsert = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=keys,
         set_={column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys},
         where=_stamp(table.c) < _stamp(insert.excluded),
     )
-    if dialect == "postgresql":
-        written = upsert.returning(table.c.shop).cte("written")
-        return select(written.c.shop, func.count()).group_by(written.c.shop)
-    # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
-    counted: Executable = upsert.returning(table.c.shop, literal(1))
-    return counted
 
 
 def _with_where(source: Any) -> Any:

@@ -13,6 +13,7 @@ from storage.entities import insert_into
 from storage.fence import Fence
 from storage.switches import read_fenced
 from storage.tables import switches, workers
+from storage.watching import forget_outcomes
 
 __all__ = ["Registrar"]
 
@@ -43,6 +44,7 @@ class Registrar:
                     **seen,
                 },
             )
+            forget_outcomes(connection, state.now)
             return bool(state.expired)
 
     def leave(self) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from rules.outcomes import Outcome, Plan, Rejected, Tally, plan_batch
+from rules.tracing import outcome_of_each
 from schemas.events import ChangeEvent
-from storage.entities import apply_events, clear_missed, record_missed
+from storage.entities import apply_events, apply_telling, clear_missed, record_missed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally
 from storage.quarantine import add_rejected
 from storage.switchboard import Switchboard
 from storage.switches import FencedState, read_fenced
+from storage.watching import record_outcomes
 
 __all__ = ["Committed", "Store"]
 
@@ -47,21 +50,29 @@ class Store:
                 if not state.switches.expired:
                     plan = plan_batch(batch, state.switches.stops)
                     new = self._new_shops(plan)
-                    self._write(connection, plan, state, new)
+                    applied = self._write(connection, plan, state, new)
+                    if state.watched:
+                        each = outcome_of_each(batch, plan, applied)
+                        record_outcomes(connection, self._worker, batch, each, state.switches.now)
             if not state.switches.expired:
                 self._shops |= new
                 return Committed(plan.tally, state.switches.epoch)
             # A pause ran out: ended inside the fence, so that no two batches see it differently.
             self._switchboard.end_expired()
 
-    def _write(self, connection: Connection, plan: Plan, state: FencedState, new: set[str]) -> None:
+    def _write(self, connection: Connection, plan: Plan, state: FencedState, new: set[str]) -> list[ChangeEvent]:
+        """Returns the events that were applied, if anybody watches."""
         now = state.switches.now
+        applied: list[ChangeEvent] = []
         if new:
             add_shops(connection, new, now)
         for domain, events in plan.apply.items():
-            for shop, count in apply_events(connection, domain, events, now).items():
-                plan.tally[shop, domain, Outcome.APPLIED] += count
-                plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
+            if state.watched:
+                newer = apply_telling(connection, domain, events, now)
+                applied += newer
+                _count_applied(plan, domain, Counter(event.shop for event in newer))
+            else:
+                _count_applied(plan, domain, apply_events(connection, domain, events, now))
             if domain in state.missed:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
@@ -69,6 +80,13 @@ class Store:
         if plan.quarantine:
             add_rejected(connection, self._worker, plan.quarantine, now)
         add_tally(connection, self._worker, plan.tally, now)
+        return applied
 
     def _new_shops(self, plan: Plan) -> set[str]:
         return {shop for shop, _, _ in plan.tally if shop != "?"} - self._shops
+
+
+def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
+    for shop, count in by_shop.items():
+        plan.tally[shop, domain, Outcome.APPLIED] += count
+        plan.tally[shop, domain, Outcome.SUPERSEDED] -= count

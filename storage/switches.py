@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select, true
 
 from rules.switches import Switch, Switches
 from schemas.registry import DOMAINS
 from storage.entities import insert_into
-from storage.tables import missed, switches
+from storage.tables import missed, switches, watchers
 from storage.types import UtcTime
 
 __all__ = ["FencedState", "read_fenced", "read_switches", "write_switches"]
@@ -20,26 +21,25 @@ __all__ = ["FencedState", "read_fenced", "read_switches", "write_switches"]
 
 @dataclass(frozen=True, slots=True)
 class FencedState:
-    """What a batch has to know: the switches that are off, and which domains have missed keys."""
+    """What a batch has to know: the switches that are off, which domains have missed keys, whether anybody watches."""
 
     switches: Switches
     missed: frozenset[str]
+    watched: bool
 
 
 def read_switches(connection: Connection) -> Switches:
     """Every switch, whether on or off."""
-    rows = connection.execute(_reading(connection, only_off=False), _clock(connection)).all()
+    rows = connection.execute(_reading(connection.dialect.name, only_off=False), _clock(connection)).all()
     return _switches(rows)
 
 
 def read_fenced(connection: Connection) -> FencedState:
-    """The switches that are off and the domains with missed keys, in one statement."""
-    statement = _reading(connection, only_off=True).add_columns(
-        *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS)
-    )
-    rows = connection.execute(statement, _clock(connection)).all()
+    """The switches that are off, the domains with missed keys and whether anybody watches, in one statement."""
+    rows = connection.execute(_fenced(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
-    return FencedState(_switches(rows), frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"]))
+    found = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
+    return FencedState(_switches(rows), found, bool(first["watched"]))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
@@ -57,11 +57,23 @@ def _clock(connection: Connection) -> dict[str, Any]:
     return {} if connection.dialect.name == "postgresql" else {"now": datetime.now(UTC)}
 
 
-def _reading(connection: Connection, *, only_off: bool) -> Select[Any]:
+@cache
+def _fenced(dialect: str) -> Select[Any]:
+    return _reading(dialect, only_off=True).add_columns(
+        *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
+        exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
+    )
+
+
+def _now(dialect: str) -> ColumnElement[Any]:
     # PostgreSQL's now() is when the transaction began, before it waited for the fence.
-    postgres = connection.dialect.name == "postgresql"
-    clock = func.clock_timestamp(type_=UtcTime) if postgres else bindparam("now", type_=UtcTime)
-    once = select(clock.label("now"), select(func.max(switches.c.epoch)).scalar_subquery().label("newest")).subquery()
+    return func.clock_timestamp(type_=UtcTime) if dialect == "postgresql" else bindparam("now", type_=UtcTime)
+
+
+@cache
+def _reading(dialect: str, *, only_off: bool) -> Select[Any]:
+    newest = select(func.max(switches.c.epoch)).scalar_subquery()
+    once = select(_now(dialect).label("now"), newest.label("newest")).subquery()
     wanted = switches.c.off if only_off else true()
     return select(once.c.now, once.c.newest, switches).select_from(once.outerjoin(switches, wanted))
 

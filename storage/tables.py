@@ -15,9 +15,11 @@ __all__ = [
     "metadata",
     "missed",
     "orders",
+    "outcomes",
     "quarantine",
     "shops",
     "switches",
+    "watchers",
     "workers",
 ]
 
@@ -143,6 +145,23 @@ workers = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
+)
+
+watchers = Table(
+    "watchers",
+    metadata,
+    Column("id", EXACT_TEXT, primary_key=True),
+    Column("until", UtcTime, nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", EXACT_TEXT, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("left_out", Integer, nullable=False),
 )
 
 orders = Table(

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import accumulate, count
 from random import Random
 from typing import Any
@@ -20,16 +21,18 @@ __all__ = ["Clock", "Faults", "SimulatedErp", "ticking"]
 
 Clock = Callable[[], datetime]
 _REPEATABLE = 256
+_LATE_BY = 1_000
 
 
 @dataclass(frozen=True)
 class Faults:
-    """How often, of all steps, an ERP repeats itself, swaps two changes, sends rubbish or deletes."""
+    """How often, of all steps, an ERP repeats itself, swaps two changes, sends rubbish, deletes, or is late."""
 
     duplicates: float = 0.01
     reordered: float = 0.01
     bad: float = 0.002
     deletes: float = 0.005
+    late: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.shares) < 0:
@@ -38,7 +41,7 @@ class Faults:
     @property
     def shares(self) -> tuple[float, ...]:
         """The probability of a plain change, and then of every fault in the order of the fields."""
-        faults = (self.duplicates, self.reordered, self.bad, self.deletes)
+        faults = (self.duplicates, self.reordered, self.bad, self.deletes, self.late)
         return (round(1 - sum(faults), 9), *faults)
 
 
@@ -52,6 +55,7 @@ class SimulatedErp:
     """The ERP of one shop; the same seed, catalogue and clock give the same messages.
 
     An ERP that starts again beside what it sent before needs a `first_sequence` above all it has used.
+    A late change comes at most `late_by` steps after a newer one of its entity.
     """
 
     def __init__(
@@ -63,18 +67,22 @@ class SimulatedErp:
         faults: Faults = Faults(),
         clock: Clock | None = None,
         first_sequence: int = 1,
+        late_by: int = _LATE_BY,
     ) -> None:
         self._random = Random(seed)
         self._writer = EventWriter(shop, f"/erp/simulator/{seed}", first_sequence)
         self._book = Book(catalogue.entities())
         self._clock = clock or ticking()
         self._sent: deque[ErpMessage] = deque(maxlen=_REPEATABLE)
+        self._late_by = late_by
+        self._held_back: list[tuple[int, ErpMessage]] = []
+        self._number = 0
         self._domains = [domain for domain in SHARES if domain in self._book.domains]
         if not self._domains:
             raise ValueError("the catalogue holds nothing that could change")
         self._shares = list(accumulate(SHARES[domain] for domain in self._domains))
         self._spoilers = [spoiler for spoiler in SPOILERS if spoiler.domain in self._book.domains]
-        self._steps = (self._change, self._repeat, self._swap, self._spoil, self._delete)
+        self._steps = (self._change, self._repeat, self._swap, self._spoil, self._delete, self._hold_back)
         self._step_shares = list(accumulate(faults.shares))
 
     def initial_load(self) -> Iterator[ErpMessage]:
@@ -84,7 +92,10 @@ class SimulatedErp:
 
     def changes(self) -> Iterator[ErpMessage]:
         """Changes without end; one step may give two messages."""
-        while True:
+        for number in count():
+            while self._held_back and self._held_back[0][0] <= number:
+                yield heappop(self._held_back)[1]
+            self._number = number
             [step] = self._random.choices(self._steps, cum_weights=self._step_shares)
             yield from step()
 
@@ -112,10 +123,13 @@ class SimulatedErp:
         return domain, self._book.pick(domain, self._random)
 
     def _changed(self, domain: str, key: Key) -> ErpMessage:
-        self._book.put(domain, key, CHANGES[domain](self._random, self._book.data(domain, key), self._now()))
-        message = self._tell(domain, key)
+        message = self._unsent(domain, key)
         self._sent.append(message)
         return message
+
+    def _unsent(self, domain: str, key: Key) -> ErpMessage:
+        self._book.put(domain, key, CHANGES[domain](self._random, self._book.data(domain, key), self._now()))
+        return self._tell(domain, key)
 
     def _change(self) -> tuple[ErpMessage, ...]:
         return (self._changed(*self._pick()),)
@@ -133,6 +147,12 @@ class SimulatedErp:
         data = self._book.data(domain, self._book.pick(domain, self._random))
         document = self._writer.document(domain, data, self._now())
         return (self._writer.message(domain, document)._replace(body=spoil(document)),)
+
+    def _hold_back(self) -> tuple[ErpMessage, ...]:
+        domain, key = self._pick()
+        older, newer = self._unsent(domain, key), self._changed(domain, key)
+        heappush(self._held_back, (self._number + self._random.randint(1, self._late_by), older))
+        return (newer,)
 
     def _delete(self) -> tuple[ErpMessage, ...]:
         domain, key = self._pick()

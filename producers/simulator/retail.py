@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import csv
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from zlib import crc32
 
-from producers.simulator.messages import ErpMessage, EventWriter
+from producers.simulator.catalogue import Catalogue
+from producers.simulator.messages import Data, ErpMessage, EventWriter
 
-__all__ = ["RETAIL_TABLE", "Spread", "retail_events"]
+__all__ = ["RETAIL_TABLE", "Spread", "retail_catalogue", "retail_events"]
 
 Spread = Literal["country", "invoice"]
 RETAIL_TABLE = "RETAIL"
 _HEADER = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 _UNIT = "UN"
+# Besides the shop, its one branch and its one price table, this names an entity.
+_NAMED_BY = {
+    "products": "code",
+    "price_tables": "table_code",
+    "prices": "product_code",
+    "stock": "product_code",
+    "customers": "code",
+}
+Told = TypeVar("Told")
 
 
 class _Line(NamedTuple):
@@ -36,18 +46,30 @@ class _Line(NamedTuple):
 def retail_events(
     path: Path, *, shops: int = 4, spread: Spread = "country", first_sequence: int = 1
 ) -> Iterator[ErpMessage]:
-    """The events of an xz-compressed CSV in row order, over shops named `shop-1`, `shop-2` and so on.
+    """The events of a CSV (or .csv.xz) in row order, over shops named `shop-1`, `shop-2` and so on.
 
     By country nine in ten rows fall to one shop; by invoice every shop gets its share.
     """
-    erps = [_ShopErp(f"shop-{number}", first_sequence) for number in range(1, shops + 1)]
+    writers = (EventWriter(f"shop-{number}", "/erp/retail/1", first_sequence) for number in range(1, shops + 1))
+    erps = [_ShopErp(writer.write) for writer in writers]
     for line in _lines(path):
         place = line.country if spread == "country" else line.invoice
         yield from erps[crc32(place.encode()) % shops].sold(line)
 
 
+def retail_catalogue(path: Path) -> Catalogue:
+    """What a single ERP knows once it has told of every row of the CSV (or .csv.xz)."""
+    held: dict[str, dict[str, Data]] = {domain: {} for domain in _NAMED_BY}
+    erp = _ShopErp(lambda domain, data, _at: (domain, data))
+    for line in _lines(path):
+        for domain, data in erp.sold(line):
+            held[domain][data[_NAMED_BY[domain]]] = data
+    return Catalogue(**{domain: tuple(entities.values()) for domain, entities in held.items()})
+
+
 def _lines(path: Path) -> Iterator[_Line]:
-    with lzma.open(path, "rt", encoding="utf-8", newline="") as text:
+    opened: Any = lzma.open if path.suffix == ".xz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as text:
         rows = csv.reader(text)
         if next(rows, None) != _HEADER:
             raise ValueError(f"the first row must be {','.join(_HEADER)}")
@@ -56,17 +78,17 @@ def _lines(path: Path) -> Iterator[_Line]:
                 yield _Line._make(row)
 
 
-class _ShopErp:
-    """One shop's ERP: what it has told so far."""
+class _ShopErp(Generic[Told]):
+    """One shop's ERP: what it has told so far, each time by `write`."""
 
-    def __init__(self, shop: str, first_sequence: int) -> None:
-        self._writer = EventWriter(shop, "/erp/retail/1", first_sequence)
+    def __init__(self, write: Callable[[str, Data, str], Told]) -> None:
+        self._write = write
         self._balances: dict[str, Decimal] = {}
         self._prices: set[tuple[str, Decimal]] = set()
         self._customers: set[str] = set()
         self._has_table = False
 
-    def sold(self, line: _Line) -> Iterator[ErpMessage]:
+    def sold(self, line: _Line) -> Iterator[Told]:
         """What one row of an invoice changes."""
         code, at = line.code.strip(), _moment(line.date)
         if code:
@@ -75,33 +97,33 @@ class _ShopErp:
             yield from self._stock(code, line, at)
         yield from self._customer(line, at)
 
-    def _product(self, code: str, line: _Line, at: str) -> Iterator[ErpMessage]:
+    def _product(self, code: str, line: _Line, at: str) -> Iterator[Told]:
         if code not in self._balances:
             self._balances[code] = Decimal(0)
             name = line.description.strip() or code
             data = {"code": code, "name": name, "active": True, "base_unit": _UNIT}
-            yield self._writer.write("products", data, at)
+            yield self._write("products", data, at)
 
-    def _price(self, code: str, line: _Line, at: str) -> Iterator[ErpMessage]:
+    def _price(self, code: str, line: _Line, at: str) -> Iterator[Told]:
         price = _number(line.price)
         if price is None or price <= 0 or (code, price) in self._prices:
             return
         if not self._has_table:
             self._has_table = True
             table = {"table_code": RETAIL_TABLE, "name": "Online Retail", "currency": "GBP", "active": True}
-            yield self._writer.write("price_tables", table, at)
+            yield self._write("price_tables", table, at)
         self._prices.add((code, price))
         data = {"table_code": RETAIL_TABLE, "product_code": code, "price": f"{price:f}"}
-        yield self._writer.write("prices", data, at)
+        yield self._write("prices", data, at)
 
-    def _stock(self, code: str, line: _Line, at: str) -> Iterator[ErpMessage]:
+    def _stock(self, code: str, line: _Line, at: str) -> Iterator[Told]:
         quantity = _number(line.quantity)
         if quantity is not None:
             balance = self._balances[code] = self._balances[code] - quantity
             place = {"product_code": code, "branch": "1", "warehouse": "MAIN"}
-            yield self._writer.write("stock", place | {"on_hand": f"{balance:f}", "unit": _UNIT, "as_of": at}, at)
+            yield self._write("stock", place | {"on_hand": f"{balance:f}", "unit": _UNIT, "as_of": at}, at)
 
-    def _customer(self, line: _Line, at: str) -> Iterator[ErpMessage]:
+    def _customer(self, line: _Line, at: str) -> Iterator[Told]:
         customer = line.customer.strip().removesuffix(".0")
         if customer and customer not in self._customers:
             self._customers.add(customer)
@@ -114,7 +136,7 @@ class _ShopErp:
                 "status": "active",
                 "price_table": RETAIL_TABLE,
             }
-            yield self._writer.write("customers", data, at)
+            yield self._write("customers", data, at)
 
 
 @lru_cache(maxsize=8192)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import lzma
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
-from zlib import crc32
 
 import orjson
 import pytest
@@ -25,14 +22,12 @@ from producers.simulator.changes import CHANGES, SHARES
 from producers.simulator.erp import Faults, SimulatedErp
 from producers.simulator.messages import ErpMessage, EventWriter
 from producers.simulator.nfe import SimulatorDataMissing, nfe_catalogue
-from producers.simulator.retail import Spread, retail_events
+from schemas.checks import is_gtin
 from schemas.events import ChangeEvent, parse_event
-from schemas.fields import is_gtin
 from schemas.reasons import Reason, Refused
 from schemas.registry import DOMAINS
 
 WRONG_GTIN = "7997846900945"
-HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)
 
 
@@ -184,7 +179,7 @@ class TestTheChanges:
     @settings(max_examples=10, deadline=None)
     @given(seed=st.integers(0, 2**32))
     def test_leave_the_receiver_with_what_the_erp_holds(self, sound: Catalogue, seed: int) -> None:
-        faults = Faults(duplicates=0.2, reordered=0.2, bad=0.1, deletes=0.1)
+        faults = Faults(duplicates=0.2, reordered=0.2, bad=0.1, deletes=0.1, late=0.1)
         erp = SimulatedErp(seed, "main", sound, faults=faults)
         received = final_state([*erp.initial_load(), *islice(erp.changes(), 500)])
         for domain, key, data in erp.state():
@@ -208,6 +203,22 @@ class TestAFault:
         newer, older = (parse(message) for message in islice(erp.changes(), 2))
         assert newer.key == older.key
         assert newer.version == older.version + 1
+
+    def test_of_lateness_sends_an_older_change_well_after_a_newer_one_of_its_entity(self, sound: Catalogue) -> None:
+        faults = Faults(duplicates=0, reordered=0, bad=0, deletes=0, late=0.2)
+        events = [parse(message) for message in islice(SimulatedErp(1, "main", sound, faults=faults).changes(), 3000)]
+        place = {event.version: position for position, event in enumerate(events)}
+        # Of two neighbours in number the older comes later, once, and never later than it may.
+        late = [version for version in place if place.get(version + 1, 3000) < place[version]]
+        assert len(late) > 100
+        assert all(events[place[version]].key == events[place[version + 1]].key for version in late)
+        assert len(place) == len(events)
+        assert 500 < max(place[version] - place[version + 1] for version in late) < 1500
+
+    def test_of_lateness_comes_as_soon_as_asked(self, sound: Catalogue) -> None:
+        faults = Faults(duplicates=0, reordered=0, bad=0, deletes=0, late=1)
+        erp = SimulatedErp(1, "main", sound, faults=faults, late_by=1)
+        assert sequences(islice(erp.changes(), 5)) == [2, 1, 4, 3, 6]
 
     def test_of_deletion_names_only_the_key(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
@@ -263,83 +274,3 @@ class TestAChangeOfStock:
         message = EventWriter("main").write("stock", data, "2026-01-01T00:00:00Z")
         assert refusal(message) is None
         assert key_of("stock", data) == ("1", "1", "M", "")
-
-
-def sales(folder: Path, *rows: str) -> Path:
-    path = folder / "sales.csv.xz"
-    path.write_bytes(lzma.compress("\r\n".join([HEADER, *rows, ""]).encode()))
-    return path
-
-
-def told(path: Path, domain: str) -> list[dict[str, Any]]:
-    return [orjson.loads(m.body)["data"] for m in retail_events(path, shops=1) if m.domain == domain]
-
-
-class TestTheSales:
-    def test_introduce_a_code_once_by_its_first_row(self, tmp_path: Path) -> None:
-        path = sales(
-            tmp_path,
-            "1,T1,TEA CUP ,6.0,2010-12-01 08:26:00,2.5,900.0,Portugal",
-            "2,T1,CUP,1.0,2010-12-01 08:27:00,2.5,900.0,Portugal",
-        )
-        assert told(path, "products") == [{"code": "T1", "name": "TEA CUP", "active": True, "base_unit": "UN"}]
-        assert [customer["document"] for customer in told(path, "customers")] == ["900"]
-
-    def test_tell_each_new_unit_price_of_a_code_once(self, tmp_path: Path) -> None:
-        prices = ("2.50", "2.5", "3", "2.5", "0.0", "-11.5", "", "free")
-        path = sales(tmp_path, *(f"1,T1,CUP,1,2010-12-01 08:26:00,{price},,Portugal" for price in prices))
-        assert [price["price"] for price in told(path, "prices")] == ["2.50", "3"]
-        assert [table["currency"] for table in told(path, "price_tables")] == ["GBP"]
-
-    def test_move_a_running_balance_and_bring_returns_back(self, tmp_path: Path) -> None:
-        rows = [
-            f"C{n},T1,CUP,{quantity},2010-12-01 08:26:00,1,,Portugal" for n, quantity in enumerate(("6.0", "-2", ""))
-        ]
-        assert [balance["on_hand"] for balance in told(sales(tmp_path, *rows), "stock")] == ["-6.0", "-4.0"]
-
-    def test_name_a_product_without_description_by_its_code(self, tmp_path: Path) -> None:
-        path = sales(tmp_path, "1,BANK CHARGES,,1.0,2010-12-01 08:26:00,0.0,,Portugal")
-        assert [product["name"] for product in told(path, "products")] == ["BANK CHARGES"]
-        assert told(path, "customers") == []
-
-    @pytest.mark.parametrize("date", ["12/1/2010 8:26", "2010-12-01 08:26:00", "2010-12-01T08:26"])
-    def test_are_read_with_either_way_of_writing_a_time(self, tmp_path: Path, date: str) -> None:
-        [balance] = told(sales(tmp_path, f"1,T1,CUP,1,{date},1,,Portugal"), "stock")
-        assert balance["as_of"] == "2010-12-01T08:26:00Z"
-
-    def test_skip_rows_that_are_cut_short_or_name_no_code(self, tmp_path: Path) -> None:
-        path = sales(tmp_path, "1,T1,CUP", "", "1, ,CUP,1,2010-12-01 08:26:00,1,,Portugal")
-        assert list(retail_events(path)) == []
-
-    def test_are_all_accepted_however_dirty(self, tmp_path: Path) -> None:
-        rows = [
-            f"{invoice},{code},{text},{quantity},2010-12-01 08:26:00,{price},{customer},Portugal"
-            for invoice, code, text, quantity, price, customer in [
-                ("1", "T1", '"A ""cup"", blue"', "6.0", "2.55", "900.0"),
-                ("C2", "t1", "\u00e9\\", "-6.0", "0.0", ""),
-                ("A3", "POST", "?", "-9360.0", "-11062.06", "901"),
-                ("4", "gift_0001_20", " ", "80995.0", "38970.0", "x"),
-            ]
-        ]
-        messages = list(retail_events(sales(tmp_path, *rows), shops=1))
-        assert [refusal(message) for message in messages if refusal(message)] == []
-        assert not any(parse(message).unknown for message in messages)
-        assert sequences(messages) == list(range(1, len(messages) + 1))
-
-    @pytest.mark.parametrize("spread", ["country", "invoice"])
-    def test_fall_to_a_shop_by_a_stable_hash(self, tmp_path: Path, spread: Spread) -> None:
-        countries = ("Portugal", "Japan", "Norway", "Italy", "Malta")
-        rows = [f"{n},T{n},CUP,1,2010-12-01 08:26:00,1,,{country}" for n, country in enumerate(countries)]
-        placed = {
-            parse(m).key[0]: m.shop
-            for m in retail_events(sales(tmp_path, *rows), spread=spread)
-            if m.domain == "products"
-        }
-        places = countries if spread == "country" else ("0", "1", "2", "3", "4")
-        assert placed == {f"T{n}": f"shop-{crc32(place.encode()) % 4 + 1}" for n, place in enumerate(places)}
-
-    def test_with_another_header_are_refused(self, tmp_path: Path) -> None:
-        path = tmp_path / "other.csv.xz"
-        path.write_bytes(lzma.compress(b"a,b\r\n"))
-        with pytest.raises(ValueError, match="InvoiceNo"):
-            next(retail_events(path))

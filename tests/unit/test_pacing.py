@@ -1,0 +1,73 @@
+"""The simulator's pace: the rate on average, and no flood after a delay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+import pytest
+
+from producers.simulator.catalogue import Catalogue
+from producers.simulator.erp import SimulatedErp
+from producers.simulator.pacing import paced
+from producers.simulator.traffic import erp_traffic
+
+PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}
+
+
+class Time:
+    """A clock that goes on only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def read(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def taken(rate: float, seconds: float, time: Time) -> Iterator[float]:
+    start = time.now
+    for _ in paced(count(), rate, clock=time.read, sleep=time.sleep):
+        if time.now - start > seconds:
+            return
+        yield time.now - start
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 7, 200, 30_000])
+def test_the_rate_is_kept_on_average(rate: float) -> None:
+    assert sum(1 for _ in taken(rate, 10, Time())) == pytest.approx(10 * rate, rel=0.001, abs=1)
+
+
+def test_nothing_waits_for_the_first() -> None:
+    assert next(taken(1, 10, Time())) == 0
+
+
+def test_after_a_delay_no_more_than_a_tenth_of_a_second_is_made_up_for() -> None:
+    time = Time()
+    moments = taken(100, 60, time)
+    list(islice(moments, 5))
+    time.now += 30
+    after = [moment for moment in islice(moments, 100) if moment < 30.05 + 0.002]
+    assert len(after) <= 16
+
+
+def test_the_initial_load_is_not_held_up() -> None:
+    time = Time()
+    erp = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,)))
+    load = len(list(SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))).initial_load()))
+    messages = list(islice(erp_traffic(erp, 1, clock=time.read, sleep=time.sleep), load + 4))
+    assert time.now == 103
+    assert {message.exchange for message in messages} == {"erp.events"}
+    assert {message.routing_key for message in messages} == {"main.products", "main.images", "main.packagings"}
+
+
+def test_a_seed_gives_the_same_messages() -> None:
+    def first(seed: int) -> list[object]:
+        time = Time()
+        erp = SimulatedErp(seed, "main", Catalogue(products=(PRODUCT,)))
+        return list(islice(erp_traffic(erp, 100, clock=time.read, sleep=time.sleep), 200))
+
+    assert first(3) == first(3) != first(4)
