@@ -35,7 +35,7 @@ lock: $(INSTALLED) ## choose the newest allowed versions and write them to requi
 	$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/runtime.txt
 
 clean: ## remove .venv, caches and builds
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf tests/contract/node_modules examples/node/node_modules .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Whatever is installed was named in a lock file with its hash: no build fetches anything on its own.

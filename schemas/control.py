@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
-from schemas.fields import NO_NUL, SHOP_OR_ANY, Message, StopAtFirst, Time
+from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
 from schemas.refusals import validation_refused
 
 __all__ = [
@@ -46,7 +46,7 @@ class ControlMessage(Message):
     model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
-    shop: Annotated[str, StringConstraints(pattern=SHOP_OR_ANY)] = ANY
+    shop: ShopOrAny = ANY
     domains: Annotated[list[DomainScope], StopAtFirst(), Field(min_length=1, max_length=9)] = Field(
         default_factory=_everything
     )

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic_core import CoreSchema
 
-from schemas.fields import Key, Message, Money, StopAtFirst, Text, check_cnpj, check_cpf
+from schemas.fields import (
+    CNPJ_SCHEMA,
+    CPF_SCHEMA,
+    JsonSchema,
+    Key,
+    Message,
+    Money,
+    StopAtFirst,
+    Text,
+    check_cnpj,
+    check_cpf,
+)
 
 __all__ = ["Address", "Customer", "CustomerKey"]
 
@@ -55,6 +67,15 @@ class Customer(CustomerKey):
     def _fits_kind(cls, document: str, info: ValidationInfo) -> str:
         checked = _DOCUMENTS.get(info.data.get("kind", ""))
         return document if checked is None else checked(document)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        return {**handler(core), "allOf": [_document("PF", CPF_SCHEMA), _document("PJ", CNPJ_SCHEMA)]}
+
+
+def _document(kind: str, schema: JsonSchema) -> JsonSchema:
+    named = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+    return {"if": named, "then": {"properties": {"document": schema}}}
 
 
 _DOCUMENTS: dict[str, Callable[[str], str]] = {"PF": check_cpf, "PJ": check_cnpj}

@@ -11,21 +11,35 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, cast
 
-from iso4217 import Currency as Iso4217
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-from stdnum import ean
-from stdnum.br import cnpj, cpf
 
+from schemas.checks import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.reasons import Reason
 
 __all__ = [
+    "CNPJ_SCHEMA",
+    "CPF_SCHEMA",
+    "GTIN_SCHEMA",
+    "HTTP",
+    "NCM",
     "NO_NUL",
+    "ONE_LINE",
     "SHOP_OR_ANY",
     "Column",
     "Currency",
     "Decimals",
     "Gtin",
+    "JsonSchema",
     "Key",
     "KeyQuantity",
     "Message",
@@ -36,6 +50,7 @@ __all__ = [
     "PositiveMoney",
     "PositiveQuantity",
     "Quantity",
+    "ShopOrAny",
     "StopAtFirst",
     "Text",
     "Time",
@@ -44,17 +59,26 @@ __all__ = [
     "check_cnpj",
     "check_cpf",
     "fault",
-    "is_gtin",
 ]
 
+JsonSchema = dict[str, Any]
+# For readers whose `$` also stands before a last line break, as in Python and Perl.
+ONE_LINE: JsonSchema = {"not": {"pattern": r"\n"}}
 NO_NUL = r"^[^\x00]*$"
 SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
+NCM = r"^[0-9]{8}$"
+# Unicode's white space, spelt out: what `\s` means is another list in each language.
+_SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+HTTP = rf"^[Hh][Tt][Tt][Pp][Ss]?://[^{_SPACE}\x00/?#]+[^{_SPACE}\x00]*$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
 _RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-# One day inside what datetime holds, so that no offset can push a time out of it.
-_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-
-_CURRENCIES = frozenset(currency.code for currency in Iso4217)
+# The same for readers that leave `format` alone: the parts in their ranges; how long a month is, stays open.
+_REAL_RFC3339 = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+# In UTC, as it is stored; the last moment of 9999 is what many an ERP writes for "no end".
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 class Column(StrEnum):
@@ -99,13 +123,25 @@ class Decimals:
         plain = core_schema.str_schema(
             pattern=rf"^-?(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
         )
-        exact = core_schema.no_info_plain_validator_function(
-            self.normalise, json_schema_input_schema=core_schema.str_schema()
-        )
+        exact = core_schema.no_info_plain_validator_function(self.normalise)
         either = core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
         if not self.positive:
             return either
         return core_schema.no_info_after_validator_function(_positive, either)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        plain = rf"^-?0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
+        # How far an exponent moves the point is for a format to count.
+        spelt = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
+        above_zero = {"pattern": "^[0.]*[1-9]"} if self.positive else {}
+        size = f"at most {self.whole} integer and {self.places} decimal digits"
+        said = f"A number in a string, {size}{', above zero' if self.positive else ''}."
+        return {"type": "string", "description": said, **above_zero, "anyOf": [{"pattern": plain}, spelt], **ONE_LINE}
+
+    @property
+    def format(self) -> str:
+        """The name that JSON Schema has for these digits."""
+        return f"decimal-{self.whole}-{self.places}"
 
     def normalise(self, value: object) -> str:
         """Plain notation of any spelling that stays inside the digits, or a named refusal."""
@@ -147,6 +183,11 @@ class _Rfc3339:
             custom_error_message="must be an RFC 3339 time with a zone, such as 2026-11-23T07:22:51Z",
         )
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        said = "An RFC 3339 time with a zone."
+        return {"type": "string", "description": said, "format": "date-time", "pattern": _REAL_RFC3339, **ONE_LINE}
+
 
 @dataclass(frozen=True)
 class StopAtFirst:
@@ -169,26 +210,11 @@ def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> Callab
     return validate
 
 
-def is_gtin(value: str) -> bool:
-    """Whether a text is a GTIN (8, 12, 13, 14 digits, GS1 check digit) or `SEM GTIN`."""
-    if value == "SEM GTIN":
-        return True
-    digits = re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", value) is not None
-    return digits and len(set(value)) > 1 and ean.is_valid(value)
-
-
-def _is_cpf(value: str) -> bool:
-    return re.fullmatch(r"[0-9]{11}", value) is not None and len(set(value)) > 1 and cpf.is_valid(value)
-
-
-def _is_cnpj(value: str) -> bool:
-    return re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", value) is not None and len(set(value)) > 1 and cnpj.is_valid(value)
-
-
-def _is_currency(value: str) -> bool:
-    return value in _CURRENCIES
-
-
+ShopOrAny = Annotated[
+    str,
+    StringConstraints(pattern=SHOP_OR_ANY),
+    WithJsonSchema({"type": "string", "pattern": SHOP_OR_ANY, **ONE_LINE}),
+]
 Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
 Key = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
 OptionalKey = Annotated[str, StringConstraints(pattern=NO_NUL, max_length=255), Column.TEXT]
@@ -199,15 +225,37 @@ Money = Annotated[str, Decimals(11, 10), Column.MONEY]
 PositiveMoney = Annotated[str, Decimals(11, 10, positive=True), Column.MONEY]
 Time = Annotated[datetime, _Rfc3339, Column.TIME]
 Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]
-Url = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00/?#]+[^\s\x00]*$"), Column.TEXT]
-Ncm = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}$"), Column.TEXT]
+Url = Annotated[
+    str,
+    StringConstraints(pattern=HTTP),
+    WithJsonSchema({"type": "string", "description": "An http or https address.", "pattern": HTTP, **ONE_LINE}),
+    Column.TEXT,
+]
+Ncm = Annotated[
+    str,
+    StringConstraints(pattern=NCM),
+    WithJsonSchema({"type": "string", "description": "An NCM: 8 digits.", "pattern": NCM, **ONE_LINE}),
+    Column.TEXT,
+]
 
 _check_gtin = _check(
     Reason.GTIN_CHECK_DIGIT, "must be 8, 12, 13 or 14 digits with a right check digit, or SEM GTIN", is_gtin
 )
-_check_currency = _check(Reason.CURRENCY_UNKNOWN, "must be a currency code of ISO 4217, such as BRL", _is_currency)
-check_cpf = _check(Reason.CPF_CHECK_DIGIT, "must be a CPF: 11 digits with right check digits", _is_cpf)
-check_cnpj = _check(Reason.CNPJ_CHECK_DIGIT, "must be a CNPJ: 12 digits or capitals and 2 right check digits", _is_cnpj)
+_check_currency = _check(Reason.CURRENCY_UNKNOWN, "must be a currency code of ISO 4217, such as BRL", is_currency)
+check_cpf = _check(Reason.CPF_CHECK_DIGIT, "must be a CPF: 11 digits with right check digits", is_cpf)
+check_cnpj = _check(Reason.CNPJ_CHECK_DIGIT, "must be a CNPJ: 12 digits or capitals and 2 right check digits", is_cnpj)
 
-Gtin = Annotated[str, AfterValidator(_check_gtin), Column.TEXT]
-Currency = Annotated[str, AfterValidator(_check_currency), Column.TEXT]
+
+def _computed(name: str, pattern: str, description: str) -> JsonSchema:
+    return {"description": description, "format": name, "pattern": pattern, **ONE_LINE}
+
+
+GTIN_SCHEMA = _computed("gtin", "^([0-9]{8}|[0-9]{12,14}|SEM GTIN)$", "A GTIN with its check digit, or SEM GTIN.")
+CPF_SCHEMA = _computed("cpf", "^[0-9]{11}$", "A CPF: 11 digits, the last two computed.")
+CNPJ_SCHEMA = _computed("cnpj", "^[0-9A-Z]{12}[0-9]{2}$", "A CNPJ: 12 digits or capitals, 2 computed digits.")
+_CURRENCY_SCHEMA = _computed("iso4217", "^[A-Z]{3}$", "A currency of ISO 4217.")
+
+Gtin = Annotated[str, AfterValidator(_check_gtin), WithJsonSchema({"type": "string", **GTIN_SCHEMA}), Column.TEXT]
+Currency = Annotated[
+    str, AfterValidator(_check_currency), WithJsonSchema({"type": "string", **_CURRENCY_SCHEMA}), Column.TEXT
+]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema
 
+from schemas.checks import is_gtin
 from schemas.fields import (
+    GTIN_SCHEMA,
+    NO_NUL,
     Gtin,
+    JsonSchema,
     Key,
     Message,
     Ncm,
@@ -18,11 +24,19 @@ from schemas.fields import (
     Text,
     Url,
     fault,
-    is_gtin,
 )
 from schemas.reasons import Reason
 
 __all__ = ["Barcode", "Image", "ImageKey", "Packaging", "PackagingKey", "Product", "ProductKey"]
+
+_GTIN_TYPE = r"^([Gg][Tt][Ii][Nn]|[Ee][Aa][Nn]|[Uu][Pp][Cc])"
+_is_gtin_type = re.compile(_GTIN_TYPE).match
+_TEXT: JsonSchema = {"type": "string", "pattern": NO_NUL}
+
+# pydantic would say nothing of members whose name does not fit the pattern.
+Attributes = Annotated[
+    dict[Text, Text], WithJsonSchema({"type": "object", "propertyNames": _TEXT, "additionalProperties": _TEXT})
+]
 
 
 class ProductKey(Message):
@@ -50,7 +64,7 @@ class Product(ProductKey):
     length_cm: Quantity | None = None
     fractional: bool = False
     variant_of: Text | None = None
-    attributes: dict[Text, Text] | None = None
+    attributes: Attributes | None = None
 
 
 class ImageKey(Message):
@@ -77,9 +91,14 @@ class Barcode(Message):
 
     @model_validator(mode="after")
     def _check_digit(self) -> Self:
-        if self.type is not None and self.type.upper().startswith(("GTIN", "EAN", "UPC")) and not is_gtin(self.value):
+        if self.type is not None and _is_gtin_type(self.type) and not is_gtin(self.value):
             raise fault(Reason.GTIN_CHECK_DIGIT, "a barcode of this type must have 8, 12, 13 or 14 digits, checked")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        named = {"required": ["type"], "properties": {"type": {"type": "string", "pattern": _GTIN_TYPE}}}
+        return {**handler(core), "if": named, "then": {"properties": {"value": GTIN_SCHEMA}}}
 
 
 class PackagingKey(Message):

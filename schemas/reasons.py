@@ -1,20 +1,27 @@
-"""The closed list of reasons why something is refused, one code and one sentence each."""
+"""The closed list of reasons why something is refused: the codes, and how a refusal says one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Reason", "Refusal", "Refused"]
+__all__ = ["REASONS_PAGE", "Reason", "Refusal", "Refused"]
+
+REASONS_PAGE = "docs/contract/reasons.md"
 
 
 class Reason(StrEnum):
-    """A stable code that programs may rely on; the value never changes its meaning."""
+    """A stable code that programs may rely on; the value never changes its meaning.
+
+    What each means, and the way out, is said in `schemas/meanings.py`.
+    """
 
     TOO_LARGE = "too_large"
     COMPRESSED = "compressed"
     CONTENT_TYPE = "content_type"
     CONTENT_ENCODING = "content_encoding"
+    BINARY_ATTRIBUTE = "binary_attribute"
+    BATCH_FORMAT = "batch_format"
     ROUTING_KEY = "routing_key"
     MALFORMED_JSON = "malformed_json"
     DUPLICATE_KEY = "duplicate_key"
@@ -45,8 +52,17 @@ class Reason(StrEnum):
     AVAILABLE_MISMATCH = "available_mismatch"
     UNKNOWN_FIELD = "unknown_field"
     TOO_MANY_FAULTS = "too_many_faults"
+    STALE = "stale"
+    EXPIRED = "expired"
+    UNROUTABLE = "unroutable"
+    UNCONFIRMED = "unconfirmed"
     REFUSED_BY_DATABASE = "refused_by_database"
     DELIVERY_LIMIT = "delivery_limit"
+
+    @property
+    def doc(self) -> str:
+        """Where it is explained: a page of this repository, and the place on it."""
+        return f"{REASONS_PAGE}#{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,15 @@ class Refusal:
     reason: Reason
     pointer: str
     sentence: str
+
+    @property
+    def doc(self) -> str:
+        """Where its reason is explained."""
+        return self.reason.doc
+
+    def as_json(self) -> dict[str, str]:
+        """What programs are shown."""
+        return {"reason": self.reason.value, "pointer": self.pointer, "sentence": self.sentence, "doc": self.doc}
 
     def __str__(self) -> str:
         place = f" at {self.pointer}" if self.pointer else ""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.fields import NO_NUL, SHOP_OR_ANY
+from schemas.fields import HTTP, NCM, NO_NUL, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 
 __all__ = ["json_refused", "validation_refused"]
@@ -34,9 +34,9 @@ _BY_TYPE: dict[str, tuple[Reason, str]] = {
 }
 _BY_PATTERN: dict[str, tuple[Reason, str]] = {
     NO_NUL: (Reason.NUL_CHARACTER, "must not hold the NUL character"),
-    "http": (Reason.URL_FORMAT, "must be an http or https address"),
+    HTTP: (Reason.URL_FORMAT, "must be an http or https address"),
     SHOP_OR_ANY: (Reason.WRONG_VALUE, "must be * or a shop id: a-z, 0-9 and -, at most 63 characters"),
-    "^[0-9]{8}$": (Reason.NCM_FORMAT, "must be 8 digits"),
+    NCM: (Reason.NCM_FORMAT, "must be 8 digits"),
 }
 
 
@@ -72,15 +72,10 @@ def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
     if kind in _OUR_CODES:
         return Reason(kind), fault["msg"]
     if kind == "string_pattern_mismatch":
-        return _broken_pattern(context["pattern"])
+        pattern = context["pattern"]
+        return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
     reason, sentence = _BY_TYPE.get(kind, (Reason.WRONG_VALUE, "has a value that is not allowed here"))
     return reason, sentence.format(**context)
-
-
-def _broken_pattern(pattern: str) -> tuple[Reason, str]:
-    if pattern.startswith("^[Hh]"):
-        return _BY_PATTERN["http"]
-    return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
 
 
 def _pointer(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> str:

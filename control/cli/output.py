@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "fail", "print_json", "print_rows", "warn"]
+__all__ = ["AsJson", "console", "errors", "fail", "local_time", "print_json", "print_rows", "warn"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -31,6 +31,15 @@ def fail(message: str, code: int = 1) -> typer.Exit:
 def warn(message: str) -> None:
     """Prints a line on standard error."""
     errors.print(Text(f"comporta: {message}"), soft_wrap=True)
+
+
+def local_time(moment: datetime, timespec: str) -> str:
+    """A moment in the time zone of this machine, down to `timespec`."""
+    try:
+        return moment.astimezone().isoformat(timespec=timespec)
+    except OverflowError:
+        # The end of the year 9999 is, further east, in a year that Python does not know.
+        return moment.isoformat(timespec=timespec)
 
 
 def print_json(value: Any) -> None:
@@ -53,7 +62,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().isoformat(sep=" ", timespec="seconds")
+        return local_time(value, "seconds").replace("T", " ")
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 

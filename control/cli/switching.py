@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from pytimeparse import parse as parse_duration
 
-from control.cli.output import AsJson, console, fail, print_json
+from control.cli.output import AsJson, console, fail, local_time, print_json
 from control.remote import Remote, remote_for
 from control.settings import load_settings
 from control.texts import say
@@ -111,8 +111,8 @@ def _print(reply: Reply, as_json: bool) -> None:
     if reply.in_flight_orders:
         console.print(say("in_flight", count=reply.in_flight_orders), markup=False)
     for switch in reply.still_off:
-        until = switch.until.astimezone().isoformat(timespec="minutes") if switch.until else say("open_end")
-        since = switch.since.astimezone().isoformat(timespec="seconds")
+        until = local_time(switch.until, "minutes") if switch.until else say("open_end")
+        since = local_time(switch.since, "seconds")
         values = {"shop": switch.shop, "domain": switch.domain, "by": switch.by, "reason": switch.reason}
         console.print("  " + say("still_off", since=since, until=until, **values), markup=False)
 

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from control.cli.output import local_time
 from control.texts import say
 from rules.outcomes import Outcome
 from schemas.control import StatusDocument
@@ -57,6 +58,6 @@ def outcome_table(document: StatusDocument, counts: Counts) -> Table:
 
 
 def _switch_line(switch: Mapping[str, Any]) -> Text:
-    until = switch["until"].astimezone().isoformat(timespec="minutes") if switch["until"] else say("open_end")
-    since = switch["since"].astimezone().isoformat(timespec="seconds")
+    until = local_time(switch["until"], "minutes") if switch["until"] else say("open_end")
+    since = local_time(switch["since"], "seconds")
     return Text("  " + say("still_off", **{**switch, "until": until, "since": since}))

@@ -1,0 +1,72 @@
+"""The samples of `docs/contract/samples`: what must be taken, and what must be refused and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.control import parse_control
+from schemas.events import parse_event
+from schemas.registry import DOMAINS
+
+__all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each", "named"]
+
+CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract"
+_CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One body, as it comes with the routing key of a domain (or as a control message), and what it must lead to."""
+
+    domain: str
+    name: str
+    body: bytes
+    reason: str = ""
+    pointer: str = ""
+
+    def parse(self) -> object:
+        """What the program makes of it; raises `Refused`."""
+        return parse_control(self.body) if self.domain == _CONTROL else parse_event(self.domain, "main", self.body)
+
+    @property
+    def schemas(self) -> list[str]:
+        """The schemas of which one must take it, or none if it is refused."""
+        if self.domain == _CONTROL:
+            return ["comporta.control.message"]
+        return [f"erp.{DOMAINS[self.domain].entity}.{action}.v1" for action in ("changed", "deleted")]
+
+
+def each(samples: list[Sample]) -> pytest.MarkDecorator:
+    """Runs a test once with every sample."""
+    ids = [f"{sample.domain}: {sample.name}" for sample in samples]
+    return pytest.mark.parametrize("sample", samples, ids=ids)
+
+
+def _lines(kind: str) -> list[tuple[str, str]]:
+    files = [CONTRACT / "samples" / kind / f"{name}.jsonl" for name in (*DOMAINS, _CONTROL)]
+    return [(path.stem, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _valid(domain: str, line: str) -> Sample:
+    event = json.loads(line)
+    return Sample(domain, event.get("id") or event["reason"][:30], line.encode())
+
+
+def _invalid(domain: str, line: str) -> Sample:
+    said: dict[str, Any] = json.loads(line)
+    body = said["body"] if "body" in said else json.dumps(said["event"], ensure_ascii=False)
+    return Sample(domain, said["sample"], body.encode(), said["reason"], said["pointer"])
+
+
+VALID = [_valid(*line) for line in _lines("valid")]
+INVALID = [_invalid(*line) for line in _lines("invalid")]
+
+
+def named(domain: str, name: str) -> Sample:
+    """One valid sample."""
+    return next(sample for sample in VALID if (sample.domain, sample.name) == (domain, name))

@@ -1,0 +1,73 @@
+"""Other people's programs read the contract: AsyncAPI's own parser, and a validator in JavaScript."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from schemas.asyncapi import asyncapi_document
+from schemas.registry import DOMAINS
+from schemas.topology import EXCHANGES, QUEUES
+from tests.contract.conftest import Node
+from tests.contract.gallery import INVALID, VALID
+from tests.contract.test_gallery import BEYOND_A_SCHEMA, INTEGER_WITH_A_POINT, NO_JSON_VALUE
+from tests.contract.validators import SCHEMAS
+
+DOCUMENT = asyncapi_document()
+CHANNELS: dict[str, Any] = DOCUMENT["channels"]
+# What takes a computation; this validator leaves formats alone.
+COMPUTED = {
+    "gtin_check_digit", "cpf_check_digit", "cnpj_check_digit", "currency_unknown", "time_format", "number_range",
+}  # fmt: skip
+
+
+def test_the_parser_of_asyncapi_finds_nothing_wrong(node: Node) -> None:
+    found = node("asyncapi.mjs", DOCUMENT)
+    assert [said for said in found["said"] if said["severity"] < 2] == []
+    assert (found["version"], set(found["channels"])) == ("3.0.0", set(CHANNELS))
+
+
+def test_the_parser_of_asyncapi_finds_a_channel_that_is_not_there(node: Node) -> None:
+    broken = {**DOCUMENT, "channels": {**CHANNELS}}
+    del broken["channels"]["status"]
+    assert [said for said in node("asyncapi.mjs", broken)["said"] if said["severity"] == 0]
+
+
+def amqp(channel: dict[str, Any]) -> dict[str, Any]:
+    return dict(channel.get("bindings", {}).get("amqp", {}))
+
+
+def test_every_exchange_is_described_as_it_is_declared() -> None:
+    exchanges = [amqp(channel)["exchange"] for channel in CHANNELS.values() if "exchange" in amqp(channel)]
+    assert {each["name"]: each["type"] for each in exchanges} == EXCHANGES
+    assert all(each["durable"] and not each["autoDelete"] for each in exchanges)
+
+
+def test_every_queue_is_described_as_it_is_declared() -> None:
+    described = {channel["address"]: channel for channel in CHANNELS.values() if "queue" in amqp(channel)}
+    assert described.keys() == QUEUES.keys()
+    for name, queue in QUEUES.items():
+        channel = described[name]
+        assert amqp(channel)["queue"] == {"name": name, "durable": True, "exclusive": False, "autoDelete": False}
+        assert channel["x-arguments"] == queue.arguments
+        assert channel["x-bindings"] == [{"exchange": queue.exchange, "routingKey": key} for key in queue.routing_keys]
+
+
+def test_both_events_of_a_domain_go_to_its_queue_under_its_routing_key() -> None:
+    for name, domain in DOMAINS.items():
+        both = {f"erp.{domain.entity}.{action}.v1" for action in ("changed", "deleted")}
+        published, queued = CHANNELS[f"events.{name}"], CHANNELS[f"queue.comporta.{name}"]
+        assert published["address"] == f"{{shop}}.{name}"
+        assert published["messages"].keys() == queued["messages"].keys() == both
+
+
+def test_a_validator_in_javascript_agrees_on_every_sample(node: Node) -> None:
+    samples = [sample for sample in (*VALID, *INVALID) if sample.reason not in NO_JSON_VALUE]
+    pairs = [(sample, name) for sample in samples for name in sample.schemas]
+    asked = [{"schema": name, "instance": json.loads(sample.body)} for sample, name in pairs]
+    answers = node("schemas.mjs", {"schemas": SCHEMAS, "samples": asked})
+    taken = {id(sample) for (sample, _), answer in zip(pairs, answers, strict=True) if answer}
+    assert [sample.name for sample in samples if not sample.reason and id(sample) not in taken] == []
+    wrong = [sample for sample in samples if sample.reason and id(sample) in taken]
+    unsaid = {*BEYOND_A_SCHEMA, *COMPUTED}
+    assert [sample.name for sample in wrong if sample.reason not in unsaid] == [INTEGER_WITH_A_POINT]

@@ -1,0 +1,92 @@
+"""What lies under `docs/contract` is what the program would write now, and `comporta schema` writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from control.cli.main import app
+from schemas.asyncapi import asyncapi_document
+from schemas.contract import contract_files
+from schemas.json_schema import event_schemas
+from schemas.meanings import meanings
+from schemas.reasons import REASONS_PAGE, Reason, Refusal
+from schemas.registry import DOMAINS
+from tests.contract.gallery import CONTRACT
+from tests.e2e.programs import running_programs
+
+runner = CliRunner()
+FILES = contract_files()
+COMMAND = "comporta schema --out docs/contract"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_generated_file_is_up_to_date(name: str) -> None:
+    path = CONTRACT / name
+    assert path.exists(), f"{name} is missing: run `{COMMAND}`"
+    assert path.read_text(encoding="utf-8") == FILES[name], f"{name} is out of date: run `{COMMAND}`"
+
+
+def test_no_schema_lies_about_that_nothing_writes() -> None:
+    there = {path.relative_to(CONTRACT).as_posix() for path in (CONTRACT / "schemas").iterdir()}
+    assert there == {name for name in FILES if name.startswith("schemas/")}, "delete what is left over"
+
+
+def test_no_file_names_a_host() -> None:
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    for name, text in FILES.items():
+        assert re.findall(r"https?://[a-z]", text.replace(dialect, "")) == [], name
+
+
+def test_every_reason_has_one_meaning_and_a_place_on_the_page() -> None:
+    assert sorted(meaning.reason for meaning in meanings()) == sorted(Reason)
+    headings = re.findall(r"^### (\w+)$", (CONTRACT / "reasons.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [f"{REASONS_PAGE}#{heading}" for heading in headings] == [meaning.reason.doc for meaning in meanings()]
+    assert (CONTRACT.parents[1] / REASONS_PAGE).exists()
+
+
+def test_a_refusal_tells_programs_where_its_reason_is_explained() -> None:
+    refusal = Refusal(Reason.GTIN_CHECK_DIGIT, "/data/gtin", "must be right")
+    assert refusal.as_json() == {
+        "reason": "gtin_check_digit",
+        "pointer": "/data/gtin",
+        "sentence": "must be right",
+        "doc": "docs/contract/reasons.md#gtin_check_digit",
+    }
+
+
+class TestTheCommand:
+    @pytest.mark.parametrize(
+        ("arguments", "document"),
+        [
+            ((), event_schemas()),
+            (("--domain", "stock"), event_schemas(DOMAINS["stock"])),
+            (("--asyncapi",), asyncapi_document()),
+        ],
+    )
+    def test_prints_one_document(self, arguments: tuple[str, ...], document: object) -> None:
+        assert json.loads(runner.invoke(app, ["schema", *arguments]).stdout) == document
+
+    def test_writes_everything_as_files(self, tmp_path: Path) -> None:
+        with running_programs(tmp_path) as programs:
+            assert programs.run("schema", "--out", "made/here").code == 0
+        made = tmp_path / "made" / "here"
+        assert {name: (made / name).read_text(encoding="utf-8") for name in FILES} == FILES
+
+    @pytest.mark.parametrize(
+        "arguments", [("--domain", "stocks"), ("--domain", "orders"), ("--asyncapi", "--domain", "stock")]
+    )
+    def test_refuses_what_it_does_not_know(self, arguments: tuple[str, ...]) -> None:
+        done = runner.invoke(app, ["schema", *arguments])
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith("comporta: ")
+
+    def test_says_when_it_cannot_write(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        done = runner.invoke(app, ["schema", "--out", str(tmp_path / "file" / "inside")])
+        assert done.exit_code == 1
+        assert "can't write" in done.stderr

@@ -1,0 +1,138 @@
+"""The program and the JSON Schemas agree on every sample of the gallery, and on what Hypothesis makes of them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from schemas.meanings import GROUPS
+from schemas.reasons import Reason, Refused
+from tests.contract.gallery import CONTRACT, INVALID, VALID, Sample, each
+from tests.contract.validators import FORMATS, SCHEMAS, accepts
+
+# What no schema can say; named in docs/contract/README.md too.
+NO_JSON_VALUE = {Reason.MALFORMED_JSON}
+BEYOND_A_SCHEMA = {Reason.DUPLICATE_KEY, Reason.WINDOW_EMPTY, Reason.AVAILABLE_MISMATCH}
+INTEGER_WITH_A_POINT = "position = 1.0"
+
+
+def taken(sample: Sample) -> bool:
+    document = json.loads(sample.body)
+    return any(accepts(name, document) for name in sample.schemas)
+
+
+@each(VALID)
+def test_a_valid_sample_is_taken_by_the_program_and_by_one_schema(sample: Sample) -> None:
+    sample.parse()
+    document = json.loads(sample.body)
+    assert [name for name in sample.schemas if accepts(name, document)] == [document.get("type") or sample.schemas[0]]
+
+
+@each(INVALID)
+def test_an_invalid_sample_is_refused_for_its_reason_and_by_the_schemas(sample: Sample) -> None:
+    with pytest.raises(Refused) as refused:
+        sample.parse()
+    refusal = refused.value.refusal
+    assert (refusal.reason, refusal.pointer) == (sample.reason, sample.pointer)
+    assert len(refusal.sentence) < 200
+    if refusal.reason not in NO_JSON_VALUE:
+        assert taken(sample) is (refusal.reason in BEYOND_A_SCHEMA or sample.name == INTEGER_WITH_A_POINT)
+
+
+def test_every_reason_that_a_body_can_cause_has_a_sample() -> None:
+    groups = ("JSON", "The event", "Values")
+    body = {meaning.reason for group in groups for meaning in GROUPS[group]} | {Reason.UNKNOWN_FIELD}
+    assert {sample.reason for sample in INVALID} == body
+
+
+def test_every_schema_has_valid_samples_and_invalid_ones() -> None:
+    inputs = {name for name in SCHEMAS if name.startswith("erp.")} | {"comporta.control.message"}
+    for samples in (VALID, INVALID):
+        assert {type_of(sample) for sample in samples} >= inputs
+
+
+def type_of(sample: Sample) -> str:
+    try:
+        document = json.loads(sample.body)
+    except ValueError:
+        return ""
+    return str(document.get("type", sample.schemas[0])) if isinstance(document, dict) else ""
+
+
+@pytest.mark.parametrize("samples", [VALID, INVALID], ids=["valid", "invalid"])
+def test_every_sample_has_a_name_of_its_own(samples: list[Sample]) -> None:
+    names = [(sample.domain, sample.name) for sample in samples]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one_of_2020_12_and_uses_known_formats(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    assert set(formats(SCHEMAS[name])) <= FORMATS.keys()
+
+
+def formats(part: Any) -> Iterator[str]:
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if key == "format":
+            yield value
+        yield from formats(value)
+
+
+@pytest.mark.parametrize("said", [*FORMATS, *(reason.value for reason in BEYOND_A_SCHEMA), "1.0"])
+def test_the_page_names_the_formats_and_what_no_schema_can_say(said: str) -> None:
+    assert f"`{said}`" in (CONTRACT / "README.md").read_text(encoding="utf-8")
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.text(max_size=8)
+    | st.text("0123456789.-+eE\n", max_size=12)
+    | st.from_regex(r"\A-?[0-9]{1,13}(\.[0-9]{1,11})?([eE][+-]?[0-9]{1,2})?\Z")
+    | st.datetimes().map(lambda moment: moment.isoformat() + "Z")
+    | st.sampled_from(
+        ["PF", "PJ", "foreign", "SEM GTIN", "EAN", "52998224725", "12ABC34501DE35", "http://x", "x" * 256]
+    )
+)
+anything = leaves | st.lists(leaves, max_size=2) | st.dictionaries(st.text(max_size=3), leaves, max_size=2)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_the_program_and_the_schemas_agree_on_whatever_is_put_into_a_valid_sample(data: st.DataObject) -> None:
+    sample = data.draw(st.sampled_from(VALID))
+    document = json.loads(sample.body)
+    for _ in range(data.draw(st.integers(1, 2))):
+        document = put(document, data.draw(st.sampled_from(places(document))), data.draw(anything))
+    changed = Sample(sample.domain, sample.name, json.dumps(document).encode())
+    assert taken(changed) is agreed(changed)
+
+
+def agreed(sample: Sample) -> bool:
+    try:
+        sample.parse()
+    except Refused as refused:
+        return refused.refusal.reason in BEYOND_A_SCHEMA
+    return True
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for name, each in inner for place in ((*path, name), *places(each, (*path, name)))]
+
+
+def put(document: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    document = copy.deepcopy(document)
+    holder: Any = document
+    for name in path[:-1]:
+        holder = holder[name]
+    holder[path[-1]] = value
+    return document

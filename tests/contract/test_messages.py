@@ -1,0 +1,81 @@
+"""What Comporta says itself fits the schemas that it publishes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schemas.control import Announcement, Reply, StatusDocument, StillOff, SwitchState, WorkerState
+from schemas.fields import Message
+from schemas.json_schema import RESYNC_TYPE
+from tests.contract.validators import accepts
+
+NOW = datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
+OFF = StillOff(shop="*", domain="stock", reason="count", by="ana", since=NOW, until=None)
+REPLY: dict[str, Any] = {
+    "result": "off",
+    "epoch": 17,
+    "effective_at": NOW,
+    "in_flight_orders": 1,
+    "still_off": [OFF],
+    "error": None,
+}
+ASKED: dict[str, Any] = {"action": "pause", "shop": "*", "domains": ["stock"], "reason": "count", "by": "ana"}
+STATUS = StatusDocument(
+    epoch=17,
+    switches=[
+        SwitchState(shop="*", domain="stock", off=True, reason="count", by="ana", since=NOW, until=None),
+    ],
+    effective={"main": {"stock": "off"}},
+    workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
+    orders={"main": {"waiting": 1}},
+    in_flight_orders=0,
+    missed={"main": {"stock": 3}},
+    quarantined={"stock": 1},
+    last_minute={"stock": {"applied": 5}},
+)
+SAID: dict[str, Message] = {
+    "comporta.control.reply": Reply(**REPLY),
+    "comporta.status.announcement": Announcement(**REPLY, **ASKED, until=NOW),
+    "comporta.status.document": STATUS,
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_fits_its_schema(name: str) -> None:
+    assert accepts(name, json.loads(SAID[name].model_dump_json()))
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_every_member_of_what_is_said_is_promised(name: str) -> None:
+    said = json.loads(SAID[name].model_dump_json())
+    assert [field for field in said if accepts(name, {key: said[key] for key in said if key != field})] == []
+
+
+def resync(**data: Any) -> dict[str, Any]:
+    envelope = {"specversion": "1.0", "id": "r1", "source": "/comporta", "type": RESYNC_TYPE}
+    return {**envelope, "data": {"shop": "main", "domain": "stock", **data}}
+
+
+KEY = {"product_code": "P1", "branch": "1", "warehouse": "W"}
+
+
+@pytest.mark.parametrize(
+    ("data", "fits"),
+    [
+        ({"keys": [KEY]}, True),
+        ({"keys": [KEY] * 500}, True),
+        ({"keys": [{**KEY, "lot": "L7"}]}, True),
+        ({"domain": "products", "keys": [{"code": "P1"}]}, True),
+        ({"keys": []}, False),
+        ({"keys": [KEY] * 501}, False),
+        ({"keys": [{"code": "P1"}]}, False),
+        ({"domain": "orders", "keys": [KEY]}, False),
+        ({}, False),
+    ],
+)
+def test_a_resync_request_names_keys_of_its_domain(data: dict[str, Any], fits: bool) -> None:
+    assert accepts(RESYNC_TYPE, resync(**data)) is fits

@@ -1,0 +1,65 @@
+"""The generated schemas, with the formats that take a computation asserted by the program's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from schemas.checks import is_cnpj, is_cpf, is_currency, is_gtin
+from schemas.fields import Decimals, Time
+from schemas.json_schema import event_schemas, message_schemas
+
+__all__ = ["FORMATS", "SCHEMAS", "accepts"]
+
+_time: TypeAdapter[Any] = TypeAdapter(Time)
+
+
+def _is_time(value: str) -> bool:
+    try:
+        _time.validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _fits(digits: Decimals) -> Callable[[str], bool]:
+    def fits(value: str) -> bool:
+        try:
+            digits.normalise(value)
+        except PydanticCustomError:
+            return False
+        return True
+
+    return fits
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "cnpj": is_cnpj,
+    "cpf": is_cpf,
+    "date-time": _is_time,
+    "decimal-11-10": _fits(Decimals(11, 10)),
+    "decimal-11-4": _fits(Decimals(11, 4)),
+    "gtin": is_gtin,
+    "iso4217": is_currency,
+}
+
+
+def _checker() -> FormatChecker:
+    checker = FormatChecker(formats=())
+    for name, predicate in FORMATS.items():
+        # A format says nothing of what is no string.
+        checker.checks(name)(lambda value, is_right=predicate: not isinstance(value, str) or is_right(value))
+    return checker
+
+
+SCHEMAS = {**event_schemas(), **message_schemas()}
+_VALIDATORS = {name: Draft202012Validator(schema, format_checker=_checker()) for name, schema in SCHEMAS.items()}
+
+
+def accepts(name: str, instance: object) -> bool:
+    """Whether a schema takes a value."""
+    return bool(_VALIDATORS[name].is_valid(instance))
