@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.control import ANY, Command, Result, StillOff
+from schemas.reasons import Reason
 from schemas.registry import DOMAIN_NAMES
 
 __all__ = ["Decision", "Scope", "Switch", "Switches", "decide", "effective", "expire"]
@@ -140,7 +141,7 @@ def _expired(command: Command, switches: Switches) -> str | None:
     until = command.message.until
     if until is None or until > switches.now:
         return None
-    return f"expired: until ({until.isoformat()}) is not in the future; it is {switches.now.isoformat()} now"
+    return f"{Reason.EXPIRED}: until ({until.isoformat()}) is not in the future; it is {switches.now.isoformat()} now"
 
 
 def _stale(command: Command, switches: Switches) -> str | None:
@@ -148,8 +149,8 @@ def _stale(command: Command, switches: Switches) -> str | None:
         last = switches.by_scope.get(scope)
         if last is not None and command.issued_at is not None and command.issued_at < last.changed_at:
             return (
-                f"stale: issued at {command.issued_at.isoformat()}, before the last change of shop {scope[0]}, "
-                f"domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it anew"
+                f"{Reason.STALE}: issued at {command.issued_at.isoformat()}, before the last change of shop "
+                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it anew"
             )
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
 import jiter
@@ -97,6 +97,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[either, Field(discriminator="type")])
 
 
+@lru_cache(maxsize=256)
 def domain_of_type(kind: str) -> Domain:
     """The domain that an event type belongs to; `Refused` if it is none of ours."""
     match = _TYPE.fullmatch(kind)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Select, func, select
 
 from rules.switches import Switches, effective
 from schemas.control import StatusDocument, SwitchState, WorkerState
+from schemas.reasons import Reason
 from storage.errors import translated
 from storage.switchboard import in_flight_orders
 from storage.switches import read_switches
@@ -58,12 +59,12 @@ class Views:
         """The refused messages, newest first, without their bodies."""
         columns = [column for column in quarantine.columns if column.name not in {"body", "headers", "digest"}]
         query = select(*columns, func.length(quarantine.c.body).label("size")).order_by(quarantine.c.id.desc())
-        return self._rows(_only(query, quarantine, shop, domain).limit(limit))
+        return [_explained(row) for row in self._rows(_only(query, quarantine, shop, domain).limit(limit))]
 
     def quarantined_message(self, identity: str) -> dict[str, Any] | None:
         """One refused message, whole; None if there is none of this id."""
         rows = self._rows(select(quarantine).where(quarantine.c.id == identity))
-        return rows[0] if rows else None
+        return _explained(rows[0]) if rows else None
 
     def totals(self) -> dict[str, dict[str, int]]:
         """How many deliveries came to each outcome, by domain, since the ledger began."""
@@ -78,6 +79,10 @@ class Views:
     def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
         with translated(), self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _explained(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "doc": Reason(row["reason"]).doc}
 
 
 def _only(query: Select[Any], table: Any, shop: str | None, domain: str | None) -> Select[Any]:

@@ -17,12 +17,16 @@ fi
 if [ -z "${COMPORTA_TEST_DATABASE_URL:-}" ] && ! has /usr/lib/postgresql/*/bin/initdb initdb; then
     missing="$missing postgresql"
 fi
+# What runs the examples of languages that an ERP may be written in.
+if ! has node; then missing="$missing nodejs"; fi
+if ! has npm; then missing="$missing npm"; fi
+if ! has curl; then missing="$missing curl"; fi
 if [ -z "$missing" ]; then exit 0; fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     cat >&2 <<'EOF'
-RabbitMQ or PostgreSQL is not installed, and only root on Debian or Ubuntu can have them installed from here.
-Install rabbitmq-server and postgresql, or start them and name them:
+RabbitMQ, PostgreSQL, Node.js or curl is not installed, and only root on Debian or Ubuntu can have them installed
+from here. Install nodejs, npm and curl; install rabbitmq-server and postgresql, or start them and name them:
   docker compose up --detach --wait rabbitmq postgres
   export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
   export COMPORTA_TEST_DATABASE_URL=postgresql://comporta:comporta@127.0.0.1:5432/comporta
