@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 import pika
 import structlog
-from pika.exceptions import AMQPConnectionError, ShortStringTooLong, UnsupportedAMQPFieldException
+from pika.exceptions import ShortStringTooLong, UnsupportedAMQPFieldException
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -27,6 +26,7 @@ from broker.link import masked
 from producers.corked import CorkedConnection
 from producers.flight import Flight
 from producers.outgoing import Fate, Outgoing
+from producers.speaking import parameters_of, properties_of, what_went_wrong
 
 __all__ = ["ConfirmingLine"]
 
@@ -37,10 +37,7 @@ _TICK_SECONDS = 0.2
 _LONGEST_SILENCE = 10.0
 _FAREWELL_SECONDS = 2.0
 _LONGEST_WAIT = 5.0
-_CONNECT_SECONDS = 5
-_HEARTBEAT = 30
 _AT_ONCE = 500
-_PERSISTENT = 2
 
 
 class _Lost(Exception):
@@ -54,7 +51,7 @@ class ConfirmingLine:
         self._url = url
         self._deadline = deadline
         self._silence = min(_LONGEST_SILENCE, deadline / 3)
-        self._parameters = _parameters(url, name)
+        self._parameters = parameters_of(url, name)
         self._outbox: deque[Flight] = deque()
         self._unsettled: dict[int, Flight] = {}
         self._returned: dict[tuple[str, str, str], str] = {}
@@ -182,7 +179,7 @@ class ConfirmingLine:
         message = flight.message
         try:
             self._channel.basic_publish(
-                message.exchange, message.routing_key, message.body, _properties(message), mandatory=True
+                message.exchange, message.routing_key, message.body, properties_of(message), mandatory=True
             )
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
             # Nothing of it was written yet; the others on their way have nothing to do with it.
@@ -228,13 +225,13 @@ class ConfirmingLine:
     def _on_channel_closed(self, _channel: Any, reason: Exception) -> None:
         self._channel = None
         if self._connection is not None and self._connection.is_open and not self._closing.is_set():
-            self._why = _said(reason)
+            self._why = what_went_wrong(reason)
             self._connection.close()
 
     def _on_closed(self, connection: CorkedConnection, reason: Any) -> None:
         self._channel = None
         # Where we ended the connection ourselves, the reason is why we did.
-        self._state = f"connecting: {self._why or _said(reason)}"
+        self._state = f"connecting: {self._why or what_went_wrong(reason)}"
         connection.ioloop.stop()
 
     def _tick_on(self) -> None:
@@ -285,23 +282,6 @@ class ConfirmingLine:
         log.warning("publisher waits", broker=masked(self._url), state=self._state, next_try_seconds=wait)
 
 
-def _parameters(url: str, name: str) -> pika.URLParameters:
-    parameters = pika.URLParameters(url)
-    parameters.heartbeat = _HEARTBEAT
-    parameters.socket_timeout = parameters.stack_timeout = _CONNECT_SECONDS
-    parameters.client_properties = {"connection_name": f"comporta {name} {os.getpid()}"}
-    return parameters
-
-
-def _properties(message: Outgoing) -> pika.BasicProperties:
-    return pika.BasicProperties(
-        content_type=message.content_type,
-        headers=dict(message.headers) if message.headers else None,
-        delivery_mode=_PERSISTENT,
-        message_id=message.message_id,
-    )
-
-
 def _identity(message: Outgoing) -> tuple[str, str, str]:
     return message.exchange, message.routing_key, message.message_id
 
@@ -309,20 +289,3 @@ def _identity(message: Outgoing) -> tuple[str, str, str]:
 def _up_to(unsettled: dict[int, Flight], tag: int) -> list[int]:
     # Tags are handed out in order, and a dict keeps it.
     return list(takewhile(lambda each: each <= tag, unsettled))
-
-
-def _said(reason: Any) -> str:
-    """What went wrong in the end: pika wraps it up to four times."""
-    while inner := _inside(reason):
-        reason = inner
-    code, text = getattr(reason, "reply_code", None), getattr(reason, "reply_text", None)
-    if code is None:
-        text = getattr(reason, "strerror", None) or str(reason)
-    return f"{code or type(reason).__name__} {text}"[:200].strip()
-
-
-def _inside(reason: Any) -> Any:
-    wrapped = getattr(reason, "exceptions", None) or [getattr(reason, "exception", None)]
-    if wrapped[-1] is None and isinstance(reason, AMQPConnectionError) and reason.args:
-        wrapped = reason.args
-    return wrapped[-1] if isinstance(wrapped[-1], Exception) else None
