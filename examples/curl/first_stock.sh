@@ -1,0 +1,45 @@
+#!/bin/sh
+# Publishes a first stock event to Comporta over HTTP. It needs curl alone.
+#
+#   sh first_stock.sh [URL [SEQUENCE [ON_HAND]]]
+#
+# URL is where `comporta run` or `comporta admin` listens, or else the environment's COMPORTA_URL.
+# Exit code 0: confirmed; 1: not confirmed, the reason is on standard error.
+set -eu
+
+url=${1:-${COMPORTA_URL:-http://127.0.0.1:8080}}
+sequence=${2:-1}
+on_hand=${3:-12.000}
+shop=main
+# The same change has the same id, however often it is sent.
+id="stock-$sequence"
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+
+# Comporta answers 202 once the broker has confirmed. Without an answer, or with 503, curl tries again, which is safe:
+# it is the same event, with the same id and sequence.
+if answer=$(
+    curl --silent --show-error --fail-with-body --max-time 30 --retry 4 --retry-connrefused \
+        --header 'Content-Type: application/cloudevents+json' --data-binary @- "$url/events?shop=$shop" <<EOF
+{
+  "specversion": "1.0",
+  "id": "$id",
+  "source": "/erp/example/1",
+  "type": "erp.stock.changed.v1",
+  "time": "$now",
+  "sequence": "$sequence",
+  "data": {
+    "product_code": "7891000",
+    "branch": "1",
+    "warehouse": "MAIN",
+    "on_hand": "$on_hand",
+    "unit": "UN",
+    "as_of": "$now"
+  }
+}
+EOF
+); then
+    echo "confirmed: $id for $shop.stock, sequence $sequence"
+else
+    echo "NOT confirmed: $id: ${answer:-no answer}" >&2
+    exit 1
+fi

@@ -1,0 +1,61 @@
+"""What the examples run on: a Comporta for all of them, and their dependencies."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.comporta import Comporta, running_comporta
+from tests.examples.languages import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
+from tests.services.rabbitmq import Broker
+
+
+@pytest.fixture(scope="session")
+def comporta(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comporta]:
+    """A running Comporta."""
+    with running_comporta(tmp_path_factory.mktemp("comporta"), rabbitmq.new_vhost()) as comporta:
+        yield comporta
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> None:
+    """The Node example's dependencies, as its lock file has them."""
+    folder = FOLDER / "node"
+    installed, locked = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
+        return
+    npm = shutil.which("npm")
+    assert npm is not None, "npm is not installed: run `make services`"
+    done = subprocess.run([npm, "ci"], cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, f"npm ci failed in examples/node:\n{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def java_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Java example, compiled against the client that is installed."""
+    folder = tmp_path_factory.mktemp("java")
+    done = call(into(folder, COMPILE_JAVA))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest) -> Example:
+    """An example that is ready to run; one of those that must run fails here if its language is missing."""
+    example: Example = request.param
+    assert not example.missing, f"{', '.join(example.missing)} not installed: run `make services`"
+    if example == NODE:
+        request.getfixturevalue("node_modules")
+    return example.into(request.getfixturevalue("java_classes")) if example == JAVA else example
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the examples that nothing on this machine could run or check."""
+    for did, examples in (("run", ALL), ("checked by its own compiler", CHECKS)):
+        for name, needs in missing(*examples).items():
+            terminalreporter.write_line(f"the {name} example was not {did}: {', '.join(needs)} not found here")
+    terminalreporter.write_line("the csharp example was parsed, not compiled")

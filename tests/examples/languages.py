@@ -1,0 +1,108 @@
+"""The examples, one a language: what runs each, what checks its syntax, and what is missing here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+__all__ = [
+    "ALL",
+    "CHECKS",
+    "COMPILE_JAVA",
+    "CURL",
+    "FOLDER",
+    "JAVA",
+    "NODE",
+    "PHP",
+    "PYTHON",
+    "Example",
+    "call",
+    "found",
+    "into",
+    "missing",
+]
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+# Where Debian's librabbitmq-client-java and php-amqplib put them.
+_JARS = tuple(Path("/usr/share/java") / f"{name}.jar" for name in ("amqp-client", "slf4j-api", "slf4j-nop"))
+_PHP_LIBRARY = Path("/usr/share/php/PhpAmqpLib/autoload.php")
+_CLASSPATH = ":".join(str(jar) for jar in _JARS)
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example, the command that runs it, and the programs and files that this needs.
+
+    `OUTPUT` in the command stands for a folder that the caller has for it.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    needs: tuple[str | Path, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and this machine does not have."""
+        return [str(need) for need in self.needs if shutil.which(str(need)) is None and not Path(need).is_file()]
+
+    def into(self, folder: Path) -> Example:
+        """The same with a folder for `OUTPUT`."""
+        return replace(self, command=into(folder, self.command))
+
+
+def _at(path: str) -> str:
+    return str(FOLDER / path)
+
+
+PYTHON = Example("python", (sys.executable, _at("python/first_stock.py")))
+NODE = Example("node", ("node", _at("node/first_stock.js")), ("node", "npm"))
+CURL = Example("curl", ("sh", _at("curl/first_stock.sh")), ("curl",))
+# Compiled once; the options make a short life quicker.
+COMPILE_JAVA = ("javac", "-Xlint:all", "-Werror", "-cp", _CLASSPATH, "-d", "OUTPUT", _at("java/FirstStock.java"))
+_JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{_CLASSPATH}:OUTPUT", "FirstStock")
+JAVA = Example("java", _JAVA, ("java", "javac", *_JARS))
+PHP = Example("php", ("php", _at("php/first_stock.php")), ("php", _PHP_LIBRARY))
+ALL = (PYTHON, NODE, CURL, JAVA, PHP)
+
+# Checks of the syntax alone, which need no library. javac is told to stop once it has parsed the file.
+_PARSE = ("-XDshould-stop.ifNoError=PARSE", "-proc:none", "-d", "OUTPUT")
+CHECKS = (
+    Example("java", ("javac", *_PARSE, _at("java/FirstStock.java")), ("javac",)),
+    Example("php", ("php", "-l", _at("php/first_stock.php")), ("php",)),
+    Example("node", ("node", "--check", _at("node/first_stock.js")), ("node",)),
+    Example("curl", ("sh", "-n", _at("curl/first_stock.sh")), ("sh",)),
+)
+
+
+def into(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+    """A command with a folder for `OUTPUT`."""
+    return tuple(part.replace("OUTPUT", str(folder)) for part in command)
+
+
+def found(*examples: Example) -> list[Example]:
+    """Those that this machine has everything for."""
+    return [example for example in examples if not example.missing]
+
+
+def missing(*examples: Example) -> dict[str, list[str]]:
+    """The names of the others, with what they lack."""
+    return {example.name: example.missing for example in examples if example.missing}
+
+
+def call(command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, with this environment alone beside the PATH."""
+    kept = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        command,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
