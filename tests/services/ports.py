@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
@@ -10,7 +11,11 @@ __all__ = ["HOST", "accepts", "free_port"]
 HOST = "127.0.0.1"
 # Below the range that outgoing connections take theirs from (32768 on Linux): a client that keeps trying a port
 # of that range while its server is down may in the end be connected with itself.
-_PORTS = range(20_000, 32_000)
+_FIRST, _END = 20_000, 32_000
+# Tests may run in several processes at once: each has ports of its own.
+_PROCESSES = 16
+_MINE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES
+_PORTS = range(_FIRST + _MINE, _END, _PROCESSES)
 _given: set[int] = set()
 
 
@@ -20,7 +25,7 @@ def free_port() -> int:
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
-    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+    raise OSError(f"no free port between {_FIRST} and {_END}")
 
 
 def accepts(port: int) -> bool:
