@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from consumers.decode import reject
 from consumers.delivery import Delivery
 from rules.outcomes import Rejected
-from schemas.events import ChangeEvent
 from schemas.reasons import Reason, Refusal
 from storage.errors import RowRefused, Unavailable
-from storage.store import Committed, Store
+from storage.store import Committed
 
-__all__ = ["Item", "commit"]
+__all__ = ["Commits", "Item", "commit"]
 
-Item = tuple[Delivery, ChangeEvent | Rejected]
+Item = tuple[Delivery, Any]
 
 
-def commit(store: Store, items: Sequence[Item]) -> Committed:
+class Commits(Protocol):
+    """A store for one kind of messages."""
+
+    def commit(self, batch: Sequence[Any]) -> Committed:
+        """Writes a batch; raises `RowRefused` or `Unavailable`."""
+
+
+def commit(store: Commits, items: Sequence[Item]) -> Committed:
     """Commits every item's outcome, in one transaction unless the database refuses one of them.
 
     Raises `Unavailable` when the database is away; part of the batch may then be committed,
@@ -38,4 +45,5 @@ def commit(store: Store, items: Sequence[Item]) -> Committed:
 
 
 def _both(first: Committed, second: Committed) -> Committed:
-    return Committed(Counter(first.tally) + Counter(second.tally), second.epoch)
+    rejected = [*first.rejected, *second.rejected]
+    return Committed(Counter(first.tally) + Counter(second.tally), second.epoch, rejected)

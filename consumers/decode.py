@@ -10,10 +10,10 @@ from rules.outcomes import Rejected
 from schemas.binary import amqp_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal, Refused
-from schemas.registry import DOMAINS
+from schemas.registry import DOMAINS, ORDERS
 from schemas.topology import DEAD, QUEUES, event_queue
 
-__all__ = ["decode", "reject"]
+__all__ = ["check_properties", "decode", "reject", "shop_of"]
 
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
@@ -22,20 +22,26 @@ _ASSUMED = "application/json"
 
 
 def decode(delivery: Delivery) -> ChangeEvent | Rejected:
-    """What a delivery says, decided without the database."""
+    """What a delivery of change events or dead letters says, decided without the database."""
     if delivery.queue == DEAD:
         limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
         return reject(delivery, limit)
     try:
-        attributes = _check_properties(delivery.properties)
+        attributes = check_properties(delivery.properties)
         domain = _DOMAIN_OF[delivery.queue]
-        shop = _shop_of(delivery.routing_key, domain)
-        # Sent straight to the queue, its name would read as a shop called comporta.
-        if shop is None or delivery.routing_key == delivery.queue:
-            raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be <shop>.{domain}")
-        return parse_event(domain, shop, delivery.body, attributes)
+        return parse_event(domain, shop_of(delivery, domain), delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
+
+
+def shop_of(delivery: Delivery, domain: str) -> str:
+    """The shop that the routing key names; `Refused` if it names none."""
+    shop = _shop_of(delivery.routing_key, domain)
+    # Sent straight to the queue, its name would read as a shop called comporta.
+    if shop is None or delivery.routing_key == delivery.queue:
+        wanted = "<shop>" if domain == ORDERS else f"<shop>.{domain}"
+        raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be {wanted}")
+    return shop
 
 
 def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
@@ -59,7 +65,7 @@ def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
     return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else UNKNOWN)
 
 
-def _check_properties(properties: Any) -> dict[str, str] | None:
+def check_properties(properties: Any) -> dict[str, str] | None:
     """The event's attributes, if they are in the headers; `Refused` if the properties rule the message out."""
     headers = properties.get("application_headers")
     if headers and "compression" in headers:
@@ -80,5 +86,5 @@ def _media_type(content_type: str | None) -> str:
 
 @lru_cache(maxsize=8192)
 def _shop_of(routing_key: str, domain: str) -> str | None:
-    shop, dot, rest = routing_key.partition(".")
+    shop, dot, rest = (routing_key, ".", ORDERS) if domain == ORDERS else routing_key.partition(".")
     return shop if dot and rest == domain and SHOP.fullmatch(shop) else None

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import kombu
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
-from consumers.apply import Item, commit
-from consumers.decode import decode
+from consumers.apply import Commits, Item, commit
 from consumers.delivery import Delivery, Source
 from consumers.sessions import keep_session
 from consumers.source import Intake, KombuSource
 from rules.outcomes import Rejected
 from schemas.events import ChangeEvent
-from schemas.topology import DEAD, event_queue
 from storage.errors import Unavailable
-from storage.store import Committed, Store
+from storage.store import Committed
 
 __all__ = ["Worker"]
 
@@ -32,22 +31,19 @@ _LONGEST_WAIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Applies the change events of some domains until told to stop."""
+    """Takes the messages of some queues until told to stop; `decode` and `store` are of one kind."""
 
     url: str
-    domains: Sequence[str]
+    name: str
+    queues: Sequence[str]
     intake: Intake
-    store: Store
+    decode: Callable[[Delivery], Any]
+    store: Commits
     stop: threading.Event
-
-    @property
-    def queues(self) -> list[str]:
-        """The queues of the domains, and the dead letters, which any worker moves to the quarantine."""
-        return [*(event_queue(domain) for domain in self.domains), DEAD]
 
     def run(self) -> None:
         """Returns when told to stop, with the batch in hand finished if the database allows."""
-        keep_session(self.url, "events", self.queues, self.stop, self._consume)
+        keep_session(self.url, self.name, self.queues, self.stop, self._consume)
 
     def _consume(self, connection: kombu.Connection) -> None:
         source = KombuSource(connection, self.queues, self.intake)
@@ -60,7 +56,7 @@ class Worker:
         if not deliveries:
             return 0
         started = time.perf_counter()
-        items: list[Item] = [(delivery, decode(delivery)) for delivery in deliveries]
+        items = [(delivery, self.decode(delivery)) for delivery in deliveries]
         committed = self._commit(source, items)
         if committed is None:
             return 0
@@ -96,9 +92,8 @@ def _report_wait(state: RetryCallState) -> None:
 
 def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None:
     unknown = sum(decoded.unknown for _, decoded in items if isinstance(decoded, ChangeEvent))
-    for delivery, decoded in items:
-        if isinstance(decoded, Rejected):
-            _report_rejected(delivery, decoded)
+    for rejected in committed.rejected:
+        _report_rejected(rejected)
     outcomes: dict[str, int] = {}
     for (_, _, outcome), count in committed.tally.items():
         if count:
@@ -106,11 +101,11 @@ def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None
     log.debug("batch", **outcomes, epoch=committed.epoch, unknown_fields=unknown, seconds=round(seconds, 4))
 
 
-def _report_rejected(delivery: Delivery, rejected: Rejected) -> None:
+def _report_rejected(rejected: Rejected) -> None:
     log.warning(
         "quarantined",
         shop=rejected.shop,
         domain=rejected.domain,
         reason=rejected.refusal.reason.value,
-        size=len(delivery.body),
+        size=len(rejected.body),
     )

@@ -7,8 +7,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,24 +16,23 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from broker.publisher import SinglePublisher
-from control.cli.views import headline, outcome_table, switch_lines
+from control.cli.views import headline, order_lines, outcome_table, switch_lines
+from control.demo_feeds import Feeds
 from control.lifecycle import stop_on_signals
 from control.service import Running, run_until
 from control.settings import PREFIX, Settings, load_settings
+from producers.simulator.answering import AnsweringErp
 from producers.simulator.erp import Faults, SimulatedErp
-from producers.simulator.messages import ErpMessage
 from producers.simulator.nfe import nfe_catalogue
-from schemas.registry import DOMAINS
-from schemas.topology import EVENTS
+from producers.simulator.shop import SimulatedShop
+from producers.simulator.sources import NFE, orders_from
+from schemas.registry import DOMAIN_NAMES
 
 __all__ = ["run_demo"]
 
 _SHOP = "main"
-_PER_SECOND = 200
 _FAULTS = Faults(duplicates=0.03, reordered=0.03, bad=0.005, deletes=0.002)
 _SETTLE_SECONDS = 10.0
-_CONTENT_TYPE = "application/cloudevents+json"
 
 
 def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
@@ -50,8 +49,10 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
             admin_port=_free_port() if port is None else port,
             log_level="ERROR",
         )
-        demo = _Demo(console, settings, erp, ending, stop, seconds)
-        code = run_until(settings, tuple(DOMAINS), stop, with_web=True, beside=demo.loops)
+        shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
+        feeds = Feeds(settings.broker_url, erp, shop, AnsweringErp(7))
+        demo = _Demo(console, settings, feeds, ending, stop, seconds)
+        code = run_until(settings, DOMAIN_NAMES, stop, with_web=True, beside=demo.loops)
         return code or demo.code
 
 
@@ -71,18 +72,16 @@ def _free_port() -> int:
 class _Demo:
     console: Console
     settings: Settings
-    erp: SimulatedErp
+    feeds: Feeds
     ending: threading.Event
     stop: threading.Event
     seconds: float | None
-    published: int = 0
     code: int = 1
-    _fed: threading.Event = field(default_factory=threading.Event)
 
     def loops(self, running: Running) -> Mapping[str, Callable[[], None]]:
-        """What runs beside the worker: the ERP and the table on the terminal."""
+        """What runs beside the worker: ERP and shop, and the table on the terminal."""
         self._greet(running.port)
-        return {"erp": self._feed, "table": lambda: self._show(running)}
+        return {**self.feeds.loops(self.stop), "table": lambda: self._show(running)}
 
     def _greet(self, port: int) -> None:
         variable = "" if port == 8080 else f"{PREFIX}ADMIN_PORT={port} "
@@ -95,49 +94,29 @@ class _Demo:
         self.console.print(f"  {where} .venv/bin/comporta tail", markup=False, soft_wrap=True)
         self.console.print("Ctrl-C ends." if self.seconds is None else f"Ends by itself after {self.seconds:g} s.")
 
-    def _feed(self) -> None:
-        publisher = SinglePublisher(self.settings.broker_url, "simulated ERP")
-        ends = time.monotonic() + self.seconds if self.seconds is not None else None
-        for message in self._paced():
-            if self.ending.is_set() or (ends is not None and time.monotonic() >= ends):
-                break
-            publisher.publish(
-                message.body, exchange=EVENTS, routing_key=message.routing_key, content_type=_CONTENT_TYPE
-            )
-            self.published += 1
-        self._fed.set()
-        self.stop.wait()
-
-    def _paced(self) -> Iterator[ErpMessage]:
-        yield from self.erp.initial_load()
-        started = time.monotonic()
-        for number, message in enumerate(self.erp.changes()):
-            ahead = started + number / _PER_SECOND - time.monotonic()
-            if ahead > 0:
-                self.ending.wait(ahead)
-            yield message
-
     def _show(self, running: Running) -> None:
         terminal = self.console.is_terminal
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
-            while not self.stop.wait(0.5 if terminal else 0.1):
+            ends = time.monotonic() + self.seconds if self.seconds is not None else float("inf")
+            while not self.ending.wait(min(0.5, max(0.0, ends - time.monotonic()))):
+                if time.monotonic() >= ends or self.stop.is_set():
+                    break
                 if terminal:
                     live.update(self._picture(running), refresh=True)
-                if self._fed.is_set():
-                    break
+        self.feeds.end()
         self._wait_until_accounted(running)
         self.console.print(self._picture(running))
         accounted = self._accounted(running)
-        self.code = 0 if accounted == self.published else 1
+        self.code = 0 if accounted == self.feeds.published else 1
         self.console.print(
-            f"{self.published:,} published = {accounted:,} applied + superseded + discarded + quarantined; "
-            f"difference {self.published - accounted:,}"
+            f"{self.feeds.published:,} published = {accounted:,} applied + superseded + discarded + quarantined; "
+            f"difference {self.feeds.published - accounted:,}"
         )
         self.stop.set()
 
     def _wait_until_accounted(self, running: Running) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while self._accounted(running) < self.published and time.monotonic() < deadline:
+        while self._accounted(running) < self.feeds.published and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def _accounted(self, running: Running) -> int:
@@ -145,5 +124,6 @@ class _Demo:
 
     def _picture(self, running: Running) -> Group:
         document, totals = running.database.views.status(), running.database.views.totals()
-        published = Text(f"{self.published:,} events published")
-        return Group(headline(document), *switch_lines(document), outcome_table(document, totals), published)
+        published = Text(f"{self.feeds.published:,} messages published")
+        table = outcome_table(document, totals)
+        return Group(headline(document), *switch_lines(document), table, *order_lines(document), published)

@@ -70,10 +70,8 @@ def run_until(
     loops = Loops(stop)
     publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE) if with_web else None
     web = WebServer(settings, _doors(database, parts, loops, publisher)) if publisher else None
-    loops.start("announcer", parts.announcer.run)
-    loops.start("beat", parts.beat.run)
-    loops.start("control", parts.controller.run)
-    loops.start("worker", parts.worker.run)
+    for name, run in parts.loops.items():
+        loops.start(name, run)
     if web is not None:
         loops.start("web", web.run)
     log.info(
@@ -105,6 +103,7 @@ def _doors(database: Database, parts: Parts, loops: Loops, publisher: Publisher)
         alive=lambda: loops.alive,
         publish=lambda messages: list(publisher.publish_all(messages)),
         foresee=database.foresight.outcomes,
+        retry_order=database.retry_order,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,6 +26,13 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _erp_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http or https address; leave it out to publish orders to the exchange erp.orders")
+    return value
+
+
 class Settings(BaseSettings):
     """What may be set, each under its name with the prefix `COMPORTA_`."""
 
@@ -34,7 +42,8 @@ class Settings(BaseSettings):
 
     broker_url: Annotated[str, AfterValidator(link.check_url)] = "memory://"
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
-    erp_url: str | None = None
+    erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import getpid
 
@@ -13,11 +13,18 @@ from uuid_utils import uuid7
 from broker.publisher import SinglePublisher
 from consumers.beat import Beat
 from consumers.control import Controller
+from consumers.events import events_worker
+from consumers.orders import orders_worker
 from consumers.source import Intake
-from consumers.worker import Worker
 from control.settings import Settings
 from producers.announcer import Announcer
+from producers.dispatcher import Dispatcher
+from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
+from schemas.control import Announcement
+from schemas.registry import DOMAINS, ORDERS
 from storage.database import Database
+from storage.dispatch import Dispatch
+from storage.order_store import OrderStore
 from storage.registrar import Registrar
 from storage.store import Store
 from storage.switchboard import Switchboard
@@ -30,31 +37,42 @@ class Parts:
     """Everything one process runs, sharing one `stop`."""
 
     worker_id: str
-    worker: Worker
-    controller: Controller
-    beat: Beat
-    announcer: Announcer
     switchboard: Switchboard
+    loops: Mapping[str, Callable[[], None]]
 
 
 def assemble(settings: Settings, database: Database, domains: Sequence[str], stop: threading.Event) -> Parts:
     """A worker for these domains with its control, heartbeat and announcements."""
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
+    wake = threading.Event()
     announcer = Announcer(settings.broker_url, stop)
-    switchboard = Switchboard(database.fence, announcer.announce)
+
+    def announce(announcement: Announcement) -> None:
+        announcer.announce(announcement)
+        # A resume may have let orders go.
+        wake.set()
+
+    switchboard = Switchboard(database.fence, announce)
     intake = Intake(settings.batch_size, settings.batch_ms, settings.prefetch_count)
     store = Store(database.fence, switchboard, worker_id)
-    return Parts(
-        worker_id=worker_id,
-        worker=Worker(settings.broker_url, domains, intake, store, stop),
-        controller=Controller(
-            settings.broker_url,
-            switchboard,
-            database.views.status,
-            SinglePublisher(settings.broker_url, "replies").publish,
-            stop,
-        ),
-        beat=Beat(Registrar(database.fence, worker_id, domains), switchboard, stop),
-        announcer=announcer,
-        switchboard=switchboard,
-    )
+    changes = [domain for domain in domains if domain in DOMAINS]
+    replies = SinglePublisher(settings.broker_url, "replies")
+    controller = Controller(settings.broker_url, switchboard, database.views.status, replies.publish, stop)
+    loops = {
+        "announcer": announcer.run,
+        "beat": Beat(Registrar(database.fence, worker_id, domains), switchboard, stop).run,
+        "control": controller.run,
+        "worker": events_worker(settings.broker_url, changes, intake, store, stop).run,
+    }
+    if ORDERS in domains:
+        order_store = OrderStore(database.fence, worker_id, wake.set)
+        dispatch = Dispatch(database.fence, switchboard)
+        loops["orders"] = orders_worker(settings.broker_url, intake, order_store, stop).run
+        loops["dispatcher"] = Dispatcher(dispatch, _way_to_erp(settings), stop, settings.orders_in_flight, wake).run
+    return Parts(worker_id, switchboard, loops)
+
+
+def _way_to_erp(settings: Settings) -> WayToErp:
+    if settings.erp_url is None:
+        return ErpByAmqp(settings.broker_url)
+    return ErpByHttp(settings.erp_url, settings.orders_in_flight)

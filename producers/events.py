@@ -14,7 +14,7 @@ from schemas.events import ChangeEvent, domain_of, load_json, read_event
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
 
-__all__ = ["Judged", "outgoing_document", "outgoing_raw", "outgoing_text"]
+__all__ = ["Judged", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
 _UNKNOWN = "?"
 _LONGEST_ID = 255
@@ -55,17 +55,18 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> Outgoing:
             raise
         document = None
     identity = document.get("id") if isinstance(document, dict) else None
-    named = _message_id(identity) if isinstance(identity, str) and identity else str(uuid7())
+    named = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
     return Outgoing(EVENTS, f"{shop}.{domain or domain_of(document)}", text, named)
 
 
 def _taken(shop: str, domain: str | None, document: Any, text: bytes) -> Judged:
     domain = domain or domain_of(document)
     event = read_event(domain, shop, document)
-    return Judged(event, Outgoing(EVENTS, f"{shop}.{domain}", text, _message_id(event.event_id)), None)
+    return Judged(event, Outgoing(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
 
 
-def _message_id(event_id: str) -> str:
+def message_id_of(event_id: str) -> str:
+    """The AMQP property for an id: the id itself, or its SHA-256 where it is too long for one."""
     # A property of AMQP has at most 255 bytes, an event's id as many characters.
     return event_id if len(event_id.encode()) <= _LONGEST_ID else sha256(event_id.encode()).hexdigest()
 

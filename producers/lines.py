@@ -38,7 +38,7 @@ class Source:
 
     def __enter__(self) -> Self:
         try:
-            self._raw = sys.stdin.buffer if self.name == "-" else Path(self.name).open("rb")
+            self._raw = _standard_input() if self.name == "-" else Path(self.name).open("rb")
         except OSError as error:
             raise LinesUnreadable(f"{self.name} can't be opened: {error.strerror}") from None
         self._stream = _inflated(self.name, self._raw)
@@ -75,6 +75,13 @@ class Source:
             raise LinesUnreadable(
                 f"{self.name} can't be read after line {number}: {error or 'it is cut off'}"
             ) from None
+
+
+def _standard_input() -> BinaryIO:
+    # Python has no `stdin` where the process was started without one.
+    if sys.stdin is None:
+        raise LinesUnreadable("standard input is closed: give a file, or pipe events in")
+    return sys.stdin.buffer
 
 
 def _inflated(name: str, raw: BinaryIO) -> BinaryIO:

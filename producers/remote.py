@@ -14,6 +14,7 @@ from schemas.topology import CONTROL
 
 __all__ = ["request"]
 
+_NEVER_RUN = "has any worker run on this broker yet, and may this user write to comporta.control?"
 _REPLY_TO = "amq.rabbitmq.reply-to"
 
 
@@ -31,7 +32,7 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
     try:
         reply = _exchange(connection.channel(), action, body, timeout, message_id)
     except (AMQPError, OSError) as error:
-        raise NoReply(f"the broker refused the message ({error}): has any worker run on this broker yet?") from None
+        raise NoReply(f"the broker refused the message ({error}): {_NEVER_RUN}") from None
     finally:
         if connection.is_open:
             connection.close()
@@ -45,12 +46,14 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
 
 def _exchange(channel: Any, action: str, body: bytes, timeout: float, message_id: str | None) -> bytes | None:
     replies: list[bytes] = []
+    returned: list[str] = []
     correlation = str(uuid4())
 
     def receive(_channel: Any, _method: Any, properties: pika.BasicProperties, reply: bytes) -> None:
         if properties.correlation_id == correlation:
             replies.append(reply)
 
+    channel.add_on_return_callback(lambda _channel, method, _properties, _body: returned.append(method.reply_text))
     channel.basic_consume(_REPLY_TO, receive, auto_ack=True)
     properties = pika.BasicProperties(
         content_type="application/json",
@@ -61,7 +64,11 @@ def _exchange(channel: Any, action: str, body: bytes, timeout: float, message_id
         expiration=str(int(timeout * 1000)),
     )
     channel.basic_publish(CONTROL, action, body, properties, mandatory=True)
+    # The broker answers in order: if it refuses the message, it closes the channel instead of answering this.
+    channel.exchange_declare(CONTROL, passive=True)
     deadline = time.monotonic() + timeout
-    while not replies and (left := deadline - time.monotonic()) > 0:
+    while not (replies or returned) and (left := deadline - time.monotonic()) > 0:
         channel.connection.process_data_events(time_limit=min(left, 0.5))
+    if returned:
+        raise NoReply(f"the broker has no queue for the message ({returned[0]}): {_NEVER_RUN}")
     return replies[0] if replies else None

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
 
-__all__ = ["Outcome", "Plan", "Rejected", "Tally", "plan_batch"]
+__all__ = ["Outcome", "Plan", "Rejected", "Tally", "Told", "plan_batch"]
 
 Tally = Counter[tuple[str, str, "Outcome"]]
 
@@ -36,6 +36,17 @@ class Rejected(NamedTuple):
     content_type: str
     headers: dict[str, object]
     redelivered: bool
+
+
+Message = TypeVar("Message")
+
+
+class Told(NamedTuple, Generic[Message]):
+    """A message of another kind than a change event; `reject` makes its delivery a rejected one."""
+
+    domain: str
+    message: Message
+    reject: Callable[[Refusal], Rejected]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from schemas.fields import JsonSchema
 from schemas.json_schema import RESYNC_TYPE, event_schemas, message_schemas
+from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.registry import DOMAINS
 from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
 
@@ -15,6 +16,7 @@ __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
 CONTRACT_VERSION = "1.0.0"
 _BINDING = {"bindingVersion": "0.3.0"}
 _CLOUD_EVENT, _JSON = "application/cloudevents+json", "application/json"
+_RECEIPTS = (INTERNALIZED, REJECTED)
 _PARAMETERS = {
     "shop": {"description": "The id of a shop: a-z, 0-9 and -, at most 63 characters.", "default": "main"},
     "domain": {"description": "One kind of change event.", "enum": list(DOMAINS)},
@@ -77,9 +79,9 @@ def _flows() -> list[_Flow]:
     said, answered, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
     return [
         *events,
-        _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders."),
-        _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop."),
-        _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP."),
+        _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders.", _RECEIPTS, "receive"),
+        _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop.", (PLACED,), "receive"),
+        _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP.", (TO_ERP,), "send"),
         _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,)),
         _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (said,), "receive", answered),
         _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (said,), "receive", answered),

@@ -20,8 +20,10 @@ from schemas.registry import DOMAINS, Domain
 __all__ = [
     "CONTENT_TYPES",
     "MAX_BODY",
+    "NOT_AN_EVENT",
     "SHOP",
     "STRUCTURED",
+    "Attributes",
     "ChangeEvent",
     "Envelope",
     "domain_of",
@@ -38,7 +40,7 @@ SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BIGGEST = 2**63 - 1
-_NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
+NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
 class _DecimalDigits:
@@ -51,14 +53,19 @@ class _DecimalDigits:
         )
 
 
-class Envelope(Message):
-    """The attributes of a CloudEvent that Comporta reads (CloudEvents 1.0.2, section 3.1)."""
+class Attributes(Message):
+    """The attributes that Comporta reads of every CloudEvent (CloudEvents 1.0.2, section 3.1)."""
 
     specversion: Literal["1.0"]
     id: Key
     source: Annotated[Text, Field(min_length=1)]
     type: str
     time: Time | None = None
+
+
+class Envelope(Attributes):
+    """The attributes of a CloudEvent that Comporta reads (CloudEvents 1.0.2, section 3.1)."""
+
     sequence: Annotated[str, _DecimalDigits] | None = None
     subject: Text | None = None
 
@@ -112,7 +119,7 @@ def domain_of_type(kind: str) -> Domain:
 def domain_of(document: Any) -> str:
     """The name of the domain that an event is of, by its type; `Refused` if that can't be told."""
     if not isinstance(document, dict) or "type" not in document:
-        raise Refused(Reason.NOT_AN_EVENT, "", _NOT_AN_EVENT)
+        raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
     kind = document["type"]
     return domain_of_type(kind if isinstance(kind, str) else "").name
 
@@ -174,7 +181,7 @@ def _version(sequence: str | None, time: datetime | None) -> int:
 def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
     kind = error.errors(include_input=False, include_url=False)[0]["type"] if error.error_count() == 1 else ""
     if kind in {"model_attributes_type", "union_tag_not_found"}:
-        return Refused(Reason.NOT_AN_EVENT, "", _NOT_AN_EVENT)
+        return Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
     if kind == "union_tag_invalid":
         try:
             said = domain_of_type(document["type"] if isinstance(document["type"], str) else "")

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
+from schemas.orders import ORDER_TYPES
 from schemas.registry import DOMAINS, Domain
 
 __all__ = ["DIALECT", "RESYNC_TYPE", "event_schemas", "message_schemas"]
@@ -19,6 +20,7 @@ RESYNC_TYPE = "comporta.resync.requested.v1"
 _RESYNC_KEYS = 500
 _BIGGEST = "9223372036854775807"
 _OTHERS: dict[str, type[Message]] = {
+    **ORDER_TYPES,
     "comporta.control.message": ControlMessage,
     "comporta.control.reply": Reply,
     "comporta.status.announcement": Announcement,

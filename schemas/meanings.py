@@ -57,8 +57,10 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
         ),
         Meaning(
             Reason.ROUTING_KEY,
-            "The routing key is not `<shop>.<domain>`, or the shop in it is no shop id.",
-            "Publish to the exchange `erp.events`; a shop id has a-z, 0-9 and -, at most 63 characters.",
+            "The routing key is not `<shop>.<domain>` (of a receipt `<shop>.receipts`, of an order `<shop>`), or the "
+            "shop in it is no shop id.",
+            "Publish to the exchange `erp.events`, orders to `shop.orders`; a shop id has a-z, 0-9 and -, at most 63 "
+            "characters.",
             "routing key `Main.stock`",
         ),
     ),
@@ -103,7 +105,8 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
         Meaning(
             Reason.UNKNOWN_TYPE,
             "The `type` is none of the contract's.",
-            "Use `erp.<entity>.changed.v1` or `erp.<entity>.deleted.v1`.",
+            "Use `erp.<entity>.changed.v1` or `erp.<entity>.deleted.v1`; an order is `shop.order.placed.v1`, a receipt "
+            "`erp.order.internalized.v1` or `erp.order.rejected.v1`.",
             '`"type": "erp.discount.changed.v1"`',
         ),
         Meaning(
@@ -142,7 +145,11 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
             "See the field in the schema of the event.",
             '`"status": "gone"`',
         ),
-        Meaning(Reason.TOO_LONG, "A text is too long; keys have at most 255 characters.", "Send a shorter key."),
+        Meaning(
+            Reason.TOO_LONG,
+            "A text or a list is too long: keys have at most 255 characters, orders 10,000 items.",
+            "Send a shorter key; place two orders.",
+        ),
         Meaning(Reason.TOO_SHORT, "A text or a list is empty that must not be.", "Send it, or leave the field out."),
         Meaning(
             Reason.NUMBER_NOT_STRING,
@@ -189,14 +196,16 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
         ),
         Meaning(
             Reason.CPF_CHECK_DIGIT,
-            "The document of a customer of kind `PF` is no CPF: 11 digits, the last two of them checked.",
-            "Send digits only; correct the number in the ERP, or send kind `foreign` for another document.",
+            "The document of a customer of kind `PF`, or one of 11 digits in an order, is no CPF: 11 digits, the last "
+            "two of them checked.",
+            "Send digits only; correct the number where it comes from, or send kind `foreign` for another document.",
             '`"document": "529.982.247-25"`',
         ),
         Meaning(
             Reason.CNPJ_CHECK_DIGIT,
-            "The document of a customer of kind `PJ` is no CNPJ: 12 digits or capitals and 2 check digits.",
-            "Send it without points, slash and dash, letters as capitals; correct the number in the ERP.",
+            "The document of a customer of kind `PJ`, or one of 14 digits or capitals in an order, is no CNPJ: 12 "
+            "digits or capitals and 2 check digits.",
+            "Send it without points, slash and dash, letters as capitals; correct the number where it comes from.",
             '`"document": "12ABC34501DE36"`',
         ),
         Meaning(
@@ -214,6 +223,29 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
             Reason.AVAILABLE_MISMATCH,
             "`on_hand`, `reserved` and `available` are all given and don't add up.",
             "available = on_hand - reserved; or leave `available` out.",
+        ),
+    ),
+    "Orders": (
+        Meaning(
+            Reason.ORDER_SUM,
+            "The totals of the items + the freight - the discount of the order differ by more than 0.01 from `total`.",
+            "Send the totals as they were charged; a discount on one item belongs into that item's total.",
+            '`"total": "10.02"` for items of `"4.00"` and `"6.00"`',
+        ),
+        Meaning(
+            Reason.LINE_TWICE,
+            "Two items of an order have the same `line`.",
+            "Number the items: the ERP names them by their line.",
+        ),
+        Meaning(
+            Reason.ORDER_CHANGED,
+            "An order came again with the same `order_id` and other data. The first one stays as it is.",
+            "An order that was placed doesn't change: place a new one with an id of its own.",
+        ),
+        Meaning(
+            Reason.ORDER_UNKNOWN,
+            "A receipt names an order that this shop never placed.",
+            "Answer with the `order_id` of the order and the routing key of its shop; then replay the receipt.",
         ),
     ),
     "Control messages": (

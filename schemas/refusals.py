@@ -28,6 +28,7 @@ _BY_TYPE: dict[str, tuple[Reason, str]] = {
     "string_too_long": (Reason.TOO_LONG, "must have at most {max_length} characters"),
     "string_too_short": (Reason.TOO_SHORT, "must have at least {min_length} characters"),
     "too_short": (Reason.TOO_SHORT, "must have at least {min_length} items"),
+    "too_long": (Reason.TOO_LONG, "must have at most {max_length} items"),
     "literal_error": (Reason.WRONG_VALUE, "must be {expected}"),
     "greater_than_equal": (Reason.WRONG_VALUE, "must be at least {ge}"),
     "less_than_equal": (Reason.WRONG_VALUE, "must be at most {le}"),
@@ -69,7 +70,7 @@ def _branched(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> bool:
 
 def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
     kind, context = fault["type"], fault.get("ctx", {})
-    if kind in _OUR_CODES:
+    if kind in _OUR_CODES and kind not in _BY_TYPE:
         return Reason(kind), fault["msg"]
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]

@@ -13,7 +13,9 @@ __all__ = [
     "EXCHANGES",
     "ORDERS_IN",
     "ORDERS_OUT",
+    "ORDERS_QUEUE",
     "QUEUES",
+    "RECEIPTS_QUEUE",
     "RESYNC",
     "STATUS",
     "Queue",
@@ -22,6 +24,7 @@ __all__ = [
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
+ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
 
 EXCHANGES: dict[str, str] = {
@@ -67,8 +70,8 @@ QUEUES: dict[str, Queue] = {
     queue.name: queue
     for queue in (
         *(Queue(event_queue(domain), EVENTS, (f"*.{domain}",)) for domain in DOMAINS),
-        Queue("comporta.receipts", EVENTS, ("*.receipts",)),
-        Queue("comporta.orders", ORDERS_IN, ("#",)),
+        Queue(RECEIPTS_QUEUE, EVENTS, ("*.receipts",)),
+        Queue(ORDERS_QUEUE, ORDERS_IN, ("#",)),
         Queue("erp.orders", ORDERS_OUT, ("#",)),
         Queue("erp.resync", RESYNC, ("#",)),
         Queue(CONTROL, CONTROL, ("pause", "resume", "status"), single_active_consumer=True),

@@ -24,10 +24,11 @@ __all__ = ["Committed", "Store"]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a batch, and the epoch of the switches it was decided by."""
+    """What became of a batch, the epoch of the switches it was decided by, and what was quarantined."""
 
     tally: Tally
     epoch: int
+    rejected: Sequence[Rejected] = ()
 
 
 class Store:
@@ -56,7 +57,7 @@ class Store:
                         record_outcomes(connection, self._worker, batch, each, state.switches.now)
             if not state.switches.expired:
                 self._shops |= new
-                return Committed(plan.tally, state.switches.epoch)
+                return Committed(plan.tally, state.switches.epoch, plan.quarantine)
             # A pause ran out: ended inside the fence, so that no two batches see it differently.
             self._switchboard.end_expired()
 

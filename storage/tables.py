@@ -178,5 +178,9 @@ orders = Table(
     Column("received_at", UtcTime, nullable=False),
     Column("internalized_at", UtcTime),
     Column("payload", JSON_VALUE, nullable=False),
+    Column("digest", Text),
+    Column("receipt_id", Text),
+    Column("lease_until", UtcTime),
+    Column("sent_at", UtcTime),
     Index("orders_state", "state", "shop", "placed_at"),
 )

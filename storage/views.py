@@ -20,6 +20,9 @@ from storage.tables import audit, ledger, missed, orders, quarantine, shops, wor
 __all__ = ["Views"]
 
 
+_ORDER_INSIDE = frozenset({"payload", "digest", "receipt_id", "lease_until"})
+
+
 class Views:
     """Reads; nothing here writes or waits for the fence."""
 
@@ -65,6 +68,19 @@ class Views:
         """One refused message, whole; None if there is none of this id."""
         rows = self._rows(select(quarantine).where(quarantine.c.id == identity))
         return _explained(rows[0]) if rows else None
+
+    def orders(self, shop: str | None = None, state: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Orders, the oldest first, without what they hold."""
+        columns = [column for column in orders.columns if column.name not in _ORDER_INSIDE]
+        query = select(*columns).order_by(orders.c.placed_at, orders.c.shop, orders.c.order_id)
+        if state is not None:
+            query = query.where(orders.c.state == state)
+        return self._rows((query if shop is None else query.where(orders.c.shop == shop)).limit(limit))
+
+    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
+        """One order, whole; None if there is none of this id."""
+        rows = self._rows(select(orders).where(orders.c.shop == shop, orders.c.order_id == order_id))
+        return rows[0] if rows else None
 
     def totals(self) -> dict[str, dict[str, int]]:
         """How many deliveries came to each outcome, by domain, since the ledger began."""

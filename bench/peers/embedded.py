@@ -15,8 +15,8 @@ from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
 from broker.link import open_connection
 from broker.publisher import SinglePublisher
+from consumers.events import events_worker
 from consumers.source import Intake, KombuSource
-from consumers.worker import Worker
 from control.logs import configure_logs
 from schemas.registry import DOMAINS
 from schemas.topology import EVENTS
@@ -39,7 +39,7 @@ def main(backlog: int) -> None:
         for event in real_events(backlog):
             publisher.publish(event.body, exchange=EVENTS, routing_key=event.routing_key, content_type=CONTENT_TYPE)
         store = Store(database.fence, Switchboard(database.fence, lambda _: None), "bench")
-        worker = Worker(_URL, tuple(DOMAINS), Intake(), store, threading.Event())
+        worker = events_worker(_URL, tuple(DOMAINS), Intake(), store, threading.Event())
         source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.intake)
         cpu, started, done = time.process_time(), time.perf_counter(), 0
         while done < backlog:

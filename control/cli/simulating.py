@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from lzma import LZMAError
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.live import Live
@@ -24,21 +24,23 @@ from control.logs import configure_logs
 from control.settings import load_settings
 from producers.outgoing import Fate, Outgoing
 from producers.publisher import Publisher
-from producers.simulator.catalogue import Catalogue
 from producers.simulator.erp import Faults, SimulatedErp
 from producers.simulator.nfe import SimulatorDataMissing
-from producers.simulator.sources import NFE, catalogue_from
-from producers.simulator.traffic import erp_traffic
+from producers.simulator.shop import SimulatedShop
+from producers.simulator.sources import NFE, catalogue_from, orders_from
+from producers.simulator.traffic import traffic
 from schemas.events import SHOP
 
 __all__ = ["simulate"]
 
 _LATE_SECONDS = 5
 _LOOKS_A_SECOND = 4
+Known = TypeVar("Known")
 
 
 def simulate(
     rate: Annotated[float, typer.Option(help="Changes a second, after the initial load.", min=0.1)] = 200.0,
+    orders: Annotated[float, typer.Option(help="Orders a second that the shop places meanwhile.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed and options give the same messages.")] = 1,
     shop: Annotated[str, typer.Option(help="The shop whose ERP this is.")] = "main",
     source: Annotated[
@@ -56,7 +58,10 @@ def simulate(
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the events of a simulated ERP to the broker of the settings: its initial load, then its changes."""
+    """Publish the events of a simulated ERP to the broker of the settings: its initial load, then its changes.
+
+    With --orders its shop places orders among them.
+    """
     settings = load_settings()
     if settings.embedded:
         raise typer.BadParameter(
@@ -68,11 +73,15 @@ def simulate(
     erp = SimulatedErp(
         seed,
         shop,
-        _catalogue(source),
+        _known(catalogue_from, source),
         faults=_faults(duplicates=duplicates, reordered=reordered, late=late, bad=bad, deletes=deletes),
         first_sequence=first_sequence,
         late_by=max(1, round(_LATE_SECONDS * rate)),
     )
+    customers = None
+    if orders:
+        known = _known(orders_from, source)
+        customers = SimulatedShop(seed, shop, known, duplicates=duplicates, bad=bad, first_number=first_sequence)
     configure_logs("WARNING", settings.log_format)
     _declare(settings.broker_url)
     ending = _Ending(seconds)
@@ -80,7 +89,8 @@ def simulate(
     with Publisher(settings.broker_url, name="simulated ERP") as publisher:
         run = _Run(publisher)
         with run.shown():
-            run.publish(ending.cut(islice(erp_traffic(erp, rate, sleep=ending.sleep), count)))
+            messages = traffic(erp, rate, customers, orders, sleep=ending.sleep)
+            run.publish(ending.cut(islice(messages, count)))
     print_json(run.summary) if as_json else console.print(run.sentences, markup=False, soft_wrap=True)
     raise typer.Exit(0 if run.fates[Fate.CONFIRMED] == run.published else 1)
 
@@ -92,9 +102,9 @@ def _faults(**shares: float) -> Faults:
         raise typer.BadParameter(str(error)) from None
 
 
-def _catalogue(source: str) -> Catalogue:
+def _known(read: Callable[[str], Known], source: str) -> Known:
     try:
-        return catalogue_from(source)
+        return read(source)
     except SimulatorDataMissing as error:
         raise fail(str(error)) from None
     except (OSError, LZMAError, ValueError) as error:

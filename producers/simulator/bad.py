@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
 import orjson
 
 from producers.simulator.messages import Data
 from schemas.reasons import Reason
+from schemas.registry import ORDERS
 
-__all__ = ["SPOILERS", "Spoiler"]
+__all__ = ["ORDER_SPOILERS", "SPOILERS", "Spoiler"]
 
 _NO_CPF = "12345678900"
 _NO_GTIN = "7997846900945"
@@ -46,6 +48,19 @@ def _with_nul(document: Data) -> bytes:
     return _with(name=document["data"]["name"] + "\0")(document)
 
 
+def _with_total(difference: str) -> Callable[[Data], bytes]:
+    return lambda order: _with(total=f"{Decimal(order['data']['total']) + Decimal(difference):f}")(order)
+
+
+def _with_document(document: str) -> Callable[[Data], bytes]:
+    return lambda order: _with(customer=order["data"]["customer"] | {"document": document})(order)
+
+
+def _with_a_line_twice(order: Data) -> bytes:
+    [first, *others] = order["data"]["items"]
+    return _with(items=[first, first, *others])(order)
+
+
 SPOILERS: tuple[Spoiler, ...] = (
     Spoiler("stock", Reason.MALFORMED_JSON, _cut_short),
     Spoiler("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
@@ -60,4 +75,15 @@ SPOILERS: tuple[Spoiler, ...] = (
     Spoiler("products", Reason.MISSING_FIELD, _without_unit),
     Spoiler("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
     Spoiler("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
+)
+ORDER_SPOILERS: tuple[Spoiler, ...] = (
+    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
+    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
+    Spoiler(ORDERS, Reason.MALFORMED_JSON, _cut_short),
+    Spoiler(ORDERS, Reason.LINE_TWICE, _with_a_line_twice),
+    Spoiler(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document(_NO_CPF)),
+    Spoiler(ORDERS, Reason.CURRENCY_UNKNOWN, _with(currency="R$")),
+    Spoiler(ORDERS, Reason.TOO_SHORT, _with(items=[])),
+    Spoiler(ORDERS, Reason.NUMBER_NOT_STRING, _with(total=99.9)),
+    Spoiler(ORDERS, Reason.UNKNOWN_VERSION, _of_type("shop.order.placed.v2")),
 )

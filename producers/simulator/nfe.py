@@ -1,4 +1,4 @@
-"""A catalogue from real Brazilian invoices (NF-e 4.00): the samples that nfelib ships."""
+"""A catalogue and orders from real Brazilian invoices (NF-e 4.00): the samples that nfelib ships."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from producers.simulator.catalogue import Catalogue
 from producers.simulator.messages import Data
 from schemas.customers import Customer
 
-__all__ = ["PRICE_TABLE", "SimulatorDataMissing", "nfe_catalogue"]
+__all__ = ["PRICE_TABLE", "SimulatorDataMissing", "nfe_catalogue", "nfe_orders"]
 
 PRICE_TABLE = "NFE"
 _NAMESPACE = {"": "http://www.portalfiscal.inf.br/nfe"}
 _KINDS = {"CPF": "PF", "CNPJ": "PJ", "idEstrangeiro": "foreign"}
 _PRODUCT = {"code": "cProd", "name": "xProd", "base_unit": "uCom", "ncm": "NCM", "cest": "CEST", "gtin": "cEAN"}
+_ITEM = {"product_code": "cProd", "quantity": "qCom", "unit_price": "vUnCom", "discount": "vDesc"}
+_BUYER = ("code", "document", "name", "email", "phones")
+_PAYMENTS = {"01": "cash", "15": "boleto", "17": "pix"}
+_FREIGHTS = {"0": "CIF", "1": "FOB"}
 _ADDRESS = {
     "street": "xLgr",
     "number": "nro",
@@ -53,6 +57,46 @@ def nfe_catalogue() -> Catalogue:
         stock=_balances(lines),
         customers=_first_of("code", chain.from_iterable(_customers(invoice) for invoice in invoices)),
     )
+
+
+def nfe_orders() -> Iterator[Data]:
+    """Every sample invoice as the order that it was, taxes left out; raises `SimulatorDataMissing` without nfelib."""
+    for invoice in _invoices():
+        for customer in _customers(invoice):
+            yield _order(invoice, customer)
+
+
+def _order(invoice: Element, customer: Data) -> Data:
+    items = [_item(line, entry) for line, entry in enumerate(invoice.iterfind("det/prod", _NAMESPACE), 1)]
+    freight = Decimal(_text(invoice, "total/ICMSTot/vFrete") or 0)
+    total = sum((Decimal(item["total"]) for item in items), freight)
+    dues = len(invoice.findall("cobr/dup", _NAMESPACE))
+    return {
+        "order_id": _text(invoice, "ide/nNF"),
+        "placed_at": _text(invoice, "ide/dhEmi"),
+        "branch": _text(invoice, "emit/CNPJ"),
+        "customer": {name: customer[name] for name in _BUYER if name in customer},
+        "currency": "BRL",
+        "price_table": PRICE_TABLE,
+        "payment": {
+            "method": _PAYMENTS.get(_text(invoice, "pag/detPag/tPag"), "other"),
+            **({"installments": dues} if dues else {}),
+        },
+        "freight": _freight(invoice) | {"value": f"{freight:f}"},
+        "items": items,
+        "total": f"{total:f}",
+        "delivery_address": _fields(invoice, {name: f"dest/enderDest/{path}" for name, path in _ADDRESS.items()}),
+    }
+
+
+def _item(line: int, entry: Element) -> Data:
+    total = Decimal(_text(entry, "vProd")) - Decimal(_text(entry, "vDesc") or 0)
+    return {"line": line, **_fields(entry, _ITEM), "total": f"{total:f}"}
+
+
+def _freight(invoice: Element) -> Data:
+    kind = _FREIGHTS.get(_text(invoice, "transp/modFrete"))
+    return ({"type": kind} if kind else {}) | _fields(invoice, {"carrier": "transp/transporta/xNome"})
 
 
 def _invoices() -> Iterator[Element]:

@@ -1,13 +1,14 @@
-"""Events from the transactions of a real wholesaler (UCI Online Retail), row by row, in bounded memory."""
+"""Events and orders from the transactions of a real wholesaler (UCI Online Retail), row by row, in bounded memory."""
 
 from __future__ import annotations
 
 import csv
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from zlib import crc32
@@ -15,10 +16,11 @@ from zlib import crc32
 from producers.simulator.catalogue import Catalogue
 from producers.simulator.messages import Data, ErpMessage, EventWriter
 
-__all__ = ["RETAIL_TABLE", "Spread", "retail_catalogue", "retail_events"]
+__all__ = ["RETAIL_TABLE", "Spread", "retail_catalogue", "retail_events", "retail_orders"]
 
 Spread = Literal["country", "invoice"]
 RETAIL_TABLE = "RETAIL"
+_GUEST = "guest"
 _HEADER = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 _UNIT = "UN"
 # Besides the shop, its one branch and its one price table, this names an entity.
@@ -65,6 +67,53 @@ def retail_catalogue(path: Path) -> Catalogue:
         for domain, data in erp.sold(line):
             held[domain][data[_NAMED_BY[domain]]] = data
     return Catalogue(**{domain: tuple(entities.values()) for domain, entities in held.items()})
+
+
+def retail_orders(path: Path) -> Iterator[Data]:
+    """The invoices of a CSV (or .csv.xz) in row order, each as the order that it was; returns are left out."""
+    for invoice, lines in groupby(_lines(path), key=lambda line: line.invoice):
+        order = _order(invoice, lines)
+        if order["items"]:
+            yield order
+
+
+def _order(invoice: str, lines: Iterable[_Line]) -> Data:
+    first, *others = lines
+    items: list[Data] = []
+    total = Decimal(0)
+    for line in (first, *others):
+        quantity, price = _number(line.quantity), _number(line.price)
+        if line.code.strip() and quantity is not None and quantity > 0 and price is not None and price >= 0:
+            total += quantity * price
+            items.append(_item(len(items) + 1, line.code.strip(), quantity, price))
+    customer = _customer_of(first)
+    return {
+        "order_id": invoice,
+        "placed_at": _moment(first.date),
+        "branch": "1",
+        "customer": {"document": customer or _GUEST, "name": f"Customer {customer or _GUEST}"},
+        "currency": "GBP",
+        "price_table": RETAIL_TABLE,
+        "payment": {"method": "invoice"},
+        "items": items,
+        "total": f"{total:f}",
+        "delivery_address": {"kind": "delivery", "country": first.country},
+    }
+
+
+def _item(line: int, code: str, quantity: Decimal, price: Decimal) -> Data:
+    total = quantity * price
+    return {
+        "line": line,
+        "product_code": code,
+        "quantity": f"{quantity:f}",
+        "unit_price": f"{price:f}",
+        "total": f"{total:f}",
+    }
+
+
+def _customer_of(line: _Line) -> str:
+    return line.customer.strip().removesuffix(".0")
 
 
 def _lines(path: Path) -> Iterator[_Line]:
@@ -124,7 +173,7 @@ class _ShopErp(Generic[Told]):
             yield self._write("stock", place | {"on_hand": f"{balance:f}", "unit": _UNIT, "as_of": at}, at)
 
     def _customer(self, line: _Line, at: str) -> Iterator[Told]:
-        customer = line.customer.strip().removesuffix(".0")
+        customer = _customer_of(line)
         if customer and customer not in self._customers:
             self._customers.add(customer)
             data = {

@@ -1,16 +1,19 @@
-"""Where a simulated ERP has its goods from, by name."""
+"""Where a simulated ERP has its goods from, and a simulated shop its orders, by name."""
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from producers.simulator.catalogue import Catalogue
-from producers.simulator.nfe import nfe_catalogue
-from producers.simulator.retail import retail_catalogue
+from producers.simulator.messages import Data
+from producers.simulator.nfe import nfe_catalogue, nfe_orders
+from producers.simulator.retail import retail_catalogue, retail_orders
 
-__all__ = ["NFE", "catalogue_from"]
+__all__ = ["NFE", "catalogue_from", "orders_from"]
 
 NFE = "nfe"
+_MOST_ORDERS = 2_000
 
 
 def catalogue_from(source: str) -> Catalogue:
@@ -19,3 +22,12 @@ def catalogue_from(source: str) -> Catalogue:
     Raises `SimulatorDataMissing`, `OSError`, `LZMAError`, or `ValueError` for a file that holds something else.
     """
     return nfe_catalogue() if source == NFE else retail_catalogue(Path(source))
+
+
+def orders_from(source: str) -> tuple[Data, ...]:
+    """The orders of `nfe`, or the first of the retail transactions; raises as `catalogue_from` does."""
+    orders = nfe_orders() if source == NFE else retail_orders(Path(source))
+    some = tuple(islice(orders, _MOST_ORDERS))
+    if not some:
+        raise ValueError("it holds no invoice that could be an order")
+    return some

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import kombu
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from broker.link import open_connection
 from broker.publisher import SinglePublisher
 from broker.topology import declare
+from consumers.events import events_worker
+from consumers.orders import orders_worker
 from consumers.source import Intake, KombuSource
 from consumers.worker import Worker
 from schemas.control import Action, Command, ControlMessage, Reply
@@ -20,9 +24,10 @@ from schemas.registry import DOMAINS
 from schemas.topology import EVENTS, QUEUES
 from storage.database import open_database
 from storage.engine import open_engine
+from storage.order_store import OrderStore
 from storage.store import Store
 from storage.switchboard import Switchboard
-from storage.tables import ENTITY_TABLES
+from storage.tables import ENTITY_TABLES, orders
 from tests.services.waiting import wait_until
 from tests.unit.samples import event
 
@@ -108,13 +113,21 @@ class Line:
 
     def worker(self, *domains: str, batch_size: int = 500, batch_ms: int = _LONG_MS, prefetch: int = 1000) -> Worker:
         """A worker for these domains, or for all."""
-        return Worker(
-            self.url, domains or tuple(DOMAINS), Intake(batch_size, batch_ms, prefetch), self.store, self.stop
-        )
+        intake = Intake(batch_size, batch_ms, prefetch)
+        return events_worker(self.url, domains or tuple(DOMAINS), intake, self.store, self.stop)
 
     def hand(self, *domains: str, **intake: int) -> Hand:
         """A worker to step by hand."""
         return Hand(self.url, self.worker(*domains, **intake))
+
+    def order_hand(self) -> Hand:
+        """A worker for orders and receipts to step by hand."""
+        store = OrderStore(self.database.fence, "w1")
+        return Hand(self.url, orders_worker(self.url, Intake(500, _LONG_MS, 1000), store, self.stop))
+
+    def orders(self) -> dict[str, dict[str, Any]]:
+        """The orders of all shops, by `<shop>/<order_id>`."""
+        return {f"{row['shop']}/{row['order_id']}": row for row in self._table(orders)}
 
     def change(self, action: Action, **fields: Any) -> Reply:
         """Changes a switch, as a control message would."""
@@ -123,10 +136,13 @@ class Line:
 
     def rows(self, domain: str = "stock") -> list[dict[str, Any]]:
         """A domain's table."""
+        return self._table(ENTITY_TABLES[domain])
+
+    def _table(self, table: Table) -> list[dict[str, Any]]:
         engine = open_engine(self.database_url)
         try:
             with engine.connect() as connection:
-                return [dict(row) for row in connection.execute(select(ENTITY_TABLES[domain])).mappings()]
+                return [dict(row) for row in connection.execute(select(table)).mappings()]
         finally:
             engine.dispose()
 
@@ -152,6 +168,12 @@ class Line:
                 wait_until(lambda look=look: look().consumer_count == 0, what=f"nobody to consume {name}")
             depths = {name: look().message_count for name, look in looks.items()}
         return {name: depth for name, depth in depths.items() if depth}
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """A channel to look into queues with."""
+        with open_connection(self.url, name="test") as connection, connection.channel() as channel:
+            yield channel
 
     def waiting_in(self, queue: str) -> int:
         """How many messages of a queue nobody has taken, whoever consumes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,24 @@ import pytest
 
 from schemas.control import parse_control
 from schemas.events import parse_event
+from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_order, parse_receipt
 from schemas.registry import DOMAINS
 
 __all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each", "named"]
 
 CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract"
-_CONTROL = "control"
+Parser = Callable[[bytes], object]
+# What is no change event: how it is read, and its schemas.
+_OTHERS: dict[str, tuple[Parser, list[str]]] = {
+    "orders": (lambda body: parse_order("main", body), [PLACED]),
+    "receipts": (lambda body: parse_receipt("main", body), [INTERNALIZED, REJECTED]),
+    "control": (parse_control, ["comporta.control.message"]),
+}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One body, as it comes with the routing key of a domain (or as a control message), and what it must lead to."""
+    """One body, as it comes with the routing key of a domain (or to a queue of its own), and what it must lead to."""
 
     domain: str
     name: str
@@ -31,13 +39,15 @@ class Sample:
 
     def parse(self) -> object:
         """What the program makes of it; raises `Refused`."""
-        return parse_control(self.body) if self.domain == _CONTROL else parse_event(self.domain, "main", self.body)
+        if self.domain in _OTHERS:
+            return _OTHERS[self.domain][0](self.body)
+        return parse_event(self.domain, "main", self.body)
 
     @property
     def schemas(self) -> list[str]:
         """The schemas of which one must take it, or none if it is refused."""
-        if self.domain == _CONTROL:
-            return ["comporta.control.message"]
+        if self.domain in _OTHERS:
+            return _OTHERS[self.domain][1]
         return [f"erp.{DOMAINS[self.domain].entity}.{action}.v1" for action in ("changed", "deleted")]
 
 
@@ -48,7 +58,7 @@ def each(samples: list[Sample]) -> pytest.MarkDecorator:
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:
-    files = [CONTRACT / "samples" / kind / f"{name}.jsonl" for name in (*DOMAINS, _CONTROL)]
+    files = [CONTRACT / "samples" / kind / f"{name}.jsonl" for name in (*DOMAINS, *_OTHERS)]
     return [(path.stem, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
 
 

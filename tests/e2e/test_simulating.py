@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from broker.link import open_connection
 from control.cli.main import app
-from schemas.registry import DOMAINS
+from schemas.orders import parse_order
+from schemas.registry import DOMAINS, ORDERS
 from schemas.topology import event_queue
 from tests.e2e.programs import Programs, running_programs
 from tests.services.waiting import wait_until
@@ -26,11 +27,11 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
         yield programs
 
 
-def bodies(url: str) -> list[bytes]:
-    """What lies in the queues of the change domains, which are empty afterwards."""
+def bodies(url: str, domains: Iterable[str] = DOMAINS) -> list[bytes]:
+    """What lies in the queues of these domains, which are empty afterwards."""
     found = []
     with open_connection(url, name="test") as connection, connection.channel() as channel:
-        for domain in DOMAINS:
+        for domain in domains:
             while (message := channel.basic_get(event_queue(domain), no_ack=True)) is not None:
                 found.append(message.body if isinstance(message.body, bytes) else message.body.encode())
     return found
@@ -78,6 +79,15 @@ def test_it_ends_by_itself_and_reads_the_transactions_of_a_wholesaler(
     )
     assert (done.code, "0 unknown" in done.out) == (0, True)
     assert {b"T1" in body or b"900" in body or b"RETAIL" in body for body in bodies(broker_url)} == {True}
+
+
+def test_its_shop_places_orders_among_the_changes(programs: Programs, broker_url: str) -> None:
+    arguments = ("simulate", "--orders", "2000", "--rate", "2000", "--count", "1200", *FAULTLESS, "--json")
+    done = programs.run(*arguments, BROKER_URL=broker_url)
+    assert (done.code, done.json["confirmed"]) == (0, 1200)
+    orders = [parse_order("main", body) for body in bodies(broker_url, [ORDERS])]
+    assert len(orders) > 300
+    assert len({order.order_id for order in orders}) == len(orders) == 1200 - len(bodies(broker_url))
 
 
 @pytest.mark.parametrize(

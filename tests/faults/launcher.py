@@ -6,11 +6,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from consumers.source import KombuSource
 from control.cli import main
+from producers.erp import ErpByHttp
 from schemas.topology import CONTROL
+from storage.dispatch import Dispatch
 from storage.store import Store
 
 __all__: list[str] = []
@@ -51,11 +54,31 @@ def _around_settling(number: int, *, before: bool) -> None:
     KombuSource.settle = faulty  # type: ignore[method-assign]
 
 
+def _around_an_order(number: int, step: str) -> None:
+    # Whoever takes over should not have to wait for a minute.
+    Dispatch.__init__.__defaults__ = (timedelta(seconds=1),)  # type: ignore[misc]
+    place, name = (ErpByHttp, "deliver") if step == "before sending" else (Dispatch, "record")
+    plain = getattr(place, name)
+
+    def faulty(self: Any, *arguments: Any) -> Any:
+        if step != "after recording":
+            _now_and_then(signal.SIGKILL, number)
+        result = plain(self, *arguments)
+        if step == "after recording":
+            _now_and_then(signal.SIGKILL, number)
+        return result
+
+    setattr(place, name, faulty)
+
+
 _FAULTS: dict[str, Callable[[int], None]] = {
     "hangs with the batch written and not committed": lambda number: _in_transaction(signal.SIGSTOP, number),
     "dies before the commit": lambda number: _in_transaction(signal.SIGKILL, number),
     "dies between commit and acknowledgement": lambda number: _around_settling(number, before=True),
     "dies after the acknowledgement": lambda number: _around_settling(number, before=False),
+    "dies before sending an order": lambda number: _around_an_order(number, "before sending"),
+    "dies between sending and recording": lambda number: _around_an_order(number, "before recording"),
+    "dies after recording": lambda number: _around_an_order(number, "after recording"),
 }
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ from itertools import count, islice
 
 import pytest
 
+from producers.outgoing import Outgoing
 from producers.simulator.catalogue import Catalogue
 from producers.simulator.erp import SimulatedErp
 from producers.simulator.pacing import paced
-from producers.simulator.traffic import erp_traffic
+from producers.simulator.shop import SimulatedShop
+from producers.simulator.traffic import erp_traffic, traffic
 
 PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}
+ORDER = {"items": [{"line": 1, "product_code": "1", "quantity": "1", "unit_price": "1", "total": "1"}]}
 
 
 class Time:
@@ -71,3 +74,25 @@ def test_a_seed_gives_the_same_messages() -> None:
         return list(islice(erp_traffic(erp, 100, clock=time.read, sleep=time.sleep), 200))
 
     assert first(3) == first(3) != first(4)
+
+
+def test_orders_stand_evenly_among_the_changes_and_the_initial_load_comes_first() -> None:
+    time = Time()
+    erp = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,)))
+    shop = SimulatedShop(1, "main", [ORDER])
+    messages = traffic(erp, 30, shop, 10, clock=time.read, sleep=time.sleep)
+    load = len(list(SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))).initial_load()))
+    assert {message.exchange for message in islice(messages, load)} == {"erp.events"}
+    among = [message.exchange for message in islice(messages, 400)]
+    assert 100 + 9 < time.now < 100 + 10
+    assert [among[at : at + 4].count("shop.orders") for at in range(0, 400, 4)] == [1] * 100
+
+
+def test_without_a_shop_nobody_places_orders() -> None:
+    def first(shop: bool) -> list[Outgoing]:
+        erp, time = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))), Time()
+        if shop:
+            return list(islice(traffic(erp, 100, None, 0, clock=time.read, sleep=time.sleep), 50))
+        return list(islice(erp_traffic(erp, 100, clock=time.read, sleep=time.sleep), 50))
+
+    assert first(shop=True) == first(shop=False)

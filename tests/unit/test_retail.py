@@ -12,8 +12,10 @@ import pytest
 
 from producers.simulator.catalogue import Catalogue
 from producers.simulator.erp import Faults, SimulatedErp
-from producers.simulator.retail import Spread, retail_catalogue, retail_events
-from producers.simulator.sources import catalogue_from
+from producers.simulator.retail import Spread, retail_catalogue, retail_events, retail_orders
+from producers.simulator.sources import catalogue_from, orders_from
+from schemas.orders import parse_order
+from tests.unit.test_shop import placed
 from tests.unit.test_simulator import parse, refusal, sequences
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -130,3 +132,33 @@ class TestACatalogueFromTheSales:
         path = tmp_path / name
         path.write_bytes(lzma.compress(text) if name.endswith(".xz") else text)
         assert catalogue_from(str(path)) == self.catalogue(tmp_path)
+
+
+class TestOrdersFromTheSales:
+    ROWS = (
+        "1,T1,TEA CUP,6.0,2010-12-01 08:26:00,2.55,900.0,Portugal",
+        "1,T2,SPOON,2,2010-12-01 08:26:00,0.0,900.0,Portugal",
+        "1,T1,TEA CUP,-1,2010-12-01 08:26:00,2.55,900.0,Portugal",
+        "C2,T1,TEA CUP,-6,2010-12-01 08:27:00,2.55,900.0,Portugal",
+        "A3,B,Adjust bad debt,1,2010-12-01 08:28:00,-11062.06,,Portugal",
+        "4,T3, ,3,12/1/2010 8:29,1.1,,Japan",
+    )
+
+    def test_are_one_an_invoice_with_what_was_bought(self, tmp_path: Path) -> None:
+        first, last = retail_orders(sales(tmp_path, *self.ROWS))
+        assert (first["order_id"], first["placed_at"], first["total"]) == ("1", "2010-12-01T08:26:00Z", "15.300")
+        assert [item["product_code"] for item in first["items"]] == ["T1", "T2"]
+        assert (first["customer"]["document"], last["customer"]["document"]) == ("900", "guest")
+
+    def test_are_all_taken(self, tmp_path: Path) -> None:
+        for order in retail_orders(sales(tmp_path, *self.ROWS)):
+            assert parse_order("main", placed(order)).payload == order
+
+    def test_are_the_first_of_a_long_file(self, tmp_path: Path) -> None:
+        rows = (f"{n},T1,CUP,1,2010-12-01 08:26:00,1,,Portugal" for n in range(2_100))
+        orders = orders_from(str(sales(tmp_path, *rows)))
+        assert [order["order_id"] for order in orders] == [str(n) for n in range(2_000)]
+
+    def test_are_asked_for_where_there_are_none(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="no invoice that could be an order"):
+            orders_from(str(sales(tmp_path, *self.ROWS[3:5])))

@@ -1,0 +1,105 @@
+"""Who talks to the demo: an ERP that tells of changes, a shop that places orders, the ERP that answers them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import chain, count
+
+from broker.link import open_connection, release
+from broker.publisher import SinglePublisher
+from broker.topology import declare
+from consumers.source import Intake, KombuSource
+from producers.outgoing import CLOUDEVENT, Outgoing
+from producers.simulator.answering import AnsweringErp
+from producers.simulator.erp import SimulatedErp
+from producers.simulator.pacing import paced
+from producers.simulator.shop import SimulatedShop
+from schemas.topology import EVENTS, ORDERS_OUT
+
+__all__ = ["Feeds"]
+
+_CHANGES_A_SECOND = 200.0
+_ORDERS_A_SECOND = 2.0
+_LOOK_SECONDS = 0.05
+_END_SECONDS = 5.0
+_Loop = Callable[[], None]
+
+
+class Feeds:
+    """The three of them, until told to end; `published` counts every message, whoever sent it."""
+
+    def __init__(self, url: str, erp: SimulatedErp, shop: SimulatedShop, answers: AnsweringErp) -> None:
+        self._url = url
+        self._erp = erp
+        self._shop = shop
+        self._answers = answers
+        self._ending = threading.Event()
+        self._numbers = count(1)
+        self._left = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self.published = 0
+
+    def loops(self, stop: threading.Event) -> dict[str, _Loop]:
+        """What runs in threads of their own until `stop`; nothing is sent any more after `end`."""
+        feeds = {"erp": self._tell, "shop": self._place, "answers": self._answer}
+        return {name: self._until(stop, feed) for name, feed in feeds.items()}
+
+    def end(self) -> None:
+        """Ends the talking; returns when all have heard it."""
+        self._ending.set()
+        for _ in range(3):
+            self._left.acquire(timeout=_END_SECONDS)
+
+    def _until(self, stop: threading.Event, feed: Callable[[SinglePublisher], None]) -> _Loop:
+        def run() -> None:
+            publisher = SinglePublisher(self._url, "simulation")
+            feed(publisher)
+            publisher.close()
+            self._left.release()
+            stop.wait()
+
+        return run
+
+    def _tell(self, publisher: SinglePublisher) -> None:
+        changes = paced(self._erp.changes(), _CHANGES_A_SECOND, sleep=self._ending.wait)
+        told = chain(self._erp.initial_load(), changes)
+        self._publish(publisher, (Outgoing(EVENTS, each.routing_key, each.body, each.event_id) for each in told))
+
+    def _place(self, publisher: SinglePublisher) -> None:
+        self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
+
+    def _answer(self, publisher: SinglePublisher) -> None:
+        connection = open_connection(self._url, name="simulated ERP")
+        declare(connection)
+        source = KombuSource(connection, [ORDERS_OUT], Intake(batch_size=50, batch_ms=0))
+        due: list[tuple[float, int, Outgoing]] = []
+        while not self._ending.is_set():
+            orders = source.receive(_LOOK_SECONDS)
+            for order in orders:
+                seconds, receipt = self._answers.react(order.body)
+                if receipt is not None:
+                    number = next(self._numbers)
+                    message = Outgoing(EVENTS, f"{order.routing_key}.receipts", receipt, str(number))
+                    heappush(due, (time.monotonic() + seconds, number, message))
+            if orders:
+                source.settle(orders)
+            self._publish(publisher, _ripe(due))
+        release(connection)
+
+    def _publish(self, publisher: SinglePublisher, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            if self._ending.is_set():
+                return
+            publisher.publish(
+                message.body, exchange=message.exchange, routing_key=message.routing_key, content_type=CLOUDEVENT
+            )
+            with self._lock:
+                self.published += 1
+
+
+def _ripe(due: list[tuple[float, int, Outgoing]]) -> Iterator[Outgoing]:
+    while due and due[0][0] <= time.monotonic():
+        yield heappop(due)[2]

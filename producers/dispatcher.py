@@ -1,0 +1,141 @@
+"""Takes waiting orders to the ERP: many in flight, shops in turn, nothing new behind a pause."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import structlog
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from producers.erp import WayToErp
+from rules.delivering import Answer, Attempted, Said, after_attempt
+from rules.pacing import Pace
+from storage.dispatch import Claimed, Dispatch, Due
+from storage.errors import RowRefused, Unavailable
+
+__all__ = ["Dispatcher"]
+
+log = structlog.get_logger(__name__)
+
+# The net under the waking: what another process has accepted, what is due again, whose lease has ended.
+_LOOK_SECONDS = 0.1
+_STOP_SECONDS = 7.0
+
+
+@dataclass
+class Dispatcher:
+    """Claims, sends and writes down, until told to stop; then it waits for what is in flight."""
+
+    dispatch: Dispatch
+    erp: WayToErp
+    stop: threading.Event
+    in_flight: int = 32
+    wake: threading.Event = field(default_factory=threading.Event)
+    _flying: dict[Future[Answer], Claimed] = field(default_factory=dict)
+    _paces: dict[str, Pace] = field(default_factory=dict)
+    _stopped: frozenset[str] = frozenset()
+    _turn: int = 0
+
+    def run(self) -> None:
+        """Returns when told to stop and nothing is in flight, or its time is over."""
+        with ThreadPoolExecutor(self.in_flight, thread_name_prefix="order") as pool:
+            while not self.stop.is_set():
+                if not self.step(pool) and not self._flying:
+                    self.wake.wait(_LOOK_SECONDS)
+                    self.wake.clear()
+            self._land(_STOP_SECONDS, everything=True)
+            # Closed before the pool is waited for: what hangs then ends with an error, and its lease ends by itself.
+            self.erp.close()
+
+    def step(self, pool: ThreadPoolExecutor) -> int:
+        """Sends what may be sent and writes down what has an answer; returns how many orders were moved."""
+        claimed: list[Claimed] = []
+        if len(self._flying) < self.in_flight:
+            claimed = self._patiently(partial(self.dispatch.claim, self._share)) or []
+        for order in claimed:
+            self._flying[pool.submit(self.erp.deliver, order.shop, order.order_id, order.payload)] = order
+        return len(claimed) + self._land(_LOOK_SECONDS)
+
+    def _share(self, due: Due) -> list[tuple[str, int]]:
+        """The places that are free, over the shops in turn."""
+        now = time.monotonic()
+        for shop in self._stopped - due.stopped:
+            self._pace(shop).slow_down(now)
+        self._stopped = due.stopped
+        free = self.in_flight - len(self._flying)
+        if not due.open or free <= 0:
+            return []
+        self._turn += 1
+        start = self._turn % len(due.open)
+        shops = (*due.open[start:], *due.open[:start])[:free]
+        busy: dict[str, int] = {}
+        for order in self._flying.values():
+            busy[order.shop] = busy.get(order.shop, 0) + 1
+        # One shop alone never has all: the next one to come finds a place at once.
+        most = max(1, self.in_flight // 2 if len(due.open) > 1 else self.in_flight - 1)
+        share = []
+        for shop in shops:
+            pace = self._pace(shop)
+            number = int(min(max(1, free // len(shops)), most - busy.get(shop, 0), pace.allows(now)))
+            if number > 0:
+                pace.left(number)
+                share.append((shop, number))
+        return share
+
+    def _land(self, seconds: float, *, everything: bool = False) -> int:
+        """Waits for answers and writes them down, all that have come by then in one transaction."""
+        deadline = time.monotonic() + seconds
+        landed = 0
+        while self._flying and (left := deadline - time.monotonic()) > 0:
+            done, _ = wait(self._flying, timeout=left, return_when=FIRST_COMPLETED)
+            answers = [(self._flying.pop(future), future.result()) for future in done]
+            if answers:
+                self._record(answers)
+                landed += len(answers)
+            if not everything:
+                break
+        return landed
+
+    def _record(self, answers: Sequence[tuple[Claimed, Answer]]) -> None:
+        now = time.monotonic()
+        results: list[tuple[Claimed, Callable[[datetime], Attempted]]] = []
+        for order, answer in answers:
+            pace = self._pace(order.shop)
+            if answer.said is Said.FAILED:
+                pace.failed(now)
+                log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=answer.error)
+            else:
+                pace.succeeded()
+            after = partial(_after, answer, order.attempts, random.random())
+            results.append((order, after))
+        self._patiently(partial(self.dispatch.record, results))
+
+    def _pace(self, shop: str) -> Pace:
+        return self._paces.setdefault(shop, Pace())
+
+    def _patiently(self, action: Callable[[], list[Claimed] | None]) -> list[Claimed] | None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_when_event_set(self.stop),
+            sleep=sleep_using_event(self.stop),
+            reraise=True,
+        )
+        try:
+            return retrying(action)
+        except (Unavailable, RowRefused) as error:
+            # What could not be written down is sent again when its lease has ended, under the same id.
+            log.warning("orders stay as they are", error=str(error))
+            return None
+
+
+def _after(answer: Answer, attempts: int, chance: float, now: datetime) -> Attempted:
+    return after_attempt(answer, attempts, now, chance)

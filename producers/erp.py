@@ -1,0 +1,126 @@
+"""The two ways to the ERP: a queue that it reads, or an address that it answers at (contract, section 6)."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import httpx
+
+from producers.events import message_id_of
+from producers.outgoing import Fate, Outgoing
+from producers.publisher import Publisher
+from rules.delivering import Answer, Said
+from schemas.orders import order_event
+from schemas.topology import ORDERS_OUT
+
+__all__ = ["ErpByAmqp", "ErpByHttp", "WayToErp"]
+
+_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_ACCEPTED = frozenset({httpx.codes.OK, httpx.codes.CREATED, httpx.codes.CONFLICT})
+# These say "not now", unlike the other 4xx.
+_AGAIN = frozenset({408, 425, 429})
+_LONGEST_NUMBER = 255
+
+
+class WayToErp(Protocol):
+    """Hands over one order at a time, from many threads."""
+
+    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
+        """Hands an order over and returns the answer; never raises for what an ERP or a network may do."""
+
+    def close(self) -> None:
+        """Closes its connections."""
+
+
+class ErpByAmqp:
+    """Publishes each order to `erp.orders`; the number comes later, as a receipt."""
+
+    def __init__(self, url: str, deadline: float = 30.0) -> None:
+        self._publisher = Publisher(url, name="orders", deadline=deadline)
+
+    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
+        """`SENT` only on a confirm that was no return."""
+        body = order_event(shop, order_id, dict(payload), datetime.now(UTC))
+        result = self._publisher.publish(Outgoing(ORDERS_OUT, shop, body, message_id_of(order_id)))
+        if result.fate is Fate.CONFIRMED:
+            return Answer(Said.SENT)
+        return Answer(Said.FAILED, error=f"{result.fate}: {result.detail}")
+
+    def close(self) -> None:
+        """Closes its connection."""
+        self._publisher.close()
+
+
+class ErpByHttp:
+    """POSTs each order as JSON; the idempotency key is the same at every attempt."""
+
+    def __init__(self, url: str, at_once: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
+        limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+        self._url = url
+        self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+
+    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
+        """What the ERP answers, by status."""
+        headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
+        try:
+            response = self._client.post(self._url, json=payload, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Answer(Said.FAILED, error=f"{type(error).__name__}: {error}")
+        return _answer(response)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._client.close()
+
+
+def _header(key: str) -> str:
+    # What no header can carry is percent-encoded, the same way at every attempt.
+    return key if key.isascii() and key.isprintable() and key == key.strip() else quote(key, safe="/")
+
+
+def _answer(response: httpx.Response) -> Answer:
+    code = response.status_code
+    if code in _ACCEPTED:
+        number = _number(response)
+        if number is not None:
+            return Answer(Said.INTERNALIZED, erp_number=number)
+        return Answer(Said.FAILED, error=f"HTTP {code} without an erp_number")
+    if code == httpx.codes.ACCEPTED:
+        return Answer(Said.SENT)
+    error = f"HTTP {code}: {_shown(response)}".removesuffix(": ")
+    if response.is_client_error and code not in _AGAIN:
+        return Answer(Said.REJECTED, error=error)
+    return Answer(Said.FAILED, error=error, retry_after=_retry_after(response))
+
+
+def _number(response: httpx.Response) -> str | None:
+    try:
+        number = response.json().get("erp_number")
+    except (ValueError, AttributeError):
+        return None
+    if isinstance(number, int) and not isinstance(number, bool):
+        number = str(number)
+    fits = isinstance(number, str) and 0 < len(number) <= _LONGEST_NUMBER and "\0" not in number
+    return number if fits else None
+
+
+def _shown(response: httpx.Response) -> str:
+    text = response.text[:200]
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds, from a number of them or a date (RFC 9110, section 10.2.3)."""
+    said = response.headers.get("retry-after", "")
+    if said.isascii() and said.isdigit():
+        return min(float(said), 86_400.0)
+    try:
+        moment = email.utils.parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), 86_400.0)

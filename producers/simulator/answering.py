@@ -1,0 +1,68 @@
+"""An ERP that answers orders: mostly with a number, sometimes slowly, sometimes with a no, sometimes not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.orders import INTERNALIZED, REJECTED
+
+__all__ = ["AnsweringErp", "Reaction"]
+
+_REASONS = ("The customer's credit is used up.", "The price has changed.", "The product is blocked for sale.")
+
+
+class Reaction(NamedTuple):
+    """What the ERP says to an order, after so many seconds; None if it never does."""
+
+    seconds: float
+    receipt: bytes | None
+
+
+class AnsweringErp:
+    """The same seed and order always have the same answer: an order that comes again gets the number it has."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        slow: float = 0.1,
+        rejected: float = 0.05,
+        silent: float = 0.02,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._seed = seed
+        self._slow = slow
+        self._rejected = rejected
+        self._silent = silent
+        self._now = now
+
+    def react(self, event: bytes) -> Reaction:
+        """The answer to the event `comporta.order.v1`."""
+        order_id = orjson.loads(event)["data"]["order_id"]
+        random = Random(f"{self._seed}/{order_id}")
+        seconds = random.uniform(1, 4) if random.random() < self._slow else random.uniform(0.02, 0.2)
+        chance = random.random()
+        if chance < self._silent:
+            return Reaction(seconds, None)
+        if chance < self._silent + self._rejected:
+            return Reaction(seconds, self._receipt(order_id, REJECTED, {"reason": random.choice(_REASONS)}))
+        number = f"{random.randrange(10**8):08}"
+        return Reaction(seconds, self._receipt(order_id, INTERNALIZED, {"erp_number": number}))
+
+    def _receipt(self, order_id: str, kind: str, said: dict[str, Any]) -> bytes:
+        return orjson.dumps(
+            {
+                "specversion": "1.0",
+                "id": f"receipt-{order_id}",
+                "source": f"/erp/simulator/{self._seed}",
+                "type": kind,
+                "time": self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+                "subject": order_id,
+                "data": {"order_id": order_id, **said},
+            }
+        )

@@ -1,0 +1,72 @@
+"""The life of an order, and what a receipt changes in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from rules.outcomes import Outcome
+from schemas.orders import Receipt
+from schemas.reasons import Reason, Refusal
+
+__all__ = ["Known", "OrderState", "Settled", "judge_receipt"]
+
+
+class OrderState(StrEnum):
+    """Where an order stands (contract, section 6)."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    INTERNALIZED = "internalized"
+    REJECTED = "rejected"
+
+
+class Known(NamedTuple):
+    """What is known of an order: its content's digest, where it stands, and the last receipt that counted."""
+
+    digest: str
+    state: OrderState
+    erp_number: str | None = None
+    last_error: str | None = None
+    receipt_id: str | None = None
+
+
+class Settled(NamedTuple):
+    """What a receipt comes to: the order as it is from now on, or why the receipt is refused."""
+
+    outcome: Outcome
+    order: Known | None = None
+    refusal: Refusal | None = None
+
+
+def judge_receipt(known: Known | None, receipt: Receipt) -> Settled:
+    """What a receipt changes, whatever the order's state: it may come before the confirm of the sending."""
+    if known is None:
+        return _refused(Reason.ORDER_UNKNOWN, "no such order has come from the shop")
+    if known.receipt_id == receipt.event_id:
+        # Also after an operator has sent the order again: the old answer is not an answer to that.
+        return Settled(Outcome.SUPERSEDED, known)
+    if receipt.erp_number is not None:
+        return _internalized(known, receipt, receipt.erp_number)
+    return _rejected(known, receipt)
+
+
+def _internalized(known: Known, receipt: Receipt, number: str) -> Settled:
+    if known.state is not OrderState.INTERNALIZED:
+        order = known._replace(state=OrderState.INTERNALIZED, erp_number=number, last_error=None)
+        return Settled(Outcome.APPLIED, order._replace(receipt_id=receipt.event_id))
+    if known.erp_number == number:
+        return Settled(Outcome.SUPERSEDED, known)
+    return _refused(Reason.ORDER_CHANGED, "the order is internalized already, under another number")
+
+
+def _rejected(known: Known, receipt: Receipt) -> Settled:
+    if known.state is OrderState.INTERNALIZED:
+        return _refused(Reason.ORDER_CHANGED, "the order is internalized already: it can't be rejected any more")
+    order = known._replace(state=OrderState.REJECTED, last_error=receipt.reason, receipt_id=receipt.event_id)
+    return Settled(Outcome.APPLIED, order)
+
+
+def _refused(reason: Reason, sentence: str) -> Settled:
+    return Settled(Outcome.QUARANTINED, refusal=Refusal(reason, "/data/order_id", sentence))

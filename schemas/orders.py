@@ -1,0 +1,218 @@
+"""Orders from a shop, the ERP's receipts for them, and the event that takes an order to the ERP."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import orjson
+from pydantic import StringConstraints, ValidationError
+
+from schemas.events import NOT_AN_EVENT, Attributes, load_json
+from schemas.fields import NO_NUL, Key, Message, Text
+from schemas.placed import PlacedOrder
+from schemas.reasons import Reason, Refused
+from schemas.refusals import validation_refused
+
+__all__ = [
+    "INTERNALIZED",
+    "ORDER_TYPES",
+    "PLACED",
+    "REJECTED",
+    "TO_ERP",
+    "OrderPlaced",
+    "PlacedOrder",
+    "Receipt",
+    "order_event",
+    "parse_order",
+    "parse_receipt",
+]
+
+PLACED, TO_ERP = "shop.order.placed.v1", "comporta.order.v1"
+INTERNALIZED, REJECTED = "erp.order.internalized.v1", "erp.order.rejected.v1"
+_VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
+_SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
+
+
+class OrderPlaced(NamedTuple):
+    """An order as it came: what was understood of it, and `payload`, its data with all that the shop said.
+
+    Of two orders with the same `digest` both say the same; `unknown` counts fields nobody here reads.
+    """
+
+    shop: str
+    order_id: str
+    event_id: str
+    placed_at: datetime
+    data: PlacedOrder
+    payload: dict[str, Any]
+    digest: str
+    unknown: int
+
+
+class Receipt(NamedTuple):
+    """The ERP's answer to an order: its number, or the reason why it is rejected."""
+
+    shop: str
+    order_id: str
+    event_id: str
+    erp_number: str | None
+    reason: str | None
+
+
+class _OrderEvent(Attributes):
+    subject: Text | None = None
+
+
+class _PlacedEvent(_OrderEvent):
+    """A shop says that an order was placed."""
+
+    type: Literal["shop.order.placed.v1"]
+    data: PlacedOrder
+
+
+class _OrderToErp(_OrderEvent):
+    """Comporta hands an order to the ERP, with all that the shop said of it."""
+
+    type: Literal["comporta.order.v1"]
+    data: PlacedOrder
+
+
+class Internalized(Message):
+    """The number that the ERP gave to an order."""
+
+    order_id: Key
+    erp_number: Key
+
+
+class Rejected(Message):
+    """Why the ERP does not take an order."""
+
+    order_id: Key
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
+
+
+class _InternalizedEvent(_OrderEvent):
+    """The ERP has taken an order."""
+
+    type: Literal["erp.order.internalized.v1"]
+    data: Internalized
+
+
+class _RejectedEvent(_OrderEvent):
+    """The ERP does not take an order."""
+
+    type: Literal["erp.order.rejected.v1"]
+    data: Rejected
+
+
+ORDER_TYPES: dict[str, type[Attributes]] = {
+    PLACED: _PlacedEvent,
+    TO_ERP: _OrderToErp,
+    INTERNALIZED: _InternalizedEvent,
+    REJECTED: _RejectedEvent,
+}
+_Event = TypeVar("_Event", bound=_OrderEvent)
+
+
+def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> OrderPlaced:
+    """The order in a message's body; raises `Refused` with the first fault.
+
+    With `attributes` (binary mode) the body is only the event's data.
+    """
+    document = _document(body, attributes, (PLACED,))
+    event = _validated(_PlacedEvent, document)
+    payload: dict[str, Any] = document["data"]
+    if not_kept := _not_kept(payload):
+        raise Refused(*not_kept)
+    data = event.data
+    known = len(event.model_fields_set) + len(data.model_fields_set)
+    return OrderPlaced(
+        shop,
+        data.order_id,
+        event.id,
+        data.placed_at,
+        data,
+        payload,
+        hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        len(document) + len(payload) - known,
+    )
+
+
+def parse_receipt(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> Receipt:
+    """The receipt in a message's body; raises `Refused` with the first fault."""
+    document = _document(body, attributes, (INTERNALIZED, REJECTED))
+    if document["type"] == INTERNALIZED:
+        taken = _validated(_InternalizedEvent, document)
+        return Receipt(shop, taken.data.order_id, taken.id, taken.data.erp_number, None)
+    rejected = _validated(_RejectedEvent, document)
+    return Receipt(shop, rejected.data.order_id, rejected.id, None, rejected.data.reason)
+
+
+def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: datetime) -> bytes:
+    """The event that takes an order to the ERP: the same id however often it is sent."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{shop}/{order_id}",
+            "source": "/comporta",
+            "type": TO_ERP,
+            "time": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "subject": order_id,
+            "data": payload,
+        }
+    )
+
+
+def _document(body: bytes, attributes: Mapping[str, str] | None, types: tuple[str, ...]) -> dict[str, Any]:
+    loaded = load_json(body)
+    document = loaded if attributes is None else {**attributes, "data": loaded}
+    if not isinstance(document, dict) or "type" not in document:
+        raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
+    kind = document["type"]
+    if kind not in types:
+        raise _unknown(kind if isinstance(kind, str) else "", types)
+    return document
+
+
+def _unknown(kind: str, types: tuple[str, ...]) -> Refused:
+    match = _VERSIONED.fullmatch(kind)
+    if match and f"{match[1]}1" in types:
+        return Refused(Reason.UNKNOWN_VERSION, "/type", "this major version is unknown: v1 is understood")
+    return Refused(Reason.UNKNOWN_TYPE, "/type", f"must be {' or '.join(types)}")
+
+
+def _validated(model: type[_Event], document: dict[str, Any]) -> _Event:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise validation_refused(error) from None
+
+
+def _not_kept(payload: dict[str, Any]) -> tuple[Reason, str, str] | None:
+    """What of a payload no database or JSON library would give back as it came, in a field that nobody here reads."""
+    left: list[Any] = [payload]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return _NUL
+        elif isinstance(value, dict):
+            left += value
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, int):
+            if not _SMALLEST <= value <= _BIGGEST:
+                return _TOO_BIG
+        elif isinstance(value, float) and not math.isfinite(value):
+            return _TOO_BIG
+    return None
+
+
+_NUL = (Reason.NUL_CHARACTER, "/data", "a field that is only passed on holds the NUL character")
+_TOO_BIG = (Reason.NUMBER_RANGE, "/data", "a field that is only passed on holds a number beyond 64 bits")

@@ -1,0 +1,55 @@
+"""What shops and ERPs say of orders."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+
+from rules.outcomes import Told
+from schemas.orders import OrderPlaced, Receipt, parse_order, parse_receipt
+
+__all__ = ["event", "internalized", "order_told", "placed", "receipt_told", "rejected"]
+
+_ids = count(1)
+
+
+def event(kind: str, data: dict[str, Any], **envelope: Any) -> bytes:
+    """A CloudEvent of a shop or an ERP."""
+    document = {"specversion": "1.0", "id": f"id-{next(_ids)}", "source": "/test", "type": kind, "data": data}
+    return json.dumps({**document, "time": "2026-11-23T07:22:51Z", **envelope}).encode()
+
+
+def placed(order_id: str = "O1", **data: Any) -> bytes:
+    """An order of two pieces for 19.98."""
+    item = {"line": 1, "product_code": "P1", "quantity": "2", "unit_price": "9.99", "total": "19.98"}
+    order = {
+        "order_id": order_id,
+        "placed_at": "2026-11-23T07:22:51Z",
+        "customer": {"document": "52998224725", "name": "Ana"},
+        "currency": "BRL",
+        "payment": {"method": "pix"},
+        "items": [item],
+        "total": "19.98",
+    }
+    return event("shop.order.placed.v1", order | data)
+
+
+def internalized(order_id: str = "O1", number: str = "77", **envelope: Any) -> bytes:
+    return event("erp.order.internalized.v1", {"order_id": order_id, "erp_number": number}, **envelope)
+
+
+def rejected(order_id: str = "O1", reason: str = "no credit", **envelope: Any) -> bytes:
+    return event("erp.order.rejected.v1", {"order_id": order_id, "reason": reason}, **envelope)
+
+
+def order_told(body: bytes, shop: str = "main") -> Told[OrderPlaced | Receipt]:
+    """An order as a worker hands it on; it must not be refused."""
+    return Told("orders", parse_order(shop, body), lambda refusal: pytest.fail(str(refusal)))
+
+
+def receipt_told(body: bytes, shop: str = "main") -> Told[OrderPlaced | Receipt]:
+    """A receipt as a worker hands it on; it must not be refused."""
+    return Told("receipts", parse_receipt(shop, body), lambda refusal: pytest.fail(str(refusal)))

@@ -1,0 +1,214 @@
+"""Orders reach the ERP, over HTTP and AMQP, and nothing leaves while they are off."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from producers.dispatcher import Dispatcher
+from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
+from schemas.topology import ORDERS_OUT
+from storage.dispatch import Dispatch
+from storage.order_store import OrderStore
+from tests.broker.line import Line
+from tests.broker.order_events import internalized, order_told, placed, receipt_told
+from tests.services.erp import Erp, running_erp
+from tests.services.rabbitmq import open_channel
+from tests.services.waiting import wait_until
+
+_TIMEOUT = httpx.Timeout(1.0)
+
+
+class Office:
+    """A dispatcher in a thread of its own, and the orders it has to deliver."""
+
+    def __init__(self, line: Line, erp: WayToErp) -> None:
+        self.line = line
+        self.dispatcher = Dispatcher(Dispatch(line.database.fence, line.switchboard), erp, line.stop)
+        self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
+        self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
+        self._thread.start()
+
+    def place(self, *ids: str, shop: str = "main") -> None:
+        self.orders.commit([order_told(placed(order_id), shop) for order_id in ids])
+
+    def wait_state(self, state: str, order_id: str = "O1", shop: str = "main") -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            order = self.line.database.views.order(shop, order_id)
+            return order if order and order["state"] == state else None
+
+        found = wait_until(look, timeout=30, what=f"{order_id} to be {state}")
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        self.line.stop.set()
+        self._thread.join(15)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def erp() -> Iterator[Erp]:
+    """An ERP that answers at an address."""
+    with running_erp() as erp:
+        yield erp
+
+
+@pytest.fixture
+def open_office() -> Iterator[Callable[[Line, WayToErp], Office]]:
+    """Opens offices that are closed in the end."""
+    offices: list[Office] = []
+
+    def opened(line: Line, way: WayToErp) -> Office:
+        offices.append(Office(line, way))
+        return offices[-1]
+
+    yield opened
+    for office in offices:
+        office.close()
+
+
+@pytest.fixture
+def office(any_database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+    """An office with an ERP over HTTP, on each database."""
+    line = Line("memory://", any_database_url)
+    yield open_office(line, ErpByHttp(erp.url, 32, _TIMEOUT))
+    line.close()
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["take"],
+        ["500", "garbage"],
+        ["reset", "empty"],
+        ["redirect"],
+        ["429"],
+        ["take and reset"],
+        ["hang"],
+    ],
+    ids=" then ".join,
+)
+def test_whatever_the_erp_does_an_order_ends_with_its_one_number(office: Office, erp: Erp, ways: list[str]) -> None:
+    erp.script = list(ways)
+    office.place("O1")
+    order = office.wait_state("internalized")
+    assert (order["erp_number"], order["last_error"]) == ("1000", None)
+    assert order["internalized_at"] is not None
+    assert erp.numbers == {"main/O1": "1000"}
+    assert erp.asked.keys() == {"main/O1"}
+    assert erp.asked["main/O1"] == order["attempts"] == (1 if ways == ["take"] else len(ways) + 1)
+    assert erp.payloads["main/O1"]["order_id"] == "O1"
+
+
+def test_what_the_erp_will_answer_later_is_sent_and_settled_by_its_receipt(office: Office, erp: Erp) -> None:
+    erp.default = "accept"
+    office.place("O1")
+    assert office.wait_state("sent")["erp_number"] is None
+    office.orders.commit([receipt_told(internalized("O1"))])
+    assert office.wait_state("internalized")["erp_number"] == "77"
+    assert erp.asked == {"main/O1": 1}
+
+
+def test_a_no_of_the_erp_waits_for_a_person(office: Office, erp: Erp) -> None:
+    erp.script = ["400"]
+    office.place("O1")
+    order = office.wait_state("rejected")
+    assert order["last_error"] == 'HTTP 400: {"detail": "no such customer"}'
+    assert office.line.database.retry_order("main", "O1")
+    assert office.wait_state("internalized")["attempts"] == 2
+    assert not office.line.database.retry_order("main", "O1")
+    assert not office.line.database.retry_order("main", "unknown")
+
+
+def test_while_off_nothing_leaves_and_after_it_each_order_once(office: Office, erp: Erp) -> None:
+    erp.script = ["500"]
+    office.place("retried")
+    wait_until(lambda: erp.asked["main/retried"] == 1, what="the first attempt")
+    assert office.line.change("pause").result == "off"
+    settled = wait_until(
+        lambda: office.line.database.views.status().in_flight_orders == 0, what="what was in flight to settle"
+    )
+    assert settled
+    asked = erp.asked.copy()
+    office.place(*(f"O{number}" for number in range(40)))
+    retried = office.line.database.views.order("main", "retried")
+    assert retried is not None
+    # Its wait is over before the pause is: it is not sent all the same.
+    wait_until(lambda: office.line.database.views.status().orders["main"] == {"waiting": 41}, what="all to wait")
+    wait_until(_is_past(retried["next_attempt_at"]), timeout=10, what="the retry to be due")
+    assert erp.asked == asked
+    office.line.change("resume")
+    office.dispatcher.wake.set()
+    wait_until(
+        lambda: office.line.database.views.status().orders["main"] == {"internalized": 41}, timeout=30, what="all to go"
+    )
+    assert erp.asked.total() == 42
+    assert len(set(erp.numbers.values())) == 41
+
+
+def _is_past(moment: datetime) -> Callable[[], bool]:
+    return lambda: datetime.now(UTC) > moment + timedelta(milliseconds=300)
+
+
+def test_one_shop_whose_erp_hangs_holds_up_no_other(office: Office, erp: Erp) -> None:
+    office.line.change("pause", shop="other")
+    erp.default = "hang"
+    office.place(*(f"O{number}" for number in range(60)))
+    wait_until(lambda: erp.asked.total() >= 16, what="the ERP to be busy")
+    erp.default = "take"
+    office.place("O1", shop="quick")
+    office.wait_state("internalized", shop="quick")
+    assert erp.asked["quick/O1"] == 1
+    erp.let_go.set()
+
+
+def test_over_amqp_an_order_lies_in_the_erps_queue_once_confirmed(
+    line: Line, open_office: Callable[[Line, WayToErp], Office]
+) -> None:
+    office = open_office(line, ErpByAmqp(line.url))
+    office.place("O1")
+    order = office.wait_state("sent")
+    assert (order["attempts"], order["erp_number"]) == (1, None)
+    with line.connected() as channel:
+        message = wait_until(lambda: channel.basic_get("erp.orders", no_ack=True), what="the order")
+    assert (message.properties["message_id"], message.delivery_info["routing_key"]) == ("O1", "main")
+    event = json.loads(message.body)
+    assert (event["type"], event["subject"], event["data"]["total"]) == ("comporta.order.v1", "O1", "19.98")
+    office.orders.commit([receipt_told(internalized("O1"))])
+    assert office.wait_state("internalized")["erp_number"] == "77"
+
+
+def test_an_order_that_the_broker_returns_waits_and_is_sent_again(
+    rabbit_line: Line, open_office: Callable[[Line, WayToErp], Office]
+) -> None:
+    with open_channel(rabbit_line.url) as channel:
+        channel.queue_unbind("erp.orders", ORDERS_OUT, "#")
+        office = open_office(rabbit_line, ErpByAmqp(rabbit_line.url))
+        office.place("O1")
+        order = office.wait_state("waiting")
+        order = wait_until(
+            lambda: (found := rabbit_line.database.views.order("main", "O1")) and found["last_error"] and found,
+            what="the return",
+        )
+        assert "returned: 312 NO_ROUTE" in order["last_error"]
+        channel.queue_bind("erp.orders", ORDERS_OUT, "#")
+    assert office.wait_state("sent")["attempts"] >= 2
+
+
+@pytest.mark.parametrize("order_id", ["Pedido nº 7\n", "a/b c?d#e%20", "x" * 255, "🫘" * 100])
+def test_an_odd_id_goes_both_ways(
+    line: Line, erp: Erp, open_office: Callable[[Line, WayToErp], Office], order_id: str
+) -> None:
+    office = open_office(line, ErpByHttp(erp.url, 4, _TIMEOUT))
+    office.place(order_id)
+    assert office.wait_state("internalized", order_id)["erp_number"] == "1000"
+    by_amqp = ErpByAmqp(line.url)
+    assert by_amqp.deliver("main", order_id, {"order_id": order_id}).said == "sent"
+    by_amqp.close()

@@ -1,0 +1,91 @@
+"""Orders survive what kills workers: each ends with one number of the ERP, and none leaves while they are off."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from broker.publisher import SinglePublisher
+from schemas.topology import ORDERS_IN
+from tests.broker.order_events import placed
+from tests.e2e.programs import running_programs
+from tests.faults.stack import Stack
+from tests.services.erp import Erp, running_erp
+from tests.services.postgres import Database
+from tests.services.rabbitmq import Broker
+from tests.services.waiting import wait_until
+
+CLOUDEVENT = "application/cloudevents+json"
+
+
+@pytest.fixture
+def erp() -> Iterator[Erp]:
+    """An ERP that answers at an address."""
+    with running_erp() as erp:
+        yield erp
+
+
+@pytest.fixture
+def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory, erp: Erp) -> Iterator[Stack]:
+    """Workers that deliver to the ERP."""
+    with running_programs(tmp_path_factory.mktemp("orders")) as programs:
+        settings = {"erp_url": erp.url}
+        yield Stack(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, settings)
+
+
+def place(stack: Stack, *ids: str) -> None:
+    publisher = SinglePublisher(stack.broker_url, "test shop")
+    for order_id in ids:
+        publisher.publish(placed(order_id), exchange=ORDERS_IN, routing_key="main", content_type=CLOUDEVENT)
+    publisher.close()
+
+
+def states(stack: Stack) -> dict[str, int]:
+    return dict(stack.look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
+
+
+def check_each_has_its_own_number(stack: Stack, erp: Erp, number: int) -> None:
+    wait_until(lambda: states(stack) == {"internalized": number}, timeout=60, what="every order to have its number")
+    rows = stack.look.rows("SELECT shop || '/' || order_id, erp_number FROM orders")
+    assert dict(rows) == erp.numbers
+    assert len(set(erp.numbers.values())) == number
+
+
+@pytest.mark.parametrize(
+    "fault", ["dies before sending an order", "dies between sending and recording", "dies after recording"]
+)
+def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(stack: Stack, erp: Erp, fault: str) -> None:
+    dying = stack.faulty_worker(fault, 3)
+    place(stack, *(f"O{number}" for number in range(30)))
+    assert dying.wait() == -signal.SIGKILL
+    stack.worker()
+    check_each_has_its_own_number(stack, erp, 30)
+
+
+def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: Stack, erp: Erp) -> None:
+    stack.worker(processes=2)
+    stack.pause("main", "orders")
+    place(stack, *(f"O{number}" for number in range(500)))
+    wait_until(lambda: states(stack) == {"waiting": 500}, timeout=60, what="all orders to be accepted")
+    assert erp.asked.total() == 0
+    stack.resume("main", "orders")
+    check_each_has_its_own_number(stack, erp, 500)
+    assert erp.asked.total() == 500
+
+
+def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_follow(stack: Stack, erp: Erp) -> None:
+    stack.worker()
+    erp.default = "hang"
+    place(stack, *(f"O{number}" for number in range(80)))
+    wait_until(lambda: erp.asked.total() >= 20, timeout=30, what="orders to be in flight")
+    reply = stack.pause("main", "orders")
+    assert reply.in_flight_orders >= 20
+    erp.default = "take"
+    erp.let_go.set()
+    wait_until(lambda: "sending" not in states(stack), timeout=30, what="what was in flight to settle")
+    asked = erp.asked.total()
+    assert asked == reply.in_flight_orders == states(stack)["internalized"]
+    stack.resume("main", "orders")
+    check_each_has_its_own_number(stack, erp, 80)

@@ -1,0 +1,138 @@
+"""Orders are claimed under the fence, oldest first, by one at a time: on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rules.delivering import Answer, Said, after_attempt
+from storage.dispatch import Claimed, Dispatch, Due
+from storage.order_store import OrderStore
+from tests.broker.order_events import internalized, order_told, placed, receipt_told
+from tests.storage.test_store import Place
+
+
+def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
+    """So many of each shop that is open."""
+
+    def share(due: Due) -> Sequence[tuple[str, int]]:
+        return [(shop, number) for shop in due.open]
+
+    return share
+
+
+class Desk(Place):
+    """A place where orders are accepted and claimed."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.orders = OrderStore(self.fence, "w1")
+        self.dispatch = Dispatch(self.fence, self.switchboard)
+
+    def accept(self, *ids: str, shop: str = "main") -> None:
+        """Accepts orders, each placed a second after the one before."""
+        for number, order_id in enumerate(ids):
+            at = f"2026-11-23T07:22:{number:02}Z"
+            self.orders.commit([order_told(placed(order_id, placed_at=at), shop)])
+
+    def claim(self, number: int = 10) -> list[str]:
+        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(of_each(number))]
+
+    def answered(self, order: Claimed, answer: Answer) -> None:
+        self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
+
+    def state(self, order_id: str = "a", shop: str = "main") -> str:
+        [row] = [row for row in self.views.orders(shop=shop) if row["order_id"] == order_id]
+        return str(row["state"])
+
+
+@pytest.fixture
+def desk(any_database_url: str) -> Iterator[Desk]:
+    desk = Desk(any_database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+def test_the_oldest_of_each_shop_are_claimed_once(desk: Desk) -> None:
+    desk.accept("a", "b", "c")
+    desk.accept("a", "b", shop="other")
+    assert sorted(desk.claim(2)) == ["main/a", "main/b", "other/a", "other/b"]
+    assert desk.claim(2) == ["main/c"]
+    assert desk.claim() == []
+    assert desk.views.status().in_flight_orders == 5
+
+
+@pytest.mark.parametrize(
+    "scope", [{}, {"shop": "main"}, {"domains": ["orders"]}, {"shop": "main", "domains": ["orders"]}]
+)
+def test_behind_a_pause_nothing_is_claimed_and_after_it_everything(desk: Desk, scope: dict[str, object]) -> None:
+    desk.accept("a")
+    desk.accept("b", shop="other")
+    desk.change("pause", **scope)
+    assert "main/a" not in desk.claim()
+    desk.change("resume", **scope)
+    assert "main/a" in desk.claim()
+
+
+def test_a_pause_of_changes_lets_orders_go(desk: Desk) -> None:
+    desk.accept("a")
+    desk.change("pause", domains=["stock", "prices"])
+    assert desk.claim() == ["main/a"]
+
+
+def test_a_pause_says_how_many_orders_are_in_flight(desk: Desk) -> None:
+    desk.accept("a", "b")
+    [first, _] = desk.dispatch.claim(of_each(2))
+    assert desk.change("pause").in_flight_orders == 2
+    desk.answered(first, Answer(Said.SENT))
+    assert desk.views.status().in_flight_orders == 1
+
+
+def test_a_failed_order_waits_until_it_is_due_again(desk: Desk) -> None:
+    desk.accept("a")
+    [order] = desk.dispatch.claim(of_each(1))
+    desk.answered(order, Answer(Said.FAILED, error="HTTP 500"))
+    assert desk.claim() == []
+    [row] = desk.views.orders()
+    assert (row["state"], row["attempts"], row["last_error"]) == ("waiting", 1, "HTTP 500")
+    assert timedelta(0) < row["next_attempt_at"] - datetime.now(UTC) < timedelta(seconds=2)
+
+
+def test_a_lease_that_has_ended_gives_the_order_to_another_and_the_first_writes_nothing_any_more(desk: Desk) -> None:
+    desk.accept("a")
+    short = Dispatch(desk.fence, desk.switchboard, lease=timedelta(0))
+    [first] = short.claim(of_each(1))
+    [second] = desk.dispatch.claim(of_each(1))
+    assert (first.attempts, second.attempts) == (1, 2)
+    desk.answered(first, Answer(Said.REJECTED, error="late"))
+    assert desk.state() == "sending"
+    desk.answered(second, Answer(Said.INTERNALIZED, "7"))
+    assert desk.state() == "internalized"
+    assert desk.claim() == []
+
+
+def test_what_a_receipt_has_settled_is_not_written_over_by_the_confirm(desk: Desk) -> None:
+    desk.accept("a")
+    [order] = desk.dispatch.claim(of_each(1))
+    desk.orders.commit([receipt_told(internalized("a"))])
+    desk.answered(order, Answer(Said.SENT))
+    assert desk.state() == "internalized"
+
+
+def test_workers_that_race_never_claim_the_same_order(desk: Desk) -> None:
+    desk.accept(*(f"o{number:03}" for number in range(60)))
+    found: list[str] = []
+
+    def claim() -> None:
+        while claimed := desk.claim(3):
+            found.extend(claimed)
+
+    threads = [threading.Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == len(set(found)) == 60

@@ -1,0 +1,150 @@
+"""Orders and receipts as a whole; what each field may be is in the gallery (tests/contract)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.orders import Receipt, order_event, parse_order, parse_receipt
+from schemas.reasons import Reason, Refusal, Refused
+from tests.contract.gallery import named
+from tests.contract.validators import accepts
+
+LEAST: dict[str, Any] = json.loads(named("orders", "orders-least").body)
+FULL: dict[str, Any] = json.loads(named("orders", "orders-every-field").body)
+
+
+def order(base: dict[str, Any] = LEAST, **data: Any) -> bytes:
+    """A message's body: a valid order, with these fields set or replaced."""
+    return json.dumps({**base, "data": {**base["data"], **data}}).encode()
+
+
+def refusal_of(body: bytes) -> Refusal:
+    with pytest.raises(Refused) as refused:
+        parse_order("main", body)
+    return refused.value.refusal
+
+
+def item(line: int, total: str = "1", **fields: Any) -> dict[str, Any]:
+    return {"line": line, "product_code": "P", "quantity": "1", "unit_price": total, "total": total, **fields}
+
+
+def test_an_order_is_read_with_all_that_it_says() -> None:
+    placed = parse_order("main", order(FULL))
+    assert (placed.shop, placed.order_id, placed.event_id) == ("main", "2026-000123", "orders-every-field")
+    assert placed.placed_at == datetime(2026, 11, 23, 7, 22, 50, 500_000, tzinfo=UTC)
+    assert placed.data.model_dump(mode="json", exclude={"placed_at"}) == {
+        name: value for name, value in FULL["data"].items() if name != "placed_at"
+    }
+    assert (placed.payload, placed.unknown) == (FULL["data"], 0)
+
+
+def test_what_is_optional_is_none_by_default() -> None:
+    said = parse_order("main", order()).data
+    assert {said.freight, said.discount, said.delivery_address, said.customer.code, said.items[0].factor} == {None}
+
+
+def test_unknown_fields_are_counted_and_passed_on() -> None:
+    placed = parse_order("main", order(channel="app", basket={"id": [1, 2.5, None]}))
+    assert placed.unknown == 2
+    assert placed.payload == {**LEAST["data"], "channel": "app", "basket": {"id": [1, 2.5, None]}}
+
+
+def test_an_order_in_binary_mode_says_the_same() -> None:
+    attributes = {name: value for name, value in LEAST.items() if name != "data"}
+    binary = parse_order("main", json.dumps(LEAST["data"]).encode(), attributes)
+    assert binary == parse_order("main", order())
+
+
+def test_the_digest_leaves_the_order_of_members_and_the_envelope_alone() -> None:
+    turned = json.dumps({**LEAST, "id": "again", "data": dict(reversed(LEAST["data"].items()))}, indent=2)
+    assert parse_order("main", turned.encode()).digest == parse_order("main", order()).digest
+
+
+@pytest.mark.parametrize(
+    "change", [{"notes": "x"}, {"total": "10.01"}, {"channel": "app"}, {"currency": "USD"}, {"total": "10.000"}]
+)
+def test_another_content_has_another_digest(change: dict[str, Any]) -> None:
+    assert parse_order("main", order(**change)).digest != parse_order("main", order()).digest
+
+
+@given(
+    items=st.lists(st.decimals("-99999999999.9999", "99999999999.9999", places=4), min_size=1, max_size=30),
+    freight=st.decimals("0", "999", places=10),
+    discount=st.decimals("0", "999", places=10),
+    off=st.sampled_from(["0", "0.01", "-0.01", "0.0100000001", "-0.0100000001", "5"]),
+)
+def test_a_sum_is_right_to_the_cent_and_exact_to_the_last_digit(
+    items: list[Decimal], freight: Decimal, discount: Decimal, off: str
+) -> None:
+    total = sum(items, Decimal(0)) + freight - discount + Decimal(off)
+    body = order(
+        items=[item(line, f"{each:f}", unit_price="0") for line, each in enumerate(items, 1)],
+        freight={"value": f"{freight:f}"},
+        discount=f"{discount:f}",
+        total=f"{total:f}",
+    )
+    if abs(total) >= 10**11:
+        assert refusal_of(body).reason is Reason.NUMBER_RANGE
+    elif abs(Decimal(off)) <= Decimal("0.01"):
+        assert parse_order("main", body).data.total == f"{total:f}"
+    else:
+        assert (refusal_of(body).reason, refusal_of(body).pointer) == (Reason.ORDER_SUM, "/data/total")
+
+
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_an_order_has_up_to_ten_thousand_items(count: int) -> None:
+    body = order(items=[item(line) for line in range(1, count + 1)], total=str(count))
+    assert len(parse_order("main", body).data.items) == count
+
+
+def test_one_item_more_is_refused() -> None:
+    refusal = refusal_of(order(items=[item(line) for line in range(1, 10_002)], total="10001"))
+    assert (refusal.reason, refusal.pointer) == (Reason.TOO_LONG, "/data/items")
+    assert refusal.sentence == "must have at most 10000 items"
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e400", str(2**64), str(-(2**63) - 1)])
+def test_a_number_that_would_not_come_back_as_it_went_is_refused(value: str) -> None:
+    body = order(deep=[{"er": "here"}]).replace(b'"here"', value.encode())
+    assert (refusal_of(body).reason, refusal_of(body).pointer) == (Reason.NUMBER_RANGE, "/data")
+
+
+def test_nul_in_an_unknown_name_is_refused() -> None:
+    assert refusal_of(order(deep=[{"a\0": 1}])).reason is Reason.NUL_CHARACTER
+
+
+def test_an_order_to_the_erp_carries_all_that_the_shop_said_and_the_same_id_each_time() -> None:
+    placed = parse_order("shop-2", order(FULL, channel="app"))
+    at = datetime(2026, 11, 23, 4, 22, 51, 5, tzinfo=timezone(timedelta(hours=-3)))
+    said = json.loads(order_event(placed.shop, placed.order_id, placed.payload, at))
+    assert said == {
+        "specversion": "1.0",
+        "id": "shop-2/2026-000123",
+        "source": "/comporta",
+        "type": "comporta.order.v1",
+        "time": "2026-11-23T07:22:51.000005Z",
+        "subject": "2026-000123",
+        "data": {**FULL["data"], "channel": "app"},
+    }
+    assert accepts("comporta.order.v1", said)
+
+
+@pytest.mark.parametrize(
+    ("name", "erp_number", "reason"), [("internalized", "4711", None), ("rejected", None, "Cliente bloqueado")]
+)
+def test_a_receipt_has_a_number_or_a_reason(name: str, erp_number: str | None, reason: str | None) -> None:
+    body = named("receipts", f"receipts-{name}").body
+    assert parse_receipt("main", body) == Receipt("main", "O1", f"receipts-{name}", erp_number, reason)
+
+
+def test_a_receipt_may_come_in_binary_mode() -> None:
+    attributes = {"specversion": "1.0", "id": "r1", "source": "/erp", "type": "erp.order.internalized.v1"}
+    receipt = parse_receipt("main", b'{"order_id": "O1", "erp_number": "7"}', attributes)
+    assert receipt == Receipt("main", "O1", "r1", "7", None)
