@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import chain, count
 
+import orjson
+
 from broker.link import open_connection, release
 from broker.publisher import SinglePublisher
 from broker.topology import declare
@@ -19,7 +21,7 @@ from producers.simulator.pacing import paced
 from producers.simulator.shop import SimulatedShop
 from schemas.topology import EVENTS, ORDERS_OUT
 
-__all__ = ["Feeds"]
+__all__ = ["Feeds", "answer_orders"]
 
 _CHANGES_A_SECOND = 200.0
 _ORDERS_A_SECOND = 2.0
@@ -37,7 +39,6 @@ class Feeds:
         self._shop = shop
         self._answers = answers
         self._ending = threading.Event()
-        self._numbers = count(1)
         self._left = threading.Semaphore(0)
         self._lock = threading.Lock()
         self.published = 0
@@ -72,22 +73,8 @@ class Feeds:
         self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
 
     def _answer(self, publisher: SinglePublisher) -> None:
-        connection = open_connection(self._url, name="simulated ERP")
-        declare(connection)
-        source = KombuSource(connection, [ORDERS_OUT], Intake(batch_size=50, batch_ms=0))
-        due: list[tuple[float, int, Outgoing]] = []
-        while not self._ending.is_set():
-            orders = source.receive(_LOOK_SECONDS)
-            for order in orders:
-                seconds, receipt = self._answers.react(order.body)
-                if receipt is not None:
-                    number = next(self._numbers)
-                    message = Outgoing(EVENTS, f"{order.routing_key}.receipts", receipt, str(number))
-                    heappush(due, (time.monotonic() + seconds, number, message))
-            if orders:
-                source.settle(orders)
-            self._publish(publisher, _ripe(due))
-        release(connection)
+        for receipts in _receipts(self._url, self._answers, self._ending):
+            self._publish(publisher, receipts)
 
     def _publish(self, publisher: SinglePublisher, messages: Iterable[Outgoing]) -> None:
         for message in messages:
@@ -98,6 +85,35 @@ class Feeds:
             )
             with self._lock:
                 self.published += 1
+
+
+def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> None:
+    """Answers the orders in `erp.orders` with receipts until `stop`."""
+    publisher = SinglePublisher(url, "simulated ERP")
+    for receipts in _receipts(url, answers, stop):
+        for message in receipts:
+            publisher.publish(message.body, exchange=EVENTS, routing_key=message.routing_key, content_type=CLOUDEVENT)
+    publisher.close()
+
+
+def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[Outgoing]]:
+    """Reads orders, and gives the receipts whose time has come, again and again."""
+    connection = open_connection(url, name="simulated ERP")
+    declare(connection)
+    source = KombuSource(connection, [ORDERS_OUT], Intake(batch_size=50, batch_ms=0))
+    due: list[tuple[float, int, Outgoing]] = []
+    numbers = count(1)
+    while not stop.is_set():
+        orders = source.receive(_LOOK_SECONDS)
+        for order in orders:
+            seconds, receipt = answers.react(orjson.loads(order.body)["data"]["order_id"])
+            if receipt is not None:
+                message = Outgoing(EVENTS, f"{order.routing_key}.receipts", receipt, "")
+                heappush(due, (time.monotonic() + seconds, next(numbers), message))
+        yield _ripe(due)
+        if orders:
+            source.settle(orders)
+    release(connection)
 
 
 def _ripe(due: list[tuple[float, int, Outgoing]]) -> Iterator[Outgoing]:

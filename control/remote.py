@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from control.settings import Settings
 from producers.errors import NoReply
@@ -14,12 +17,16 @@ from schemas.control import Action, Reply, StatusDocument
 if TYPE_CHECKING:
     import httpx
 
+    from storage.database import Database
     from storage.views import Views
 
 __all__ = ["Remote", "remote_for"]
 
 Rows = list[dict[str, Any]]
+Document = TypeVar("Document")
 _ROWS: TypeAdapter[Rows] = TypeAdapter(Rows)
+_ROW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_REPLY, _STATUS = TypeAdapter(Reply), TypeAdapter(StatusDocument)
 
 
 class Remote(Protocol):
@@ -32,10 +39,16 @@ class Remote(Protocol):
         """The status document."""
 
     def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
-        """The rows of `missed`, `quarantine` or `audit`."""
+        """The rows of `missed`, `quarantine`, `audit` or `orders`."""
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         """One refused message, whole."""
+
+    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
+        """One order, whole."""
+
+    def retry_order(self, shop: str, order_id: str) -> bool:
+        """Lets an order be sent again; whether there was one that may be."""
 
 
 def remote_for(settings: Settings) -> Remote:
@@ -49,12 +62,17 @@ class _Broker:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.broker_url
         self._database_url = settings.database_url
+        self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
+
+    @cached_property
+    def _database(self) -> Database:
+        from storage.database import open_database
+
+        return open_database(self._database_url, self._receipt_timeout)
 
     @property
     def _views(self) -> Views:
-        from storage.database import open_database
-
-        return open_database(self._database_url).views
+        return self._database.views
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         # Each way's library is loaded only where it is used: a command should answer at once.
@@ -68,12 +86,23 @@ class _Broker:
     def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
         views = self._views
         ways: dict[str, Callable[..., Rows]]
-        ways = {"missed": views.missed, "quarantine": views.quarantined, "audit": views.audit}
+        ways = {
+            "missed": views.missed,
+            "quarantine": views.quarantined,
+            "audit": views.audit,
+            "orders": views.orders,
+        }
         return ways[what](**filters)
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         found = self._views.quarantined_message(identity)
         return found and {**found, "body": found["body"].decode(errors="backslashreplace")}
+
+    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
+        return self._views.order(shop, order_id)
+
+    def retry_order(self, shop: str, order_id: str) -> bool:
+        return self._database.retry_order(shop, order_id)
 
 
 class _Http:
@@ -85,26 +114,33 @@ class _Http:
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         headers = {"content-type": "application/json", "idempotency-key": message_id}
         answer = self._ask("POST", f"/api/{action}", timeout=timeout, content=body, headers=headers)
-        if "result" not in answer.json():
-            raise NoReply(f"{self._url} answered {answer.status_code}: {answer.json().get('detail')}")
-        return Reply.model_validate_json(answer.content)
+        return self._read(_REPLY, answer)
 
     def status(self) -> StatusDocument:
-        return StatusDocument.model_validate_json(self._found("/api/status", {}).content)
+        return self._read(_STATUS, self._ask("GET", "/api/status"))
 
     def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
         wanted = {name: value for name, value in filters.items() if value is not None}
-        return _ROWS.validate_json(self._found(f"/api/{what}", wanted).content)
+        return self._read(_ROWS, self._ask("GET", f"/api/{what}", params=wanted))
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         answer = self._ask("GET", f"/api/quarantine/{identity}")
-        return None if answer.status_code == 404 else dict(answer.json())
+        return None if answer.status_code == 404 else self._read(_ROW, answer)
 
-    def _found(self, path: str, parameters: Mapping[str, Any]) -> httpx.Response:
-        answer = self._ask("GET", path, params=parameters)
-        if answer.status_code != 200:
-            raise NoReply(f"{self._url}{path} answered {answer.status_code}: {answer.text[:200]}")
-        return answer
+    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
+        answer = self._ask("GET", _order_path(shop, order_id))
+        return None if answer.status_code == 404 else self._read(_ROW, answer)
+
+    def retry_order(self, shop: str, order_id: str) -> bool:
+        return self._ask("POST", f"{_order_path(shop, order_id)}/retry").status_code == 200
+
+    @staticmethod
+    def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:
+        # A refused control message has the status of an error, and is a reply all the same.
+        try:
+            return wanted.validate_json(answer.content)
+        except ValidationError:
+            raise NoReply(f"{answer.url} answered {answer.status_code}: {answer.text[:200]}") from None
 
     def _ask(self, method: str, path: str, *, timeout: float = 10.0, **options: Any) -> httpx.Response:
         import httpx
@@ -116,3 +152,7 @@ class _Http:
                 f"no running Comporta at {self._url} ({type(error).__name__}): with memory:// this command talks to "
                 "the process of `comporta run` or `comporta demo`; COMPORTA_ADMIN_PORT names its port"
             ) from None
+
+
+def _order_path(shop: str, order_id: str) -> str:
+    return f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}"

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
@@ -62,7 +63,7 @@ def run_until(
 ) -> int:
     """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
     configure_logs(settings.log_level, settings.log_format)
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
     if not wait_for_schema(database, stop):
         return 0
     _spare_the_collector()

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
     erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
+    receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
@@ -84,6 +85,9 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError(_faults(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsError(f"the file .env in this folder can't be read: {why}") from None
 
 
 def _faults(error: ValidationError) -> str:

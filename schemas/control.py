@@ -145,6 +145,7 @@ class StatusDocument(Message):
     workers: list[WorkerState]
     orders: dict[str, dict[str, int]]
     in_flight_orders: int
+    overdue_orders: dict[str, int]
     missed: dict[str, dict[str, int]]
     quarantined: dict[str, int]
     last_minute: dict[str, dict[str, int]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -59,7 +60,7 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(url: str) -> Database:
-    """The database that a URL names."""
+def open_database(url: str, receipt_timeout: timedelta = timedelta(minutes=15)) -> Database:
+    """The database that a URL names; an order without a receipt for longer than `receipt_timeout` is overdue."""
     engine = open_engine(url)
-    return Database(url, fence_for(engine), Views(engine), Foresight(engine), engine)
+    return Database(url, fence_for(engine), Views(engine, receipt_timeout), Foresight(engine), engine)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, Select, func, select
 
+from rules.orders import OrderState
 from rules.switches import Switches, effective
 from schemas.control import StatusDocument, SwitchState, WorkerState
 from schemas.reasons import Reason
@@ -26,8 +27,9 @@ _ORDER_INSIDE = frozenset({"payload", "digest", "receipt_id", "lease_until"})
 class Views:
     """Reads; nothing here writes or waits for the fence."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
         self._engine = engine
+        self._receipt_timeout = receipt_timeout
 
     def status(self) -> StatusDocument:
         """The whole state at a glance, by the database's clock."""
@@ -42,6 +44,7 @@ class Views:
                 workers=_workers(connection),
                 orders=_two(connection, orders.c.shop, orders.c.state),
                 in_flight_orders=in_flight_orders(connection),
+                overdue_orders=_overdue(connection, state.now - self._receipt_timeout),
                 missed=_two(connection, missed.c.shop, missed.c.domain),
                 quarantined=_one(connection),
                 last_minute=_last_minute(connection, state),
@@ -139,6 +142,12 @@ def _nested(rows: Iterable[Any]) -> dict[str, dict[str, int]]:
 def _two(connection: Connection, outer: Any, inner: Any) -> dict[str, dict[str, int]]:
     query = select(outer, inner, func.count()).group_by(outer, inner).order_by(outer, inner)
     return _nested(connection.execute(query))
+
+
+def _overdue(connection: Connection, since: datetime) -> dict[str, int]:
+    """Orders that the ERP should have answered by now."""
+    query = select(orders.c.shop, func.count()).where(orders.c.state == OrderState.SENT.value, orders.c.sent_at < since)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(orders.c.shop).order_by(orders.c.shop))}
 
 
 def _one(connection: Connection) -> dict[str, int]:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
 from broker.link import BrokerLost
-from control.cli import contract, looking, publishing, running, simulating, switching, validating, watching
+from control.cli import (
+    answering,
+    contract,
+    looking,
+    ordering,
+    publishing,
+    running,
+    simulating,
+    switching,
+    validating,
+    watching,
+)
 from control.cli.output import fail
 from control.settings import SettingsError
 from producers.errors import NoReply
@@ -34,15 +46,18 @@ app.command()(publishing.publish)
 app.command()(validating.validate)
 app.command()(watching.tail)
 app.command()(simulating.simulate)
+app.command("simulate-erp")(answering.simulate_erp)
 app.command()(contract.schema)
 app.add_typer(looking.missed_app, name="missed")
 app.add_typer(looking.quarantine_app, name="quarantine")
+app.add_typer(ordering.orders_app, name="orders")
 
 _WRONG_USAGE, _FAILED = 2, 1
 
 
 def main() -> None:
     """Runs one command; what goes wrong is one line on standard error, never a traceback."""
+    _take_any_text()
     try:
         try:
             app()
@@ -50,8 +65,17 @@ def main() -> None:
             raise fail(str(error), _WRONG_USAGE) from None
         except (NoReply, StorageError, BrokerLost) as error:
             raise fail(str(error), _FAILED) from None
+        except OSError as error:
+            raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
     except typer.Exit as done:
         sys.exit(done.exit_code)
+
+
+def _take_any_text() -> None:
+    # What is done is done: a terminal without accents must not make it look failed.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from control.web.bodies import limited_body, media_type
 from control.web.events import Foresee, Publish, events_router
+from rules.orders import OrderState
 from schemas.control import Command, Reply, StatusDocument, parse_control
 from schemas.events import CONTENT_TYPES
 from schemas.reasons import Refused
@@ -36,6 +37,7 @@ class Doors:
     alive: Callable[[], bool]
     publish: Publish
     foresee: Foresee
+    retry_order: Callable[[str, str], bool]
 
 
 def create_app(doors: Doors, hosts: list[str]) -> FastAPI:
@@ -46,6 +48,7 @@ def create_app(doors: Doors, hosts: list[str]) -> FastAPI:
     app.add_exception_handler(StorageError, _unavailable)
     app.include_router(_looking(doors.views))
     app.include_router(_switching(doors.switchboard))
+    app.include_router(_ordering(doors.retry_order))
     app.include_router(events_router(doors.publish, doors.foresee))
 
     @app.get("/healthz")
@@ -83,6 +86,29 @@ def _looking(views: Views) -> APIRouter:
         if found is None:
             raise HTTPException(404, f"nothing with the id {identity} is in the quarantine")
         return {**found, "body": found["body"].decode(errors="backslashreplace")}
+
+    @router.get("/orders")
+    def orders(shop: str | None = None, state: OrderState | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
+        return views.orders(shop, state, limit)
+
+    @router.get("/orders/{shop}/{order_id:path}")
+    def order(shop: str, order_id: str) -> dict[str, Any]:
+        found = views.order(shop, order_id)
+        if found is None:
+            raise HTTPException(404, f"the shop {shop} has placed no order with the id {order_id}")
+        return found
+
+    return router
+
+
+def _ordering(retry: Callable[[str, str], bool]) -> APIRouter:
+    router = APIRouter(prefix="/api")
+
+    @router.post("/orders/{shop}/{order_id:path}/retry")
+    def retry_order(shop: str, order_id: str) -> dict[str, str]:
+        if not retry(shop, order_id):
+            raise HTTPException(409, "there is no such order, or it is being sent, or it is internalized already")
+        return {"state": OrderState.WAITING}
 
     return router
 

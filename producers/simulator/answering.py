@@ -41,9 +41,8 @@ class AnsweringErp:
         self._silent = silent
         self._now = now
 
-    def react(self, event: bytes) -> Reaction:
-        """The answer to the event `comporta.order.v1`."""
-        order_id = orjson.loads(event)["data"]["order_id"]
+    def react(self, order_id: str) -> Reaction:
+        """The answer to an order."""
         random = Random(f"{self._seed}/{order_id}")
         seconds = random.uniform(1, 4) if random.random() < self._slow else random.uniform(0.02, 0.2)
         chance = random.random()

@@ -33,6 +33,7 @@ STATUS = StatusDocument(
     workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
     orders={"main": {"waiting": 1}},
     in_flight_orders=0,
+    overdue_orders={},
     missed={"main": {"stock": 3}},
     quarantined={"stock": 1},
     last_minute={"stock": {"applied": 5}},

@@ -108,6 +108,15 @@ def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(progra
     )
     message = httpx.get(f"http://127.0.0.1:{port}/api/quarantine/{found[-1]['id']}").json()
     assert "7997846900945" in message["body"]
+    [order, *_] = wait_until(
+        lambda: programs.run("orders", "list", "--state", "internalized", "--json", ADMIN_PORT=port).json,
+        timeout=30,
+        what="an order to have the ERP's number",
+    )
+    shown = programs.run("orders", "show", order["order_id"], "--json", ADMIN_PORT=port).json
+    assert shown["payload"]["order_id"] == order["order_id"]
+    retried = programs.run("orders", "retry", order["order_id"], ADMIN_PORT=port)
+    assert (retried.code, "internalized already" in retried.err) == (1, True)
     assert demo.stop(signal.SIGINT) == 0
     assert "difference 0" in demo.output
 

@@ -10,7 +10,7 @@ import pytest
 from broker.publisher import SinglePublisher
 from schemas.topology import ORDERS_IN
 from tests.broker.order_events import placed
-from tests.e2e.programs import running_programs
+from tests.e2e.programs import Done, running_programs
 from tests.faults.stack import Stack
 from tests.services.erp import Erp, running_erp
 from tests.services.postgres import Database
@@ -89,3 +89,26 @@ def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_fol
     assert asked == reply.in_flight_orders == states(stack)["internalized"]
     stack.resume("main", "orders")
     check_each_has_its_own_number(stack, erp, 80)
+
+
+def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(stack: Stack, erp: Erp) -> None:
+    def run(*arguments: str) -> Done:
+        return stack.programs.run(*arguments, broker_url=stack.broker_url, database_url=stack.database_url)
+
+    erp.script = ["400"]
+    stack.worker()
+    place(stack, "O1")
+    wait_until(lambda: states(stack) == {"rejected": 1}, timeout=30, what="the ERP to say no")
+    [row] = run("orders", "list", "--state", "rejected", "--shop", "main", "--json").json
+    assert (row["order_id"], row["last_error"]) == ("O1", 'HTTP 400: {"detail": "no such customer"}')
+    assert run("orders", "list", "--state", "waiting", "--json").json == []
+    assert run("orders", "show", "O1", "--json").json["payload"]["total"] == "19.98"
+    assert "no such customer" in run("orders", "list").out
+    assert "orders of main: 1 rejected" in run("status").out
+    assert run("orders", "show", "O2").code == 1
+    done = run("orders", "retry", "O1")
+    assert (done.code, done.out.strip()) == (0, "1 of 1 orders wait to be sent again")
+    check_each_has_its_own_number(stack, erp, 1)
+    again = run("orders", "retry", "O1")
+    assert again.code == 1
+    assert "left as they are: O1" in again.err

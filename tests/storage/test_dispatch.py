@@ -11,6 +11,7 @@ import pytest
 from rules.delivering import Answer, Said, after_attempt
 from storage.dispatch import Claimed, Dispatch, Due
 from storage.order_store import OrderStore
+from storage.views import Views
 from tests.broker.order_events import internalized, order_told, placed, receipt_told
 from tests.storage.test_store import Place
 
@@ -136,3 +137,15 @@ def test_workers_that_race_never_claim_the_same_order(desk: Desk) -> None:
     for thread in threads:
         thread.join(60)
     assert len(found) == len(set(found)) == 60
+
+
+def test_an_order_without_a_receipt_for_too_long_is_overdue(any_database_url: str) -> None:
+    desk = Desk(any_database_url)
+    desk.accept("a", "b")
+    desk.answered(desk.dispatch.claim(of_each(1))[0], Answer(Said.SENT))
+    assert desk.views.status().overdue_orders == {}
+    impatient = Views(desk.engine, timedelta(seconds=-1))
+    assert impatient.status().overdue_orders == {"main": 1}
+    # It is not sent again by itself.
+    assert desk.claim() == ["main/b"]
+    desk.engine.dispose()

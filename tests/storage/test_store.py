@@ -38,7 +38,7 @@ class Place:
         self.announced: list[Announcement] = []
         self.switchboard = Switchboard(self.fence, self.announced.append)
         self.store = Store(self.fence, self.switchboard, "w1")
-        self.views = Views(self.engine)
+        self.views = Views(self.engine, timedelta(minutes=15))
 
     def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
         tally = self.store.commit(events).tally

@@ -66,3 +66,9 @@ def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "COMPORTA_DATABASE_URL",
         "COMPORTA_BATCH_SIZE",
     ]
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"COMPORTA_ADMIN_PORT=\xff\xfe\n")
+    with pytest.raises(SettingsError, match=r"\.env .* not UTF-8"):
+        load_settings()
