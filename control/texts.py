@@ -21,6 +21,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "switched_off": ("Off", "Desligada"),
     "partly_off": ("Partly off", "Parcialmente desligada"),
     "integration": ("Integration", "Integração"),
+    "no_answer": ("No answer, trying again", "Sem resposta, tentando de novo"),
     "nothing": ("nothing", "nada"),
 }
 

@@ -84,7 +84,7 @@ class Dispatcher:
         share = []
         for shop in shops:
             pace = self._pace(shop)
-            number = int(min(max(1, free // len(shops)), most - busy.get(shop, 0), pace.allows(now)))
+            number = int(min(max(1, free // len(shops)), most - busy.get(shop, 0), pace.allows(now, due.workers)))
             if number > 0:
                 pace.left(number)
                 share.append((shop, number))

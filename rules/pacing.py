@@ -33,8 +33,8 @@ class Pace:
         self._since = self._asked = now
         self._tokens = 1.0
 
-    def allows(self, now: float) -> float:
-        """How many orders may leave now."""
+    def allows(self, now: float, sharers: int = 1) -> float:
+        """How many orders may leave now, where so many keep the same pace beside each other."""
         if self._failures >= _FAILURES:
             return 0 if self._probing or now < self._closed_until else 1
         if self._since is None:
@@ -43,6 +43,7 @@ class Pace:
         if rate >= _FREE_RATE:
             self._since = None
             return float("inf")
+        rate /= max(1, sharers)
         # No more than a tenth of a second's worth at once.
         self._tokens = min(max(1.0, rate / 10), self._tokens + (now - self._asked) * rate)
         self._asked = now

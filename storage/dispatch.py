@@ -17,13 +17,14 @@ from storage.fence import Fence
 from storage.rowset import dump_rows, rowset
 from storage.switchboard import Switchboard
 from storage.switches import read_switches
-from storage.tables import orders
+from storage.tables import orders, workers
 from storage.types import UtcTime
 
 __all__ = ["Claimed", "Dispatch", "Due", "retry_order"]
 
 # What an attempt may take; a worker that died gives its orders back after it.
 LEASE = timedelta(seconds=60)
+_HEARD_OF = timedelta(seconds=10)
 _WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
 
 
@@ -37,10 +38,11 @@ class Claimed(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Which shops have orders to send, oldest first, and which of them are stopped."""
+    """Which shops have orders to send, oldest first, which of them are stopped, and how many workers send."""
 
     open: tuple[str, ...]
     stopped: frozenset[str]
+    workers: int
 
 
 class Dispatch:
@@ -62,7 +64,8 @@ class Dispatch:
                 if not state.expired:
                     shops = _due_shops(connection, state.now)
                     stopped = frozenset(shop for shop in shops if state.stops(shop, ORDERS))
-                    due = Due(tuple(shop for shop in shops if shop not in stopped), stopped)
+                    going = tuple(shop for shop in shops if shop not in stopped)
+                    due = Due(going, stopped, _senders(connection, state.now))
                     return [
                         order
                         for shop, number in share(due)
@@ -142,6 +145,11 @@ _SHOPS = select(orders.c.shop).where(_DUE).group_by(orders.c.shop).order_by(func
 
 def _due_shops(connection: Connection, now: datetime) -> list[str]:
     return list(connection.scalars(_SHOPS, {"now": now}))
+
+
+def _senders(connection: Connection, now: datetime) -> int:
+    heard = connection.scalars(select(workers.c.domains).where(workers.c.last_seen > now - _HEARD_OF))
+    return sum(ORDERS in domains for domains in heard)
 
 
 @cache

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "fail", "local_time", "print_json", "print_rows", "warn"]
+__all__ = ["AsJson", "console", "errors", "fail", "local_time", "one_line", "print_json", "print_rows", "warn"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -30,7 +30,13 @@ def fail(message: str, code: int = 1) -> typer.Exit:
 
 def warn(message: str) -> None:
     """Prints a line on standard error."""
-    errors.print(Text(f"comporta: {message}"), soft_wrap=True)
+    lines = "\n".join(one_line(line) for line in message.split("\n"))
+    errors.print(Text(f"comporta: {lines}"), soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """The text without control characters: what somebody else wrote must not draw on this terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def local_time(moment: datetime, timespec: str) -> str:
@@ -64,8 +70,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return local_time(value, "seconds").replace("T", " ")
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return one_line(text)
 
 
 def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    # As the API writes it, so that a script reads the same from either.
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

@@ -32,7 +32,10 @@ File = Annotated[str, typer.Argument(help="Events, one JSON a line (.gz and .xz 
 Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
 Domain = Annotated[str | None, typer.Option(help="The domain of all events; by default that of each event's type.")]
 RejectsFile = Annotated[
-    Path | None, typer.Option("--rejects", help="Where the lines go that were not taken, each with the reason.")
+    Path | None,
+    typer.Option(
+        "--rejects", help="Where the lines go that were not taken, each with the reason; added to with --skip."
+    ),
 ]
 Skip = Annotated[int, typer.Option(help="Leave out so many lines: go on where an earlier run stopped.", min=0)]
 
@@ -44,7 +47,9 @@ def publish(
     raw: Annotated[bool, typer.Option("--raw", help="Publish each line as it is, unchecked.")] = False,
     rejects: RejectsFile = None,
     skip: Skip = 0,
-    deadline: Annotated[float, typer.Option(help="Seconds that the broker has to confirm a message.", min=0.1)] = 30.0,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds that the broker has to confirm a message.", min=0.1, max=3600)
+    ] = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Publish events from a file: each is checked before, and confirmed by the broker after."""
@@ -54,7 +59,11 @@ def publish(
         raise typer.BadParameter("--raw needs a broker: what goes in over HTTP is always checked")
     configure_logs("ERROR", settings.log_format)
     try:
-        with Source(file) as source, Rejects(rejects) as rejected, _publisher(settings, shop, deadline) as publisher:
+        with (
+            Source(file) as source,
+            Rejects(rejects, source=file, append=skip > 0) as rejected,
+            _publisher(settings, shop, deadline) as publisher,
+        ):
             feed = Feed(judging(shop, domain, raw=raw), rejected.add)
             stop_on_signals(threading.Event(), feed.interrupt)
             _run(feed, publisher, source, skip)

@@ -8,7 +8,7 @@ import typer
 
 from control.cli.output import console, fail
 from control.settings import load_settings
-from schemas.registry import DOMAINS
+from schemas.registry import DOMAIN_NAMES
 
 __all__ = ["demo", "migrate", "run", "worker"]
 
@@ -18,11 +18,13 @@ def run() -> None:
     # Loaded here: the commands that only ask should not wait for the server's libraries.
     from control.service import run_process
 
-    raise typer.Exit(run_process(load_settings(), tuple(DOMAINS), with_web=True))
+    raise typer.Exit(run_process(load_settings(), DOMAIN_NAMES, with_web=True))
 
 
 def worker(
-    domains: Annotated[str, typer.Option(help="Change domains, separated by commas.")] = ",".join(DOMAINS),
+    domains: Annotated[
+        str, typer.Option(help="Domains, separated by commas; orders includes receipts and delivery.")
+    ] = ",".join(DOMAIN_NAMES),
     processes: Annotated[int, typer.Option(help="How many processes.", min=1, max=64)] = 1,
 ) -> None:
     """Run consumers only."""
@@ -32,10 +34,10 @@ def worker(
             "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
         )
     wanted = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
-    unknown = [name for name in wanted if name not in DOMAINS]
+    unknown = [name for name in wanted if name not in DOMAIN_NAMES]
     if unknown:
-        known = ", ".join(DOMAINS)
-        raise typer.BadParameter(f"--domains: {', '.join(unknown)}: not a change domain; there are {known}")
+        known = ", ".join(DOMAIN_NAMES)
+        raise typer.BadParameter(f"--domains: {', '.join(unknown)}: not a domain; there are {known}")
     if processes == 1:
         from control.service import run_process
 

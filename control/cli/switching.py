@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from pytimeparse import parse as parse_duration
 
-from control.cli.output import AsJson, console, fail, local_time, print_json
+from control.cli.output import AsJson, console, fail, local_time, one_line, print_json
 from control.remote import Remote, remote_for
 from control.settings import load_settings
 from control.texts import say
@@ -28,7 +29,7 @@ _REFUSED = 3
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit and shown to everybody.")]
 Shop = Annotated[str, typer.Option(help="One shop, or * for all.")]
 Domains = Annotated[list[str], typer.Option("--domain", "-d", help="A domain; may be given several times.")]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait for the reply.", min=0.1)]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for the reply.", min=0.1, max=3600)]
 Wait = Annotated[bool, typer.Option("--wait", help="Also wait until no order is in flight.")]
 
 
@@ -77,7 +78,7 @@ def _change(
                 "reason": reason,
                 "shop": shop,
                 "domains": domains,
-                "by": getpass.getuser(),
+                "by": _who(),
                 "until": until.isoformat() if until else None,
             }
         )
@@ -107,14 +108,22 @@ def _print(reply: Reply, as_json: bool) -> None:
     if as_json:
         print_json(reply.model_dump(mode="json"))
         return
-    console.print(say(reply.result, epoch=reply.epoch, error=reply.error), markup=False)
+    console.print(one_line(say(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
     if reply.in_flight_orders:
         console.print(say("in_flight", count=reply.in_flight_orders), markup=False)
     for switch in reply.still_off:
         until = local_time(switch.until, "minutes") if switch.until else say("open_end")
         since = local_time(switch.since, "seconds")
         values = {"shop": switch.shop, "domain": switch.domain, "by": switch.by, "reason": switch.reason}
-        console.print("  " + say("still_off", since=since, until=until, **values), markup=False)
+        console.print("  " + one_line(say("still_off", since=since, until=until, **values)), markup=False)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # In a container the user may have a number only.
+        return f"uid {os.getuid()}"
 
 
 def _end_of(duration: str) -> datetime:

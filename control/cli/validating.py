@@ -42,7 +42,7 @@ def validate(
     counts: Counter[str] = Counter()
     judge = judging(shop, domain)
     try:
-        with Source(file) as source, Rejects(rejects) as rejected:
+        with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
             for lines in _some(source.lines(skip)):
                 events = []
                 for line, judged in zip(lines, map(judge, lines), strict=True):

@@ -37,7 +37,7 @@ def tail(
     shop: Annotated[str | None, typer.Option(help="Only this shop.")] = None,
     domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only this outcome.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1, max=1e9)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show outcomes as they are committed, by any process on the database of the settings, until Ctrl-C.

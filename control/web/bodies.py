@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 
 __all__ = ["limited_body", "media_type"]
 
@@ -15,8 +16,12 @@ def media_type(request: Request) -> str:
 async def limited_body(request: Request, limit: int, what: str) -> bytes:
     """The body; answers 413 as soon as it is longer than `limit` bytes."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise HTTPException(413, f"{what} has at most {limit} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise HTTPException(413, f"{what} has at most {limit} bytes")
+    except ClientDisconnect:
+        # Nobody reads this answer; as an exception it would be a traceback in the log.
+        raise HTTPException(400, "the request ended before its body") from None
     return bytes(body)

@@ -21,6 +21,8 @@ __all__ = ["events_router"]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
+# No event takes fewer bytes: a longer batch holds junk, and an error for each piece would fill the memory.
+_SMALLEST_EVENT = 100
 _RETRY_AFTER = "5"
 
 Publish = Callable[[Sequence[Outgoing]], list[Result]]
@@ -59,6 +61,10 @@ def _documents(request: Request, body: bytes) -> list[Any]:
         batch = load_json(body, MAX_REQUEST)
         if not isinstance(batch, list):
             raise Refused(Reason.BATCH_FORMAT, "", "a batch must be a JSON array of events")
+        if len(batch) > MAX_REQUEST // _SMALLEST_EVENT:
+            raise Refused(
+                Reason.BATCH_FORMAT, "", f"no {len(batch)} events fit into a request: not all of these are events"
+            )
         return batch
     if kind not in CONTENT_TYPES:
         raise Refused(

@@ -68,6 +68,19 @@ def test_after_a_pause_a_shop_starts_at_fifty_a_second_and_doubles_every_five() 
     assert pace.allows(40.0) == float("inf")
 
 
+def test_several_workers_keep_the_pace_together() -> None:
+    paces = [Pace() for _ in range(4)]
+    for pace in paces:
+        pace.slow_down(0.0)
+    left = 0
+    for hundredth in range(500):
+        for pace in paces:
+            allows = int(pace.allows(hundredth / 100, len(paces)))
+            pace.left(allows)
+            left += allows
+    assert 0.9 <= left / 250 <= 1.1
+
+
 def test_an_error_sends_a_slow_start_back_to_its_beginning() -> None:
     pace = Pace()
     pace.slow_down(0.0)
