@@ -75,8 +75,9 @@ class Controller:
         try:
             return retrying(self._obey, delivery)
         except RowRefused as error:
+            action = delivery.routing_key if delivery.routing_key in _ACTIONS else "unknown"
             # Something around the message, such as a message id with a NUL: it must not mute what comes after it.
-            return retrying(self.switchboard.refuse, "unknown", f"invalid: {error}", source="amqp")
+            return retrying(self.switchboard.refuse, action, f"invalid: {error}", source="amqp")
         except Unavailable as error:
             log.warning("control message stays with the broker: the database is away", error=str(error))
             return None

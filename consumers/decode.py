@@ -49,7 +49,7 @@ def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
     headers = dict(delivery.properties.get("application_headers") or {})
     domain = _domain_of(delivery, headers)
     return Rejected(
-        shop=_shop_of(delivery.routing_key, domain) or UNKNOWN,
+        shop=UNKNOWN if delivery.routing_key == delivery.queue else _shop_of(delivery.routing_key, domain) or UNKNOWN,
         domain=domain,
         refusal=refusal,
         body=delivery.body,

@@ -9,7 +9,10 @@ __all__ = ["say"]
 _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
     "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
-    "unchanged": ("Nothing changed (epoch {epoch})", "Nada mudou (época {epoch})"),
+    "unchanged": (
+        "It was so already; an end may have moved (epoch {epoch})",
+        "Já estava assim; o fim pode ter mudado (época {epoch})",
+    ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
     "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda a caminho do ERP"),
     "still_off": (

@@ -13,6 +13,7 @@ __all__ = ["RowRefused", "SchemaOutdated", "StorageError", "Unavailable", "trans
 _VALUE_CLASSES = ("22", "23", "54")
 # … and those that blame the schema or the rights on it: waiting for `comporta migrate` helps.
 _SCHEMA_CLASSES = ("42", "3F")
+_NO_RIGHT = "42501"
 
 
 class StorageError(Exception):
@@ -40,6 +41,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         said = f"SQLSTATE {state} ({type(cause).__name__})"
         if state.startswith(_VALUE_CLASSES):
             return RowRefused(f"the database refuses a value: {said}")
+        if state == _NO_RIGHT:
+            return SchemaOutdated(f"this database user lacks a right that is needed: {said}")
         if state.startswith(_SCHEMA_CLASSES):
             return SchemaOutdated(f"a table or a right is missing, run `comporta migrate`: {said}")
         return Unavailable(f"the database can't do it now: {said}")
@@ -48,7 +51,12 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return SchemaOutdated("a table is missing, run `comporta migrate`")
     if name in {"IntegrityError", "DataError"}:
         return RowRefused(f"the database refuses a value: {name}")
-    return Unavailable(f"the database can't be reached: {name}")
+    return Unavailable(f"the database can't be reached: {_first_line(cause) or name}")
+
+
+def _first_line(cause: object) -> str:
+    # Of a connection that failed: the driver names the place and the reason, and there is no row yet.
+    return next((line for line in str(cause).splitlines() if line.isprintable()), "")[:200]
 
 
 @contextmanager

@@ -50,6 +50,7 @@ def migrate(engine: Engine) -> tuple[str | None, str | None]:
 
 def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
     before = _revision(connection)
+    _require_known(before)
     command.upgrade(_config(connection), "head")
     return before, _revision(connection)
 
@@ -59,7 +60,14 @@ def require_current(engine: Engine) -> None:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     with translated(), engine.connect() as connection:
         found = _revision(connection)
+    _require_known(found)
     if found != newest:
         raise SchemaOutdated(
             f"the database is at revision {found or 'none'}, this program needs {newest}: run `comporta migrate`"
         )
+
+
+def _require_known(found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaOutdated(f"the database is at revision {found}, newer than this program knows: upgrade Comporta")

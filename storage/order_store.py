@@ -48,7 +48,7 @@ class OrderStore:
             rejected += _settle(connection, told, tally, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
-            shops = {shop for shop, _, _ in tally if shop != "?"}
+            shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
             if shops:
                 add_shops(connection, shops, state.now)
             if rejected:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
@@ -16,6 +17,10 @@ from storage.tables import switches, workers
 from storage.watching import forget_outcomes
 
 __all__ = ["Registrar"]
+
+
+# Long enough to be seen on the morning after; a killed worker can't remove itself.
+_REMEMBERED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Registrar:
                 },
             )
             forget_outcomes(connection, state.now)
+            connection.execute(workers.delete().where(workers.c.last_seen < state.now - _REMEMBERED))
             return bool(state.expired)
 
     def leave(self) -> None:

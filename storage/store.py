@@ -84,7 +84,8 @@ class Store:
         return applied
 
     def _new_shops(self, plan: Plan) -> set[str]:
-        return {shop for shop, _, _ in plan.tally if shop != "?"} - self._shops
+        # Only events that could be read make a shop known: anybody can publish rubbish under any name.
+        return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
 
 
 def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:

@@ -119,7 +119,8 @@ def test_properties_of_any_kind_change_nothing(line: Line) -> None:
     ("headers", "key", "shop", "domain"),
     [
         ({"x-first-death-queue": "comporta.stock"}, "main.stock", "main", "stock"),
-        ({"x-first-death-queue": "comporta.orders"}, "main.orders", "main", "orders"),
+        ({"x-first-death-queue": "comporta.orders"}, "main", "main", "orders"),
+        ({"x-first-death-queue": "comporta.receipts"}, "main.receipts", "main", "receipts"),
         ({"x-first-death-queue": "elsewhere"}, "main.stock", "?", "?"),
         ({"x-first-death-queue": {"a": "table"}}, "", "?", "?"),
         ({}, "main.stock", "?", "?"),

@@ -14,9 +14,10 @@ from sqlalchemy import Engine, select
 
 from consumers.apply import commit
 from consumers.delivery import Delivery
-from rules.outcomes import Outcome
+from rules.outcomes import Outcome, Rejected
 from schemas.control import Announcement, Command, ControlMessage, Reply
 from schemas.events import ChangeEvent, parse_event
+from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
 from storage.fence import Fence, PostgresFence, fence_for
@@ -222,3 +223,20 @@ def test_the_migrations_make_what_the_tables_say(any_database_url: str) -> None:
 def test_an_empty_database_is_named_with_the_way_out(tmp_path: Any) -> None:
     with pytest.raises(SchemaOutdated, match="comporta migrate"):
         require_current(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"))
+
+
+def test_a_database_of_a_newer_program_is_named_with_the_way_out(any_database_url: str) -> None:
+    engine = open_engine(any_database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for attempt in (migrate, require_current):
+        with pytest.raises(SchemaOutdated, match="9999, newer than this program knows: upgrade Comporta"):
+            attempt(engine)
+    engine.dispose()
+
+
+def test_rubbish_makes_no_shop_known(place: Place) -> None:
+    refusal = Refusal(Reason.MALFORMED_JSON, "", "no JSON")
+    place.store.commit([Rejected("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
+    assert place.views.status().effective.keys() == {"main"}
+    assert place.views.status().quarantined == {"stock": 1}
