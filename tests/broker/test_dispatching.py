@@ -75,9 +75,19 @@ def open_office() -> Iterator[Callable[[Line, WayToErp], Office]]:
 
 
 @pytest.fixture
-def office(any_database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+def office(database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+    """An office with an ERP over HTTP, on PostgreSQL."""
+    yield from _office(database_url, erp, open_office)
+
+
+@pytest.fixture
+def each_office(any_database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
     """An office with an ERP over HTTP, on each database."""
-    line = Line("memory://", any_database_url)
+    yield from _office(any_database_url, erp, open_office)
+
+
+def _office(url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+    line = Line("memory://", url)
     yield open_office(line, ErpByHttp(erp.url, 32, _TIMEOUT))
     line.close()
 
@@ -107,12 +117,12 @@ def test_whatever_the_erp_does_an_order_ends_with_its_one_number(office: Office,
     assert erp.payloads["main/O1"]["order_id"] == "O1"
 
 
-def test_what_the_erp_will_answer_later_is_sent_and_settled_by_its_receipt(office: Office, erp: Erp) -> None:
+def test_what_the_erp_will_answer_later_is_sent_and_settled_by_its_receipt(each_office: Office, erp: Erp) -> None:
     erp.default = "accept"
-    office.place("O1")
-    assert office.wait_state("sent")["erp_number"] is None
-    office.orders.commit([receipt_told(internalized("O1"))])
-    assert office.wait_state("internalized")["erp_number"] == "77"
+    each_office.place("O1")
+    assert each_office.wait_state("sent")["erp_number"] is None
+    each_office.orders.commit([receipt_told(internalized("O1"))])
+    assert each_office.wait_state("internalized")["erp_number"] == "77"
     assert erp.asked == {"main/O1": 1}
 
 
@@ -127,27 +137,29 @@ def test_a_no_of_the_erp_waits_for_a_person(office: Office, erp: Erp) -> None:
     assert not office.line.database.retry_order("main", "unknown")
 
 
-def test_while_off_nothing_leaves_and_after_it_each_order_once(office: Office, erp: Erp) -> None:
+def test_while_off_nothing_leaves_and_after_it_each_order_once(each_office: Office, erp: Erp) -> None:
     erp.script = ["500"]
-    office.place("retried")
+    each_office.place("retried")
     wait_until(lambda: erp.asked["main/retried"] == 1, what="the first attempt")
-    assert office.line.change("pause").result == "off"
+    assert each_office.line.change("pause").result == "off"
     settled = wait_until(
-        lambda: office.line.database.views.status().in_flight_orders == 0, what="what was in flight to settle"
+        lambda: each_office.line.database.views.status().in_flight_orders == 0, what="what was in flight to settle"
     )
     assert settled
     asked = erp.asked.copy()
-    office.place(*(f"O{number}" for number in range(40)))
-    retried = office.line.database.views.order("main", "retried")
+    each_office.place(*(f"O{number}" for number in range(40)))
+    retried = each_office.line.database.views.order("main", "retried")
     assert retried is not None
     # Its wait is over before the pause is: it is not sent all the same.
-    wait_until(lambda: office.line.database.views.status().orders["main"] == {"waiting": 41}, what="all to wait")
+    wait_until(lambda: each_office.line.database.views.status().orders["main"] == {"waiting": 41}, what="all to wait")
     wait_until(_is_past(retried["next_attempt_at"]), timeout=10, what="the retry to be due")
     assert erp.asked == asked
-    office.line.change("resume")
-    office.dispatcher.wake.set()
+    each_office.line.change("resume")
+    each_office.dispatcher.wake.set()
     wait_until(
-        lambda: office.line.database.views.status().orders["main"] == {"internalized": 41}, timeout=30, what="all to go"
+        lambda: each_office.line.database.views.status().orders["main"] == {"internalized": 41},
+        timeout=30,
+        what="all to go",
     )
     assert erp.asked.total() == 42
     assert len(set(erp.numbers.values())) == 41

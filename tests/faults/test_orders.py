@@ -67,12 +67,12 @@ def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(stack
 def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: Stack, erp: Erp) -> None:
     stack.worker(processes=2)
     stack.pause("main", "orders")
-    place(stack, *(f"O{number}" for number in range(500)))
-    wait_until(lambda: states(stack) == {"waiting": 500}, timeout=60, what="all orders to be accepted")
+    place(stack, *(f"O{number}" for number in range(200)))
+    wait_until(lambda: states(stack) == {"waiting": 200}, timeout=60, what="all orders to be accepted")
     assert erp.asked.total() == 0
     stack.resume("main", "orders")
-    check_each_has_its_own_number(stack, erp, 500)
-    assert erp.asked.total() == 500
+    check_each_has_its_own_number(stack, erp, 200)
+    assert erp.asked.total() == 200
 
 
 def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_follow(stack: Stack, erp: Erp) -> None:
