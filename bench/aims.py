@@ -84,4 +84,8 @@ AIMS: tuple[Aim, ...] = (
     Aim("our publisher / a bare loop", _ratio("publish", "publish-bare"), at_least=0.85),
     Aim("our publisher / pika's BlockingConnection", _ratio("publish", "publish-blocking"), at_least=15),
     Aim("comporta publish, events/s", _figure("publish-command", "events_per_second"), at_least=12_000),
+    Aim("orders internalized over AMQP, orders/s", _figure("orders-amqp", "events_per_second"), at_least=1_500),
+    Aim("orders internalized over HTTP, orders/s", _figure("orders-http", "events_per_second"), at_least=400),
+    Aim("order placed to ERP, p99, ms", _figure("orders-latency", "p99_ms"), at_most=100),
+    Aim("resume to first order at the ERP, p99, ms", _figure("orders-resume", "p99_ms"), at_most=100),
 )

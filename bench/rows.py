@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import publishing, throughput
+from bench import ordering, publishing, throughput
 from bench.latency import publish_to_commit
 from bench.pausing import pause_to_reply
 from bench.places import Servers
@@ -21,17 +21,20 @@ __all__ = ["FULL", "QUICK", "ROWS", "Row", "Scale"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many events: in a backlog, in a small one, one at a time; published, and published one by one."""
+    """How many events: in a backlog, in a small one, one at a time; published, and one by one; how many orders."""
 
     backlog: int
     small_backlog: int
     singles: int
     published: int
     published_singly: int
+    orders: int
 
 
-FULL = Scale(backlog=200_000, small_backlog=20_000, singles=2_000, published=100_000, published_singly=4_000)
-QUICK = Scale(backlog=20_000, small_backlog=5_000, singles=400, published=10_000, published_singly=500)
+FULL = Scale(
+    backlog=200_000, small_backlog=20_000, singles=2_000, published=100_000, published_singly=4_000, orders=8_000
+)
+QUICK = Scale(backlog=20_000, small_backlog=5_000, singles=400, published=10_000, published_singly=500, orders=2_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +99,9 @@ ROWS: tuple[Row, ...] = (
         "pika's BlockingConnection",
         lambda on, of: publishing.way(on, of.published_singly, "blocking"),
     ),
+    Row("orders-amqp", "orders internalized over AMQP", lambda on, of: ordering.internalized_by_amqp(on, of.orders)),
+    Row("orders-http", "orders internalized over HTTP", lambda on, of: ordering.internalized_by_http(on, of.orders)),
+    Row("orders-latency", "20 orders/s, placed to ERP", lambda on, of: ordering.placed_to_erp(on, of.orders // 20)),
+    Row("orders-resume", "resume's reply to first order at the ERP", lambda on, _: ordering.resume_to_erp(on)),
     Row("embedded", "one process on memory:// and SQLite", _embedded),
 )

@@ -15,7 +15,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from producers.erp import WayToErp
+from producers.erp import ErpByAmqp, WayToErp
 from rules.delivering import Answer, Attempted, Said, after_attempt
 from rules.pacing import Pace
 from storage.dispatch import Claimed, Dispatch, Due
@@ -60,6 +60,10 @@ class Dispatcher:
         claimed: list[Claimed] = []
         if len(self._flying) < self.in_flight:
             claimed = self._patiently(partial(self.dispatch.claim, self._share)) or []
+        if claimed and isinstance(self.erp, ErpByAmqp):
+            answers = self.erp.deliver_all((order.shop, order.order_id, order.payload) for order in claimed)
+            self._record(list(zip(claimed, answers, strict=True)))
+            return len(claimed)
         for order in claimed:
             self._flying[pool.submit(self.erp.deliver, order.shop, order.order_id, order.payload)] = order
         return len(claimed) + self._land(_LOOK_SECONDS)

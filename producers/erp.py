@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from producers.events import message_id_of
-from producers.outgoing import Fate, Outgoing
+from producers.outgoing import Fate, Outgoing, Result
 from producers.publisher import Publisher
 from rules.delivering import Answer, Said
 from schemas.orders import order_event
@@ -44,11 +44,17 @@ class ErpByAmqp:
 
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
         """`SENT` only on a confirm that was no return."""
-        body = order_event(shop, order_id, dict(payload), datetime.now(UTC))
-        result = self._publisher.publish(Outgoing(ORDERS_OUT, shop, body, message_id_of(order_id)))
-        if result.fate is Fate.CONFIRMED:
-            return Answer(Said.SENT)
-        return Answer(Said.FAILED, error=f"{result.fate}: {result.detail}")
+        [answer] = self.deliver_all([(shop, order_id, payload)])
+        return answer
+
+    def deliver_all(self, orders: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Answer]:
+        """Many at once; a thread for each would cost more than the publishing."""
+        now = datetime.now(UTC)
+        messages = (
+            Outgoing(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
+            for shop, order_id, payload in orders
+        )
+        return [_sent(result) for result in self._publisher.publish_all(messages)]
 
     def close(self) -> None:
         """Closes its connection."""
@@ -75,6 +81,12 @@ class ErpByHttp:
     def close(self) -> None:
         """Closes its connections."""
         self._client.close()
+
+
+def _sent(result: Result) -> Answer:
+    if result.fate is Fate.CONFIRMED:
+        return Answer(Said.SENT)
+    return Answer(Said.FAILED, error=f"{result.fate}: {result.detail}")
 
 
 def _header(key: str) -> str:

@@ -62,7 +62,8 @@ class Dispatch:
             with self._fence.shared() as connection:
                 state = read_switches(connection)
                 if not state.expired:
-                    shops = _due_shops(connection, state.now)
+                    connection.execute(_GIVE_BACK, {"now": state.now})
+                    shops = list(connection.scalars(_SHOPS, {"now": state.now}))
                     stopped = frozenset(shop for shop in shops if state.stops(shop, ORDERS))
                     going = tuple(shop for shop in shops if shop not in stopped)
                     due = Due(going, stopped, _senders(connection, state.now))
@@ -76,7 +77,10 @@ class Dispatch:
             self._switchboard.end_expired()
 
     def record(self, results: Iterable[tuple[Claimed, Callable[[datetime], Attempted]]]) -> None:
-        """Writes what became of claimed orders; one that a receipt or a later attempt has moved on is left alone."""
+        """Writes what became of claimed orders.
+
+        One that a receipt or a later attempt has moved on is left alone, unless the ERP's number has come.
+        """
         with self._fence.shared() as connection:
             now = read_switches(connection).now
             rows = sorted(
@@ -104,12 +108,14 @@ def retry_order(fence: Fence, shop: str, order_id: str) -> bool:
 
 
 _NOW = bindparam("now", type_=UtcTime)
-_DUE = or_(
-    and_(
-        orders.c.state == OrderState.WAITING.value,
-        or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= _NOW),
-    ),
-    and_(orders.c.state == OrderState.SENDING.value, orders.c.lease_until < _NOW),
+_DUE = and_(
+    orders.c.state == OrderState.WAITING.value,
+    or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= _NOW),
+)
+_GIVE_BACK = (
+    update(orders)
+    .where(orders.c.state == OrderState.SENDING.value, orders.c.lease_until < _NOW)
+    .values(state=OrderState.WAITING.value, lease_until=None)
 )
 _CHOSEN = (
     select(orders.c.shop, orders.c.order_id)
@@ -143,10 +149,6 @@ _RETRY = (
 _SHOPS = select(orders.c.shop).where(_DUE).group_by(orders.c.shop).order_by(func.min(orders.c.placed_at))
 
 
-def _due_shops(connection: Connection, now: datetime) -> list[str]:
-    return list(connection.scalars(_SHOPS, {"now": now}))
-
-
 def _senders(connection: Connection, now: datetime) -> int:
     heard = connection.scalars(select(workers.c.domains).where(workers.c.last_seen > now - _HEARD_OF))
     return sum(ORDERS in domains for domains in heard)
@@ -163,8 +165,11 @@ def _record(dialect: str) -> Executable:
         .where(
             orders.c.shop == given["shop"],
             orders.c.order_id == given["order_id"],
-            orders.c.attempts == given["attempts"],
-            orders.c.state == OrderState.SENDING.value,
+            or_(
+                and_(orders.c.attempts == given["attempts"], orders.c.state == OrderState.SENDING.value),
+                # A number of the ERP counts, however late it comes.
+                and_(state == OrderState.INTERNALIZED.value, orders.c.state != OrderState.INTERNALIZED.value),
+            ),
         )
         .values(
             {name: given[name] for name in _WRITTEN}

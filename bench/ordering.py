@@ -1,0 +1,210 @@
+"""How fast orders are accepted and internalized, how long one takes to the ERP, and how soon a resume lets go."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+import kombu
+import orjson
+import psycopg
+
+from bench.backlog import open_channel
+from bench.events import SHOPS, require_data
+from bench.places import Place, Servers, held_back
+from bench.processes import Child, Gauge, MeasurementFailed, ServersGauge, await_consumers, running, wait_until
+from bench.results import Figures, percentile
+from broker.link import open_connection
+from producers.outgoing import CLOUDEVENT, Fate, Outgoing
+from producers.publisher import Publisher
+from producers.simulator.retail import retail_orders
+from schemas.control import Action
+from schemas.orders import PLACED
+from schemas.topology import CONTROL, ORDERS_IN, ORDERS_OUT, ORDERS_QUEUE
+from tests.services.ports import HOST, accepts, free_port
+
+__all__ = ["internalized_by_amqp", "internalized_by_http", "placed_to_erp", "resume_to_erp"]
+
+_PATIENCE = 300.0
+_LOOK_SECONDS = 0.03
+_PER_SECOND = 20
+_PAUSES = 10
+_REPLIES = "bench.replies"
+
+
+def internalized_by_amqp(servers: Servers, count: int) -> Figures:
+    """One worker process, and an ERP that reads `erp.orders` and answers with receipts."""
+    with servers.place() as place, running(place, "bench.peers.erp_amqp") as erp:
+        return _internalized(place, count, erp, {})
+
+
+def internalized_by_http(servers: Servers, count: int) -> Figures:
+    """One worker process, and an ERP that answers at an address within 5 ms, 32 at once."""
+    port = free_port()
+    with servers.place() as place, running(place, "bench.peers.erp_http", str(port)) as erp:
+        wait_until(lambda: accepts(port), "the ERP")
+        return _internalized(place, count, erp, {"COMPORTA_ERP_URL": f"http://{HOST}:{port}/orders"})
+
+
+def placed_to_erp(servers: Servers, count: int) -> Figures:
+    """20 orders a second, from the shop's call of the publisher to the ERP's reading of `erp.orders`."""
+    with servers.place() as place, running(place, "control", "worker") as children, _listening(place) as heard:
+        await_consumers(place, children, 1)
+        sent: dict[str, float] = {}
+        with open_channel(place.broker_url) as channel:
+            orders, started = list(_orders(count)), time.perf_counter()
+            for number, order in enumerate(orders):
+                time.sleep(max(0.0, started + number / _PER_SECOND - time.perf_counter()))
+                sent[order.message_id] = time.perf_counter()
+                _publish(channel, order)
+            wait_until(lambda: sent.keys() <= heard.keys(), "the orders at the ERP")
+    return {"events": count, **_waits([heard[order] - at for order, at in sent.items()])}
+
+
+def resume_to_erp(servers: Servers) -> Figures:
+    """From the reply to a resume to the first of the orders that were placed over the pause, each time."""
+    waits: list[float] = []
+    with (
+        servers.place() as place,
+        running(place, "control", "worker") as children,
+        _listening(place) as heard,
+        place.query() as database,
+        open_channel(place.broker_url) as channel,
+    ):
+        await_consumers(place, children, 1)
+        for order in _orders(_PAUSES):
+            waits.append(_held_up(order, channel, database, heard))
+    return {"pauses": len(waits), **_waits(waits)}
+
+
+def _held_up(order: Outgoing, channel: Any, database: psycopg.Connection, heard: Mapping[str, float]) -> float:
+    """Places an order over a pause; returns how long after the reply to the resume it was at the ERP."""
+    _ask(channel, heard, "pause")
+    _publish(channel, order)
+    wait_until(lambda: _in_state(database, "waiting") == 1, "the order to be accepted")
+    # The dispatcher looks around by itself ten times a second: the resume is to land anywhere between.
+    time.sleep(random.random() / 5)
+    if order.message_id in heard:
+        raise MeasurementFailed("an order has left while they were off")
+    replied = _ask(channel, heard, "resume")
+    wait_until(lambda: order.message_id in heard, "the order at the ERP")
+    wait_until(lambda: _in_state(database, "sending") == 0, "its confirm to be noted")
+    # Workers are woken before the reply is on its way: the order may well be there first.
+    return max(0.0, heard[order.message_id] - replied)
+
+
+def _internalized(place: Place, count: int, erp: Sequence[Child], settings: Mapping[str, str]) -> Figures:
+    """From the moment the fence opens, with all orders in the queue, to the commit of the last one's number."""
+    with (
+        running(place, "control", "worker", environment=settings) as children,
+        place.query() as database,
+        open_channel(place.broker_url) as channel,
+    ):
+        with held_back(place):
+            await_consumers(place, children, 1)
+            with Publisher(place.broker_url, name="shop") as publisher:
+                if any(result.fate is not Fate.CONFIRMED for result in publisher.publish_all(_orders(count))):
+                    raise MeasurementFailed("not every order was confirmed by the broker")
+            gauge, others = Gauge(children), ServersGauge(place.server_pids)
+        started = time.perf_counter()
+        _await(count, [*children, *erp], gauge, lambda: _in_state(database, "internalized"))
+        seconds = time.perf_counter() - started
+        if channel.queue_declare(ORDERS_QUEUE, passive=True).message_count:
+            raise MeasurementFailed("orders were left in the queue")
+        return {
+            "events": count,
+            "events_per_second": count / seconds,
+            "cpu_us_per_event": 1e6 * gauge.cpu_seconds / count,
+            "servers_cpu_us_per_event": 1e6 * others.cpu_seconds / count,
+            "peak_rss_mb": gauge.peak_rss_mb,
+        }
+
+
+def _await(count: int, children: Sequence[Child], gauge: Gauge, done: Callable[[], int]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while (internalized := done()) < count:
+        if time.monotonic() > deadline:
+            raise MeasurementFailed(f"only {internalized} of {count} orders were internalized within {_PATIENCE:g} s")
+        for child in children:
+            child.require_alive()
+        gauge.sample()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _orders(count: int) -> Iterator[Outgoing]:
+    """The first so many invoices as orders, over the shops in turn."""
+    # A few invoices come in two pieces.
+    seen: dict[str, Any] = {}
+    for data in islice(retail_orders(require_data()), 2 * count):
+        seen.setdefault(data["order_id"], data)
+    if len(seen) < count:
+        raise MeasurementFailed(f"the transactions hold {len(seen)} orders only")
+    for number, (order_id, data) in enumerate(islice(seen.items(), count)):
+        envelope = {"specversion": "1.0", "id": f"placed-{order_id}", "source": "/shop/bench", "type": PLACED}
+        body = orjson.dumps({**envelope, "time": data["placed_at"], "subject": order_id, "data": data})
+        yield Outgoing(ORDERS_IN, f"shop-{number % SHOPS + 1}", body, order_id)
+
+
+def _publish(channel: Any, order: Outgoing) -> None:
+    message = channel.prepare_message(order.body, content_type=CLOUDEVENT, properties={"delivery_mode": 2})
+    channel.basic_publish(message, exchange=order.exchange, routing_key=order.routing_key)
+
+
+def _ask(channel: Any, heard: Mapping[str, float], action: Action) -> float:
+    """Changes the switch of everything; returns when the reply was here."""
+    correlation, body = str(uuid4()), orjson.dumps({"reason": "measuring how soon orders leave again"})
+    said = {"delivery_mode": 2, "reply_to": _REPLIES, "correlation_id": correlation}
+    message = channel.prepare_message(body, content_type="application/json", properties=said)
+    channel.basic_publish(message, exchange=CONTROL, routing_key=action)
+    wait_until(lambda: correlation in heard, f"the reply to a {action}")
+    return heard[correlation]
+
+
+@contextmanager
+def _listening(place: Place) -> Iterator[Mapping[str, float]]:
+    """When what was there, by order and by the correlation of a reply: heard on one connection, by one clock."""
+    heard: dict[str, float] = {}
+    stop = threading.Event()
+
+    def hear(message: kombu.Message) -> None:
+        named = message.properties.get("correlation_id") or message.properties["message_id"]
+        heard.setdefault(named, time.perf_counter())
+        message.ack()
+
+    with open_connection(place.broker_url, name="bench ERP") as connection:
+        replies = kombu.Queue(_REPLIES, exclusive=True, durable=False, auto_delete=True)
+        queues = [kombu.Queue(ORDERS_OUT, no_declare=True), replies]
+        with kombu.Consumer(connection, queues, on_message=hear):
+            thread = threading.Thread(target=_drain, args=(connection, stop), daemon=True)
+            thread.start()
+            try:
+                yield heard
+            finally:
+                stop.set()
+                thread.join()
+
+
+def _drain(connection: kombu.Connection, stop: threading.Event) -> None:
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=0.2)
+
+
+def _in_state(database: psycopg.Connection, state: str) -> int:
+    [[count]] = database.execute("SELECT count(*) FROM orders WHERE state = %s", [state])
+    return int(count)
+
+
+def _waits(seconds: Sequence[float]) -> Figures:
+    milliseconds = [1000 * each for each in seconds]
+    return {
+        "p50_ms": percentile(milliseconds, 0.50),
+        "p99_ms": percentile(milliseconds, 0.99),
+        "max_ms": max(milliseconds),
+    }
