@@ -14,7 +14,7 @@ from broker.link import open_connection, release
 from broker.publisher import SinglePublisher
 from broker.topology import declare
 from consumers.source import Intake, KombuSource
-from producers.outgoing import CLOUDEVENT, Outgoing
+from producers.outgoing import Outgoing
 from producers.simulator.answering import AnsweringErp
 from producers.simulator.erp import SimulatedErp
 from producers.simulator.pacing import paced
@@ -80,9 +80,7 @@ class Feeds:
         for message in messages:
             if self._ending.is_set():
                 return
-            publisher.publish(
-                message.body, exchange=message.exchange, routing_key=message.routing_key, content_type=CLOUDEVENT
-            )
+            _send(publisher, message)
             with self._lock:
                 self.published += 1
 
@@ -92,8 +90,17 @@ def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> Non
     publisher = SinglePublisher(url, "simulated ERP")
     for receipts in _receipts(url, answers, stop):
         for message in receipts:
-            publisher.publish(message.body, exchange=EVENTS, routing_key=message.routing_key, content_type=CLOUDEVENT)
+            _send(publisher, message)
     publisher.close()
+
+
+def _send(publisher: SinglePublisher, message: Outgoing) -> None:
+    publisher.publish(
+        message.body,
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        content_type=message.content_type,
+    )
 
 
 def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[Outgoing]]:

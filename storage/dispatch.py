@@ -66,11 +66,11 @@ class Dispatch:
                     shops = list(connection.scalars(_SHOPS, {"now": state.now}))
                     stopped = frozenset(shop for shop in shops if state.stops(shop, ORDERS))
                     going = tuple(shop for shop in shops if shop not in stopped)
-                    due = Due(going, stopped, _senders(connection, state.now))
+                    due = Due(going, stopped, _senders(connection, state.now) if going else 0)
                     return [
                         order
                         for shop, number in share(due)
-                        if number > 0 and shop not in stopped
+                        if shop not in stopped
                         for order in self._claim(connection, shop, number, state.now)
                     ]
             # A pause ran out: ended inside the fence, as for a batch.

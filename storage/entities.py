@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
 from schemas.registry import DOMAINS
-from storage.rowset import Rowset, dump_rows, rowset
+from storage.rowset import Rowset, before_conflict, dump_rows, rowset
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
@@ -198,7 +198,7 @@ def _writing(dialect: str, domain: str) -> Any:
     given = rowset(dialect, {column.name: column.type for column in columns})
     source = select(*(given.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
     insert: Any = insert_into(dialect, table).from_select(
-        [*(c.name for c in columns), "applied_at"], _with_where(source)
+        [*(c.name for c in columns), "applied_at"], before_conflict(source)
     )
     keys = [column.name for column in table.primary_key]
     return insert.on_conflict_do_update(
@@ -206,11 +206,6 @@ def _writing(dialect: str, domain: str) -> Any:
         set_={column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys},
         where=_stamp(table.c) < _stamp(insert.excluded),
     )
-
-
-def _with_where(source: Any) -> Any:
-    # SQLite's parser takes ON after a bare FROM for a join condition.
-    return source.where(literal(1) == literal(1))
 
 
 @cache

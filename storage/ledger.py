@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, Executable, literal, select
+from sqlalchemy import Connection, Executable, select
 
 from rules.outcomes import Tally
 from storage.entities import insert_into
-from storage.rowset import dump_rows, rowset
+from storage.rowset import before_conflict, dump_rows, rowset
 from storage.tables import ledger, shops
 
 __all__ = ["add_shops", "add_tally"]
@@ -37,7 +37,7 @@ def add_shops(connection: Connection, found: set[str], now: datetime) -> None:
 def _add(dialect: str) -> Executable:
     names = [column.name for column in ledger.columns]
     given = rowset(dialect, {column.name: column.type for column in ledger.columns})
-    source = select(*(given.columns[name] for name in names)).where(literal(1) == literal(1))
+    source = before_conflict(select(*(given.columns[name] for name in names)))
     insert = insert_into(dialect, ledger).from_select(names, source)
     return insert.on_conflict_do_update(  # type: ignore[no-any-return]
         index_elements=[column.name for column in ledger.primary_key],

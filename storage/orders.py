@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 from rules.orders import Known, OrderState
 from schemas.orders import OrderPlaced
 from storage.entities import insert_into
-from storage.rowset import Rowset, dump_rows, rowset
+from storage.rowset import Rowset, before_conflict, dump_rows, rowset
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
@@ -72,11 +72,10 @@ def _same(given: Rowset) -> Any:
 def _insert(dialect: str) -> Executable:
     given = rowset(dialect, _types(_ACCEPTED))
     now = bindparam("now", type_=UtcTime)
-    # SQLite's parser takes ON after a bare FROM for a join condition.
-    source = select(
-        *(given.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now
-    ).where(literal(1) == literal(1))
-    insert = insert_into(dialect, orders).from_select([*_ACCEPTED, "state", "attempts", "received_at"], source)
+    source = select(*(given.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
+    insert = insert_into(dialect, orders).from_select(
+        [*_ACCEPTED, "state", "attempts", "received_at"], before_conflict(source)
+    )
     return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
 
 

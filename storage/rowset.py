@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, column, func, type_coerce
+from sqlalchemy import ColumnElement, FromClause, Select, Text, bindparam, cast, column, func, literal, type_coerce
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from storage.types import utc_text
 
-__all__ = ["Rowset", "dump_rows", "rowset"]
+__all__ = ["Rowset", "before_conflict", "dump_rows", "rowset"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]]) -> Rowset:
     return Rowset(
         each, {name: type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind) for name, kind in types.items()}
     )
+
+
+def before_conflict(source: Select[Any]) -> Select[Any]:
+    """A SELECT that an INSERT takes its rows from, ready for ON CONFLICT behind it."""
+    # SQLite's parser takes ON after a bare FROM for a join condition.
+    return source.where(literal(1) == literal(1))
 
 
 def dump_rows(dialect: str, rows: Iterable[Mapping[str, Any]]) -> str:

@@ -9,9 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from control.cli.output import console, fail
-from schemas.asyncapi import asyncapi_document
-from schemas.contract import contract_files
-from schemas.json_schema import event_schemas
 from schemas.registry import DOMAINS
 
 __all__ = ["schema"]
@@ -25,6 +22,10 @@ def schema(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write everything as files there.")] = None,
 ) -> None:
     """Print the JSON Schemas of the events, by type, as one document."""
+    # Loaded here: pydantic's generator is slow to load, and every other command does without.
+    from schemas.asyncapi import asyncapi_document
+    from schemas.json_schema import event_schemas
+
     if sum((domain is not None, asyncapi, out is not None)) > 1:
         raise fail("--domain, --asyncapi and --out exclude each other", _WRONG_USAGE)
     if domain is not None and domain not in DOMAINS:
@@ -40,6 +41,8 @@ def _print(document: Any) -> None:
 
 
 def _write(folder: Path) -> None:
+    from schemas.contract import contract_files
+
     files = contract_files()
     try:
         for name, text in files.items():
