@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from producers.erp import ErpByAmqp, WayToErp
+from producers.erp import WayToErp
 from rules.delivering import Answer, Attempted, Said, after_attempt
 from rules.pacing import Pace
 from storage.dispatch import Claimed, Dispatch, Due
@@ -46,26 +46,21 @@ class Dispatcher:
 
     def run(self) -> None:
         """Returns when told to stop and nothing is in flight, or its time is over."""
-        with ThreadPoolExecutor(self.in_flight, thread_name_prefix="order") as pool:
-            while not self.stop.is_set():
-                if not self.step(pool) and not self._flying:
-                    self.wake.wait(_LOOK_SECONDS)
-                    self.wake.clear()
-            self._land(_STOP_SECONDS, everything=True)
-            # Closed before the pool is waited for: what hangs then ends with an error, and its lease ends by itself.
-            self.erp.close()
+        while not self.stop.is_set():
+            if not self.step() and not self._flying:
+                self.wake.wait(_LOOK_SECONDS)
+                self.wake.clear()
+        self._land(_STOP_SECONDS, everything=True)
+        # What still hangs is not written down: its lease ends by itself.
+        self.erp.close()
 
-    def step(self, pool: ThreadPoolExecutor) -> int:
+    def step(self) -> int:
         """Sends what may be sent and writes down what has an answer; returns how many orders were moved."""
         claimed: list[Claimed] = []
         if len(self._flying) < self.in_flight:
             claimed = self._patiently(partial(self.dispatch.claim, self._share)) or []
-        if claimed and isinstance(self.erp, ErpByAmqp):
-            answers = self.erp.deliver_all((order.shop, order.order_id, order.payload) for order in claimed)
-            self._record(list(zip(claimed, answers, strict=True)))
-            return len(claimed)
-        for order in claimed:
-            self._flying[pool.submit(self.erp.deliver, order.shop, order.order_id, order.payload)] = order
+        sent = self.erp.send([(order.shop, order.order_id, order.payload) for order in claimed])
+        self._flying.update(zip(sent, claimed, strict=True))
         return len(claimed) + self._land(_LOOK_SECONDS)
 
     def _share(self, due: Due) -> list[tuple[str, int]]:

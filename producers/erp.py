@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -17,7 +18,10 @@ from rules.delivering import Answer, Said
 from schemas.orders import order_event
 from schemas.topology import ORDERS_OUT
 
-__all__ = ["ErpByAmqp", "ErpByHttp", "WayToErp"]
+__all__ = ["ErpByAmqp", "ErpByHttp", "Order", "WayToErp"]
+
+# The shop, the order's id and all that the shop said of it.
+Order = tuple[str, str, Mapping[str, Any]]
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _ACCEPTED = frozenset({httpx.codes.OK, httpx.codes.CREATED, httpx.codes.CONFLICT})
@@ -27,10 +31,10 @@ _LONGEST_NUMBER = 255
 
 
 class WayToErp(Protocol):
-    """Hands over one order at a time, from many threads."""
+    """Hands orders over, each way in its own manner."""
 
-    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
-        """Hands an order over and returns the answer; never raises for what an ERP or a network may do."""
+    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+        """Sends orders on their way; an answer never raises for what an ERP or a network may do."""
 
     def close(self) -> None:
         """Closes its connections."""
@@ -42,19 +46,14 @@ class ErpByAmqp:
     def __init__(self, url: str, deadline: float = 30.0) -> None:
         self._publisher = Publisher(url, name="orders", deadline=deadline)
 
-    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
-        """`SENT` only on a confirm that was no return."""
-        [answer] = self.deliver_all([(shop, order_id, payload)])
-        return answer
-
-    def deliver_all(self, orders: Iterable[tuple[str, str, Mapping[str, Any]]]) -> list[Answer]:
-        """Many at once; a thread for each would cost more than the publishing."""
+    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+        """All at once, and every answer is there: a thread for each would cost more than the publishing."""
         now = datetime.now(UTC)
         messages = (
             Outgoing(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
             for shop, order_id, payload in orders
         )
-        return [_sent(result) for result in self._publisher.publish_all(messages)]
+        return [_known(_sent(result)) for result in self._publisher.publish_all(messages)]
 
     def close(self) -> None:
         """Closes its connection."""
@@ -67,10 +66,15 @@ class ErpByHttp:
     def __init__(self, url: str, at_once: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
         self._url = url
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="order")
         self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
 
+    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+        """Each in a thread, at most `at_once` together."""
+        return [self._pool.submit(self.deliver, *order) for order in orders]
+
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
-        """What the ERP answers, by status."""
+        """What the ERP answers to one order, by status."""
         headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
         try:
             response = self._client.post(self._url, json=payload, headers=headers)
@@ -79,11 +83,19 @@ class ErpByHttp:
         return _answer(response)
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Closes its connections: what hangs ends with an error, and then the threads end."""
         self._client.close()
+        self._pool.shutdown()
+
+
+def _known(answer: Answer) -> Future[Answer]:
+    future: Future[Answer] = Future()
+    future.set_result(answer)
+    return future
 
 
 def _sent(result: Result) -> Answer:
+    """`SENT` only on a confirm that was no return."""
     if result.fate is Fate.CONFIRMED:
         return Answer(Said.SENT)
     return Answer(Said.FAILED, error=f"{result.fate}: {result.detail}")

@@ -222,5 +222,6 @@ def test_an_odd_id_goes_both_ways(
     office.place(order_id)
     assert office.wait_state("internalized", order_id)["erp_number"] == "1000"
     by_amqp = ErpByAmqp(line.url)
-    assert by_amqp.deliver("main", order_id, {"order_id": order_id}).said == "sent"
+    [answer] = by_amqp.send([("main", order_id, {"order_id": order_id})])
+    assert answer.result().said == "sent"
     by_amqp.close()
