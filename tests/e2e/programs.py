@@ -14,12 +14,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from tests.services.processes import Process, end, spawn
 from tests.services.waiting import wait_until
 
-__all__ = ["Done", "Program", "Programs", "running_programs"]
+__all__ = ["Done", "Program", "Programs", "answers", "running_programs"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 # What the program promises for an orderly stop.
@@ -159,6 +160,14 @@ class Programs:
         """Ends whatever still runs."""
         for program in self._started:
             program.end()
+
+
+def answers(url: str) -> bool:
+    """Whether an address is there and content."""
+    try:
+        return httpx.get(url).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager

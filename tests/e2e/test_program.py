@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.programs import Program, Programs, running_programs
+from tests.e2e.programs import Program, Programs, answers, running_programs
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until
 
@@ -100,7 +100,7 @@ def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(progra
     demo = programs.start("demo", "--port", str(port))
     url = f"http://127.0.0.1:{port}/api/quarantine?domain=products"
     wait_until(lambda: f"127.0.0.1:{port}" in demo.output, timeout=30, what="the address")
-    wait_until(lambda: _answers(url), timeout=30, what="the API")
+    wait_until(lambda: answers(url), timeout=30, what="the API")
     found = wait_until(
         lambda: [row for row in httpx.get(url).json() if row["reason"] == "gtin_check_digit"],
         timeout=30,
@@ -157,10 +157,3 @@ def test_a_stop_is_obeyed_while_something_is_away(
     worker = programs.start("worker", **settings)
     worker.wait_for(f"{away} away")
     assert worker.stop() == 0
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -1,4 +1,4 @@
-"""`comporta publish`, `comporta validate` and `POST /events`, as people and programs use them."""
+"""`comporta publish` and `comporta validate`, as people use them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,17 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from broker.link import open_connection, release
 from broker.topology import declare
-from tests.e2e.events import event
-from tests.e2e.programs import Program, Programs, running_programs
+from tests.e2e.lines import BAD, GOOD
+from tests.e2e.programs import Programs, answers, running_programs
 from tests.services.ports import free_port
 from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until
 
-STRUCTURED = "application/cloudevents+json"
-BATCH = "application/cloudevents-batch+json"
-
-
-def stock(version: int, **data: Any) -> bytes:
-    state = {"product_code": f"P{version}", "branch": "1", "warehouse": "A", "on_hand": "1", "unit": "UN"}
-    return event("stock", {**state, "as_of": "2026-01-01T00:00:00Z", **data}, version)
-
-
-GOOD = [stock(version) for version in range(1, 6)]
-BAD = stock(6, on_hand=12.5)
 LINES = b"\n".join([*GOOD[:3], b"", BAD, b"{", *GOOD[3:]])
 
 
@@ -64,19 +51,12 @@ def port(programs: Programs) -> int:
     """Where the embedded Comporta of this module listens."""
     port = free_port()
     programs.start("run", ADMIN_PORT=port, DATABASE_URL=_database(programs))
-    wait_until(lambda: _answers(port), timeout=30, what="the API to answer")
+    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
     return port
 
 
 def _database(programs: Programs) -> str:
     return f"sqlite:///{programs.folder / 'embedded.db'}"
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.mark.parametrize(
@@ -199,103 +179,3 @@ def test_on_the_embedded_default_it_goes_through_the_running_process(
     )
     offline = programs.run("validate", str(path), *shop, "--offline")
     assert (offline.code, json.loads(offline.out)) == (1, {"read": 7, "refused": 2, "accepted": 5})
-
-
-def post(port: int, body: bytes, content_type: str, **headers: str) -> httpx.Response:
-    shop = headers.pop("shop", "main")
-    dry = {"dry_run": headers.pop("dry_run")} if "dry_run" in headers else {}
-    named = {"content-type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return httpx.post(f"http://127.0.0.1:{port}/events", content=body, headers=named, params={"shop": shop, **dry})
-
-
-def batch(*events: bytes) -> bytes:
-    return b"[" + b",".join(events) + b"]"
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "accepted"),
-    [
-        (GOOD[0], STRUCTURED, 1),
-        (GOOD[0], "application/json; charset=utf-8", 1),
-        (batch(*GOOD), BATCH, 5),
-        (batch(), BATCH, 0),
-    ],
-)
-def test_events_over_http_are_accepted_once_confirmed(port: int, body: bytes, content_type: str, accepted: int) -> None:
-    answer = post(port, body, content_type)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": accepted})
-
-
-def test_an_event_in_binary_mode_is_accepted(port: int) -> None:
-    data = json.dumps(json.loads(stock(9))["data"]).encode()
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": "caf%C3%A9%209",
-        "ce_source": "/erp",
-        "ce_type": "erp.stock.changed.v1",
-        "ce_sequence": "9",
-    }
-    assert post(port, data, "application/json", **attributes).json() == {"accepted": 1}
-    wrong = post(port, data, "application/json", **{**attributes, "ce_type": "erp.ghost.changed.v1"})
-    assert [(each["index"], each["reason"]) for each in wrong.json()["errors"]] == [(0, "unknown_type")]
-
-
-def test_one_bad_event_keeps_the_whole_request_out(port: int) -> None:
-    answer = post(port, batch(GOOD[0], BAD, b"5", GOOD[1]), BATCH, shop="all-or-nothing")
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    problem = answer.json()
-    assert problem["detail"] == "2 of 4 events are refused; nothing was published"
-    assert [(each["index"], each["reason"], each["pointer"]) for each in problem["errors"]] == [
-        (1, "number_not_string", "/data/on_hand"),
-        (2, "not_an_event", ""),
-    ]
-    foreseen = post(port, batch(GOOD[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
-    assert foreseen == {"events": [{"index": 0, "outcome": "applied"}]}
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "code", "reason"),
-    [
-        (b"{", STRUCTURED, 400, "malformed_json"),
-        (b"{}", BATCH, 400, "batch_format"),
-        (b"[", BATCH, 400, "malformed_json"),
-        (GOOD[0], "text/plain", 415, "content_type"),
-        (GOOD[0], "", 415, "content_type"),
-        (b" " * 2_000_000, STRUCTURED, 400, "too_large"),
-    ],
-)
-def test_a_request_that_cannot_be_read_is_refused(
-    port: int, body: bytes, content_type: str, code: int, reason: str
-) -> None:
-    answer = post(port, body, content_type)
-    assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (code, reason)
-
-
-def test_a_shop_that_is_none_is_refused(port: int) -> None:
-    answer = post(port, GOOD[0], STRUCTURED, shop="MAIN")
-    assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (400, "routing_key")
-
-
-def test_a_request_of_more_than_eight_megabytes_is_refused(port: int) -> None:
-    assert post(port, b" " * (8 * 1024 * 1024 + 1), BATCH).status_code == 413
-
-
-def test_a_dry_run_says_what_would_become_of_each_event(port: int) -> None:
-    twice = batch(GOOD[0], GOOD[0], BAD)
-    answer = post(port, twice, BATCH, shop="dry", dry_run="1")
-    assert [each["outcome"] for each in answer.json()["events"]] == ["applied", "superseded", "quarantined"]
-    assert answer.json()["events"][2]["reason"] == "number_not_string"
-
-
-def test_while_the_broker_is_away_requests_are_asked_to_come_again(
-    programs: Programs, sqlite_url: str, rabbitmq: Broker
-) -> None:
-    port, nowhere = free_port(), f"amqp://127.0.0.1:{free_port()}/"
-    program: Program = programs.start("run", BROKER_URL=nowhere, DATABASE_URL=sqlite_url, ADMIN_PORT=port)
-    wait_until(lambda: _answers(port), timeout=30, what="the API to answer")
-    answer = httpx.post(
-        f"http://127.0.0.1:{port}/events", content=GOOD[0], headers={"content-type": STRUCTURED}, timeout=30
-    )
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json()["errors"][0]["reason"] == "unconfirmed"
-    assert program.stop() == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from tests.examples.comporta import Comporta, running_comporta
 from tests.examples.languages import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
+from tests.services.node import install_packages
 from tests.services.rabbitmq import Broker
 
 
@@ -24,14 +23,7 @@ def comporta(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def node_modules() -> None:
     """The Node example's dependencies, as its lock file has them."""
-    folder = FOLDER / "node"
-    installed, locked = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
-    if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
-        return
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is not installed: run `make services`"
-    done = subprocess.run([npm, "ci"], cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, f"npm ci failed in examples/node:\n{done.stderr}"
+    install_packages(FOLDER / "node")
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from storage.engine import open_engine
 from storage.migrate import migrate
 from tests.services.ports import HOST, free_port
 from tests.services.processes import (
-    NotOurs,
     Process,
+    Service,
     ServiceFailed,
     ServiceMissing,
     data_folder,
@@ -42,8 +42,10 @@ shared_buffers = 128MB
 """
 
 
-class Database:
+class Database(Service):
     """What can be asked of any PostgreSQL over a connection; whoever started it stops it."""
+
+    name, setting = "PostgreSQL", _SETTING
 
     def __init__(self, base: str) -> None:
         self._base = base
@@ -79,25 +81,9 @@ class Database:
         name = urlsplit(url).path.removeprefix("/")
         self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def open(self) -> None:
-        """Makes it ready for the tests."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Leaves nothing of the tests behind."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Starts the server, or starts it again, and returns when it takes connections."""
-        raise NotOurs("PostgreSQL", _SETTING)
-
-    def stop(self) -> None:
-        """Stops the server in an orderly way; clients lose their connections."""
-        raise NotOurs("PostgreSQL", _SETTING)
-
     def stop_immediate(self) -> None:
         """Ends the server as a power cut would; the next start recovers from the log."""
-        raise NotOurs("PostgreSQL", _SETTING)
+        raise self._not_ours()
 
     def _migrated(self, name: str) -> str:
         self._run(f'CREATE DATABASE "{name}"')

@@ -14,6 +14,7 @@ from pathlib import Path
 __all__ = [
     "NotOurs",
     "Process",
+    "Service",
     "ServiceFailed",
     "ServiceMissing",
     "data_folder",
@@ -42,6 +43,32 @@ class NotOurs(Exception):
 
     def __init__(self, service: str, setting: str) -> None:
         super().__init__(f"this test stops and starts {service}: run `make services` and unset {setting}")
+
+
+class Service:
+    """A server that the tests may use; only those that started it may stop it."""
+
+    name: str
+    setting: str
+
+    def open(self) -> None:
+        """Makes it ready for the tests."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leaves nothing of the tests behind."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Starts the server, or starts it again, and returns when it takes connections."""
+        raise self._not_ours()
+
+    def stop(self) -> None:
+        """Stops the server in an orderly way; clients lose their connections."""
+        raise self._not_ours()
+
+    def _not_ours(self) -> NotOurs:
+        return NotOurs(self.name, self.setting)
 
 
 def data_folder(name: str) -> Path:

@@ -23,8 +23,8 @@ from pika.exceptions import AMQPError
 from schemas.topology import EXCHANGES, QUEUES
 from tests.services.ports import HOST, accepts, free_port
 from tests.services.processes import (
-    NotOurs,
     Process,
+    Service,
     ServiceFailed,
     ServiceMissing,
     data_folder,
@@ -70,8 +70,10 @@ def open_channel(url: str) -> Iterator[Any]:
             connection.close()
 
 
-class Broker:
+class Broker(Service):
     """What can be asked of any RabbitMQ over AMQP; whoever started it stops it."""
+
+    name, setting = "RabbitMQ", _SETTING
 
     def __init__(self, base: str) -> None:
         self._base = base
@@ -88,7 +90,7 @@ class Broker:
 
     def tls(self, url: str) -> tuple[str, Path]:
         """The same virtual host over TLS, and the file of the authority that vouches for the server."""
-        raise NotOurs("RabbitMQ", _SETTING)
+        raise self._not_ours()
 
     def queue_depth(self, url: str, queue: str) -> int:
         """How many messages are ready in a queue; those that a consumer holds don't count."""
@@ -99,29 +101,13 @@ class Broker:
         """The URL of a virtual host without anything in it."""
         raise NotImplementedError
 
-    def open(self) -> None:
-        """Makes it ready for the tests."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Leaves nothing of the tests behind."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Starts the server, or starts it again, and returns when it takes connections."""
-        raise NotOurs("RabbitMQ", _SETTING)
-
-    def stop(self) -> None:
-        """Stops the server in an orderly way."""
-        raise NotOurs("RabbitMQ", _SETTING)
-
     def kill(self) -> None:
         """Ends the server as a power cut would."""
-        raise NotOurs("RabbitMQ", _SETTING)
+        raise self._not_ours()
 
     def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl says to this."""
-        raise NotOurs("RabbitMQ", _SETTING)
+        raise self._not_ours()
 
 
 class SharedRabbitMQ(Broker):

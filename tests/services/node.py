@@ -1,0 +1,21 @@
+"""Packages of Node for the tests, as a lock file has them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+__all__ = ["install_packages"]
+
+
+def install_packages(folder: Path) -> None:
+    """Installs what the folder's `package-lock.json` names, unless it is there already."""
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    assert not missing, f"{' and '.join(missing)} not found: apt-get install nodejs npm, or `make services`"
+    installed, locked = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
+        return
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, f"npm ci failed in {folder.name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
