@@ -18,7 +18,7 @@ from broker.link import masked as masked_broker
 from control.lifecycle import Loops, stop_on_signals
 from control.logs import configure_logs
 from control.settings import Settings
-from control.web.api import Doors
+from control.web.app import Doors
 from control.web.server import WebServer
 from control.wiring import Parts, assemble
 from producers.publisher import Publisher

@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 
 from control.settings import PREFIX, Settings, SettingsError
-from control.web.api import Doors, create_app
+from control.web.app import Doors, create_app
 
 __all__ = ["WebServer", "bind"]
 

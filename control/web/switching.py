@@ -1,0 +1,55 @@
+"""The switch over HTTP: a control message in, its reply out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from control.web.bodies import limited_body, media_type
+from schemas.control import Command, Reply, parse_control
+from schemas.events import CONTENT_TYPES
+from schemas.reasons import Refused
+from storage.switchboard import Switchboard
+
+__all__ = ["switching_router"]
+
+_REFUSED_AS = {"invalid": 400, "stale": 409, "expired": 409}
+_MAX_CONTROL_BODY = 64 * 1024
+
+
+def switching_router(switchboard: Switchboard) -> APIRouter:
+    """The doors to the switch."""
+    router = APIRouter(prefix="/api")
+
+    @router.post("/pause", response_model=Reply)
+    async def pause(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
+        return await _change(switchboard, "pause", request, idempotency_key)
+
+    @router.post("/resume", response_model=Reply)
+    async def resume(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
+        return await _change(switchboard, "resume", request, idempotency_key)
+
+    return router
+
+
+async def _change(
+    switchboard: Switchboard, action: Literal["pause", "resume"], request: Request, message_id: str | None
+) -> Response:
+    # Only a script that means it sends JSON: a form on some other page can't.
+    if media_type(request) not in CONTENT_TYPES:
+        raise HTTPException(415, "send the control message as application/json")
+    body = await limited_body(request, _MAX_CONTROL_BODY, "a control message")
+    reply = await run_in_threadpool(_obey, switchboard, action, body, message_id)
+    code = 200 if reply.error is None else _REFUSED_AS[reply.error.partition(":")[0]]
+    return Response(reply.model_dump_json(), code, media_type="application/json")
+
+
+def _obey(switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None) -> Reply:
+    try:
+        message = parse_control(body)
+    except Refused as refused:
+        error = f"invalid: {refused.refusal}"
+        return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=None)
+    return switchboard.change(Command(action, message, "http", message_id=message_id, issued_at=message.issued_at))
