@@ -25,10 +25,11 @@ check: $(INSTALLED) ## lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-services: ## install RabbitMQ and PostgreSQL where they are missing (Debian and Ubuntu, as root)
+services: ## install RabbitMQ, PostgreSQL and the like where they are missing (Debian and Ubuntu, as root)
 	@tests/services/install.sh
 
-bench: $(INSTALLED) services ## the side-by-side measurements (ARGS=--help)
+bench: $(INSTALLED) services ## the side-by-side measurements (ARGS="--growth", ARGS="--flame FILE", ARGS=--help)
+	@bench/install.sh
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(INSTALLED) ## choose the newest allowed versions and write them to requirements/ (ARGS="--upgrade")

@@ -12,11 +12,14 @@ import typer
 from rich.console import Console
 
 from bench.aims import Results
-from bench.events import DataMissing, require_data
+from bench.events import Backlog, DataMissing, require_data
+from bench.flame import draw
+from bench.growth import GROWTH_ROWS
 from bench.machine import describe
 from bench.places import Servers, open_servers
 from bench.processes import MeasurementFailed
-from bench.report import show, write
+from bench.report import LeftOutRows, document, show, write
+from bench.results import LeftOut
 from bench.rows import FULL, QUICK, ROWS, Row, Scale
 from tests.services.processes import ServiceFailed, ServiceMissing
 
@@ -30,39 +33,62 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 @app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run: few events, one round.")] = False,
+    growth: Annotated[
+        bool,
+        typer.Option("--growth", help="The growth table instead: up to 5 million keys and 1,000 shops; half an hour."),
+    ] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"A row; may be given several times. {_NAMES}.")] = None,
     rounds: Annotated[int | None, typer.Option(help="How many rounds; 3, or 1 if quick.", min=1)] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the figures go; bench/results.json if everything is measured in full.")
     ] = None,
+    flame: Annotated[
+        Path | None,
+        typer.Option(help="Instead of measuring: where one worker spends its time, as a flame graph (SVG)."),
+    ] = None,
 ) -> None:
-    """Measure Comporta beside a bare loop and the usual way, on real events."""
-    rows = [row for row in ROWS if not only or row.name in only]
-    if unknown := set(only or ()) - {row.name for row in ROWS}:
-        raise typer.BadParameter(f"--only: {', '.join(sorted(unknown))}: not a row; there are {_NAMES}")
+    """Measure Comporta beside hand-written Go, a bare loop and the usual ways, on real events."""
+    rows = _chosen(GROWTH_ROWS if growth else ROWS, only or ())
     scale, times = QUICK if quick else FULL, rounds or (1 if quick else 3)
     target = out or (None if quick or only else _RESULTS)
     try:
         require_data()
         with open_servers() as servers:
+            if flame is not None:
+                draw(servers, Backlog(scale.backlog), flame)
+                return
             machine = describe(servers)
-            results, failed = _measure(servers, rows, scale, times)
-    except (DataMissing, ServiceMissing, ServiceFailed) as error:
+            results, left_out, failed = _measure(servers, rows, scale, times)
+    except (DataMissing, ServiceMissing, ServiceFailed, MeasurementFailed) as error:
         console.print(str(error), markup=False)
         raise typer.Exit(1) from None
-    show(console, machine, results, times)
+    show(console, machine, rows, results, left_out, times)
     if target is not None and not failed:
-        write(target, machine, scale, results)
+        write(target, "growth" if growth else "rows", document(machine, scale, rows, results, left_out))
     raise typer.Exit(1 if failed else 0)
 
 
-def _measure(servers: Servers, rows: Sequence[Row], scale: Scale, rounds: int) -> tuple[Results, bool]:
+def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+    names = [row.name for row in rows]
+    if unknown := set(only) - set(names):
+        raise typer.BadParameter(f"--only: {', '.join(sorted(unknown))}: not a row; there are {', '.join(names)}")
+    return [row for row in rows if not only or row.name in only]
+
+
+def _measure(servers: Servers, rows: Sequence[Row], scale: Scale, rounds: int) -> tuple[Results, LeftOutRows, bool]:
     results: Results = {}
+    left_out: LeftOutRows = {}
     failed = False
     for number in range(1, rounds + 1):
         for row in rows:
+            if row.name in left_out:
+                continue
             try:
                 figures = row.measure(servers, scale)
+            except LeftOut as missing:
+                left_out[row.name] = str(missing)
+                console.print(f"{row.name} is left out: {missing}", markup=False)
+                continue
             except MeasurementFailed as error:
                 failed = True
                 console.print(f"round {number}: {row.name} failed: {error}", markup=False)
@@ -70,7 +96,7 @@ def _measure(servers: Servers, rows: Sequence[Row], scale: Scale, rounds: int) -
             results.setdefault(row.name, []).append(figures)
             said = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
             console.print(f"round {number}: {row.name}: {said}", markup=False)
-    return results, failed
+    return results, left_out, failed
 
 
 if __name__ == "__main__":

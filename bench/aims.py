@@ -70,17 +70,25 @@ def _figure(row: str, name: str) -> Callable[[Results], list[float]]:
     return lambda results: [figures[name] for figures in results.get(row, ())]
 
 
+_PEERS = {
+    "faststream": "FastStream as documented",
+    "faststream-tuned": "FastStream tuned",
+    "dramatiq": "dramatiq as documented",
+    "celery": "Celery as documented",
+}
+
 AIMS: tuple[Aim, ...] = (
-    Aim("one worker / one bare loop", _ratio("worker-1", "bare-1"), at_least=0.85),
-    Aim("two workers / two bare loops", _ratio("worker-2", "bare-2"), at_least=0.85),
-    Aim("one worker / FastStream as documented", _ratio("worker-1", "faststream"), at_least=8),
-    Aim("one worker / FastStream tuned", _ratio("worker-1", "faststream-tuned"), at_least=8),
-    Aim("two workers / one worker", _ratio("worker-2", "worker-1"), at_least=1.7),
-    Aim("discard / apply", _ratio("discard-1", "worker-1"), at_least=1.0),
+    Aim("two workers / two of hand-written Go", _ratio("worker-2", "go-2"), at_least=0.8),
+    Aim("the same on keys drawn by chance", _ratio("worker-2-uniform", "go-2-uniform"), at_least=0.8),
+    Aim("one worker / one bare loop", _ratio("worker-1", "bare-1"), at_least=2.5),
+    *(Aim(f"one worker / {says}", _ratio("worker-1", peer), at_least=10) for peer, says in _PEERS.items()),
+    Aim("discard / apply", _ratio("discard-1", "worker-1"), at_least=1.2),
     Aim("peak RSS of a worker process, MB", _figure("worker-1", "peak_rss_mb"), at_most=150),
     Aim("peak RSS of either of two, MB", _figure("worker-2", "peak_rss_mb"), at_most=150),
-    Aim("publish to commit, p99, ms", _figure("latency", "p99_ms"), at_most=50),
-    Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=150),
+    Aim("publish to commit, p99, ms", _figure("latency", "p99_ms"), at_most=20),
+    Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=50),
+    Aim("1 million keys / 10 thousand keys", _ratio("keys-1000000", "keys-10000"), at_least=0.8),
+    Aim("1,000 shops / 1 shop", _ratio("shops-1000", "shops-1"), at_least=0.8),
     Aim("our publisher / a bare loop", _ratio("publish", "publish-bare"), at_least=0.85),
     Aim("our publisher / pika's BlockingConnection", _ratio("publish", "publish-blocking"), at_least=15),
     Aim("comporta publish, events/s", _figure("publish-command", "events_per_second"), at_least=12_000),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import kombu
+from amqp.exceptions import NotFound
 
-from bench.events import real_events
+from bench.events import Backlog
 from broker.link import open_connection
 from broker.topology import declare
 from schemas.registry import DOMAINS
@@ -33,32 +34,35 @@ def open_channel(url: str) -> Iterator[Any]:
         connection.release()
 
 
-def fill(url: str, count: int) -> None:
-    """Declares the queues and publishes so many events; returns when they all lie in their queues."""
+def fill(url: str, backlog: Backlog) -> None:
+    """Declares the queues and publishes a backlog; returns when all of it lies in the queues."""
     connection = open_connection(url, name="bench")
     try:
         declare(connection)
         channel = connection.channel()
-        for event in real_events(count):
+        for event in backlog.events():
             message = channel.prepare_message(
                 event.body, content_type=CONTENT_TYPE, properties={"delivery_mode": _PERSISTENT}
             )
             channel.basic_publish(message, exchange=EVENTS, routing_key=event.routing_key)
-        _await_depth(channel, count)
+        _await_depth(channel, backlog.count)
     finally:
         connection.release()
 
 
-def consumers(url: str) -> int:
-    """How many consume the stock events: the queue that nobody who is measured leaves out."""
+def consumers(url: str, queue: str) -> int:
+    """How many consume a queue; none if there is no such queue."""
     with open_channel(url) as channel:
-        return int(channel.queue_declare(event_queue("stock"), passive=True).consumer_count)
+        try:
+            return int(channel.queue_declare(queue, passive=True).consumer_count)
+        except NotFound:
+            return 0
 
 
-def delete_queues(url: str) -> None:
-    """Deletes every queue with what is left in it."""
+def delete_queues(url: str, queues: Iterable[str] = QUEUES) -> None:
+    """Deletes queues, ours unless others are named, with what is left in them."""
     with open_channel(url) as channel:
-        for queue in QUEUES:
+        for queue in queues:
             channel.queue_delete(queue)
 
 

@@ -1,19 +1,22 @@
-"""The events everything is measured with: a wholesaler's transactions, read row by row."""
+"""The events everything is measured with: a wholesaler's transactions, read row by row, or keys drawn by chance."""
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from producers.simulator.messages import ErpMessage
+from producers.simulator.messages import ErpMessage, EventWriter
 from producers.simulator.retail import retail_events
 
-__all__ = ["SETTING", "SHOPS", "DataMissing", "real_events", "require_data"]
+__all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "real_events", "require_data"]
 
 SETTING = "COMPORTA_BENCH_DATA"
 SHOPS = 4
+_MOMENT = "2026-01-02T03:04:05Z"
 _USUAL = Path(__file__).parents[2] / "shared" / "data" / "online-retail.csv.xz"
 
 
@@ -42,3 +45,31 @@ def real_events(count: int) -> Iterator[ErpMessage]:
     in name only.
     """
     return islice(retail_events(require_data(), shops=SHOPS, spread="invoice"), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """So many events: the real ones or, where `keys` says how many there are, stock of keys drawn by chance."""
+
+    count: int
+    keys: int = 0
+    shops: int = SHOPS
+
+    def events(self) -> Iterator[ErpMessage]:
+        """The same events every time."""
+        return self._uniform() if self.keys else real_events(self.count)
+
+    def _uniform(self) -> Iterator[ErpMessage]:
+        writers = [EventWriter(f"shop-{number}", "/erp/uniform/1") for number in range(1, self.shops + 1)]
+        chance = random.Random(self.keys)
+        for number in range(self.count):
+            key = chance.randrange(self.keys)
+            data = {
+                "product_code": f"P{key:07}",
+                "branch": "1",
+                "warehouse": "MAIN",
+                "on_hand": f"{number % 1000}.000",
+                "unit": "UN",
+                "as_of": _MOMENT,
+            }
+            yield writers[key % self.shops].write("stock", data, _MOMENT)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import psycopg
 from sqlalchemy import create_engine
 
 from bench.backlog import delete_queues, fill
+from bench.events import Backlog
+from bench.written import prefill
 from storage.engine import read_url
 from storage.fence import PostgresFence
 from tests.services.postgres import Database, Postgres, SharedPostgres
@@ -41,11 +43,17 @@ class Servers:
     broker: Broker
     database: Database
 
+    def place(self, count: int = 0) -> AbstractContextManager[Place]:
+        """A fresh place, with so many real events waiting in its queues; emptied afterwards."""
+        return self.loaded(Backlog(count))
+
     @contextmanager
-    def place(self, backlog: int = 0) -> Iterator[Place]:
-        """A fresh place, with so many events waiting in its queues; emptied afterwards."""
+    def loaded(self, backlog: Backlog) -> Iterator[Place]:
+        """A fresh place with a backlog and, if its keys are drawn by chance, with a row for each of them."""
         place = Place(self.broker.new_vhost(), self.database.new_database(), self._pids())
         try:
+            if backlog.keys:
+                prefill(place.database_url, backlog.keys, backlog.shops)
             fill(place.broker_url, backlog)
             yield place
         finally:

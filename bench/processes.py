@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -16,9 +16,22 @@ import psutil
 
 from bench.backlog import consumers
 from bench.places import Place
+from schemas.topology import event_queue
 
-__all__ = ["Child", "Gauge", "MeasurementFailed", "ServersGauge", "await_consumers", "running", "wait_until"]
+__all__ = [
+    "STOCK",
+    "Child",
+    "Gauge",
+    "MeasurementFailed",
+    "ServersGauge",
+    "await_consumers",
+    "python",
+    "running",
+    "running_program",
+    "wait_until",
+]
 
+STOCK = event_queue("stock")
 _ROOT = Path(__file__).parents[1]
 _STOP_SECONDS = 15.0
 _PATIENCE = 60.0
@@ -29,17 +42,18 @@ class MeasurementFailed(RuntimeError):
 
 
 class Child:
-    """A process that is measured; what it prints are counts of events that it has brought home."""
+    """A process that is measured; what it prints are counts of events that it has brought home.
 
-    def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]
-    ) -> None:
+    A line is a count, or the number of a process that it has started and the count of that one.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPORTA_")}
         self._errors = errors
-        self._last = b"0"
+        self._counts: dict[tuple[bytes, ...], int] = {}
         self._rest = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             # Away from the project's folder, where a .env may lie.
             cwd=tempfile.gettempdir(),
             env=inherited | {"PYTHONPATH": str(_ROOT)} | dict(environment),
@@ -51,11 +65,13 @@ class Child:
         os.set_blocking(self.process.stdout.fileno(), False)
 
     def count(self) -> int:
-        """The newest number that it has printed."""
+        """The newest number that it has printed, or the sum of the newest of those it has started."""
         assert self.process.stdout is not None
         *lines, self._rest = (self._rest + (self.process.stdout.read() or b"")).split(b"\n")
-        self._last = lines[-1] if lines else self._last
-        return int(self._last)
+        for line in lines:
+            *who, count = line.split()
+            self._counts[tuple(who)] = max(int(count), self._counts.get(tuple(who), 0))
+        return sum(self._counts.values())
 
     def require_alive(self) -> None:
         """Raises `MeasurementFailed` if it has ended."""
@@ -77,11 +93,23 @@ class Child:
         return "\n".join(self._errors.read().decode(errors="replace").splitlines()[-20:])
 
 
-@contextmanager
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module."""
+    return [sys.executable, "-m", module, *arguments]
+
+
 def running(
     place: Place, module: str, *arguments: str, copies: int = 1, environment: Mapping[str, str] | None = None
-) -> Iterator[list[Child]]:
+) -> AbstractContextManager[list[Child]]:
     """Runs a module on a place, in so many processes, and ends them."""
+    return running_program(place, python(module, *arguments), copies=copies, environment=environment)
+
+
+@contextmanager
+def running_program(
+    place: Place, command: Sequence[str], *, copies: int = 1, environment: Mapping[str, str] | None = None
+) -> Iterator[list[Child]]:
+    """Runs a command on a place, in so many processes, and ends them."""
     settings = {
         "COMPORTA_BROKER_URL": place.broker_url,
         "COMPORTA_DATABASE_URL": place.database_url,
@@ -92,20 +120,20 @@ def running(
     with tempfile.TemporaryFile() as errors:
         try:
             for _ in range(copies):
-                children.append(Child(module, arguments, settings, errors))
+                children.append(Child(command, settings, errors))
             yield children
         finally:
             for child in children:
                 child.end()
 
 
-def await_consumers(place: Place, children: Sequence[Child], count: int) -> None:
-    """Returns when so many consume."""
+def await_consumers(place: Place, children: Sequence[Child], count: int, queue: str = STOCK) -> None:
+    """Returns when so many consume; the stock events' queue is one that nobody who is measured leaves out."""
 
     def enough() -> bool:
         for child in children:
             child.require_alive()
-        return consumers(place.broker_url) >= count
+        return consumers(place.broker_url, queue) >= count
 
     wait_until(enough, "the consumers")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from bench import ordering, publishing, throughput
+from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.pausing import pause_to_reply
 from bench.places import Servers
@@ -21,10 +22,14 @@ __all__ = ["FULL", "QUICK", "ROWS", "Row", "Scale"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many events: in a backlog, in a small one, one at a time; published, and one by one; how many orders."""
+    """How many events: in a backlog, in a small one, one at a time; published, and one by one; how many orders.
+
+    `keys` is how many there are where they are drawn by chance.
+    """
 
     backlog: int
     small_backlog: int
+    keys: int
     singles: int
     published: int
     published_singly: int
@@ -32,16 +37,31 @@ class Scale:
 
 
 FULL = Scale(
-    backlog=200_000, small_backlog=20_000, singles=2_000, published=100_000, published_singly=4_000, orders=8_000
+    backlog=200_000,
+    small_backlog=20_000,
+    keys=100_000,
+    singles=2_000,
+    published=100_000,
+    published_singly=4_000,
+    orders=8_000,
 )
-QUICK = Scale(backlog=20_000, small_backlog=5_000, singles=400, published=10_000, published_singly=500, orders=2_000)
+QUICK = Scale(
+    backlog=20_000,
+    small_backlog=5_000,
+    keys=10_000,
+    singles=400,
+    published=10_000,
+    published_singly=500,
+    orders=2_000,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its name, what it says and how it is measured."""
+    """One row: its name, the table it stands in, what it says and how it is measured (or `LeftOut`)."""
 
     name: str
+    group: str
     says: str
     measure: Callable[[Servers, Scale], Figures]
 
@@ -55,53 +75,104 @@ def _embedded(_servers: Servers, scale: Scale) -> Figures:
     return figures
 
 
+def _uniform(of: Scale) -> Backlog:
+    return Backlog(of.backlog, keys=of.keys)
+
+
+def _real(of: Scale) -> Backlog:
+    return Backlog(of.backlog)
+
+
+def _few(of: Scale) -> Backlog:
+    return Backlog(of.small_backlog)
+
+
+_APPLY, _UNIFORM, _PEERS, _WAITING, _PUBLISH, _ORDERS = (
+    "a backlog of real events",
+    "a backlog of keys drawn by chance",
+    "the usual ways, one upsert an event",
+    "how long one waits",
+    "publishing, every message confirmed",
+    "orders",
+)
+
 ROWS: tuple[Row, ...] = (
-    Row("worker-1", "one worker process", lambda on, of: throughput.workers(on, of.backlog, 1)),
-    Row("bare-1", "the bare loop, one process", lambda on, of: throughput.bare(on, of.backlog, 1)),
-    Row("discard-1", "one worker process, everything off", lambda on, of: throughput.discarding(on, of.backlog)),
-    Row("worker-2", "two worker processes", lambda on, of: throughput.workers(on, of.backlog, 2)),
-    Row("bare-2", "the bare loop, two processes", lambda on, of: throughput.bare(on, of.backlog, 2)),
+    Row("worker-1", _APPLY, "one worker process", lambda on, of: throughput.workers(on, _real(of), 1)),
+    Row("bare-1", _APPLY, "the bare loop, one process", lambda on, of: throughput.bare(on, _real(of), 1)),
+    Row("go-1", _APPLY, "hand-written Go, one process", lambda on, of: throughput.reference(on, _real(of), 1)),
+    Row("discard-1", _APPLY, "one worker process, everything off", lambda on, of: throughput.discarding(on, _real(of))),
+    Row("worker-2", _APPLY, "two worker processes", lambda on, of: throughput.workers(on, _real(of), 2)),
+    Row("bare-2", _APPLY, "the bare loop, two processes", lambda on, of: throughput.bare(on, _real(of), 2)),
+    Row("go-2", _APPLY, "hand-written Go, two processes", lambda on, of: throughput.reference(on, _real(of), 2)),
+    Row("worker-1-uniform", _UNIFORM, "one worker process", lambda on, of: throughput.workers(on, _uniform(of), 1)),
+    Row(
+        "go-1-uniform",
+        _UNIFORM,
+        "hand-written Go, one process",
+        lambda on, of: throughput.reference(on, _uniform(of), 1),
+    ),
+    Row("worker-2-uniform", _UNIFORM, "two worker processes", lambda on, of: throughput.workers(on, _uniform(of), 2)),
+    Row(
+        "go-2-uniform",
+        _UNIFORM,
+        "hand-written Go, two processes",
+        lambda on, of: throughput.reference(on, _uniform(of), 2),
+    ),
     Row(
         "faststream",
+        _PEERS,
         "FastStream + asyncpg, as documented",
-        lambda on, of: throughput.one_by_one(on, of.small_backlog, "documented"),
+        lambda on, of: throughput.one_by_one(on, _few(of), "documented"),
     ),
     Row(
         "faststream-tuned",
+        _PEERS,
         "FastStream + asyncpg, tuned",
-        lambda on, of: throughput.one_by_one(on, of.small_backlog, "tuned"),
+        lambda on, of: throughput.one_by_one(on, _few(of), "tuned"),
     ),
-    Row("latency", "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
-    Row("pause", "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
-    Row("publish", "our publisher, every message confirmed", lambda on, of: publishing.way(on, of.published, "ours")),
+    Row("dramatiq", _PEERS, "dramatiq, as documented", lambda on, of: throughput.tasks(on, _few(of), "dramatiq")),
+    Row("celery", _PEERS, "Celery, as documented", lambda on, of: throughput.tasks(on, _few(of), "celery")),
+    Row("latency", _WAITING, "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
+    Row("pause", _WAITING, "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
+    Row("publish", _PUBLISH, "our publisher", lambda on, of: publishing.way(on, of.published, "ours")),
     Row(
         "publish-bare",
+        _PUBLISH,
         "a bare loop on pika's SelectConnection",
         lambda on, of: publishing.way(on, of.published, "bare"),
     ),
     Row(
         "publish-command",
+        _PUBLISH,
         "comporta publish FILE, validation and start included",
         lambda on, of: publishing.command(on, of.published),
     ),
     Row(
         "publish-aio-pika",
+        _PUBLISH,
         "aio-pika, confirms gathered",
         lambda on, of: publishing.way(on, of.small_backlog, "aio-pika"),
     ),
     Row(
         "publish-kombu",
+        _PUBLISH,
         "kombu with confirm_publish",
         lambda on, of: publishing.way(on, of.published_singly, "kombu"),
     ),
     Row(
         "publish-blocking",
+        _PUBLISH,
         "pika's BlockingConnection",
         lambda on, of: publishing.way(on, of.published_singly, "blocking"),
     ),
-    Row("orders-amqp", "orders internalized over AMQP", lambda on, of: ordering.internalized_by_amqp(on, of.orders)),
-    Row("orders-http", "orders internalized over HTTP", lambda on, of: ordering.internalized_by_http(on, of.orders)),
-    Row("orders-latency", "20 orders/s, placed to ERP", lambda on, of: ordering.placed_to_erp(on, of.orders // 20)),
-    Row("orders-resume", "resume's reply to first order at the ERP", lambda on, _: ordering.resume_to_erp(on)),
-    Row("embedded", "one process on memory:// and SQLite", _embedded),
+    Row("orders-amqp", _ORDERS, "internalized over AMQP", lambda on, of: ordering.internalized_by_amqp(on, of.orders)),
+    Row("orders-http", _ORDERS, "internalized over HTTP", lambda on, of: ordering.internalized_by_http(on, of.orders)),
+    Row(
+        "orders-latency",
+        _ORDERS,
+        "20 orders/s, placed to ERP",
+        lambda on, of: ordering.placed_to_erp(on, of.orders // 20),
+    ),
+    Row("orders-resume", _ORDERS, "resume's reply to first order at the ERP", lambda on, _: ordering.resume_to_erp(on)),
+    Row("embedded", "the embedded default", "one process on memory:// and SQLite", _embedded),
 )

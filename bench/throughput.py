@@ -1,77 +1,132 @@
-"""How fast a backlog is worked off: by one worker and two, switched off, by a bare loop, by the usual way."""
+"""How fast a backlog is worked off: by our workers, switched off, by a bare loop, by Go, by the usual ways."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack
 
+from bench.events import Backlog
+from bench.peers.tasks import TASK_PEERS
 from bench.places import Place, Servers, accounted, held_back
-from bench.processes import Child, Gauge, MeasurementFailed, ServersGauge, await_consumers, running
+from bench.processes import (
+    STOCK,
+    Child,
+    Gauge,
+    MeasurementFailed,
+    ServersGauge,
+    await_consumers,
+    running,
+    running_program,
+)
+from bench.reference import build
 from bench.results import Figures
+from bench.written import WrittenWrong, require_written
 from schemas.control import Command, ControlMessage
 from storage.database import open_database
 from storage.switchboard import Switchboard
 
-__all__ = ["bare", "discarding", "one_by_one", "workers"]
+__all__ = ["Watch", "bare", "discarding", "one_by_one", "reference", "tasks", "workers"]
 
 _PATIENCE = 600.0
 _LOOK_SECONDS = 0.03
 
+Watch = Callable[[Sequence[Child]], AbstractContextManager[None]]
 
-def workers(servers: Servers, backlog: int, processes: int) -> Figures:
+
+def workers(servers: Servers, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
     """A worker of so many processes; what it has done is what its ledger says."""
-    with servers.place(backlog) as place:
-        return _worked_off(place, backlog, processes)
+    with servers.loaded(backlog) as place:
+        figures = _worked_off(place, backlog, processes, watch)
+        return _checked(servers, place, backlog, figures)
 
 
-def discarding(servers: Servers, backlog: int) -> Figures:
+def discarding(servers: Servers, backlog: Backlog) -> Figures:
     """A worker of one process with everything switched off."""
-    with servers.place(backlog) as place:
+    with servers.loaded(backlog) as place:
         _switch_off(place)
         return _worked_off(place, backlog, 1)
 
 
-def bare(servers: Servers, backlog: int, processes: int) -> Figures:
+def bare(servers: Servers, backlog: Backlog, processes: int) -> Figures:
     """The bare loop, in so many processes."""
-    with servers.place(backlog) as place, running(place, "bench.peers.bare", copies=processes) as children:
-        return _timed(place, children, backlog, processes, partial(_printed, children))
+    with servers.loaded(backlog) as place:
+        figures = _timed(place, running(place, "bench.peers.bare", copies=processes), backlog, processes)
+        return _checked(servers, place, backlog, figures)
 
 
-def one_by_one(servers: Servers, backlog: int, how: str) -> Figures:
+def reference(servers: Servers, backlog: Backlog, processes: int) -> Figures:
+    """The Go reference, in so many processes; raises `LeftOut` where there is no Go."""
+    command = [str(build())]
+    with servers.loaded(backlog) as place:
+        figures = _timed(place, running_program(place, command, copies=processes), backlog, processes)
+        with place.query() as database:
+            if (count := accounted(database)) != backlog.count:
+                raise MeasurementFailed(f"its ledger accounts for {count} of {backlog.count} events")
+        return _checked(servers, place, backlog, figures)
+
+
+def one_by_one(servers: Servers, backlog: Backlog, how: str) -> Figures:
     """FastStream and asyncpg in one process, `documented` or `tuned`."""
-    with servers.place(backlog) as place, running(place, "bench.peers.one_by_one", how) as children:
-        return _timed(place, children, backlog, 1, partial(_printed, children))
+    with servers.loaded(backlog) as place:
+        figures = _timed(place, running(place, "bench.peers.one_by_one", how), backlog, 1)
+        return _checked(servers, place, backlog, figures)
 
 
-def _worked_off(place: Place, backlog: int, processes: int) -> Figures:
-    arguments = ("worker", "--processes", str(processes))
-    with running(place, "control", *arguments) as children, place.query() as database:
-        return _timed(place, children, backlog, processes, partial(accounted, database))
+def tasks(servers: Servers, backlog: Backlog, name: str) -> Figures:
+    """`dramatiq` or `celery`, each started as its documentation says, on messages of its own."""
+    peer = TASK_PEERS[name]
+    with servers.place() as place, peer.filled(place, backlog) as queue:
+        figures = _timed(place, running(place, *peer.command), backlog, peer.consumers, queue=queue)
+        return _checked(servers, place, backlog, figures)
 
 
-def _timed(place: Place, children: Sequence[Child], backlog: int, processes: int, done: Callable[[], int]) -> Figures:
+def _worked_off(place: Place, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
+    starting = running(place, "control", "worker", "--processes", str(processes))
+    with place.query() as database:
+        return _timed(place, starting, backlog, processes, done=lambda _: accounted(database), watch=watch)
+
+
+def _printed(children: Sequence[Child]) -> int:
+    return sum(child.count() for child in children)
+
+
+def _timed(
+    place: Place,
+    starting: AbstractContextManager[list[Child]],
+    backlog: Backlog,
+    consuming: int,
+    *,
+    queue: str = STOCK,
+    done: Callable[[Sequence[Child]], int] = _printed,
+    watch: Watch | None = None,
+) -> Figures:
     """From the moment the fence opens, with everybody connected, to the last event's commit."""
-    with held_back(place):
-        await_consumers(place, children, processes)
-        if done():
-            raise MeasurementFailed("it did not wait at the fence")
-        gauge, others = Gauge(children), ServersGauge(place.server_pids)
-    started = time.perf_counter()
-    _await(backlog, children, gauge, done)
-    seconds = time.perf_counter() - started
-    return {
-        "events": backlog,
-        "events_per_second": backlog / seconds,
-        "cpu_us_per_event": 1e6 * gauge.cpu_seconds / backlog,
-        "servers_cpu_us_per_event": 1e6 * others.cpu_seconds / backlog,
-        "peak_rss_mb": gauge.peak_rss_mb,
-    }
+    with ExitStack() as stack:
+        # Held before they start: Go is there within milliseconds.
+        with held_back(place):
+            children = stack.enter_context(starting)
+            await_consumers(place, children, consuming, queue)
+            if done(children):
+                raise MeasurementFailed("it did not wait at the fence")
+            if watch is not None:
+                stack.enter_context(watch(children))
+            gauge, others = Gauge(children), ServersGauge(place.server_pids)
+        started = time.perf_counter()
+        _await(backlog.count, children, gauge, done)
+        seconds = time.perf_counter() - started
+        return {
+            "events": backlog.count,
+            "events_per_second": backlog.count / seconds,
+            "cpu_us_per_event": 1e6 * gauge.cpu_seconds / backlog.count,
+            "servers_cpu_us_per_event": 1e6 * others.cpu_seconds / backlog.count,
+            "peak_rss_mb": gauge.peak_rss_mb,
+        }
 
 
-def _await(backlog: int, children: Sequence[Child], gauge: Gauge, done: Callable[[], int]) -> None:
+def _await(backlog: int, children: Sequence[Child], gauge: Gauge, done: Callable[[Sequence[Child]], int]) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while (count := done()) < backlog:
+    while (count := done(children)) < backlog:
         if time.monotonic() > deadline:
             raise MeasurementFailed(f"only {count} of {backlog} events were accounted for within {_PATIENCE:g} s")
         for child in children:
@@ -82,8 +137,12 @@ def _await(backlog: int, children: Sequence[Child], gauge: Gauge, done: Callable
         raise MeasurementFailed(f"{count} events were accounted for, {backlog} were published")
 
 
-def _printed(children: Sequence[Child]) -> int:
-    return sum(child.count() for child in children)
+def _checked(servers: Servers, place: Place, backlog: Backlog, figures: Figures) -> Figures:
+    try:
+        require_written(servers.database, place.database_url, backlog)
+    except WrittenWrong as error:
+        raise MeasurementFailed(str(error)) from error
+    return figures
 
 
 def _switch_off(place: Place) -> None:
