@@ -28,7 +28,7 @@ class Outgoing(NamedTuple):
     body: bytes
     message_id: str
     content_type: str = CLOUDEVENT
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, object] | None = None
 
 
 class Result(NamedTuple):

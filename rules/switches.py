@@ -66,9 +66,16 @@ class Switches:
 
     def stops(self, shop: str, domain: str) -> bool:
         """Whether any switch over this shop and domain is off."""
+        return bool(self._stopping(shop, domain))
+
+    def off_since(self, shop: str, domain: str) -> datetime | None:
+        """Since when this shop and domain have been off without a break, as far as the switches tell; None if on."""
+        return min((switch.since for switch in self._stopping(shop, domain) if switch.since is not None), default=None)
+
+    def _stopping(self, shop: str, domain: str) -> list[Switch]:
         scopes = ((shop, domain), (shop, ANY), (ANY, domain), (ANY, ANY))
         found = (self.by_scope.get(scope) for scope in scopes)
-        return any(switch is not None and switch.off and not switch.expired(self.now) for switch in found)
+        return [switch for switch in found if switch is not None and switch.off and not switch.expired(self.now)]
 
     def changed(self, changes: Iterable[Switch]) -> Switches:
         """The switches once these changes are made; their epoch is then the newest."""

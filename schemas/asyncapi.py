@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from schemas.fields import JsonSchema
-from schemas.json_schema import RESYNC_TYPE, event_schemas, message_schemas
+from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.registry import DOMAINS
+from schemas.resync import RESYNC_TYPE
 from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
 
 __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
@@ -82,7 +83,7 @@ def _flows() -> list[_Flow]:
         _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders.", _RECEIPTS, "receive"),
         _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop.", (PLACED,), "receive"),
         _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP.", (TO_ERP,), "send"),
-        _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,)),
+        _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,), "send"),
         _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (said,), "receive", answered),
         _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (said,), "receive", answered),
         _Flow("control.status", CONTROL, "status", "Asks for the status; the body is not read.", (), "receive", status),

@@ -12,12 +12,11 @@ from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
 from schemas.orders import ORDER_TYPES
 from schemas.registry import DOMAINS, Domain
+from schemas.resync import MOST_KEYS, RESYNC_TYPE
 
-__all__ = ["DIALECT", "RESYNC_TYPE", "event_schemas", "message_schemas"]
+__all__ = ["DIALECT", "event_schemas", "message_schemas"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RESYNC_TYPE = "comporta.resync.requested.v1"
-_RESYNC_KEYS = 500
 _BIGGEST = "9223372036854775807"
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
@@ -121,8 +120,10 @@ def _resync() -> JsonSchema:
         "properties": {
             "shop": {"type": "string"},
             "domain": {"enum": list(DOMAINS)},
-            "keys": {"type": "array", "minItems": 1, "maxItems": _RESYNC_KEYS},
+            "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {"type": "object"}},
         },
         "allOf": domains,
     }
-    return {**schema, "properties": {**schema["properties"], "data": data}, "required": [*schema["required"], "data"]}
+    properties = {**schema["properties"], "data": data}
+    said = "Comporta asks the ERP to publish these entities again, as they are now."
+    return {**schema, "description": said, "properties": properties, "required": [*schema["required"], "data"]}

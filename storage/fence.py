@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import translated
 
-__all__ = ["Fence", "PostgresFence", "SqliteFence", "fence_for"]
+__all__ = ["Fence", "Holder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,15 @@ _HOLDERS = text(
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 
+class Holder(NamedTuple):
+    """A connection inside the fence, and for how many seconds its transaction has lasted."""
+
+    pid: int
+    state: str | None
+    application: str | None
+    seconds: float | None
+
+
 class Fence(Protocol):
     """One transaction inside the fence; commits when the block ends, rolls back when it raises."""
 
@@ -41,6 +50,9 @@ class Fence(Protocol):
 
     def exclusive(self) -> AbstractContextManager[Connection]:
         """Alone: everything begun before has ended, nothing new begins."""
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """Outside, for reading only: every statement sees what was committed when the first one ran."""
 
 
 class PostgresFence:
@@ -71,6 +83,11 @@ class PostgresFence:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        with translated(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def _watched(self) -> Iterator[None]:
         done = threading.Event()
         watch = threading.Thread(target=self._watch, args=(done,), name="fence-watch", daemon=True)
@@ -93,18 +110,17 @@ class PostgresFence:
     def _report(self, *, terminate: bool) -> None:
         try:
             with self._engine.begin() as connection:
-                for holder in connection.execute(_HOLDERS):
-                    log.warning(
-                        "fence holder terminated" if terminate else "fence held",
-                        pid=holder.pid,
-                        state=holder.state,
-                        application=holder.application_name,
-                        seconds=holder.seconds,
-                    )
+                for holder in fence_holders(connection):
+                    log.warning("fence holder terminated" if terminate else "fence held", **holder._asdict())
                     if terminate:
                         connection.execute(_TERMINATE, {"pid": holder.pid})
         except SQLAlchemyError as error:
             log.warning("fence holders unknown", error=type(error).__name__)
+
+
+def fence_holders(connection: Connection) -> list[Holder]:
+    """Who is inside the fence of a PostgreSQL database just now; takes no lock."""
+    return [Holder(*row) for row in connection.execute(_HOLDERS)]
 
 
 class SqliteFence:
@@ -132,6 +148,15 @@ class SqliteFence:
             self._one.release()
 
     exclusive = shared
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        with translated(), self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
 
 
 def fence_for(engine: Engine) -> Fence:

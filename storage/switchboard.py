@@ -10,6 +10,7 @@ from rules.switches import Scope, Switch, Switches, decide, expire
 from schemas.control import Announcement, Command, Reply, Result
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable, was_obeyed
 from storage.fence import Fence
+from storage.sheets import Begun, SheetStart, after_expiry, after_resume
 from storage.switches import read_switches, write_switches
 from storage.tables import orders
 
@@ -32,12 +33,14 @@ class Switchboard:
 
     def change(self, command: Command) -> Reply:
         """Obeys a pause or a resume; when this returns, the fence holds."""
-        with self._fence.exclusive() as connection:
-            state, announcements = _end_expired(connection, read_switches(connection))
+        likely = command.action == "resume"
+        with SheetStart(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
+            state, announcements, begun = _end_expired(connection, read_switches(connection))
             decision = decide(command, state, repeated=was_obeyed(connection, command.message_id))
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
+            sheets.begin(connection, begun + after_resume(command, decision.changes, after), after)
             reply = _reply(connection, after, command.scopes, decision.result, decision.error)
         if decision.changes:
             announcements.append(_announcement(reply, command))
@@ -64,8 +67,9 @@ class Switchboard:
 
     def end_expired(self) -> None:
         """Ends the pauses that have run past their end; whoever sees one first does it, once."""
-        with self._fence.exclusive() as connection:
-            _, announcements = _end_expired(connection, read_switches(connection))
+        with SheetStart(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
+            after, announcements, begun = _end_expired(connection, read_switches(connection))
+            sheets.begin(connection, begun, after)
         self._announce_all(announcements)
 
     def _announce_all(self, announcements: list[Announcement]) -> None:
@@ -73,13 +77,13 @@ class Switchboard:
             self._announce(announcement)
 
 
-def _end_expired(connection: Connection, state: Switches) -> tuple[Switches, list[Announcement]]:
+def _end_expired(connection: Connection, state: Switches) -> tuple[Switches, list[Announcement], list[Begun]]:
     ended = expire(state)
     write_switches(connection, ended)
     after = state.changed(ended)
     for switch in ended:
         audit_expiry(connection, switch, after)
-    return after, [_expiry(connection, switch, after) for switch in ended]
+    return after, [_expiry(connection, switch, after) for switch in ended], after_expiry(ended, after)
 
 
 def _reply(

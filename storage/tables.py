@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
 from schemas import fields
 from schemas.registry import DOMAINS, Domain
@@ -17,6 +17,9 @@ __all__ = [
     "orders",
     "outcomes",
     "quarantine",
+    "received",
+    "repair_lines",
+    "repairs",
     "shops",
     "switches",
     "watchers",
@@ -50,6 +53,8 @@ def _entity_table(domain: Domain) -> Table:
 
 
 ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
+# For whoever looks up who a CPF or a CNPJ belongs to.
+Index("customers_document", ENTITY_TABLES["customers"].c.document)
 
 shops = Table(
     "shops",
@@ -90,6 +95,8 @@ audit = Table(
     Column("result", Text, nullable=False),
     Column("epoch", BIGINT, nullable=False),
     Column("error", Text),
+    Column("subject", Text),
+    Column("count", BIGINT),
     Index("audit_message_id", "message_id"),
 )
 
@@ -120,6 +127,7 @@ quarantine = Table(
     Column("body", BYTES, nullable=False),
     Column("digest", EXACT_TEXT, nullable=False),
     Column("worker", Text, nullable=False),
+    Column("lease_until", UtcTime),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
 )
@@ -132,6 +140,36 @@ ledger = Table(
     Column("shop", EXACT_TEXT, primary_key=True),
     Column("domain", EXACT_TEXT, primary_key=True),
     Column("outcome", EXACT_TEXT, primary_key=True),
+    Column("count", BIGINT, nullable=False),
+)
+
+repairs = Table(
+    "repairs",
+    metadata,
+    Column("epoch", BIGINT, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("scopes", JSON_VALUE, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("missed", BIGINT),
+)
+
+repair_lines = Table(
+    "repair_lines",
+    metadata,
+    Column("epoch", BIGINT, primary_key=True, autoincrement=False),
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("missed", BIGINT, nullable=False),
+)
+
+received = Table(
+    "received",
+    metadata,
+    Column("minute", UtcTime, primary_key=True),
+    Column("worker", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
     Column("count", BIGINT, nullable=False),
 )
 
@@ -164,6 +202,8 @@ outcomes = Table(
     Column("left_out", Integer, nullable=False),
 )
 
+# Few of many: what the claiming of orders reads is as small as what there is to claim.
+_IS_WAITING = text("state = 'waiting'")
 orders = Table(
     "orders",
     metadata,
@@ -183,4 +223,6 @@ orders = Table(
     Column("lease_until", UtcTime),
     Column("sent_at", UtcTime),
     Index("orders_state", "state", "shop", "placed_at"),
+    Index("orders_due", "shop", "placed_at", "order_id", postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
+    Index("orders_placed", "placed_at", "shop", "order_id"),
 )

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import ORDER_TYPES
+from schemas.resync import RESYNC_TYPE
 from tests.contract.gallery import CONTRACT
 from tests.contract.gate import Schema, breaking
 
@@ -34,7 +35,7 @@ def test_whatever_was_valid_at_the_last_release_still_is(name: str) -> None:
 def test_every_released_event_is_held_to() -> None:
     names = {path.stem for path in RELEASED}
     assert len(names) >= 19
-    assert names <= {*event_schemas(), *ORDER_TYPES, "comporta.control.message"}
+    assert names <= {*event_schemas(), *ORDER_TYPES, RESYNC_TYPE, "comporta.control.message"}
 
 
 def at(schema: Schema, path: str) -> Any:

@@ -10,7 +10,9 @@ import pytest
 
 from schemas.control import Announcement, Reply, StatusDocument, StillOff, SwitchState, WorkerState
 from schemas.fields import Message
-from schemas.json_schema import RESYNC_TYPE
+from schemas.resync import RESYNC_TYPE, resync_event
+from storage.missed import key_of
+from tests.contract.gallery import CONTRACT
 from tests.contract.validators import accepts
 
 NOW = datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
@@ -80,3 +82,13 @@ KEY = {"product_code": "P1", "branch": "1", "warehouse": "W"}
 )
 def test_a_resync_request_names_keys_of_its_domain(data: dict[str, Any], fits: bool) -> None:
     assert accepts(RESYNC_TYPE, resync(**data)) is fits
+
+
+def test_the_samples_of_a_resync_request_are_what_comporta_writes() -> None:
+    for line in (CONTRACT / "samples" / "valid" / "resync.jsonl").read_text(encoding="utf-8").splitlines():
+        sample = json.loads(line)
+        assert accepts(RESYNC_TYPE, sample)
+        said = sample["data"]
+        keys = [key_of(said["domain"], key) for key in said["keys"]]
+        at = datetime.fromisoformat(sample["time"])
+        assert json.loads(resync_event(sample["id"], said["shop"], said["domain"], keys, at)) == sample

@@ -1,0 +1,47 @@
+"""An operator beside a line: what may be done with what is missed, in quarantine or waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from control.acting import Acting
+from producers.outgoing import Outgoing, Result
+from producers.publisher import Publisher
+from rules.acting import Asked
+from storage.engine import open_engine
+from storage.tables import audit
+from tests.broker.line import Line
+
+__all__ = ["ANA", "Operator"]
+
+ANA = Asked("ana", "http", "the cause is gone", "ana")
+
+
+class Operator:
+    """Acts as the API does, with a publisher that is closed in the end; `publish` may be exchanged by a test."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.publisher = Publisher(line.url, name="operator", deadline=10)
+        self.published: list[Outgoing] = []
+        self.acting = Acting(line.database, self.publish)
+
+    def publish(self, messages: Sequence[Outgoing]) -> list[Result]:
+        self.published += messages
+        return list(self.publisher.publish_all(messages))
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The acts of the audit, oldest first."""
+        engine = open_engine(self.line.database_url)
+        try:
+            with engine.connect() as connection:
+                rows = connection.execute(select(audit).where(audit.c.source == ANA.source).order_by(audit.c.id))
+                return [dict(row) for row in rows.mappings()]
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        self.publisher.close()
