@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import link
@@ -15,6 +25,8 @@ from storage import engine
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
 
 PREFIX = "COMPORTA_"
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_TOKEN = re.compile(r"[!-~]+")
 
 
 class SettingsError(ValueError):
@@ -30,6 +42,21 @@ def _erp_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http or https address; leave it out to publish orders to the exchange erp.orders")
+    return value
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    plain = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment or "@" in value)
+    # To read the port is what checks it.
+    if not plain or parts.port == 0 or not _PATH.fullmatch(parts.path):
+        raise ValueError("must be the http or https address that people use, such as https://shop.example/comporta")
+    return value.rstrip("/")
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError("must be a token as `comporta operator add` prints it")
     return value
 
 
@@ -50,9 +77,20 @@ class Settings(BaseSettings):
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
     admin_host: str = "127.0.0.1"
     admin_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    admin_label: Annotated[str, StringConstraints(max_length=40)] | None = None
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     operators_file: Path | None = None
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     log_format: Literal["console", "json"] | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
+
+    @field_validator("admin_label", "public_url", "metrics_port", "operators_file", "token", mode="before")
+    @classmethod
+    def _unset_if_empty(cls, value: object) -> object:
+        # What is not set, docker compose hands on as an empty text.
+        return value or None
 
     @field_validator("prefetch")
     @classmethod
@@ -75,8 +113,12 @@ class Settings(BaseSettings):
     @property
     def admin_url(self) -> str:
         """Where the page and the API are."""
+        return self.admin_address(self.admin_port)
+
+    def admin_address(self, port: int) -> str:
+        """Where they are once the system has chosen the port."""
         host = f"[{self.admin_host}]" if ":" in self.admin_host else self.admin_host
-        return f"http://{host}:{self.admin_port}"
+        return f"http://{host}:{port}"
 
 
 def load_settings(**overrides: object) -> Settings:

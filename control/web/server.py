@@ -1,15 +1,18 @@
-"""Serves the API in a thread of a process that does more than that."""
+"""Serves the page and the API in a thread of a process that does more than that."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+from pathlib import Path
 
 import structlog
 import uvicorn
 
+from control.access.link import forget_link, keep_link
+from control.access.opening import Access
 from control.settings import PREFIX, Settings, SettingsError
 from control.web.app import Doors, create_app
+from control.web.guard import guard
 
 __all__ = ["WebServer", "bind"]
 
@@ -19,11 +22,6 @@ log = structlog.get_logger(__name__)
 def bind(settings: Settings) -> socket.socket:
     """A listening socket on the admin address; raises `SettingsError` if it can't be had."""
     host, port = settings.admin_host, settings.admin_port
-    if not _is_loopback(host):
-        raise SettingsError(
-            f"{PREFIX}ADMIN_HOST: {host} is not a loopback address, and the API asks nobody who they are yet; "
-            "use 127.0.0.1 and a proxy that authenticates"
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,31 +37,43 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class WebServer:
-    """uvicorn without its signal handlers."""
+    """uvicorn without its signal handlers; `link` lets its holder in, where there are no operators."""
 
-    def __init__(self, settings: Settings, doors: Doors) -> None:
+    def __init__(self, settings: Settings, access: Access, doors: Doors) -> None:
         self._socket = bind(settings)
-        app = create_app(doors, [settings.admin_host, "localhost", "127.0.0.1", "[::1]"])
+        self.port: int = self._socket.getsockname()[1]
+        self._token = access.token
+        self._live = doors.live
+        address = settings.admin_address(self.port)
+        self.link = access.link(address)
+        self._page = f"{access.public_address(address)}/"
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, timeout_keep_alive=30
+            guard(create_app(doors), access, self.port),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            timeout_keep_alive=30,
         )
         self._server = uvicorn.Server(config)
-        self.port: int = self._socket.getsockname()[1]
 
     def run(self) -> None:
         """Serves until stopped."""
-        log.info("listening", port=self.port)
-        self._server.run(sockets=[self._socket])
+        kept = self._keep()
+        log.info("listening", port=self.port, page=self._page)
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            if kept is not None and self._token is not None:
+                forget_link(kept, self._token)
 
     def stop(self) -> None:
-        """Lets running requests end, then ends `run`."""
+        """Ends streams, lets running requests end, then ends `run`."""
         self._server.should_exit = True
+        self._live.close()
 
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    def _keep(self) -> Path | None:
+        # For the commands that the same user gives on the same machine.
+        return None if self._token is None else keep_link(self.port, self._token)

@@ -1,34 +1,26 @@
-"""Who asks: a name for the audit, and what the name may do."""
+"""Who asks, as the gate has found out."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import NamedTuple
-
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["LOCAL", "Role", "Who", "who_of"]
+from control.access.who import LOCAL, Role, Who
 
-
-class Role(StrEnum):
-    """What an operator may do: look, or look and act."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-
-
-class Who(NamedTuple):
-    """Somebody who has shown who they are."""
-
-    name: str
-    role: Role
-
-
-# Whoever has the link that was printed at start, where no operators are named.
-LOCAL = Who("local", Role.OPERATOR)
+__all__ = ["LOCAL", "Role", "Who", "as_somebody", "who_of"]
 
 
 def who_of(connection: HTTPConnection) -> Who:
-    """Who asks, as the gate has found out."""
-    who: Who = connection.scope.get("state", {}).get("who", LOCAL)
+    """Who asks; a request that came past the gate without being asked is a fault of ours, and gets nothing."""
+    who: Who = connection.scope["state"]["who"]
     return who
+
+
+def as_somebody(app: ASGIApp, who: Who) -> ASGIApp:
+    """The application as this one person sees it, without a gate."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["who"] = who
+        await app(scope, receive, send)
+
+    return asked

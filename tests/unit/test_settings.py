@@ -43,6 +43,12 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         ("PREFETCH", "999", "at least twice BATCH_SIZE"),
         ("ADMIN_PORT", "65536", "65535"),
         ("LOG_LEVEL", "loud", "'DEBUG'"),
+        ("PUBLIC_URL", "shop.example/comporta", "https://shop.example/comporta"),
+        ("PUBLIC_URL", "https://ana:hunter2@shop.example", "https://shop.example/comporta"),
+        ("PUBLIC_URL", "https://shop.example/?x=1", "https://shop.example/comporta"),
+        ("PUBLIC_URL", "https://shop.example:99999", "Port out of range"),
+        ("TOKEN", "hunter2 hunter2", "comporta operator add"),
+        ("TOKEN", "hunter2é", "comporta operator add"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -54,6 +60,18 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert f"{PREFIX}{name}: " in str(error.value)
     assert said in str(error.value)
     assert "hunter2" not in str(error.value)
+
+
+def test_a_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPORTA_TOKEN", "comporta_hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ADMIN_LABEL", "PUBLIC_URL", "OPERATORS_FILE", "TOKEN"):
+        monkeypatch.setenv(PREFIX + name, "")
+    settings = load_settings()
+    assert (settings.admin_label, settings.public_url, settings.operators_file, settings.token) == (None,) * 4
 
 
 def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,42 @@
+"""Two operators in a file, and a Comporta that knows them or nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from control.access.editing import add_operator
+from control.access.opening import Access, open_access
+from control.access.who import Role
+from control.settings import Settings
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The operators file."""
+    return tmp_path / "operators.toml"
+
+
+@pytest.fixture
+def operator(path: Path) -> str:
+    """The token of ana, who may act."""
+    return add_operator(path, "ana", Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(path: Path) -> str:
+    """The token of rui, who may look."""
+    return add_operator(path, "rui", Role.VIEWER)
+
+
+@pytest.fixture
+def named(path: Path, operator: str, viewer: str) -> Access:
+    """Operators in a file."""
+    return open_access(Settings(operators_file=path))
+
+
+@pytest.fixture
+def linked() -> Access:
+    """Nobody but whoever has the link."""
+    return open_access(Settings())

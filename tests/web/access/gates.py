@@ -1,0 +1,73 @@
+"""A small application behind a gate, and browsers that knock at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+from control.access.opening import Access
+from control.web.guard import guard
+from control.web.who import who_of
+
+__all__ = ["HOST", "HTML", "OURS", "PORT", "bearer", "browser", "logged_in", "rooms", "run"]
+
+PORT = 8080
+HOST = f"http://127.0.0.1:{PORT}"
+HTML = {"accept": "text/html,*/*"}
+OURS = {"sec-fetch-site": "same-origin"}
+
+
+def rooms() -> FastAPI:
+    """An application with a room of each kind."""
+    app = FastAPI(openapi_url=None, docs_url=None)
+
+    @app.get("/")
+    @app.get("/orders")
+    @app.get("/api/status")
+    @app.post("/api/pause")
+    @app.delete("/api/quarantine/{identity}")
+    def room(request: Request) -> dict[str, str]:
+        return {"who": who_of(request).name, "path": request.url.path}
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/api/events")
+    def events() -> StreamingResponse:
+        async def ticks() -> AsyncIterator[str]:
+            while True:
+                yield "tick\n"
+                await asyncio.sleep(0)
+
+        return StreamingResponse(ticks())
+
+    return app
+
+
+def browser(access: Access, address: str = HOST) -> httpx.AsyncClient:
+    """A client with a jar of cookies, on an application behind this gate."""
+    transport = httpx.ASGITransport(app=guard(rooms(), access, PORT), client=("192.0.2.7", 1))
+    return httpx.AsyncClient(transport=transport, base_url=address)
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header that shows a token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+async def logged_in(access: Access, token: str, address: str = HOST) -> httpx.AsyncClient:
+    """A browser with a session."""
+    client = browser(access, address)
+    answer = await client.post("/login", data={"token": token, "next": "/orders"}, headers=OURS)
+    assert answer.status_code == 303, answer.text
+    return client
+
+
+def run(steps: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Runs a test's steps to their end."""
+    asyncio.run(steps())

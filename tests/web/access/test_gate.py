@@ -1,0 +1,132 @@
+"""The gate: who may come in, and what is said to those who may not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from control.access.editing import remove_operator
+from control.access.opening import Access
+from control.web.guard import guard
+from control.web.headers import CONTENT_SECURITY_POLICY
+from tests.web.access.gates import HOST, HTML, PORT, bearer, browser, rooms, run
+
+
+def test_a_program_shows_a_token_and_the_route_knows_whose_it_is(named: Access, operator: str, viewer: str) -> None:
+    async def steps() -> None:
+        client = browser(named)
+        assert (await client.get("/api/status", headers=bearer(operator))).json()["who"] == "ana"
+        assert (await client.get("/api/status", headers=bearer(viewer))).json()["who"] == "rui"
+        assert (await client.post("/api/pause", headers=bearer(operator))).status_code == 200
+        refused = await client.post("/api/pause", headers=bearer(viewer))
+        assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json")
+        assert "rui is a viewer" in refused.json()["detail"]
+
+    run(steps)
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("comporta_wrong"), bearer(""), {"authorization": "Basic eDp5"}])
+def test_a_program_without_a_token_that_counts_gets_401(named: Access, headers: dict[str, str]) -> None:
+    async def steps() -> None:
+        for method, path in (("GET", "/api/status"), ("POST", "/api/pause"), ("GET", "/nowhere"), ("POST", "/events")):
+            answer = await browser(named).request(method, path, headers=headers)
+            assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    run(steps)
+
+
+def test_a_person_is_led_to_the_login_and_back(named: Access) -> None:
+    async def steps() -> None:
+        client = browser(named)
+        answer = await client.get("/orders?state=waiting&shop=a%26b", headers=HTML)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/login?next=/orders%3Fstate%3Dwaiting%26shop%3Da%2526b",
+        )
+        form = await client.get(answer.headers["location"], headers=HTML)
+        assert form.status_code == 200
+        assert "/orders?state=waiting&amp;shop=a%26b" in form.text
+        part = await client.get("/orders", headers={**HTML, "hx-request": "true"})
+        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
+
+    run(steps)
+
+
+def test_a_link_from_elsewhere_is_opened_again_from_here_before_anybody_is_asked_to_log_in(named: Access) -> None:
+    async def steps() -> None:
+        answer = await browser(named).get('/orders?q="><x', headers={**HTML, "sec-fetch-site": "cross-site"})
+        assert answer.status_code == 200
+        assert 'url=/orders?q=%22%3E%3Cx"' in answer.text
+        elsewhere = await browser(named).get(f"{HOST}//evil.example/", headers={**HTML, "sec-fetch-site": "cross-site"})
+        assert "evil" not in elsewhere.text
+
+    run(steps)
+
+
+def test_whoever_is_removed_is_out_at_once_and_their_streams_end(named: Access, path: Path, operator: str) -> None:
+    async def steps() -> None:
+        app = guard(rooms(), named, PORT)
+        chunks: list[bytes] = []
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/events",
+            "query_string": b"",
+            "scheme": "http",
+            "headers": [(b"authorization", f"Bearer {operator}".encode()), (b"host", b"127.0.0.1")],
+            "client": None,
+        }
+        ended = asyncio.Event()
+
+        async def receive() -> dict[str, object]:
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            if message["type"] != "http.response.body":
+                return
+            assert not ended.is_set()
+            chunks.append(bytes(message["body"]))  # type: ignore[call-overload]
+            if len(chunks) == 3:
+                remove_operator(path, "ana")
+            if not message.get("more_body"):
+                ended.set()
+
+        await asyncio.wait_for(app(scope, receive, send), 10)  # type: ignore[arg-type]
+        assert chunks == [b"tick\n"] * 3 + [b""]
+        assert (await browser(named).get("/api/status", headers=bearer(operator))).status_code == 401
+
+    run(steps)
+
+
+def test_without_operators_a_name_that_leads_to_loopback_is_not_ours(linked: Access, named: Access) -> None:
+    async def steps() -> None:
+        for path in ("/healthz", "/login", "/api/status"):
+            answer = await browser(linked).get(path, headers={"host": "evil.example", **bearer(linked.token)})
+            assert answer.status_code == 400
+        for host in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
+            assert (await browser(linked).get("/healthz", headers={"host": host})).status_code == 200
+        assert (await browser(named).get("/healthz", headers={"host": "10.0.0.7"})).status_code == 200
+
+    run(steps)
+
+
+@pytest.mark.parametrize("address", ["/", "/healthz", "/login", "/api/status", "/nowhere"])
+def test_every_answer_says_what_a_browser_may_do_with_it(named: Access, address: str) -> None:
+    async def steps() -> None:
+        headers = (await browser(named).get(address, headers=HTML)).headers
+        assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-store"
+
+    run(steps)
+
+
+def test_the_policy_allows_nothing_inline_and_no_frame() -> None:
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY

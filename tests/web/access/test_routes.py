@@ -1,0 +1,85 @@
+"""Every route there is, asked by nobody, by a viewer and by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from control.access.opening import Access
+from control.web.guard import guard
+from tests.web.access.gates import HOST, PORT, bearer
+from tests.web.site import Site
+
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/login"),
+    ("HEAD", "/login"),
+    ("POST", "/login"),
+    ("POST", "/logout"),
+    ("GET", "/preferences"),
+    ("GET", "/static/{name:path}"),
+}
+# What answers without an end, and is therefore asked only by those whom the gate refuses.
+ENDLESS = ("GET", "/api/events")
+Route = tuple[str, str]
+
+
+@pytest.fixture
+def guarded(small_site: Site, named: Access) -> httpx.AsyncClient:
+    """The whole application behind its gate, asked by a program."""
+    transport = httpx.ASGITransport(guard(small_site.app, named, PORT), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=HOST)
+
+
+def routes(site: Site) -> set[Route]:
+    """The method and the path of each."""
+    found = iter_route_contexts(site.app.routes)
+    return {(method, route.path) for route in found for method in route.methods or ()}
+
+
+async def statuses(client: httpx.AsyncClient, wanted: set[Route], token: str | None) -> dict[Route, int]:
+    """What each route answers to the holder of this token."""
+    headers = {} if token is None else bearer(token)
+    found = {}
+    for method, path in sorted(wanted):
+        answer = await client.request(method, re.sub(r"\{[^}]+\}", "x", path), headers=headers)
+        found[method, path] = answer.status_code
+    return found
+
+
+def test_every_route_of_the_application_asks_who_comes(
+    small_site: Site, guarded: httpx.AsyncClient, operator: str, viewer: str
+) -> None:
+    every = routes(small_site)
+    assert {
+        ("GET", "/"),
+        ("GET", "/docs"),
+        ("GET", "/openapi.json"),
+        ("POST", "/api/pause"),
+        ("POST", "/events"),
+    } < every
+    assert every >= OPEN
+    closed = every - OPEN
+    looks = {(method, path) for method, path in closed if method in {"GET", "HEAD"}}
+
+    async def steps() -> None:
+        nobody = await statuses(guarded, closed, None)
+        assert {route for route, status in nobody.items() if status != 401} == set()
+        stranger = await statuses(guarded, closed, "comporta_stranger")
+        assert {route for route, status in stranger.items() if status != 401} == set()
+        looking = await statuses(guarded, looks - {ENDLESS}, viewer)
+        assert {route for route, status in looking.items() if status in {401, 403}} == set()
+        acting = await statuses(guarded, closed - looks, viewer)
+        assert {route for route, status in acting.items() if status != 403} == set()
+        may = await statuses(guarded, closed - {ENDLESS}, operator)
+        assert {route for route, status in may.items() if status in {401, 403}} == set()
+        for status in (await statuses(guarded, OPEN - {("POST", "/login")}, None)).values():
+            assert status not in {401, 403}
+
+    asyncio.run(steps())
