@@ -7,6 +7,7 @@ from functools import partial
 
 from consumers.decode import check_properties, reject, shop_of
 from consumers.delivery import Delivery
+from consumers.observing import Observe, unobserved
 from consumers.source import Intake
 from consumers.worker import Worker
 from rules.outcomes import Told
@@ -21,9 +22,11 @@ __all__ = ["RECEIPTS", "decode_order", "orders_worker"]
 RECEIPTS = "receipts"
 
 
-def orders_worker(url: str, intake: Intake, store: OrderStore, stop: threading.Event) -> Worker:
+def orders_worker(
+    url: str, intake: Intake, store: OrderStore, stop: threading.Event, observe: Observe = unobserved
+) -> Worker:
     """Accepts orders and receipts; a session of its own, so that no backlog of events holds them up."""
-    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], intake, decode_order, store, stop)
+    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], intake, decode_order, store, stop, observe)
 
 
 def decode_order(delivery: Delivery) -> OrderItem:

@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 
 from consumers.apply import Commits, Item, commit
 from consumers.delivery import Delivery, Source
+from consumers.observing import Observe, Observed, lags_of, unobserved
 from consumers.sessions import keep_session
 from consumers.source import Intake, KombuSource
 from rules.outcomes import Rejected
@@ -31,7 +32,10 @@ _LONGEST_WAIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Takes the messages of some queues until told to stop; `decode` and `store` are of one kind."""
+    """Takes the messages of some queues until told to stop; `decode` and `store` are of one kind.
+
+    `observe` is told of every batch once it is committed.
+    """
 
     url: str
     name: str
@@ -40,6 +44,7 @@ class Worker:
     decode: Callable[[Delivery], Any]
     store: Commits
     stop: threading.Event
+    observe: Observe = unobserved
 
     def run(self) -> None:
         """Returns when told to stop, with the batch in hand finished if the database allows."""
@@ -60,8 +65,11 @@ class Worker:
         committed = self._commit(source, items)
         if committed is None:
             return 0
+        seconds = time.perf_counter() - started
+        # Before settling, which may fail: what is committed is counted, as the ledger counts it.
+        self.observe(Observed(committed.tally, seconds, lags_of(items, time.time())))
         source.settle(deliveries)
-        _report(items, committed, time.perf_counter() - started)
+        _report(items, committed, seconds)
         return len(deliveries)
 
     def _commit(self, source: Source, items: Sequence[Item]) -> Committed | None:

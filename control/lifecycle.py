@@ -11,11 +11,14 @@ from types import FrameType
 
 import structlog
 
-__all__ = ["Loops", "stop_on_signals"]
+__all__ = ["HUNG_SECONDS", "Loops", "Pulse", "stop_on_signals"]
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 9.0
+# Longer than the slowest turn that ends well: a statement waits 10 s for a lock and works for 20 s at most, and
+# an order is given up after 30 s.
+HUNG_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 
 
@@ -32,18 +35,58 @@ def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda
         signal.signal(number, handle)
 
 
+class Pulse(threading.Event):
+    """A loop's own view of `stop` that notes when it is looked at: a loop that turns looks at it at every turn.
+
+    So does one that waits for an away broker or database between two attempts; one that hangs does not.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop = stop
+        self.seen = time.monotonic()
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        self.seen = time.monotonic()
+        return self._stop.is_set()
+
+    def set(self) -> None:
+        """Stops everything, not this loop alone."""
+        self._stop.set()
+
+    def clear(self) -> None:
+        """Takes the stop back."""
+        self._stop.clear()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until told to stop; returns whether it was."""
+        self.seen = time.monotonic()
+        told = self._stop.wait(timeout)
+        self.seen = time.monotonic()
+        return told
+
+
 class Loops:
     """Threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, hung_after: float = HUNG_SECONDS) -> None:
         self._stop = stop
+        self._hung_after = hung_after
         self.failed = False
         self._threads: list[threading.Thread] = []
+        self._pulses: dict[str, Pulse] = {}
 
-    @property
-    def alive(self) -> bool:
-        """Whether every loop runs."""
-        return all(thread.is_alive() for thread in self._threads)
+    def pulse(self, name: str) -> Pulse:
+        """The `stop` for the loop of this name: whether it still turns shows in `unwell`."""
+        return self._pulses.setdefault(name, Pulse(self._stop))
+
+    def unwell(self) -> dict[str, str]:
+        """The loops that ended by themselves or hang, each with what is wrong; none once told to stop."""
+        if self._stop.is_set() and not self.failed:
+            return {}
+        now = time.monotonic()
+        return {thread.name: why for thread in self._threads if (why := self._complaint(thread, now)) is not None}
 
     def start(self, name: str, run: Callable[[], None]) -> None:
         """Runs a loop in a thread of its own."""
@@ -67,6 +110,13 @@ class Loops:
         if late:
             log.warning("stopped without waiting longer", loops=late)
         return not late
+
+    def _complaint(self, thread: threading.Thread, now: float) -> str | None:
+        if not thread.is_alive():
+            return "has ended"
+        pulse = self._pulses.get(thread.name)
+        still = now - pulse.seen if pulse is not None else 0.0
+        return f"has not turned for {still:.0f} s" if still > self._hung_after else None
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         try:

@@ -13,9 +13,11 @@ import structlog
 
 from control.lifecycle import STOP_SECONDS, stop_on_signals
 from control.logs import configure_logs
-from control.service import run_process, wait_for_schema
-from control.settings import Settings
+from control.service import run_process
+from control.settings import Settings, SettingsError
+from control.web.monitoring import check_ports
 from storage.database import open_database
+from storage.errors import SchemaOutdated, StorageError, Unavailable
 
 __all__ = ["run_processes"]
 
@@ -27,20 +29,24 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _QUIET_SECONDS = 0.5, 30.0, 60.0
 
 
 def run_processes(settings: Settings, domains: Sequence[str], count: int) -> int:
-    """Keeps `count` workers running until a signal; returns the exit code."""
+    """Keeps `count` workers running until a signal; returns the exit code.
+
+    With METRICS_PORT each has a port of its own, that one and those after it; raises `SettingsError` if one is taken.
+    """
     configure_logs(settings.log_level, settings.log_format)
+    each = [_nth(settings, position) for position in range(count)]
+    check_ports(settings.metrics_host, (one.metrics_port for one in each if one.metrics_port is not None))
     stop = threading.Event()
     stop_on_signals(stop)
-    if not wait_for_schema(open_database(settings.database_url), stop):
-        return 0
+    _refuse_other_schema(settings)
     context = multiprocessing.get_context("spawn")
 
-    def start() -> BaseProcess:
-        process = context.Process(target=_child, args=(settings, domains), name="comporta worker")
+    def start(position: int) -> BaseProcess:
+        process = context.Process(target=_child, args=(each[position], domains), name="comporta worker")
         process.start()
         return process
 
-    workers = [start() for _ in range(count)]
+    workers = [start(position) for position in range(count)]
     pause, last_death = _FIRST_PAUSE, 0.0
     while not stop.wait(_LOOK_SECONDS):
         for position, worker in enumerate(workers):
@@ -50,8 +56,29 @@ def run_processes(settings: Settings, domains: Sequence[str], count: int) -> int
             pause, last_death = min(2 * pause, _LONGEST_PAUSE) if recently else _FIRST_PAUSE, time.monotonic()
             log.error("worker process died", pid=worker.pid, exit_code=worker.exitcode, another_in_seconds=pause)
             if not stop.wait(pause):
-                workers[position] = start()
+                workers[position] = start(position)
     return _end(workers)
+
+
+def _refuse_other_schema(settings: Settings) -> None:
+    """Raises `SchemaOutdated` at once; a database that is away is waited for by the workers, who say that they do."""
+    database = open_database(settings.database_url)
+    try:
+        database.require_current()
+    except SchemaOutdated:
+        # SQLite's tables are made by whoever comes first.
+        if not database.is_sqlite:
+            raise
+    except Unavailable as error:
+        log.warning("database away", error=str(error))
+    finally:
+        database.close()
+
+
+def _nth(settings: Settings, position: int) -> Settings:
+    if settings.metrics_port is None:
+        return settings
+    return settings.model_copy(update={"metrics_port": settings.metrics_port + position})
 
 
 def _end(workers: Sequence[BaseProcess]) -> int:
@@ -69,4 +96,9 @@ def _end(workers: Sequence[BaseProcess]) -> int:
 def _child(settings: Settings, domains: Sequence[str]) -> None:
     # Its own process group: Ctrl-C reaches the parent alone, which passes it on once.
     os.setpgrp()
-    raise SystemExit(run_process(settings, domains, with_web=False))
+    try:
+        code = run_process(settings, domains, with_web=False)
+    except (SettingsError, StorageError) as error:
+        log.error("worker process can't start", error=str(error))
+        code = 1
+    raise SystemExit(code)

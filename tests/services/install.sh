@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the servers that the tests start for themselves, unless they are there or named by a setting.
+# Installs what the tests need beside Python: servers, unless they are there or named by a setting, and programs.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -21,12 +21,16 @@ fi
 if ! has node; then missing="$missing nodejs"; fi
 if ! has npm; then missing="$missing npm"; fi
 if ! has curl; then missing="$missing curl"; fi
+# What looks at the page, and what tests the alerts (promtool).
+if ! has chromium; then missing="$missing chromium"; fi
+if ! has promtool; then missing="$missing prometheus"; fi
 if [ -z "$missing" ]; then exit 0; fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     cat >&2 <<'EOF'
-RabbitMQ, PostgreSQL, Node.js or curl is not installed, and only root on Debian or Ubuntu can have them installed
-from here. Install nodejs, npm and curl; install rabbitmq-server and postgresql, or start them and name them:
+RabbitMQ, PostgreSQL, Node.js, curl, Chromium or promtool is not installed, and only root on Debian or Ubuntu can have
+them installed from here. Install nodejs, npm, curl, chromium and prometheus; install rabbitmq-server and postgresql,
+or start them and name them:
   docker compose up --detach --wait rabbitmq postgres
   export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
   export COMPORTA_TEST_DATABASE_URL=postgresql://comporta:comporta@127.0.0.1:5432/comporta

@@ -1,0 +1,101 @@
+"""What a monitor wants to know of the database, read in one go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
+
+from rules.orders import OrderState
+from rules.switches import Scope, Switches
+from schemas.control import ANY
+from schemas.registry import DOMAIN_NAMES, DOMAINS
+from storage.errors import translated
+from storage.switches import read_switches
+from storage.tables import missed, orders, quarantine, shops, workers
+
+__all__ = ["Gauges", "Reading"]
+
+# An order that fails again and again is now in the one and now in the other.
+_NOT_THERE_YET = (OrderState.WAITING.value, OrderState.SENDING.value)
+
+
+class Reading(NamedTuple):
+    """Counts, and seconds by the database's clock, for every known shop and domain; where nothing is stands a zero.
+
+    `off` has how long something has been off, None where it is on.
+    """
+
+    off: dict[Scope, float | None]
+    missed: dict[Scope, int]
+    quarantined: dict[str, int]
+    orders: dict[tuple[str, str], int]
+    oldest_waiting: dict[str, float]
+    workers: dict[str, float]
+
+
+class Gauges:
+    """Reads; nothing here writes or waits for the fence."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ping(self) -> None:
+        """Raises `Unavailable` unless the database answers."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(select(1))
+
+    def read(self) -> Reading:
+        """Everything, one statement a table; raises `Unavailable`."""
+        with translated(), self._engine.connect() as connection:
+            state = read_switches(connection)
+            known = _shops(connection, state)
+            return Reading(
+                {(shop, domain): _off(state, shop, domain) for shop in known for domain in DOMAIN_NAMES},
+                {(shop, domain): 0 for shop in known for domain in DOMAINS}
+                | _counts(connection, missed.c.shop, missed.c.domain),
+                dict.fromkeys(DOMAIN_NAMES, 0) | _quarantined(connection),
+                {(shop, stands.value): 0 for shop in known for stands in OrderState}
+                | _counts(connection, orders.c.shop, orders.c.state),
+                dict.fromkeys(known, 0.0) | _oldest_waiting(connection, state),
+                _workers(connection, state),
+            )
+
+
+def _shops(connection: Connection, state: Switches) -> list[str]:
+    known = set(connection.scalars(select(shops.c.shop))) | {shop for shop, _ in state.by_scope if shop != ANY}
+    return sorted(known or {"main"})
+
+
+def _off(state: Switches, shop: str, domain: str) -> float | None:
+    since = state.off_since(shop, domain)
+    return None if since is None else _seconds(state.now - since)
+
+
+def _counts(connection: Connection, outer: ColumnElement[str], inner: ColumnElement[str]) -> dict[Scope, int]:
+    rows = connection.execute(select(outer, inner, func.count()).group_by(outer, inner))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _quarantined(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(select(quarantine.c.domain, func.count()).group_by(quarantine.c.domain))
+    return {row[0]: row[1] for row in rows}
+
+
+def _oldest_waiting(connection: Connection, state: Switches) -> dict[str, float]:
+    oldest: Any = func.min(orders.c.received_at, type_=orders.c.received_at.type)
+    rows = connection.execute(
+        select(orders.c.shop, oldest).where(orders.c.state.in_(_NOT_THERE_YET)).group_by(orders.c.shop)
+    )
+    return {row[0]: _seconds(state.now - row[1]) for row in rows}
+
+
+def _workers(connection: Connection, state: Switches) -> dict[str, float]:
+    rows = connection.execute(select(workers.c.id, workers.c.last_seen))
+    return {row.id: _seconds(state.now - row.last_seen) for row in rows}
+
+
+def _seconds(passed: timedelta) -> float:
+    # A beat may be a moment younger than the clock of this reading.
+    return max(0.0, passed.total_seconds())

@@ -1,0 +1,1 @@
+"""What a monitor sees of real processes, and what it makes of it."""

@@ -1,0 +1,32 @@
+"""Runs `comporta` with a worker that hangs at its second batch, and is found to do so after 3 s."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from control.cli import main
+from control.lifecycle import Loops
+from storage.store import Store
+
+__all__: list[str] = []
+
+HUNG_SECONDS = 3.0
+
+
+def _hang_at_second() -> None:
+    commit, seen = Store.commit, []
+
+    def faulty(self: Store, batch: Any) -> Any:
+        seen.append(batch)
+        if len(seen) > 1:
+            threading.Event().wait()
+        return commit(self, batch)
+
+    Store.commit = faulty  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    Loops.__init__.__defaults__ = (HUNG_SECONDS,)  # type: ignore[misc]
+    _hang_at_second()
+    main()

@@ -1,0 +1,85 @@
+"""The alerts: valid, each tested where it fires and just below, with a place to read what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+
+
+def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
+    """Runs promtool in a folder."""
+    program = shutil.which("promtool")
+    assert program, "promtool is not installed: run `make services`"
+    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def read(name: str) -> Any:
+    """A file of the folder."""
+    return yaml.safe_load((FOLDER / name).read_text())
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Every alert."""
+    return [rule for group in read("alerts.yml")["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "rules", "alerts.yml"),
+        ("check", "config", "prometheus.yml"),
+        ("test", "rules", "alerts_test.yml"),
+    ],
+    ids=" ".join,
+)
+def test_prometheus_takes_the_files_and_the_alerts_do_as_they_say(arguments: tuple[str, ...]) -> None:
+    done = promtool(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
+    tested: dict[str, set[bool]] = defaultdict(set)
+    for test in read("alerts_test.yml")["tests"]:
+        for case in test["alert_rule_test"]:
+            tested[case["alertname"]].add(bool(case["exp_alerts"]))
+    assert dict(tested) == {alert["alert"]: {True, False} for alert in alerts()}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("> 30 * 60", "> 31 * 60"),
+        ("> 4 * 60 * 60", ">= 4 * 60 * 60"),
+        ("[10m])) == 0", "[5m])) == 0"),
+        ("> 10 * 60", ">= 10 * 60"),
+        ("delta(comporta_quarantined[15m])) > 0", "delta(comporta_quarantined[15m])) >= 0"),
+        ("> 60 < 60 * 60", ">= 60"),
+        ("(min(comporta_worker_last_seen_seconds) > 60)", "(max(comporta_worker_last_seen_seconds) > 60)"),
+        ("unless on () count", "and on () count"),
+        ("quantile(0.95", "quantile(0.97"),
+        ("max(comporta_database_up) == 0", "min(comporta_database_up) == 0"),
+        ("for: 5m", "for: 4m"),
+    ],
+)
+def test_the_tests_of_the_alerts_see_when_one_is_changed(tmp_path: Path, before: str, after: str) -> None:
+    rules = (FOLDER / "alerts.yml").read_text()
+    assert before in rules
+    (tmp_path / "alerts.yml").write_text(rules.replace(before, after, 1))
+    shutil.copy(FOLDER / "alerts_test.yml", tmp_path)
+    assert promtool("check", "rules", "alerts.yml", folder=tmp_path).returncode == 0
+    assert promtool("test", "rules", "alerts_test.yml", folder=tmp_path).returncode != 0
+
+
+def test_each_alert_says_what_is_so_and_where_to_read_on() -> None:
+    for alert in alerts():
+        assert alert["labels"]["severity"] in {"warning", "critical"}
+        assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
+        assert alert["annotations"]["runbook_url"].startswith("docs/operations.md#")

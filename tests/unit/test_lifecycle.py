@@ -1,0 +1,97 @@
+"""Loops are well while they turn, whatever they wait for; one that hangs or has ended is named."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_when_event_set, wait_fixed
+from tenacity.nap import sleep_using_event
+
+from control.lifecycle import Loops
+from tests.services.waiting import wait_until
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    yield stop
+    stop.set()
+
+
+def turning(pulse: threading.Event) -> Callable[[], None]:
+    """A loop that turns until told to stop."""
+
+    def run() -> None:
+        while not pulse.is_set():
+            threading.Event().wait(0.005)
+
+    return run
+
+
+def retrying(pulse: threading.Event) -> Callable[[], None]:
+    """A loop whose every attempt fails, as while the broker is away."""
+
+    def attempt() -> None:
+        raise ConnectionError
+
+    def run() -> None:
+        again = Retrying(
+            retry=retry_if_exception_type(ConnectionError),
+            wait=wait_fixed(0.01),
+            stop=stop_when_event_set(pulse),
+            sleep=sleep_using_event(pulse),
+        )
+        with suppress(RetryError):
+            again(attempt)
+
+    return run
+
+
+def hanging(pulse: threading.Event) -> Callable[[], None]:
+    """A loop that turns once, and never comes back."""
+
+    def run() -> None:
+        pulse.is_set()
+        threading.Event().wait()
+
+    return run
+
+
+def test_a_loop_that_hangs_is_named_and_those_that_turn_or_retry_are_not(stop: threading.Event) -> None:
+    loops = Loops(stop, hung_after=0.3)
+    for name, kind in {"turning": turning, "retrying": retrying, "hanging": hanging}.items():
+        loops.start(name, kind(loops.pulse(name)))
+    assert loops.unwell() == {}
+    found = wait_until(loops.unwell, what="the hanging loop to be found")
+    assert list(found) == ["hanging"]
+    assert "has not turned for" in found["hanging"]
+
+
+def test_a_loop_that_fails_is_named_and_stops_the_others(stop: threading.Event) -> None:
+    loops = Loops(stop)
+
+    def failing() -> None:
+        raise RuntimeError
+
+    loops.start("turning", turning(loops.pulse("turning")))
+    loops.start("failing", failing)
+    wait_until(stop.is_set, what="the stop")
+    assert loops.join()
+    assert loops.unwell()["failing"] == "has ended"
+
+
+def test_a_stop_that_was_asked_for_is_no_illness(stop: threading.Event) -> None:
+    loops = Loops(stop)
+    loops.start("turning", turning(loops.pulse("turning")))
+    stop.set()
+    assert loops.join()
+    assert loops.unwell() == {}
+
+
+def test_who_stops_a_pulse_stops_everything(stop: threading.Event) -> None:
+    loops = Loops(stop)
+    loops.pulse("one").set()
+    assert loops.pulse("another").wait(0)

@@ -1,0 +1,62 @@
+"""A worker's own metrics: counted once a batch, with labels that strangers can't multiply."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prometheus_client import generate_latest
+
+from consumers.observing import Observed
+from control.metrics.work import WorkMetrics
+from rules.outcomes import Outcome, Tally
+
+LAGS = {"stock": 70.0}
+
+
+def tally(**of_main: int) -> Tally:
+    """Outcomes of stock events of the shop main."""
+    return Counter({("main", "stock", Outcome(outcome)): count for outcome, count in of_main.items()})
+
+
+def value(metrics: WorkMetrics, name: str, **labels: str) -> float | None:
+    """One sample; None if it is not exposed."""
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_outcomes_are_counted_and_those_that_did_not_happen_make_no_series() -> None:
+    metrics = WorkMetrics()
+    for _ in range(2):
+        metrics.observe(Observed(tally(applied=3, superseded=0), 0.02, LAGS))
+    main = {"shop": "main", "domain": "stock"}
+    assert value(metrics, "comporta_events_total", **main, outcome="applied") == 6
+    assert value(metrics, "comporta_events_total", **main, outcome="superseded") is None
+
+
+def test_a_batch_is_timed_once_a_domain_however_many_events_it_has() -> None:
+    metrics = WorkMetrics()
+    both = tally(applied=400) + Counter({("main", "prices", Outcome.APPLIED): 100})
+    metrics.observe(Observed(both, 0.02, LAGS))
+    for domain in ("stock", "prices"):
+        assert value(metrics, "comporta_batch_seconds_count", domain=domain) == 1
+        assert value(metrics, "comporta_batch_seconds_sum", domain=domain) == 0.02
+    assert value(metrics, "comporta_event_lag_seconds_bucket", domain="stock", le="60.0") == 0
+    assert value(metrics, "comporta_event_lag_seconds_bucket", domain="stock", le="120.0") == 1
+    assert value(metrics, "comporta_event_lag_seconds_count", domain="prices") == 0
+
+
+def test_rubbish_under_a_thousand_names_makes_one_series() -> None:
+    metrics = WorkMetrics()
+    metrics.observe(Observed(tally(applied=1), 0.01, {}))
+    names = [f"s{number}" for number in range(1000)]
+    metrics.observe(Observed(Counter({(name, "stock", Outcome.QUARANTINED): 1 for name in names}), 0.01, {}))
+    metrics.observe(Observed(tally(quarantined=1), 0.01, {}))
+    refused = {"domain": "stock", "outcome": "quarantined"}
+    assert value(metrics, "comporta_events_total", shop="?", **refused) == 1000
+    assert value(metrics, "comporta_events_total", shop="main", **refused) == 1
+    assert generate_latest(metrics.registry).count(b"comporta_events_total{") == 3
+
+
+def test_workers_in_one_process_share_nothing() -> None:
+    first, second = WorkMetrics(), WorkMetrics()
+    first.observe(Observed(tally(applied=1), 0.01, {}))
+    assert generate_latest(second.registry).count(b"comporta_events_total{") == 0
