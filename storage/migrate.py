@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from storage.errors import SchemaOutdated, translated
 
-__all__ = ["migrate", "require_current"]
+__all__ = ["migrate", "newest_revision", "require_current"]
 
 _LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at a time
 
@@ -55,9 +55,14 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
     return before, _revision(connection)
 
 
+def newest_revision() -> str | None:
+    """The revision that this program works with."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
 def require_current(engine: Engine) -> None:
     """Raises `SchemaOutdated` unless the database is at this program's revision."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    newest = newest_revision()
     with translated(), engine.connect() as connection:
         found = _revision(connection)
     _require_known(found)

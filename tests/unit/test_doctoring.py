@@ -1,0 +1,54 @@
+"""What a finding looks like, and from when on a clock is wrong."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from control.cli import doctoring
+from control.doctor.database import clock_finding
+from control.doctor.finding import Finding, State, doubtful, well, wrong
+
+FINDINGS = [well("broker", "answers"), doubtful("broker", "odd", "look"), wrong("broker", "gone", "start it")]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state", "says"),
+    [
+        (0.0, State.OK, "0.0 s behind"),
+        (0.99, State.OK, "1.0 s ahead of"),
+        (-1.0, State.WARNING, "1.0 s behind"),
+        (4.99, State.WARNING, "5.0 s ahead of"),
+        (-5.0, State.WRONG, "5.0 s behind"),
+        (3600.0, State.WRONG, "3600.0 s ahead of"),
+    ],
+)
+def test_a_clock_is_doubtful_from_one_second_and_wrong_from_five(ahead: float, state: State, says: str) -> None:
+    finding = clock_finding(ahead)
+    assert (finding.state, says in finding.says) == (state, True)
+    assert bool(finding.way_out) is (state is not State.OK)
+
+
+@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", "✓!✗"), ("ascii", "+!X")])
+def test_good_and_bad_differ_on_a_terminal_without_ticks(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, marks: str
+) -> None:
+    written = io.BytesIO()
+    terminal = io.TextIOWrapper(written, encoding=encoding, write_through=True)
+    monkeypatch.setattr(doctoring, "console", Console(file=terminal, width=200))
+    monkeypatch.setattr(doctoring, "examine", lambda: iter(FINDINGS))
+    with pytest.raises(doctoring.typer.Exit):
+        doctoring.doctor()
+    lines = written.getvalue().decode(encoding).splitlines()
+    assert "".join(line[0] for line in lines if line[1:3] == " b") == marks
+    assert any(line.strip().endswith("start it") for line in lines)
+
+
+def test_a_finding_draws_nothing_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(doctoring, "console", Console(file=written, width=200))
+    monkeypatch.setattr(doctoring, "examine", lambda: iter([Finding("broker", State.OK, "\x1b[31mred")]))
+    doctoring.doctor()
+    assert "\x1b" not in written.getvalue()
