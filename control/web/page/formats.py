@@ -1,0 +1,43 @@
+"""How numbers, times and spans are written in a language; no digit is ever lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+__all__ = ["duration", "lag", "number", "stamp"]
+
+
+def number(value: int | float | Decimal, locale: Locale) -> str:
+    """A number with its thousands apart; a float is a rate or a share and has one decimal, the others every digit."""
+    return format_decimal(
+        round(value, 1) if isinstance(value, float) else value, locale=locale, decimal_quantization=False
+    )
+
+
+def lag(seconds: float, locale: Locale) -> str:
+    """A short time, as exact as anybody needs it: `12 ms`, `1.4 s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{number(round(seconds, 1), locale)} s"
+
+
+def stamp(moment: datetime, locale: Locale) -> str:
+    """A moment in UTC, to the second, with its zone; the browser turns it into its own."""
+    pattern = "dd/MM/yyyy HH:mm:ss" if locale.language == "pt" else "yyyy-MM-dd HH:mm:ss"
+    return f"{format_datetime(moment.astimezone(UTC), pattern, tzinfo=UTC, locale=locale)} UTC"
+
+
+def duration(seconds: float) -> str:
+    """A span in its two largest units: `45 s`, `12 min`, `1 h 5 min`, `3 d 2 h` (the same in both languages)."""
+    whole = max(0, int(seconds))
+    days, hours, minutes = whole // 86_400, whole % 86_400 // 3_600, whole % 3_600 // 60
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{whole} s"

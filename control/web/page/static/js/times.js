@@ -1,0 +1,82 @@
+// Times in the browser's zone, spans that go on counting, and the zone of what is typed in.
+const page = document.documentElement;
+const portuguese = page.lang.startsWith("pt");
+// The server's clock counts: a browser that is an hour wrong must not show another end of a pause.
+const skew = page.dataset.now ? Date.parse(page.dataset.now) - Date.now() : 0;
+
+const parts = new Intl.DateTimeFormat("en", {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  hourCycle: "h23", timeZoneName: "short",
+});
+
+export const now = () => Date.now() + skew;
+
+export function stamp(moment) {
+  const said = Object.fromEntries(parts.formatToParts(moment).map(({ type, value }) => [type, value]));
+  const day = portuguese ? `${said.day}/${said.month}/${said.year}` : `${said.year}-${said.month}-${said.day}`;
+  return `${day} ${said.hour}:${said.minute}:${said.second} ${said.timeZoneName}`;
+}
+
+export const clock = (moment) => stamp(moment).split(" ")[1];
+
+export function span(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const days = Math.floor(whole / 86400), hours = Math.floor((whole % 86400) / 3600), minutes = Math.floor((whole % 3600) / 60);
+  if (days) return hours ? `${days} d ${hours} h` : `${days} d`;
+  if (hours) return minutes ? `${hours} h ${minutes} min` : `${hours} h`;
+  return minutes ? `${minutes} min` : `${whole} s`;
+}
+
+// The last ten minutes are counted by the second.
+export function counting(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return whole >= 600 ? span(whole) : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function tick() {
+  const at = now();
+  for (const element of document.querySelectorAll("[data-relative]")) {
+    const seconds = (at - Date.parse(element.dataset.relative)) / 1000;
+    put(element, (seconds >= 0 ? page.dataset.ago : page.dataset.in).replace("{}", span(Math.abs(seconds))));
+  }
+  for (const element of document.querySelectorAll("[data-elapsed]")) {
+    put(element, span((at - Date.parse(element.dataset.elapsed)) / 1000));
+  }
+  for (const element of document.querySelectorAll("[data-countdown]")) {
+    put(element, counting((Date.parse(element.dataset.countdown) - at) / 1000));
+  }
+}
+
+export function localize(root = document) {
+  for (const element of root.querySelectorAll("time[data-local]")) {
+    element.title = element.dateTime;
+    put(element, stamp(new Date(element.dateTime)));
+  }
+  for (const element of root.querySelectorAll("[data-zone]")) put(element, zone());
+  for (const element of root.querySelectorAll('input[type="datetime-local"]')) fill(element);
+}
+
+function zone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+// A wall clock's time says nothing to the server without its zone: the hidden field carries the moment.
+function fill(input) {
+  const hidden = input.parentElement.querySelector(`input[name="${input.name}_utc"]`);
+  if (!hidden) return;
+  const put = () => { hidden.value = input.value ? new Date(input.value).toISOString() : ""; };
+  input.addEventListener("change", put);
+  input.addEventListener("input", put);
+  put();
+}
+
+export function watchTimes() {
+  localize();
+  tick();
+  setInterval(tick, 1000);
+  document.body.addEventListener("htmx:load", (event) => { localize(event.target); tick(); });
+}

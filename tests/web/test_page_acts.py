@@ -1,0 +1,107 @@
+"""What is done on the page beside switching: it says first how many, does exactly those, and says what came of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.reasons import Reason
+from tests.storage.looking import refused
+from tests.web.site import Site
+from tests.web.visiting import Visitor
+
+
+def keep(site: Site, *items: object) -> list[str]:
+    """Puts messages into the quarantine; returns their ids, the newest first."""
+    site.gallery.store.commit(items)  # type: ignore[arg-type]
+    return [row["id"] for row in site.database.views.quarantined()]
+
+
+def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(site: Site) -> None:
+    site.gallery.accept("O/1", "O2")
+    site.gallery.set_order("O/1", state="rejected")
+    site.gallery.set_order("O2", state="internalized")
+    visitor = Visitor(site)
+    assert visitor.see("/order?shop=main&id=O2").all("form", action="/orders/retry") == []
+    sent = visitor.see("/order?shop=main&id=O/1").form("/orders/retry")
+    assert "Order O/1 will be sent again" in visitor.send("/orders/retry", **sent).text
+    assert site.database.views.order("main", "O/1")["state"] == "waiting"  # type: ignore[index]
+    assert "There is no such order" in visitor.send("/orders/retry", 409, shop="main", id="O2").text
+
+
+def test_many_orders_are_sent_again_once_their_number_is_known(site: Site) -> None:
+    site.gallery.accept("O1", "O2", "O3")
+    for order in ("O1", "O2"):
+        site.gallery.set_order(order, state="rejected")
+    visitor = Visitor(site)
+    seen = visitor.see("/orders/retry")
+    assert "2 rejected orders go to the ERP once more" in seen.text
+    site.gallery.set_order("O3", state="rejected")
+    assert "3 now" in visitor.send("/orders/retry-many", 409, **seen.form("/orders/retry-many")).text
+    again = visitor.see("/orders/retry").form("/orders/retry-many")
+    assert "3 orders will be sent again" in visitor.send("/orders/retry-many", **again).text
+    assert site.database.views.status().orders == {"main": {"waiting": 3}}
+
+
+def test_missed_keys_are_requested_again_after_saying_how_many(site: Site) -> None:
+    site.gallery.miss("P1", "P2")
+    visitor = Visitor(site)
+    [link] = [each["href"] for each in visitor.see("/missed").all("a") if "/missed/resync" in each["href"]]
+    seen = visitor.see(link)
+    assert "send 2 keys again: Stock, shop main" in seen.text
+    done = visitor.send("/missed/resync", **seen.form("/missed/resync"))
+    assert "asked for 2 keys in 1 messages" in done.text
+    assert [message.routing_key for message in site.published] == ["main.stock"]
+
+
+def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site: Site) -> None:
+    second, first = keep(site, refused(b"1"), refused(b"2"))
+    visitor = Visitor(site)
+    seen = visitor.see(f"/quarantine/message?id={first}")
+    assert "on its way again" in visitor.send("/quarantine/replay", **seen.form("/quarantine/replay")).text
+    assert [message.body for message in site.published] == [b"1"]
+    question = visitor.see(f"/quarantine/drop?id={second}")
+    assert "1 message is removed for good" in question.text
+    assert "dropped" in visitor.send("/quarantine/drop", **question.form("/quarantine/drop")).text
+    assert site.database.views.quarantined() == []
+    assert "is in the quarantine" in visitor.see(f"/quarantine/message?id={first}", 404).text
+
+
+@pytest.mark.parametrize("what", ["replay", "drop"])
+def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(site: Site, what: str) -> None:
+    keep(site, refused(b"1"), refused(b"2"), refused(b"3", reason=Reason.TOO_LONG))
+    visitor = Visitor(site)
+    [link] = [
+        each["href"]
+        for each in visitor.see("/quarantine?reason=no_version").all("a")
+        if each["href"].startswith(f"/quarantine/{what}?") and "id=" not in each["href"]
+    ]
+    question = visitor.see(link)
+    assert "2 messages" in question.text
+    filled = question.form(f"/quarantine/{what}-many")
+    visitor.send(f"/quarantine/{what}-many", 409, **{**filled, "expected": "3"})
+    visitor.send(f"/quarantine/{what}-many", 409, **{**filled, "expected": "all"})
+    assert len(site.database.views.quarantined()) == 3
+    visitor.send(f"/quarantine/{what}-many", **filled)
+    assert [row["reason"] for row in site.database.views.quarantined()] == ["too_long"]
+    assert len(site.published) == (2 if what == "replay" else 0)
+
+
+def test_what_can_not_be_replayed_stays_and_says_why(small_site: Site) -> None:
+    [stray] = keep(small_site, refused(b"1", shop="?", reason=Reason.ROUTING_KEY))
+    seen = Visitor(small_site).send("/quarantine/replay", 409, id=stray)
+    assert "names no shop" in seen.text
+    assert len(small_site.database.views.quarantined()) == 1
+
+
+def test_whoever_acts_stands_in_the_audit(small_site: Site) -> None:
+    [message] = keep(small_site, refused(b"1"))
+    Visitor(small_site).send("/quarantine/drop", id=message)
+    [entry] = small_site.database.views.audit()
+    assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("drop", "ana", "ana", "http")
+
+
+def test_the_repair_sheet_counts_down(site: Site) -> None:
+    site.gallery.miss("P1", "P2")
+    visitor = Visitor(site)
+    text = visitor.see("/repairs").text
+    assert "2 of 2 left" in text or "Left: 2." in text

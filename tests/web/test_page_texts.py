@@ -1,0 +1,122 @@
+"""The page speaks Portuguese and English: every text, every placeholder, by cookie or by what the browser asks for."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from starlette.requests import HTTPConnection
+
+from control.web.page import texts, words
+from control.web.page.texts import LANGUAGES, catalog_path, wanted_language
+from rules.orders import OrderState
+from rules.outcomes import Outcome
+from schemas.registry import DOMAIN_NAMES
+from tests.web.site import Site
+from tests.web.visiting import Visitor
+
+PAGE = Path(texts.__file__).parent
+WHERE = [("**.py", "python"), ("templates/**.html", "jinja2")]
+OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
+NAMES = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "say_many": (2, 3)}
+PLACEHOLDER = re.compile(r"%\((\w+)\)s|\{\}")
+
+
+def said() -> set[tuple[str, ...]]:
+    """Every text of the source: one, or one and its plural."""
+    found = extract_from_dir(str(PAGE), WHERE, OPTIONS, NAMES)
+    return {(message,) if isinstance(message, str) else tuple(message) for _, _, message, _, _ in found}
+
+
+def translated() -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Every text of the catalog with its translations."""
+    with catalog_path("pt_BR").open("rb") as source:
+        catalog = read_po(source, locale="pt_BR")
+    return {
+        (message.id,) if isinstance(message.id, str) else tuple(message.id): (message.string,)
+        if isinstance(message.string, str)
+        else tuple(message.string)
+        for message in catalog
+        if message.id
+    }
+
+
+def test_every_text_of_the_page_has_a_translation_and_none_is_left_over() -> None:
+    assert said() == set(translated())
+    assert all(chain.from_iterable(translated().values()))
+
+
+def test_a_translation_has_exactly_the_placeholders_of_its_text() -> None:
+    for text, translations in translated().items():
+        for translation in translations:
+            assert sorted(PLACEHOLDER.findall(translation)) == sorted(PLACEHOLDER.findall(text[-1])), text
+
+
+def test_everything_that_the_contract_names_has_a_word() -> None:
+    assert set(DOMAIN_NAMES) <= set(words.DOMAINS)
+    assert set(words.OUTCOMES) == {str(outcome) for outcome in Outcome}
+    assert set(words.STATES) == {str(state) for state in OrderState}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "cookie", "tag"),
+    [
+        ("pt-BR,pt;q=0.9,en;q=0.8", None, "pt-BR"),
+        ("pt-PT", None, "pt-BR"),
+        ("pt", None, "pt-BR"),
+        ("de;q=0.9,en;q=0.1,pt;q=0.5", None, "pt-BR"),
+        ("en-US,en;q=0.9,pt;q=0.8", None, "en"),
+        ("de", None, "en"),
+        ("", None, "en"),
+        ("*;q=x,,;;", None, "en"),
+        ("en", "pt-BR", "pt-BR"),
+        ("pt", "en", "en"),
+        ("pt", "xx", "pt-BR"),
+    ],
+)
+def test_the_cookie_counts_and_without_one_the_browser(accepted: str, cookie: str | None, tag: str) -> None:
+    headers = [(b"accept-language", accepted.encode())]
+    if cookie is not None:
+        headers.append((b"cookie", f"{texts.COOKIE}={cookie}".encode()))
+    assert wanted_language(HTTPConnection({"type": "http", "headers": headers})).tag == tag
+
+
+def test_the_integration_is_ligada_or_desligada_in_portuguese(small_site: Site) -> None:
+    visitor = Visitor(small_site, language="pt-BR")
+    assert visitor.see("/").one("div", id="integration").text.split() == ["Integração", "Ligada"]
+    small_site.gallery.change("pause", domains=["*"])
+    assert visitor.see("/").one("div", id="integration").text.split()[:2] == ["Integração", "Desligada"]
+
+
+def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: Site) -> None:
+    visitor = Visitor(small_site)
+    answer = visitor.ask("GET", "/preferences", params={"language": "pt-BR", "next": "/orders?state=sent"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/orders?state=sent")
+    assert f"{texts.COOKIE}=pt-BR" in answer.headers["set-cookie"]
+    dark = visitor.ask("GET", "/preferences", params={"theme": "dark"})
+    assert (
+        visitor.see("/", headers={"cookie": dark.headers["set-cookie"].partition(";")[0]}).one("html")["data-theme"]
+        == "dark"
+    )
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/a\nb"]
+)
+def test_a_choice_never_leads_elsewhere(small_site: Site, elsewhere: str) -> None:
+    answer = Visitor(small_site).ask("GET", "/preferences", params={"next": elsewhere})
+    assert answer.headers["location"] == "/"
+
+
+def test_an_unknown_choice_sets_nothing(small_site: Site) -> None:
+    answer = Visitor(small_site).ask("GET", "/preferences", params={"language": "xx", "theme": "xx"})
+    assert "set-cookie" not in answer.headers
+
+
+def test_every_language_is_offered_by_its_own_name(small_site: Site) -> None:
+    seen = Visitor(small_site).see("/")
+    assert {link.text for link in seen.all("a") if "hreflang" in link.attributes} == {each.name for each in LANGUAGES}

@@ -1,0 +1,124 @@
+"""A visitor of the page: asks as a browser does, and reads the HTML that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+
+from control.web.who import Role, Who, as_somebody
+from tests.web.site import Site
+
+__all__ = ["Element", "Seen", "Visitor"]
+
+_VOID = frozenset({"meta", "link", "input", "img", "br", "path", "rect"})
+
+
+@dataclass
+class Element:
+    """An element that was opened: its name, its attributes and all the text inside it."""
+
+    name: str
+    attributes: dict[str, str]
+    text: str = ""
+
+    def __getitem__(self, attribute: str) -> str:
+        return self.attributes[attribute]
+
+
+@dataclass
+class Seen(HTMLParser):
+    """What stands in a page."""
+
+    answer: httpx.Response
+    elements: list[Element] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._open: list[Element] = []
+        self.feed(self.answer.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.elements.append(element)
+        if tag not in _VOID:
+            self._open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(Element(tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop().name != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+    def all(self, tag: str, /, **attributes: str) -> list[Element]:
+        """The elements of a name with these attributes (`class_` for class, `_` for `-`)."""
+        wanted = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
+        return [
+            each
+            for each in self.elements
+            if each.name == tag and all(each.attributes.get(key) == value for key, value in wanted.items())
+        ]
+
+    def one(self, tag: str, /, **attributes: str) -> Element:
+        """The only such element."""
+        [found] = self.all(tag, **attributes)
+        return found
+
+    @property
+    def text(self) -> str:
+        """All the text, with single spaces."""
+        return " ".join(self.all("main")[0].text.split()) if self.all("main") else " ".join(self.answer.text.split())
+
+    def form(self, action: str) -> dict[str, Any]:
+        """What a form to this address would send as it stands."""
+        posting = {"action": action, "method": "post"}
+        [start] = [at for at, each in enumerate(self.elements) if posting.items() <= each.attributes.items()]
+        sent: dict[str, Any] = {}
+        for element in self.elements[start + 1 :]:
+            if element.name == "form":
+                break
+            name, kind = element.attributes.get("name"), element.attributes.get("type", "text")
+            if element.name != "input" or name is None:
+                continue
+            if kind not in ("radio", "checkbox") or "checked" in element.attributes:
+                sent.setdefault(name, []).append(element.attributes.get("value", ""))
+        return sent
+
+
+class Visitor:
+    """Somebody with a browser."""
+
+    def __init__(self, site: Site, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
+        self._app = as_somebody(site.app, Who("ana", role))
+        self._root = root
+        self._headers = {"accept": "text/html", "accept-language": language}
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer to one request."""
+        return asyncio.run(self._ask(method, path, options))
+
+    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app, root_path=self._root, raise_app_exceptions=False)
+        headers = {**self._headers, **options.pop("headers", {})}
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            return await client.request(method, path, **options)
+
+    def see(self, path: str, status: int = 200, **options: Any) -> Seen:
+        """A page, read; fails unless it has this status."""
+        answer = self.ask("GET", path, **options)
+        assert answer.status_code == status, answer.text
+        return Seen(answer)
+
+    def send(self, path: str, status: int = 200, **data: Any) -> Seen:
+        """What comes back from a form."""
+        answer = self.ask("POST", path, data=data)
+        assert answer.status_code == status, answer.text
+        return Seen(answer)
