@@ -17,7 +17,9 @@ RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheel . 
     && uv pip install --no-cache --python /comporta/bin/python --no-deps wheel/*.whl
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/comporta --shell /usr/sbin/nologin comporta
+RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/comporta --shell /usr/sbin/nologin comporta \
+    # A volume that is mounted here takes over whose folder it is.
+    && install --directory --owner=comporta --mode=0700 /var/lib/comporta/operators
 WORKDIR /var/lib/comporta
 COPY --from=build /comporta /comporta
 ENV PATH=/comporta/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
