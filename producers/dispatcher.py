@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ from tenacity.nap import sleep_using_event
 from producers.erp import WayToErp
 from rules.delivering import Answer, Attempted, Said, after_attempt
 from rules.pacing import Pace
-from storage.dispatch import Claimed, Dispatch, Due
+from storage.dispatch import Claimed, Dispatch, Due, Result
 from storage.errors import RowRefused, Unavailable
 
 __all__ = ["Dispatcher"]
@@ -47,21 +47,32 @@ class Dispatcher:
     def run(self) -> None:
         """Returns when told to stop and nothing is in flight, or its time is over."""
         while not self.stop.is_set():
-            if not self.step() and not self._flying:
+            if not self.step():
                 self.wake.wait(_LOOK_SECONDS)
                 self.wake.clear()
-        self._land(_STOP_SECONDS, everything=True)
+        self._finish(_STOP_SECONDS)
         # What still hangs is not written down: its lease ends by itself.
         self.erp.close()
 
     def step(self) -> int:
-        """Sends what may be sent and writes down what has an answer; returns how many orders were moved."""
-        claimed: list[Claimed] = []
-        if len(self._flying) < self.in_flight:
-            claimed = self._patiently(partial(self.dispatch.claim, self._share)) or []
+        """Writes down what has an answer and sends what may be sent; returns how many orders were moved."""
+        results = self._landed()
+        if not results and len(self._flying) >= self._places:
+            return 0
+        # One transaction for both: a place that a landed order leaves is taken by the next in the same breath.
+        claimed = self._patiently(partial(self.dispatch.claim, self._share, results)) or []
         sent = self.erp.send([(order.shop, order.order_id, order.payload) for order in claimed])
         self._flying.update(zip(sent, claimed, strict=True))
-        return len(claimed) + self._land(_LOOK_SECONDS)
+        for future in sent:
+            future.add_done_callback(self._wake)
+        return len(claimed) + len(results)
+
+    @property
+    def _places(self) -> int:
+        return self.in_flight * self.erp.times
+
+    def _wake(self, _future: Future[Answer]) -> None:
+        self.wake.set()
 
     def _share(self, due: Due) -> list[tuple[str, int]]:
         """The places that are free, over the shops in turn."""
@@ -69,7 +80,7 @@ class Dispatcher:
         for shop in self._stopped - due.stopped:
             self._pace(shop).slow_down(now)
         self._stopped = due.stopped
-        free = self.in_flight - len(self._flying)
+        free = self._places - len(self._flying)
         if not due.open or free <= 0:
             return []
         self._turn += 1
@@ -79,7 +90,7 @@ class Dispatcher:
         for order in self._flying.values():
             busy[order.shop] = busy.get(order.shop, 0) + 1
         # One shop alone never has all: the next one to come finds a place at once.
-        most = max(1, self.in_flight // 2 if len(due.open) > 1 else self.in_flight - 1)
+        most = max(1, self._places // 2 if len(due.open) > 1 else self._places - 1)
         share = []
         for shop in shops:
             pace = self._pace(shop)
@@ -89,33 +100,28 @@ class Dispatcher:
                 share.append((shop, number))
         return share
 
-    def _land(self, seconds: float, *, everything: bool = False) -> int:
-        """Waits for answers and writes them down, all that have come by then in one transaction."""
-        deadline = time.monotonic() + seconds
-        landed = 0
-        while self._flying and (left := deadline - time.monotonic()) > 0:
-            done, _ = wait(self._flying, timeout=left, return_when=FIRST_COMPLETED)
-            answers = [(self._flying.pop(future), future.result()) for future in done]
-            if answers:
-                self._record(answers)
-                landed += len(answers)
-            if not everything:
-                break
-        return landed
-
-    def _record(self, answers: Sequence[tuple[Claimed, Answer]]) -> None:
+    def _landed(self) -> list[Result]:
+        """What has an answer by now, and how to write it down."""
         now = time.monotonic()
-        results: list[tuple[Claimed, Callable[[datetime], Attempted]]] = []
-        for order, answer in answers:
-            pace = self._pace(order.shop)
-            if answer.said is Said.FAILED:
-                pace.failed(now)
-                log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=answer.error)
-            else:
-                pace.succeeded()
-            after = partial(_after, answer, order.attempts, random.random())
-            results.append((order, after))
-        self._patiently(partial(self.dispatch.record, results))
+        done = [future for future in self._flying if future.done()]
+        return [self._judge(self._flying.pop(future), future.result(), now) for future in done]
+
+    def _judge(self, order: Claimed, answer: Answer, now: float) -> Result:
+        pace = self._pace(order.shop)
+        if answer.said is Said.FAILED:
+            pace.failed(now)
+            log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=answer.error)
+        else:
+            pace.succeeded()
+        return order, partial(_after, answer, order.attempts, random.random())
+
+    def _finish(self, seconds: float) -> None:
+        """Waits for what is in flight, and writes it down."""
+        deadline = time.monotonic() + seconds
+        while self._flying and (left := deadline - time.monotonic()) > 0:
+            wait(self._flying, timeout=left, return_when=FIRST_COMPLETED)
+            if results := self._landed():
+                self._patiently(partial(self.dispatch.record, results))
 
     def _pace(self, shop: str) -> Pace:
         return self._paces.setdefault(shop, Pace())

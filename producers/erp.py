@@ -31,7 +31,9 @@ _LONGEST_NUMBER = 255
 
 
 class WayToErp(Protocol):
-    """Hands orders over, each way in its own manner."""
+    """Hands orders over, each way in its own manner; takes `times` as many at once as may be with the ERP itself."""
+
+    times: int
 
     def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
         """Sends orders on their way; an answer never raises for what an ERP or a network may do."""
@@ -41,7 +43,13 @@ class WayToErp(Protocol):
 
 
 class ErpByAmqp:
-    """Publishes each order to `erp.orders`; the number comes later, as a receipt."""
+    """Publishes each order to `erp.orders`; the number comes later, as a receipt.
+
+    How many the ERP has in hand it decides itself by what it reads. What a slice costs is a wait for the broker's
+    disk, whatever its size.
+    """
+
+    times = 4
 
     def __init__(self, url: str, deadline: float = 30.0) -> None:
         self._publisher = Publisher(url, name="orders", deadline=deadline)
@@ -62,6 +70,8 @@ class ErpByAmqp:
 
 class ErpByHttp:
     """POSTs each order as JSON; the idempotency key is the same at every attempt."""
+
+    times = 1
 
     def __init__(self, url: str, at_once: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)

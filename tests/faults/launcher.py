@@ -57,18 +57,26 @@ def _around_settling(number: int, *, before: bool) -> None:
 def _around_an_order(number: int, step: str) -> None:
     # Whoever takes over should not have to wait for a minute.
     Dispatch.__init__.__defaults__ = (timedelta(seconds=1),)  # type: ignore[misc]
-    place, name = (ErpByHttp, "deliver") if step == "before sending" else (Dispatch, "record")
-    plain = getattr(place, name)
+    if step == "before sending":
+        deliver = ErpByHttp.deliver
 
-    def faulty(self: Any, *arguments: Any) -> Any:
-        if step != "after recording":
+        def faulty_delivery(self: ErpByHttp, *order: Any) -> Any:
             _now_and_then(signal.SIGKILL, number)
-        result = plain(self, *arguments)
-        if step == "after recording":
-            _now_and_then(signal.SIGKILL, number)
-        return result
+            return deliver(self, *order)
 
-    setattr(place, name, faulty)
+        ErpByHttp.deliver = faulty_delivery  # type: ignore[method-assign]
+        return
+    claim = Dispatch.claim
+
+    def faulty_recording(self: Dispatch, share: Any, results: Any = ()) -> Any:
+        if results and step == "before recording":
+            _now_and_then(signal.SIGKILL, number)
+        claimed = claim(self, share, results)
+        if results and step == "after recording":
+            _now_and_then(signal.SIGKILL, number)
+        return claimed
+
+    Dispatch.claim = faulty_recording  # type: ignore[method-assign]
 
 
 _FAULTS: dict[str, Callable[[int], None]] = {

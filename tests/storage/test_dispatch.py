@@ -115,6 +115,39 @@ def test_a_lease_that_has_ended_gives_the_order_to_another_and_the_first_writes_
     assert desk.claim() == []
 
 
+def test_what_was_sent_is_written_down_together_with_the_next_claim(desk: Desk) -> None:
+    desk.accept("a", "b")
+    [first] = desk.dispatch.claim(of_each(1))
+    sent = (first, lambda now: after_attempt(Answer(Said.SENT), first.attempts, now, 1.0))
+    [second] = desk.dispatch.claim(of_each(1), [sent])
+    assert (desk.state("a"), second.order_id, desk.state("b")) == ("sent", "b", "sending")
+
+
+def test_also_behind_a_pause_it_is_written_down_and_nothing_is_claimed(desk: Desk) -> None:
+    desk.accept("a", "b")
+    [first] = desk.dispatch.claim(of_each(1))
+    desk.change("pause")
+    sent = (first, lambda now: after_attempt(Answer(Said.INTERNALIZED, "7"), first.attempts, now, 1.0))
+    assert desk.dispatch.claim(of_each(1), [sent]) == []
+    assert (desk.state("a"), desk.state("b")) == ("internalized", "waiting")
+
+
+def test_what_a_dead_worker_was_sending_waits_again_also_while_off(desk: Desk) -> None:
+    desk.accept("a")
+    Dispatch(desk.fence, desk.switchboard, lease=timedelta(0)).claim(of_each(1))
+    desk.change("pause")
+    assert desk.claim() == []
+    assert (desk.state(), desk.views.status().in_flight_orders) == ("waiting", 0)
+
+
+def test_each_shop_gives_as_many_as_it_is_asked_for(desk: Desk) -> None:
+    desk.accept("a", "b", "c")
+    desk.accept("a", "b", "c", shop="other")
+    desk.accept("a", shop="asked for none")
+    claimed = desk.dispatch.claim(lambda _due: [("other", 1), ("main", 2)])
+    assert [f"{order.shop}/{order.order_id}" for order in claimed] == ["other/a", "main/a", "main/b"]
+
+
 def test_what_a_receipt_has_settled_is_not_written_over_by_the_confirm(desk: Desk) -> None:
     desk.accept("a")
     [order] = desk.dispatch.claim(of_each(1))
