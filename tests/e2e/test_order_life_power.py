@@ -1,0 +1,133 @@
+"""What follows an order through its life would notice the faults that matter: each is planted once, and found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Connection, Executable, update
+
+import producers.erp
+import storage.dispatch
+import storage.order_store
+from rules.orders import Known, OrderState, Settled, judge_receipt
+from rules.outcomes import Outcome
+from rules.switches import Switches
+from schemas.orders import Receipt, order_event
+from storage.claiming import Looked, look
+from storage.dispatch import Dispatch, Due
+from storage.rowset import rowset
+from storage.tables import orders
+from tests.broker.line import Line
+from tests.e2e.order_steps import some_orders
+from tests.e2e.test_order_life import OrderLife
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+_LIVES, _STEPS_EACH = 60, 30
+_WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
+
+
+def claim_ignores_the_switch(plant: pytest.MonkeyPatch) -> None:
+    def due(connection: Connection, state: Switches) -> Due:
+        return Due(look(connection, state.now).shops, frozenset(), 1)
+
+    plant.setattr(Dispatch, "_due", staticmethod(due))
+
+
+def a_lease_is_not_honoured(plant: pytest.MonkeyPatch) -> None:
+    def grasping(connection: Connection, now: Any) -> Looked:
+        sending = orders.c.state == OrderState.SENDING.value
+        connection.execute(update(orders).where(sending).values(state=OrderState.WAITING.value))
+        return look(connection, now)
+
+    plant.setattr(storage.dispatch, "look", grasping)
+
+
+def a_lease_never_ends(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(storage.dispatch, "look", lambda connection, _now: look(connection, datetime(2020, 1, 1, tzinfo=UTC)))
+
+
+def a_late_receipt_is_dropped(plant: pytest.MonkeyPatch) -> None:
+    def only_of_sent(known: Known | None, receipt: Receipt) -> Settled:
+        if known is not None and known.state is OrderState.WAITING:
+            return Settled(Outcome.SUPERSEDED, known)
+        return judge_receipt(known, receipt)
+
+    plant.setattr(storage.order_store, "judge_receipt", only_of_sent)
+
+
+def a_retry_changes_the_idempotency_key(plant: pytest.MonkeyPatch) -> None:
+    def at_each_attempt_another(*arguments: Any) -> bytes:
+        event = orjson.loads(order_event(*arguments))
+        return orjson.dumps({**event, "id": f"{event['id']}/{event['time']}"})
+
+    plant.setattr(producers.erp, "order_event", at_each_attempt_another)
+
+
+def _recording(where: Callable[[Any], Sequence[Any]]) -> Callable[[str], Executable]:
+    """What records attempts, of the orders that `where` says."""
+
+    def statement(dialect: str) -> Executable:
+        names = ("shop", "order_id", "attempts", *_WRITTEN)
+        given = rowset(dialect, {name: orders.c[name].type for name in names}).columns
+        same = (orders.c.shop == given["shop"], orders.c.order_id == given["order_id"])
+        return update(orders).where(*same, *where(given)).values({name: given[name] for name in _WRITTEN})
+
+    return cache(statement)
+
+
+def a_record_overwrites_what_is_internalized(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(storage.dispatch, "_record", _recording(lambda given: [orders.c.attempts == given["attempts"]]))
+
+
+def a_record_of_an_earlier_attempt_counts(plant: pytest.MonkeyPatch) -> None:
+    state = orders.c.state == OrderState.SENDING.value
+    plant.setattr(storage.dispatch, "_record", _recording(lambda _given: [state]))
+
+
+PLANTS: list[Plant] = [
+    claim_ignores_the_switch,
+    a_lease_is_not_honoured,
+    a_lease_never_ends,
+    a_late_receipt_is_dropped,
+    a_retry_changes_the_idempotency_key,
+    a_record_overwrites_what_is_internalized,
+    a_record_of_an_earlier_attempt_counts,
+]
+
+
+def _follow(machine: OrderLife, random: Random) -> None:
+    """What Hypothesis does with it, without coming back to steps that have found nothing."""
+    try:
+        machine.place(some_orders(random), False)
+        for _ in range(_STEPS_EACH):
+            name, given = machine.any_step(random)
+            getattr(machine, name)(**given)
+            machine.orders_and_ledger_are_the_models()
+    finally:
+        machine.teardown()
+
+
+def _follow_many(url: str, lives: int) -> None:
+    line = Line("memory://", url)
+    try:
+        for seed in range(lives):
+            _follow(OrderLife(line), Random(seed))
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__.replace("_", " "))
+def test_a_planted_fault_is_found(sqlite_url: str, monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        _follow_many(sqlite_url, _LIVES)
+
+
+def test_without_one_they_find_nothing(sqlite_url: str) -> None:
+    _follow_many(sqlite_url, _LIVES // 4)
