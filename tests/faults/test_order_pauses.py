@@ -1,0 +1,293 @@
+"""A pause that lands amid a fault: what is in flight is said and settles, nothing follows, and after it one number."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from producers.erp import ErpByAmqp, ErpByHttp, Order, WayToErp
+from rules.delivering import Answer
+from storage.tables import orders
+from tests.broker.line import Line
+from tests.broker.order_events import internalized, receipt_told
+from tests.broker.test_dispatching import Office
+from tests.services.erp import Erp, running_erp
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Broker
+from tests.services.waiting import wait_until
+
+_PAST = datetime(2026, 1, 1, tzinfo=UTC)
+_LOOKS = 3
+
+
+class Desk(Office):
+    """An office that can be paused, and asked what it does then."""
+
+    looks = 0
+
+    def __init__(self, line: Line, way: WayToErp) -> None:
+        super().__init__(line, way)
+        claim = self.dispatcher.dispatch.claim
+
+        def counted(*arguments: Any) -> Any:
+            self.looks += 1
+            return claim(*arguments)
+
+        self.dispatcher.dispatch.claim = counted  # type: ignore[method-assign]
+
+    @property
+    def in_flight(self) -> int:
+        return self.line.database.views.status().in_flight_orders
+
+    def pause(self) -> int:
+        """Switches orders off; returns how many are said to be in flight."""
+        reply = self.line.change("pause", domains=["orders"])
+        assert reply.result == "off"
+        assert reply.in_flight_orders is not None
+        return reply.in_flight_orders
+
+    def resume(self) -> None:
+        assert self.line.change("resume", domains=["orders"]).result == "on"
+        self.dispatcher.wake.set()
+
+    def settle(self) -> None:
+        """Waits until nothing is in flight; then whatever waits for another attempt is due, and is looked at."""
+        wait_until(lambda: self.in_flight == 0, timeout=30, what="what was in flight to settle")
+        with self.line.database.fence.shared() as connection:
+            waits = orders.c.next_attempt_at.is_not(None)
+            connection.execute(update(orders).where(waits).values(next_attempt_at=_PAST))
+        seen = self.looks
+        wait_until(lambda: self.looks >= seen + _LOOKS, what="the dispatcher to look around")
+
+
+class Gate:
+    """Holds whoever comes by, from `shut` to `open`."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._open = threading.Event()
+
+    def pass_by(self) -> None:
+        self.reached.set()
+        assert self._open.wait(60)
+
+    def open(self) -> None:
+        self._open.set()
+
+    def wait_reached(self) -> None:
+        assert self.reached.wait(30)
+
+
+class HeldErp:
+    """An ERP that holds every request it has read until the gate opens, and only then does as the script says."""
+
+    def __init__(self, erp: Erp) -> None:
+        self.gate = Gate()
+        plain = erp.next_way
+
+        def held(key: str) -> str:
+            way = plain(key)
+            self.gate.pass_by()
+            return way
+
+        erp.next_way = held  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def erp() -> Iterator[Erp]:
+    """An ERP that answers at an address."""
+    with running_erp() as erp:
+        yield erp
+
+
+@pytest.fixture
+def open_desk(any_database_url: str) -> Iterator[Callable[[str, WayToErp], Desk]]:
+    """Opens desks on each database, which are closed in the end."""
+    desks: list[Desk] = []
+
+    def opened(broker_url: str, way: WayToErp) -> Desk:
+        line = Line(broker_url, any_database_url)
+        line.empty()
+        desks.append(Desk(line, way))
+        return desks[-1]
+
+    yield opened
+    for desk in desks:
+        desk.close()
+        desk.line.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "settles_as"),
+    [
+        ("500", "waiting"),
+        ("409", "internalized"),
+        ("429", "waiting"),
+        ("hang", "waiting"),
+        ("reset", "waiting"),
+        ("garbage", "waiting"),
+        ("redirect", "waiting"),
+        ("take and reset", "waiting"),
+        ("accept", "sent"),
+        ("400", "rejected"),
+    ],
+)
+def test_a_pause_that_lands_before_the_answer(
+    open_desk: Callable[[str, WayToErp], Desk], erp: Erp, fault: str, settles_as: str
+) -> None:
+    if fault == "409":
+        erp.take("main/O1", {})
+    erp.script = ["take" if fault in {"409", "hang"} else fault]
+    gate = HeldErp(erp).gate
+    desk = open_desk("memory://", ErpByHttp(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
+    desk.place("O1")
+    gate.wait_reached()
+    assert desk.pause() == 1
+    desk.place("O2")
+    assert desk.in_flight == 1
+    if fault == "hang":
+        # The ERP takes the order after we have given up waiting.
+        desk.wait_state("waiting", "O1")
+    gate.open()
+    desk.settle()
+    assert desk.wait_state(settles_as)["attempts"] == 1
+    assert desk.wait_state("waiting", "O2")["attempts"] == 0
+    assert erp.asked == {"main/O1": 1}
+    desk.resume()
+    if settles_as == "sent":
+        desk.orders.commit([receipt_told(internalized("O1", erp.take("main/O1", {})[0]))])
+    if settles_as == "rejected":
+        assert desk.line.database.retry_order("main", "O1")
+    numbers = {f"main/{name}": desk.wait_state("internalized", name)["erp_number"] for name in ("O1", "O2")}
+    assert numbers == erp.numbers
+    assert len(set(numbers.values())) == 2
+    assert erp.asked == {"main/O1": 1 if settles_as in {"internalized", "sent"} else 2, "main/O2": 1}
+
+
+def test_a_breaker_that_opens_does_not_probe_while_off(
+    open_desk: Callable[[str, WayToErp], Desk], erp: Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is over long before the pause is.
+    monkeypatch.setattr("rules.pacing._BREAK_SECONDS", 0.01)
+    erp.script = ["500"] * 6
+    gate = HeldErp(erp).gate
+    desk = open_desk("memory://", ErpByHttp(erp.url, 32, httpx.Timeout(30.0)))
+    desk.place(*(f"O{number}" for number in range(6)))
+    wait_until(lambda: erp.asked.total() == 6, what="all to be in flight")
+    assert desk.pause() == 6
+    gate.open()
+    desk.settle()
+    assert erp.asked.total() == 6
+    desk.resume()
+    for number in range(6):
+        desk.wait_state("internalized", f"O{number}")
+    assert set(erp.asked.values()) == {2}
+    assert len(set(erp.numbers.values())) == 6
+
+
+class HeldWay:
+    """A way to the ERP's queue with a gate before or behind the publishing."""
+
+    times = 1
+
+    def __init__(self, url: str, gate: Gate, where: str) -> None:
+        self._plain = ErpByAmqp(url)
+        self._gate = gate
+        self._where = where
+
+    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+        if orders and self._where == "before":
+            self._gate.pass_by()
+        sent = self._plain.send(orders)
+        if orders and self._where == "behind":
+            self._gate.pass_by()
+        return sent
+
+    def close(self) -> None:
+        self._plain.close()
+
+
+def heard(desk: Desk) -> list[str]:
+    """The ids of the orders in the ERP's queue, taken out of it."""
+    found = []
+    with desk.line.connected() as channel:
+        while message := channel.basic_get("erp.orders", no_ack=True):
+            found.append(message.properties["message_id"])
+    return found
+
+
+def check_goes_on(desk: Desk, at_the_erp: list[str]) -> None:
+    """After the pause: the first order stays as it is, the second one leaves, and both get their numbers."""
+    assert at_the_erp == ["O1"]
+    assert desk.wait_state("sent")["attempts"] == 1
+    desk.resume()
+    desk.wait_state("sent", "O2")
+    assert heard(desk) == ["O2"]
+    desk.orders.commit([receipt_told(internalized(name, f"number of {name}")) for name in ("O1", "O2")])
+    for name in ("O1", "O2"):
+        assert desk.wait_state("internalized", name)["erp_number"] == f"number of {name}"
+
+
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_a_pause_that_lands_beside_the_publishing(
+    open_desk: Callable[[str, WayToErp], Desk], broker_url: str, where: str
+) -> None:
+    gate = Gate()
+    desk = open_desk(broker_url, HeldWay(broker_url, gate, where))
+    desk.place("O1")
+    gate.wait_reached()
+    assert desk.pause() == 1
+    desk.place("O2")
+    gate.open()
+    desk.settle()
+    check_goes_on(desk, heard(desk))
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["which comes later", "which is lost"])
+def test_a_pause_that_lands_before_the_confirm(
+    open_desk: Callable[[str, WayToErp], Desk], rabbitmq: Broker, broker_url: str, lost: bool
+) -> None:
+    with Proxy(rabbitmq.port) as proxy:
+        way = ErpByAmqp(proxy.through(broker_url))
+        desk = open_desk(broker_url, way)
+        wait_until(lambda: way._publisher.state == "open", what="the publisher to be connected")
+        (proxy.drop_server_to_client if lost else proxy.freeze)()
+        desk.place("O1")
+        wait_until(lambda: desk.in_flight == 1, what="the order to be in flight")
+        if lost:
+            with desk.line.connected() as channel:
+                wait_until(lambda: channel.queue_declare("erp.orders", passive=True).message_count, what="the order")
+        assert desk.pause() == 1
+        desk.place("O2")
+        if lost:
+            proxy.cut()
+        proxy.resume()
+        desk.settle()
+        at_the_erp = heard(desk)
+        # Sent twice, it is the same order all the same: the ERP knows it by its id.
+        assert len(at_the_erp) == (2 if lost else 1)
+        check_goes_on(desk, sorted(set(at_the_erp)))
+        desk.close()
+
+
+def test_a_pause_that_lands_before_the_receipt(open_desk: Callable[[str, WayToErp], Desk], broker_url: str) -> None:
+    desk = open_desk(broker_url, ErpByAmqp(broker_url))
+    desk.place("O1")
+    desk.wait_state("sent")
+    assert desk.pause() == 0
+    desk.place("O2")
+    # Receipts are processed whatever is off.
+    desk.orders.commit([receipt_told(internalized("O1", "7"))])
+    assert desk.wait_state("internalized")["erp_number"] == "7"
+    desk.settle()
+    assert heard(desk) == ["O1"]
+    desk.resume()
+    desk.wait_state("sent", "O2")
+    assert heard(desk) == ["O2"]
