@@ -9,10 +9,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from storage import migrate
+from storage.checkup import Checkup, check_up
 from storage.dispatch import retry_order
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.foresight import Foresight
+from storage.gauges import Gauges
 from storage.views import Views
 from storage.watcher import Watcher
 
@@ -38,6 +40,15 @@ class Database:
     def is_there(self) -> bool:
         """Whether a file is; what is no file may be."""
         return not self.is_sqlite or Path(self._engine.url.database or "").exists()
+
+    @property
+    def gauges(self) -> Gauges:
+        """What a monitor reads."""
+        return Gauges(self._engine)
+
+    def check_up(self) -> Checkup:
+        """What is wrong with it, for whoever runs it; raises `Unavailable` if it can't be reached."""
+        return check_up(self._engine)
 
     def watch(self) -> Watcher:
         """Sees every outcome that is committed while the block lasts."""

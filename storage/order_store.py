@@ -13,7 +13,7 @@ from rules.outcomes import Outcome, Rejected, Tally, Told
 from schemas.orders import OrderPlaced, Receipt
 from schemas.reasons import Reason, Refusal
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally
+from storage.ledger import add_shops, add_tally, count_received
 from storage.orders import OrderKey, insert_orders, read_orders, write_settled
 from storage.quarantine import add_rejected
 from storage.store import Committed
@@ -39,6 +39,7 @@ class OrderStore:
 
         Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
         """
+        came_in = count_received(batch)
         tally: Tally = Counter()
         with self._fence.shared() as connection:
             state = read_switches(connection)
@@ -53,7 +54,7 @@ class OrderStore:
                 add_shops(connection, shops, state.now)
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
-            add_tally(connection, self._worker, tally, state.now)
+            add_tally(connection, self._worker, came_in, tally, state.now)
         if any(outcome is Outcome.APPLIED for _, _, outcome in tally):
             self._accepted()
         return Committed(tally, state.epoch, rejected)

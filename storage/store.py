@@ -13,7 +13,7 @@ from rules.tracing import outcome_of_each
 from schemas.events import ChangeEvent
 from storage.entities import apply_events, apply_telling, clear_missed, record_missed
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally
+from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
 from storage.switchboard import Switchboard
 from storage.switches import FencedState, read_fenced
@@ -45,13 +45,14 @@ class Store:
 
         Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
         """
+        came_in = count_received(batch)
         while True:
             with self._fence.shared() as connection:
                 state = read_fenced(connection)
                 if not state.switches.expired:
                     plan = plan_batch(batch, state.switches.stops)
                     new = self._new_shops(plan)
-                    applied = self._write(connection, plan, state, new)
+                    applied = self._write(connection, came_in, plan, state, new)
                     if state.watched:
                         each = outcome_of_each(batch, plan, applied)
                         record_outcomes(connection, self._worker, batch, each, state.switches.now)
@@ -61,7 +62,9 @@ class Store:
             # A pause ran out: ended inside the fence, so that no two batches see it differently.
             self._switchboard.end_expired()
 
-    def _write(self, connection: Connection, plan: Plan, state: FencedState, new: set[str]) -> list[ChangeEvent]:
+    def _write(
+        self, connection: Connection, came_in: Counter[str], plan: Plan, state: FencedState, new: set[str]
+    ) -> list[ChangeEvent]:
         """Returns the events that were applied, if anybody watches."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
@@ -80,7 +83,7 @@ class Store:
             record_missed(connection, domain, events, now)
         if plan.quarantine:
             add_rejected(connection, self._worker, plan.quarantine, now)
-        add_tally(connection, self._worker, plan.tally, now)
+        add_tally(connection, self._worker, came_in, plan.tally, now)
         return applied
 
     def _new_shops(self, plan: Plan) -> set[str]:

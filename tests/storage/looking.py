@@ -1,0 +1,81 @@
+"""A place to look into: a database with a bit of everything in it, and ways to fill it fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Table, event
+
+from rules.outcomes import Rejected
+from schemas.events import ChangeEvent, parse_event
+from schemas.reasons import Reason, Refusal
+from storage.order_store import OrderStore
+from storage.tables import orders
+from tests.broker.order_events import order_told, placed
+from tests.storage.test_store import Place
+from tests.unit.samples import event as body_of
+
+__all__ = ["START", "Gallery", "change", "refused"]
+
+START = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+
+
+def change(domain: str, *, shop: str = "main", version: int = 1, **data: Any) -> ChangeEvent:
+    """A change event of a domain, with these fields replaced."""
+    return parse_event(domain, shop, body_of(domain, envelope={"sequence": str(version)}, **data))
+
+
+def refused(
+    body: bytes = b"{}", *, shop: str = "main", domain: str = "stock", reason: Reason = Reason.NO_VERSION
+) -> Rejected:
+    """A message that can't be taken."""
+    key = f"{shop}.{domain}"
+    return Rejected(shop, domain, Refusal(reason, "/x", "no"), body, key, "application/json", {}, False)
+
+
+class Gallery(Place):
+    """Everything that may be looked at."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.orders = OrderStore(self.fence, "w1")
+
+    def accept(self, *ids: str, shop: str = "main", **data: Any) -> None:
+        """Accepts orders, each placed a second after the one before."""
+        for number, order_id in enumerate(ids):
+            at = (START + timedelta(seconds=number)).isoformat()
+            self.orders.commit([order_told(placed(order_id, **{"placed_at": at, **data}), shop)])
+
+    def set_order(self, order_id: str, **values: Any) -> None:
+        """Writes an order's columns, as time and the ERP would."""
+        with self.fence.shared() as connection:
+            connection.execute(orders.update().where(orders.c.order_id == order_id).values(values))
+
+    def miss(self, *keys: str, shop: str = "main") -> None:
+        """Discards a stock event of each key, one batch each."""
+        self.change("pause", shop=shop, domains=["stock"])
+        for key in keys:
+            self.store.commit([change("stock", shop=shop, product_code=key)])
+        self.change("resume", shop=shop, domains=["stock"])
+
+    def fill(self, table: Table, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+        """Writes rows as they are."""
+        with self.fence.shared() as connection:
+            connection.execute(table.insert(), list(rows))
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """What is sent to the database inside the block."""
+        sent: list[str] = []
+
+        def note(_conn: Connection, _cursor: object, statement: str, *_: object) -> None:
+            sent.append(statement)
+
+        event.listen(self.engine, "before_cursor_execute", note)
+        try:
+            yield sent
+        finally:
+            event.remove(self.engine, "before_cursor_execute", note)
