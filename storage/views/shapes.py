@@ -1,0 +1,105 @@
+"""The rows that people and programs are shown; every time is an aware moment in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+# pydantic reads TypedDict from here until Python 3.12.
+from typing_extensions import TypedDict
+
+__all__ = ["AuditRow", "MissedRow", "OrderRow", "QuarantineRow", "WholeOrder", "WorkerRow", "plain_row"]
+
+
+def plain_row(row: Row[Any]) -> dict[str, Any]:
+    """A row of a result by its columns' names."""
+    # The names are SQLAlchemy's own kind of text, which orjson takes for none.
+    return {str(name): value for name, value in row._mapping.items()}
+
+
+class MissedRow(TypedDict):
+    """A key whose newest known change was discarded; `key` holds the key fields."""
+
+    domain: str
+    shop: str
+    key: dict[str, Any]
+    version: int
+    event_id: str
+    discarded_at: datetime
+
+
+class QuarantineRow(TypedDict):
+    """A refused message without its body; `size` is the body's, in bytes, `doc` explains the reason."""
+
+    id: str
+    at: datetime
+    shop: str
+    domain: str
+    reason: str
+    pointer: str
+    sentence: str
+    routing_key: str
+    content_type: str
+    worker: str
+    size: int
+    doc: str
+
+
+class OrderRow(TypedDict):
+    """An order without what it holds."""
+
+    shop: str
+    order_id: str
+    display_number: str | None
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    erp_number: str | None
+    last_error: str | None
+    placed_at: datetime
+    received_at: datetime
+    sent_at: datetime | None
+    internalized_at: datetime | None
+
+
+class WholeOrder(OrderRow):
+    """An order, whole; `payload` is what the shop said, and `lease_until` the end of an attempt under way."""
+
+    payload: dict[str, Any]
+    lease_until: datetime | None
+
+
+class AuditRow(TypedDict):
+    """Something that was asked, by whom, why, and what came of it."""
+
+    id: str
+    at: datetime
+    action: str
+    shop: str | None
+    domains: list[str] | None
+    by: str
+    user_id: str | None
+    source: str
+    reason: str | None
+    message_id: str | None
+    issued_at: datetime | None
+    until: datetime | None
+    result: str
+    epoch: int
+    error: str | None
+    subject: str | None
+    count: int | None
+
+
+class WorkerRow(TypedDict):
+    """A worker process, when it was last heard of and the newest epoch it knew then."""
+
+    id: str
+    host: str
+    pid: int
+    domains: list[str]
+    started_at: datetime
+    last_seen: datetime
+    epoch_seen: int

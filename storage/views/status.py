@@ -1,0 +1,115 @@
+"""The status document: the whole state at a glance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Text, and_, bindparam, func, literal, select, union_all
+
+from rules.orders import OrderState
+from rules.switches import Switches, effective
+from schemas.control import ANY, StatusDocument, SwitchState, WorkerState
+from storage.errors import translated
+from storage.switches import read_switches
+from storage.tables import ledger, missed, orders, quarantine, shops, workers
+from storage.types import UtcTime
+from storage.views.counting import Counts, Recount, nested
+
+__all__ = ["StatusView"]
+
+_DONE = OrderState.INTERNALIZED.value
+
+
+class StatusView:
+    """Reads the status document in a few milliseconds, however much there is to count."""
+
+    def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
+        self._engine = engine
+        self._receipt_timeout = receipt_timeout
+        self._missed = self._recount(_by(missed.c.shop, missed.c.domain))
+        by_state = _by(orders.c.shop, orders.c.state)
+        # Apart: what is done grows for ever and hardly matters, what is open is small and does.
+        self._done = self._recount(by_state.where(orders.c.state == _DONE))
+        open_states = [state.value for state in OrderState if state.value != _DONE]
+        self._open = self._recount(by_state.where(orders.c.state.in_(open_states)))
+        self._quarantined = self._recount(_by(quarantine.c.domain, quarantine.c.domain))
+
+    def read(self) -> StatusDocument:
+        """The status document, by the database's clock; its counts over 20,000 may be a moment old."""
+        with translated(), self._engine.connect() as connection:
+            state = read_switches(connection)
+            small = _small_counts(connection, state.now, state.now - self._receipt_timeout)
+            known = small["shop"].keys() | {shop for shop, _ in state.by_scope if shop != ANY}
+            quarantined = self._quarantined(connection)
+            return StatusDocument(
+                epoch=state.epoch,
+                switches=_switches(state),
+                effective=effective(state, known or {"main"}),
+                workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
+                orders=_merged(self._open(connection), self._done(connection)),
+                in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
+                overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},
+                missed=self._missed(connection),
+                quarantined={domain: count for inner in quarantined.values() for domain, count in inner.items()},
+                last_minute={
+                    domain: dict(sorted(counts.items())) for domain, counts in sorted(small["minute"].items())
+                },
+            )
+
+    def _recount(self, query: Select[Any]) -> Recount:
+        return Recount(lambda connection: nested(connection.execute(query)), self._engine.connect)
+
+
+def _small_counts(connection: Connection, now: datetime, overdue: datetime) -> defaultdict[str, Counts]:
+    """What an index leads to, in one round trip: shops, orders in flight and overdue, the last minute."""
+    # The ledger counts whole minutes: this one and the one before cover the last sixty seconds.
+    since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    found: defaultdict[str, Counts] = defaultdict(dict)
+    rows = connection.execute(_SMALL, {"since": since, "overdue": overdue})
+    for what, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
+        found[what].setdefault(outer, {})[inner] = int(count)
+    return found
+
+
+def _switches(state: Switches) -> list[SwitchState]:
+    return [
+        SwitchState(
+            shop=switch.shop,
+            domain=switch.domain,
+            off=switch.off and not switch.expired(state.now),
+            reason=switch.reason,
+            by=switch.by,
+            since=switch.since,
+            until=switch.until,
+        )
+        for _, switch in sorted(state.by_scope.items())
+    ]
+
+
+def _by(outer: Any, inner: Any) -> Select[Any]:
+    return select(outer, inner.label("inner"), func.count()).group_by(outer, inner).order_by(outer, inner)
+
+
+def _merged(first: Counts, second: Counts) -> Counts:
+    return {shop: {**first.get(shop, {}), **second.get(shop, {})} for shop in sorted(first.keys() | second.keys())}
+
+
+# Built once: what is looked at twice a second should not be put together twice a second.
+_WORKERS = select(*(workers.c[name] for name in WorkerState.model_fields)).order_by(workers.c.started_at)
+_NOTHING = literal("", Text())
+_SENT_BEFORE = and_(orders.c.state == OrderState.SENT.value, orders.c.sent_at < bindparam("overdue", type_=UtcTime()))
+_SMALL = union_all(
+    select(literal("shop", Text()), shops.c.shop, _NOTHING, literal(1)),
+    select(literal("in_flight", Text()), orders.c.shop, _NOTHING, func.count())
+    .where(orders.c.state == OrderState.SENDING.value)
+    .group_by(orders.c.shop),
+    select(literal("overdue", Text()), orders.c.shop, _NOTHING, func.count())
+    .where(_SENT_BEFORE)
+    .group_by(orders.c.shop),
+    select(literal("minute", Text()), ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
+    .where(ledger.c.minute >= bindparam("since", type_=UtcTime()))
+    .group_by(ledger.c.domain, ledger.c.outcome),
+)

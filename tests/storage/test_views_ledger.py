@@ -1,0 +1,179 @@
+"""The ledger in sight: what came in against what became of it, its sums, its steps, and what a pause would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+import storage.ledger
+import storage.store
+from rules.cost import Basis, foretell
+from storage.tables import ledger, received
+from storage.views import LedgerFilter, RangeTooLong, Terms
+from tests.broker.order_events import internalized, order_told, placed, receipt_told
+from tests.storage.looking import START, Gallery, change, refused
+
+
+@pytest.fixture
+def gallery(any_database_url: str) -> Iterator[Gallery]:
+    gallery = Gallery(any_database_url)
+    yield gallery
+    gallery.engine.dispose()
+
+
+def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: Gallery) -> None:
+    gallery.store.commit([change("stock"), change("stock", product_code="B"), change("products"), refused()])
+    gallery.store.commit([change("stock")])
+    gallery.miss("C", "D")
+    gallery.orders.commit([order_told(placed("a")), receipt_told(internalized("a")), refused(domain="orders")])
+    balance = gallery.views.balance()
+    assert balance.domains == {
+        "orders": Terms(2, 1, 0, 0, 1),
+        "products": Terms(1, 1, 0, 0, 0),
+        "receipts": Terms(1, 1, 0, 0, 0),
+        "stock": Terms(6, 2, 1, 2, 1),
+    }
+    assert (balance.total, balance.total.difference) == (Terms(10, 5, 1, 2, 2), 0)
+
+
+def test_a_batch_whose_outcomes_lose_a_delivery_leaves_a_difference(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_batch = storage.store.plan_batch
+    monkeypatch.setattr(storage.store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
+    gallery.store.commit([change("stock"), change("stock", product_code="B")])
+    assert gallery.views.balance().domains["stock"].difference == 1
+
+
+def test_what_is_rolled_back_has_not_come_in(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("after the ledger")
+
+    add_tally = storage.store.add_tally
+    monkeypatch.setattr(storage.store, "add_tally", lambda *given: (add_tally(*given), fail()))
+    with pytest.raises(RuntimeError):
+        gallery.store.commit([change("stock")])
+    assert gallery.views.balance().total == Terms(0, 0, 0, 0, 0)
+
+
+def test_counting_what_comes_in_costs_no_statement_more_on_postgresql(gallery: Gallery) -> None:
+    gallery.store.commit([change("stock")])
+    with gallery.statements() as sent:
+        gallery.store.commit([change("stock", version=2)])
+    writing = [statement for statement in sent if "INSERT INTO received" in statement]
+    also_outcomes = [statement for statement in writing if "INSERT INTO ledger" in statement]
+    assert len(writing) == 1
+    assert also_outcomes == (writing if gallery.engine.dialect.name == "postgresql" else [])
+
+
+def test_a_minutes_rows_grow_by_every_batch(gallery: Gallery) -> None:
+    for version in range(1, 4):
+        gallery.store.commit([change("stock", version=version)])
+    with gallery.engine.connect() as connection:
+        rows = connection.execute(
+            select(received.c.worker, received.c.domain, func.sum(received.c.count)).group_by(
+                received.c.worker, received.c.domain
+            )
+        ).all()
+    assert [(row[0], row[1], int(row[2])) for row in rows] == [("w1", "stock", 3)]
+
+
+def test_totals_keep_what_is_long_past_and_read_what_is_new(gallery: Gallery) -> None:
+    old = {"minute": START, "worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 5}
+    gallery.fill(ledger, [old])
+    gallery.store.commit([change("stock")])
+    assert gallery.views.totals() == {"stock": {"applied": 6}}
+    # Nothing changes minutes long past; that they are not read again is what makes a look cheap.
+    with gallery.fence.shared() as connection:
+        connection.execute(update(ledger).where(ledger.c.worker == "w0").values(count=100))
+    gallery.store.commit([change("stock", version=2)])
+    assert gallery.views.totals() == {"stock": {"applied": 7}}
+
+
+def test_a_balance_may_be_of_a_span(gallery: Gallery) -> None:
+    row = {"worker": "w0", "domain": "stock", "count": 2}
+    hours = [START, START + timedelta(hours=1), START + timedelta(hours=2)]
+    gallery.fill(received, [{**row, "minute": at} for at in hours])
+    gallery.fill(ledger, [{**row, "minute": at, "shop": "main", "outcome": "discarded"} for at in hours])
+    found = gallery.views.balance(hours[1], hours[2])
+    assert (found.total, found.since, found.until) == (Terms(2, 0, 0, 2, 0), hours[1], hours[2])
+
+
+def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: Gallery) -> None:
+    row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 1}
+    minutes = [START + timedelta(minutes=number) for number in (0, 1, 61)]
+    rows = [{**row, "minute": at} for at in minutes]
+    rows += [
+        {**row, "minute": START, "worker": "w1"},
+        {**row, "minute": START, "shop": "other", "outcome": "discarded"},
+    ]
+    gallery.fill(ledger, rows)
+    span = {"since": START, "until": START + timedelta(hours=2)}
+    by_minute = gallery.views.ledger(LedgerFilter("minute", outcome="applied", **span))
+    assert [(each["at"], each["count"], each["shop"]) for each in by_minute] == [
+        (minutes[0], 2, None),
+        (minutes[1], 1, None),
+        (minutes[2], 1, None),
+    ]
+    by_hour = gallery.views.ledger(LedgerFilter("hour", **span))
+    assert [(each["at"], each["outcome"], each["count"]) for each in by_hour] == [
+        (START, "applied", 3),
+        (START, "discarded", 1),
+        (START + timedelta(hours=1), "applied", 1),
+    ]
+    [other] = gallery.views.ledger(LedgerFilter("hour", shop="other", domain="stock", **span))
+    assert other == {"at": START, "shop": "other", "domain": "stock", "outcome": "discarded", "count": 1}
+    assert gallery.views.ledger(LedgerFilter()) == []
+
+
+def test_this_minute_is_shown(gallery: Gallery) -> None:
+    gallery.store.commit([change("stock")])
+    for step in ("minute", "hour"):
+        [row] = gallery.views.ledger(LedgerFilter(step))
+        assert (row["count"], row["at"] <= datetime.now(UTC)) == (1, True)
+
+
+def test_more_than_one_answer_may_span_is_refused_by_name(gallery: Gallery) -> None:
+    with pytest.raises(RangeTooLong, match="since: by minute at most 1 days"):
+        gallery.views.ledger(LedgerFilter("minute", since=START, until=START + timedelta(days=1, minutes=1)))
+    with pytest.raises(RangeTooLong, match="since: "):
+        gallery.views.ledger(LedgerFilter("hour", since=datetime(1, 1, 1, tzinfo=UTC)))
+
+
+def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scope(gallery: Gallery) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied"}
+    rows = [
+        {**row, "minute": now - timedelta(minutes=30), "count": 100},
+        {**row, "minute": now - timedelta(minutes=20), "outcome": "discarded", "count": 20},
+        {**row, "minute": now - timedelta(minutes=20), "outcome": "quarantined", "count": 999},
+        {**row, "minute": now - timedelta(minutes=20), "domain": "prices", "count": 60},
+        {**row, "minute": now - timedelta(minutes=20), "shop": "other", "count": 1_000},
+        {**row, "minute": now - timedelta(minutes=20), "domain": "orders", "count": 12},
+        {**row, "minute": now - timedelta(minutes=20), "domain": "orders", "outcome": "superseded", "count": 500},
+        {**row, "minute": now - timedelta(minutes=20), "domain": "receipts", "count": 500},
+        {**row, "minute": now - timedelta(hours=3), "count": 10_000},
+    ]
+    gallery.fill(ledger, rows)
+    whole = gallery.views.cost("main", ["*"], 30)
+    assert (whole.basis.changes, whole.basis.orders, whole.enough) == (180, 12, True)
+    assert (abs(whole.changes - 90) <= 2, abs(whole.orders - 6) <= 1) == (True, True)
+    only_stock = gallery.views.cost("main", ["stock"], 60)
+    assert (only_stock.basis.changes, only_stock.orders) == (120, 0)
+    assert gallery.views.cost("*", ["stock", "orders"], 60).basis.changes == 1_120
+
+
+def test_a_ledger_that_has_just_begun_is_no_basis(gallery: Gallery) -> None:
+    assert gallery.views.cost().enough is False
+    gallery.store.commit([change("stock")])
+    assert gallery.views.cost().enough is False
+
+
+def test_a_cost_grows_with_the_time_and_never_breaks() -> None:
+    basis = Basis(START, START + timedelta(minutes=60), 600, 30)
+    assert [foretell(basis, minutes)[:2] for minutes in (1, 60, 1440)] == [(10, 0), (600, 30), (14_400, 720)]
+    assert foretell(Basis(START, START, 5, 0), 10)[:2] == (50, 0)
+    assert foretell(Basis(START, START - timedelta(minutes=1), 5, 0), 1).enough is False
