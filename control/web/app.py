@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi import FastAPI
 
+from control.acting import Acting
+from control.monitor import Monitor
+from control.version import program_version
+from control.web.acting import act_refused, acting_router
+from control.web.docs_page import docs_router
 from control.web.events import Foresee, Publish, events_router
 from control.web.health import health_router
+from control.web.live import Live
 from control.web.looking import looking_router
-from control.web.ordering import ordering_router
+from control.web.openapi import describe_errors
+from control.web.page.router import install_page
+from control.web.problems import install_problems
+from control.web.reckoning import reckoning_router
+from control.web.streaming import streaming_router
 from control.web.switching import switching_router
-from storage.errors import StorageError
+from rules.acting import ActError
+from storage.repairs import Repairs
 from storage.switchboard import Switchboard
 from storage.views import Views
 
@@ -23,29 +32,37 @@ __all__ = ["Doors", "create_app"]
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the API leads to: `alive` says whether the process's loops run, `publish` asks the broker."""
+    """What the API leads to: `monitor` says whether the process is well, `publish` asks the broker.
+
+    `label` names the environment, `lags` says how many seconds events take just now, where this process knows it.
+    """
 
     views: Views
+    live: Live
     switchboard: Switchboard
-    alive: Callable[[], bool]
+    monitor: Monitor
     publish: Publish
     foresee: Foresee
-    retry_order: Callable[[str, str], bool]
+    acting: Acting
+    repairs: Repairs
+    label: str | None = None
+    lags: Callable[[], Mapping[str, float]] = dict
 
 
-def create_app(doors: Doors, hosts: list[str]) -> FastAPI:
-    """The application; `hosts` are the Host headers that are ours."""
-    app = FastAPI(title="Comporta", version="0.1.0", docs_url="/docs", redoc_url=None)
-    # A page elsewhere must not reach this API through a name that resolves to loopback.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    app.add_exception_handler(StorageError, _unavailable)
+def create_app(doors: Doors) -> FastAPI:
+    """The application; nobody asks who comes: `guard` puts the gate before it."""
+    app = FastAPI(title="Comporta", version=program_version(), docs_url=None, redoc_url=None)
+    install_problems(app)
+    describe_errors(app)
+    app.add_exception_handler(ActError, act_refused)
     app.include_router(looking_router(doors.views))
+    app.include_router(reckoning_router(doors.views))
+    app.include_router(streaming_router(doors.live))
     app.include_router(switching_router(doors.switchboard))
-    app.include_router(ordering_router(doors.retry_order))
+    app.include_router(acting_router(doors.acting, doors.repairs))
     app.include_router(events_router(doors.publish, doors.foresee))
-    app.include_router(health_router(doors.alive))
+    app.include_router(health_router(doors.monitor))
+    app.include_router(docs_router())
+    # Last, so that every error already has its handler.
+    install_page(app, doors)
     return app
-
-
-def _unavailable(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "5"})

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from control.web.bodies import limited_body, media_type
+from control.web.problems import problem
 from producers.events import Judged, outgoing_document
 from producers.outgoing import Fate, Outgoing, Result
 from rules.outcomes import Outcome, Rejected
@@ -31,11 +33,59 @@ Shop = Annotated[str, Query(description="The shop that all events of the request
 DryRun = Annotated[bool, Query(description="Only say what would become of each event; publish nothing.")]
 
 
+class Accepted(BaseModel):
+    """How many events the broker has confirmed."""
+
+    accepted: int
+
+
+class Foreseen(BaseModel):
+    """What would become of one event; a refused one also has its reason, pointer, sentence and doc."""
+
+    index: int
+    outcome: Outcome
+    reason: str | None = None
+    pointer: str | None = None
+    sentence: str | None = None
+    doc: str | None = None
+
+
+class ForeseenAll(BaseModel):
+    """What would become of each event; nothing was published."""
+
+    events: list[Foreseen]
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": ForeseenAll, "description": "With dry_run: what would become of each event"},
+    413: {"description": "More than 8 MiB"},
+    415: {"description": "Not a content type of events"},
+}
+_BODIES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            STRUCTURED: {"schema": {"description": "One event"}},
+            BATCH: {"schema": {"type": "array", "items": {"description": "One event"}}},
+            "application/json": {"schema": {"description": "The data alone, with the attributes as ce- headers"}},
+        },
+    }
+}
+
+
 def events_router(publish: Publish, foresee: Foresee) -> APIRouter:
     """The door; `publish` returns once the broker has answered for every message."""
     router = APIRouter()
 
-    @router.post("/events", status_code=202)
+    @router.post(
+        "/events",
+        status_code=202,
+        tags=["publish"],
+        summary="Publishes the events of a request",
+        response_model=Accepted,
+        responses=_ANSWERS,
+        openapi_extra=_BODIES,
+    )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publishes the events of a request: 202 once the broker has confirmed all of them."""
         body = await limited_body(request, MAX_REQUEST, "a request with events")
@@ -111,12 +161,8 @@ def _error(index: int | None, refusal: Refusal) -> dict[str, Any]:
     return refusal.as_json() if index is None else {"index": index, **refusal.as_json()}
 
 
-def _problem(
-    code: int, detail: str, errors: list[dict[str, Any]], headers: dict[str, str] | None = None
-) -> JSONResponse:
-    """RFC 9457 problem details, with the errors one by one."""
-    problem = {"type": "about:blank", "title": _TITLES[code], "status": code, "detail": detail, "errors": errors}
-    return JSONResponse(problem, code, headers, media_type="application/problem+json")
+def _problem(code: int, detail: str, errors: list[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:
+    return problem(code, detail, title=_TITLES[code], errors=errors, headers=headers)
 
 
 _TITLES = {400: "Events refused", 415: "Unsupported media type", 503: "Broker away"}

@@ -1,52 +1,95 @@
-"""Looks: status, audit, missed keys, quarantine and orders."""
+"""Looks: the status, and the lists of missed keys, the quarantine, orders, the audit and the workers."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from rules.orders import OrderState
+from control.web.filters import audit_filter, missed_filter, order_filter, quarantine_filter
+from control.web.paging import LISTED, After, FormatQuery, Limit, listed, only_known
+from control.web.shapes import QuarantinedDocument
 from schemas.control import StatusDocument
-from storage.views import Views
+from storage.views import (
+    AuditFilter,
+    AuditRow,
+    MissedFilter,
+    MissedRow,
+    OrderFilter,
+    OrderRow,
+    QuarantineFilter,
+    QuarantineRow,
+    Views,
+    WholeOrder,
+    WorkerFilter,
+    WorkerRow,
+)
 
 __all__ = ["looking_router"]
-
-Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
 def looking_router(views: Views) -> APIRouter:
     """The doors to what people look at."""
-    router = APIRouter(prefix="/api")
+    router = APIRouter(prefix="/api", tags=["look"], dependencies=[Depends(only_known)])
 
-    @router.get("/status")
-    def status() -> StatusDocument:
-        return views.status()
+    @router.get("/status", response_model=StatusDocument, summary="The whole state at a glance")
+    def status() -> Response:
+        return Response(views.status().model_dump_json(), media_type="application/json")
 
-    @router.get("/audit")
-    def audit(limit: Limit = 100) -> list[dict[str, Any]]:
-        return views.audit(limit)
+    @router.get("/workers", response_model=list[WorkerRow], responses=LISTED, summary="Workers, longest running first")
+    def workers(request: Request, limit: Limit = 100, after: After = None, format: FormatQuery = None) -> Response:
+        return listed(request, views, WorkerFilter(), WorkerRow, "workers", (limit, after, format))
 
-    @router.get("/missed")
-    def missed(shop: str | None = None, domain: str | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
-        return views.missed(shop, domain, limit)
+    @router.get("/audit", response_model=list[AuditRow], responses=LISTED, summary="What was asked, newest first")
+    def audit(
+        request: Request,
+        which: Annotated[AuditFilter, Depends(audit_filter)],
+        limit: Limit = 100,
+        after: After = None,
+        format: FormatQuery = None,
+    ) -> Response:
+        return listed(request, views, which, AuditRow, "audit", (limit, after, format))
 
-    @router.get("/quarantine")
-    def quarantine(shop: str | None = None, domain: str | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
-        return views.quarantined(shop, domain, limit)
+    @router.get("/missed", response_model=list[MissedRow], responses=LISTED, summary="Missed keys, oldest first")
+    def missed(
+        request: Request,
+        which: Annotated[MissedFilter, Depends(missed_filter)],
+        limit: Limit = 100,
+        after: After = None,
+        format: FormatQuery = None,
+    ) -> Response:
+        return listed(request, views, which, MissedRow, "missed", (limit, after, format))
 
-    @router.get("/quarantine/{identity}")
+    @router.get(
+        "/quarantine", response_model=list[QuarantineRow], responses=LISTED, summary="Refused messages, newest first"
+    )
+    def quarantine(
+        request: Request,
+        which: Annotated[QuarantineFilter, Depends(quarantine_filter)],
+        limit: Limit = 100,
+        after: After = None,
+        format: FormatQuery = None,
+    ) -> Response:
+        return listed(request, views, which, QuarantineRow, "quarantine", (limit, after, format))
+
+    @router.get("/orders", response_model=list[OrderRow], responses=LISTED, summary="Orders, oldest first")
+    def orders(
+        request: Request,
+        which: Annotated[OrderFilter, Depends(order_filter)],
+        limit: Limit = 100,
+        after: After = None,
+        format: FormatQuery = None,
+    ) -> Response:
+        return listed(request, views, which, OrderRow, "orders", (limit, after, format))
+
+    @router.get("/quarantine/{identity}", response_model=QuarantinedDocument, summary="One refused message, whole")
     def quarantined(identity: str) -> dict[str, Any]:
         found = views.quarantined_message(identity)
         if found is None:
             raise HTTPException(404, f"nothing with the id {identity} is in the quarantine")
         return {**found, "body": found["body"].decode(errors="backslashreplace")}
 
-    @router.get("/orders")
-    def orders(shop: str | None = None, state: OrderState | None = None, limit: Limit = 100) -> list[dict[str, Any]]:
-        return views.orders(shop, state, limit)
-
-    @router.get("/orders/{shop}/{order_id:path}")
+    @router.get("/orders/{shop}/{order_id:path}", response_model=WholeOrder, summary="One order, whole")
     def order(shop: str, order_id: str) -> dict[str, Any]:
         found = views.order(shop, order_id)
         if found is None:

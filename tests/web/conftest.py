@@ -1,0 +1,25 @@
+"""The application without its gate, on both databases, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.web.site import Site
+
+
+@pytest.fixture
+def site(any_database_url: str) -> Iterator[Site]:
+    """The application on SQLite and on PostgreSQL, with nothing in it."""
+    site = Site(any_database_url)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def small_site(sqlite_url: str) -> Iterator[Site]:
+    """The application on SQLite alone."""
+    site = Site(sqlite_url)
+    yield site
+    site.close()

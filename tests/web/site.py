@@ -1,0 +1,95 @@
+"""An application and the database behind it, to be filled and asked."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+
+from control.acting import Acting
+from control.metrics.exposition import Exposition
+from control.monitor import Monitor
+from control.readiness import Readiness
+from control.web.app import Doors, create_app
+from control.web.live import Live
+from control.web.who import LOCAL, as_somebody
+from producers.outgoing import Fate, Outgoing, Result
+from storage.database import open_database
+from storage.repairs import Repairs
+from tests.storage.looking import Gallery
+
+__all__ = ["Site"]
+
+
+class Site:
+    """The routes as a program sees them; what is published is confirmed, and kept in `published`."""
+
+    def __init__(self, url: str) -> None:
+        self.database = open_database(url)
+        self.gallery = Gallery(url)
+        self.published: list[Outgoing] = []
+        self.live = Live(self.database.views)
+        doors = Doors(
+            views=self.database.views,
+            live=self.live,
+            switchboard=self.gallery.switchboard,
+            monitor=Monitor(
+                dict, Readiness({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
+            ),
+            publish=self.publish,
+            foresee=self.database.foresight.outcomes,
+            acting=Acting(self.database, self.publish),
+            repairs=Repairs(self.database.fence),
+        )
+        self.app = create_app(doors)
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """What the application answers to one request."""
+        return asyncio.run(self._ask(method, path, options))
+
+    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        # What an error does to a browser is looked at here; the error itself is in the log.
+        transport = httpx.ASGITransport(as_somebody(self.app, LOCAL), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    def publish(self, messages: Any) -> list[Result]:
+        """Confirms every message."""
+        self.published += messages
+        return [Result(message, Fate.CONFIRMED, "") for message in messages]
+
+    def get(self, path: str, **params: Any) -> Any:
+        """What a route answers; fails unless it is 200."""
+        answer = self.ask("GET", path, params=params or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def refused(self, path: str, **params: Any) -> str:
+        """The detail of the problem that a route answers with 400."""
+        answer = self.ask("GET", path, params=params or None)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
+        problem = answer.json()
+        assert problem["status"] == 400
+        return str(problem["detail"])
+
+    def csv(self, path: str, **params: Any) -> list[dict[str, str]]:
+        """The rows of a CSV download."""
+        answer = self.ask("GET", path, params={**params, "format": "csv"})
+        assert answer.status_code == 200, answer.text
+        return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+    def follow(self, path: str, rel: str = "next") -> tuple[list[Any], str | None]:
+        """A page, and where its link of this relation leads."""
+        answer = self.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        link = answer.links.get(rel)
+        return answer.json(), None if link is None else urljoin(path, link["url"])
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self.database.close()
+        self.gallery.engine.dispose()

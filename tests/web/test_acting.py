@@ -1,0 +1,186 @@
+"""What the API does beside switching: replay, drop, request again, retry; and the sheets of what is to be repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from control.access.who import Role, Who
+from control.web.who import as_somebody
+from schemas.events import ChangeEvent
+from schemas.reasons import Reason
+from storage.errors import Unavailable
+from storage.releasing import Releasing
+from tests.services.waiting import wait_until
+from tests.storage.looking import change, refused
+from tests.web.site import Site
+from tests.web.test_problems import check
+
+
+@pytest.fixture
+def desk(site: Site) -> Iterator[Site]:
+    """The application as an operator sees it."""
+    site.app = as_somebody(site.app, Who("ana", Role.OPERATOR))  # type: ignore[assignment]
+    return site
+
+
+def post(site: Site, path: str, **body: Any) -> Any:
+    return site.ask("POST", path, json=body)
+
+
+def done(answer: Any) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def keep(site: Site, *items: Any) -> list[str]:
+    """Puts messages into the quarantine; returns the ids of all, oldest first."""
+    site.gallery.store.commit(items)
+    return [row["id"] for row in reversed(site.get("/api/quarantine"))]
+
+
+def acts(site: Site) -> list[tuple[Any, ...]]:
+    """The acts of the audit, oldest first."""
+    return [
+        (row["action"], row["by"], row["source"], row["reason"], row["count"], row["result"])
+        for row in reversed(site.get("/api/audit"))
+        if row["count"] is not None
+    ]
+
+
+def test_one_message_is_replayed_and_another_dropped(desk: Site) -> None:
+    first, second = keep(desk, refused(b"1"), refused(b"2"))
+    assert done(post(desk, f"/api/quarantine/{first}/replay", reason="table mended")) == {
+        "chosen": 1,
+        "replayed": 1,
+        "staying": 0,
+        "refused": [],
+        "left": 0,
+        "error": None,
+    }
+    assert [(each.exchange, each.routing_key, each.body, each.message_id) for each in desk.published] == [
+        ("erp.events", "main.stock", b"1", first)
+    ]
+    assert done(desk.ask("DELETE", f"/api/quarantine/{second}", params={"reason": "a test"})) == {
+        "chosen": 1,
+        "dropped": 1,
+    }
+    assert desk.get("/api/quarantine") == []
+    assert acts(desk) == [
+        ("replay", "ana", "http", "table mended", 1, "done"),
+        ("drop", "ana", "http", "a test", 1, "done"),
+    ]
+    [replayed] = [row for row in desk.get("/api/audit") if row["action"] == "replay"]
+    assert (replayed["subject"], replayed["user_id"]) == (first, "ana")
+    check(desk.ask("POST", f"/api/quarantine/{first}/replay"), 404)
+    check(desk.ask("DELETE", f"/api/quarantine/{second}"), 404)
+
+
+def test_what_can_t_be_replayed_is_a_conflict_that_says_why(desk: Site) -> None:
+    [identity] = keep(desk, refused(shop="?"))
+    problem = check(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 409)
+    assert "names no shop" in problem["detail"]
+    assert desk.published == []
+    [shown] = done(post(desk, "/api/quarantine/replay", filter={}, expected=1))["refused"]
+    assert (shown["id"], "names no shop" in shown["why"]) == (identity, True)
+
+
+@pytest.mark.parametrize(("act", "counted"), [("replay", "replayed"), ("drop", "dropped")])
+def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: Site, act: str, counted: str) -> None:
+    bad = [refused(b"%d" % number, reason=Reason.NCM_FORMAT) for number in range(3)]
+    ids = keep(desk, *bad, refused(shop="other"), refused(b"5"))
+    path, wanted = f"/api/quarantine/{act}", {"shop": "main", "reason": "ncm_format"}
+    asked = done(post(desk, path, filter=wanted, dry_run=True))
+    assert (asked["chosen"], asked[counted]) == (3, 0)
+    problem = check(post(desk, path, filter=wanted, expected=2), 409)
+    assert (problem["expected"], problem["now"]) == (2, 3)
+    assert len(desk.get("/api/quarantine")) == 5
+    assert done(post(desk, path, filter=wanted, expected=3))[counted] == 3
+    assert done(post(desk, path, filter={"ids": ids[4:]}, expected=1, reason="x"))[counted] == 1
+    assert [row["shop"] for row in desk.get("/api/quarantine")] == ["other"]
+    assert acts(desk) == [(act, "ana", "http", None, 3, "done"), (act, "ana", "http", "x", 1, "done")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/quarantine/drop", {"filter": {"shops": "main"}, "expected": 0}),
+        ("/api/quarantine/drop", {"filter": {"ids": []}, "expected": 0}),
+        ("/api/quarantine/drop", {"filter": {}}),
+        ("/api/quarantine/replay", {"expected": 0}),
+        ("/api/orders/retry", {"filter": {"state": "internalized"}, "expected": 0}),
+        ("/api/missed/resync", {"keys": [{"code": "P1"}]}),
+        ("/api/missed/resync", {"shop": "main", "domain": "products", "keys": [{"product_code": "P1"}]}),
+        ("/api/missed/resync", {"domain": "orders"}),
+        ("/api/missed/resync", {"reason": "\0"}),
+    ],
+)
+def test_what_is_misspelt_means_nothing_rather_than_everything(desk: Site, path: str, body: dict[str, Any]) -> None:
+    keep(desk, refused())
+    check(desk.ask("POST", path, json=body), 400)
+    assert len(desk.get("/api/quarantine")) == 1
+    assert desk.published == []
+    assert acts(desk) == []
+
+
+def test_missed_keys_are_asked_for_after_a_dry_run(desk: Site) -> None:
+    desk.gallery.miss("P1", "P2")
+    desk.gallery.miss("P1", shop="other")
+    assert done(post(desk, "/api/missed/resync", dry_run=True)) == {"keys": 3, "messages": 2, "requested": 0}
+    assert (desk.published, acts(desk)) == ([], [])
+    key = desk.get("/api/missed", shop="main")[0]["key"]
+    one = {"shop": "main", "domain": "stock", "keys": [key]}
+    for number in (1, 2):
+        answer = desk.ask("POST", "/api/missed/resync", json=one, headers={"idempotency-key": "again"})
+        assert done(answer)["requested"] == 1
+        assert len({message.message_id for message in desk.published}) == 1, number
+    assert done(post(desk, "/api/missed/resync", expected=3, reason="resumed"))["requested"] == 3
+    assert acts(desk)[-1] == ("resync", "ana", "http", "resumed", 3, "done")
+
+
+def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: Site) -> None:
+    desk.gallery.accept(*(f"O{number}" for number in range(1200)))
+    desk.gallery.accept("P/1", shop="other")
+    with desk.database.fence.shared() as connection:
+        connection.exec_driver_sql("UPDATE orders SET state = 'rejected' WHERE order_id <> 'O0'")
+    assert done(desk.ask("POST", "/api/orders/other/P%2F1/retry", json={"reason": "credit given"})) == {
+        "state": "waiting"
+    }
+    asked = done(post(desk, "/api/orders/retry", filter={}, dry_run=True))
+    assert asked == {"chosen": 1199, "retried": 0}
+    check(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1198), 409)
+    assert done(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1199))["retried"] == 1199
+    assert desk.get("/api/status")["orders"] == {"main": {"waiting": 1200}, "other": {"waiting": 1}}
+    assert acts(desk) == [
+        ("retry", "ana", "http", "credit given", 1, "done"),
+        ("retry", "ana", "http", None, 1199, "done"),
+    ]
+    desk.gallery.set_order("O0", state="internalized")
+    check(desk.ask("POST", "/api/orders/main/O0/retry"), 409)
+    assert len(acts(desk)) == 2
+
+
+def test_the_sheets_count_down(desk: Site) -> None:
+    assert desk.get("/api/repairs") == []
+    desk.gallery.miss("P1", "P2")
+    wait_until(lambda: desk.get("/api/repairs")[0]["missed"] == 2, what="the sheet to be counted")
+    [sheet] = desk.get("/api/repairs")
+    assert sheet["scopes"] == [{"shop": "main", "domain": "stock"}]
+    assert sheet["lines"] == [{"shop": "main", "domain": "stock", "missed": 2, "left": 2}]
+    again: ChangeEvent = change("stock", product_code="P1", version=2)
+    desk.gallery.store.commit([again])
+    wait_until(lambda: desk.get("/api/repairs")[0]["left"] == 1, what="the sheet to count down")
+
+
+def test_with_the_database_away_nothing_is_done(desk: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    [identity] = keep(desk, refused())
+
+    def away(*_: object) -> None:
+        raise Unavailable("the database can't be reached: test")
+
+    monkeypatch.setattr(Releasing, "claim", away)
+    check(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 503)
+    assert (desk.published, [each[5] for each in acts(desk)]) == ([], ["failed"])

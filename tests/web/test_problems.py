@@ -1,0 +1,93 @@
+"""Every error of the API is problem details (RFC 9457), and none of them shows what is inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.errors import RowRefused, Unavailable
+from storage.views import Views
+from tests.web.site import Site
+
+JSON = {"content-type": "application/json"}
+
+
+def check(answer: Any, status: int) -> dict[str, Any]:
+    """A problem of this status, with nothing but what RFC 9457 and our API know."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    assert problem["title"]
+    assert problem["detail"]
+    assert set(problem) <= {"type", "title", "status", "detail", "errors", "expected", "now"}
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/nothing", 404),
+        ("GET", "/api/orders/main/none", 404),
+        ("GET", "/api/quarantine/none", 404),
+        ("POST", "/api/orders/main/none/retry", 409),
+        ("DELETE", "/api/status", 405),
+        ("PUT", "/events", 405),
+        ("POST", "/api/pause", 415),
+        ("GET", "/api/missed?limit=x", 400),
+    ],
+)
+def test_what_the_routes_refuse_is_a_problem(small_site: Site, method: str, path: str, status: int) -> None:
+    check(small_site.ask(method, path), status)
+
+
+def test_an_answer_405_says_which_methods_there_are(small_site: Site) -> None:
+    answer = small_site.ask("DELETE", "/api/status")
+    assert answer.headers["allow"] == "GET"
+    assert "/docs" in check(answer, 405)["detail"]
+
+
+def test_what_is_wrong_with_a_parameter_is_said_one_by_one(small_site: Site) -> None:
+    problem = check(small_site.ask("GET", "/api/missed?limit=x&domain=y"), 400)
+    assert sorted(error["where"] for error in problem["errors"]) == ["domain", "limit"]
+    assert "Value error" not in str(problem)
+
+
+def test_bodies_that_are_too_long_are_problems(small_site: Site) -> None:
+    check(small_site.ask("POST", "/api/pause", content=b" " * 70_000, headers=JSON), 413)
+
+
+def test_events_are_refused_as_ever(small_site: Site) -> None:
+    problem = check(small_site.ask("POST", "/events", content=b"{", headers=JSON), 400)
+    assert problem["title"] == "Events refused"
+    assert set(problem["errors"][0]) == {"reason", "pointer", "sentence", "doc"}
+    assert check(small_site.ask("POST", "/events", content=b"x"), 415)["title"] == "Unsupported media type"
+
+
+def test_a_reply_to_a_control_message_that_is_refused_stays_a_reply(small_site: Site) -> None:
+    answer = small_site.ask("POST", "/api/pause", content=b"{}", headers=JSON)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/json")
+    assert answer.json()["error"].startswith("invalid: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (Unavailable("the database can't be reached: refused"), 503, "the database can't be reached: refused"),
+        (RowRefused("the database refuses a value: x"), 400, "no row can hold"),
+        (RuntimeError("secret-value-in-an-exception"), 500, "its log says what"),
+    ],
+)
+def test_what_fails_inside_is_told_without_its_insides(
+    small_site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, says: str
+) -> None:
+    def fail(_: Views) -> None:
+        raise error
+
+    monkeypatch.setattr(Views, "status", fail)
+    answer = small_site.ask("GET", "/api/status")
+    assert says in check(answer, status)["detail"]
+    assert "secret-value" not in answer.text
+    assert "Traceback" not in answer.text
+    assert (answer.headers.get("retry-after") == "5") == (status == 503)

@@ -1,0 +1,67 @@
+"""The ledger, its balance, what a pause would cost and a key's biography, over HTTP."""
+
+from __future__ import annotations
+
+from tests.storage.looking import change, refused
+from tests.web.site import Site
+
+CPF = "52998224725"
+
+
+def test_the_ledger_is_shown_and_downloaded(site: Site) -> None:
+    site.gallery.store.commit([change("stock"), refused()])
+    rows = site.get("/api/ledger", domain="stock")
+    assert [(row["outcome"], row["count"], row["shop"]) for row in rows] == [
+        ("applied", 1, None),
+        ("quarantined", 1, None),
+    ]
+    assert site.get("/api/ledger", step="hour", outcome="applied", shop="main")[0]["shop"] == "main"
+    assert [row["count"] for row in site.csv("/api/ledger")] == ["1", "1"]
+    assert rows[0]["at"].endswith(":00Z")
+
+
+def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: Site) -> None:
+    site.gallery.store.commit([change("stock"), change("stock"), refused()])
+    balance = site.get("/api/ledger/balance")
+    assert balance["total"] == {
+        "received": 3,
+        "applied": 1,
+        "superseded": 1,
+        "discarded": 0,
+        "quarantined": 1,
+        "difference": 0,
+    }
+    assert list(balance["domains"]) == ["stock"]
+    assert site.get("/api/ledger/balance", since="2126-01-01T00:00:00Z")["total"]["received"] == 0
+
+
+def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(site: Site) -> None:
+    site.gallery.store.commit([change("stock"), change("prices")])
+    site.gallery.accept("a")
+    cost = site.get("/api/cost", shop="main", domains=["stock", "orders"], minutes=10)
+    assert (cost["shop"], cost["domains"], cost["minutes"], cost["enough"]) == ("main", ["stock", "orders"], 10, False)
+    assert (cost["basis"]["changes"], cost["basis"]["orders"]) == (1, 1)
+    assert site.get("/api/cost", domains="stock,prices")["basis"]["changes"] == 2
+    assert site.get("/api/cost")["domains"] == ["*"]
+
+
+def test_a_biography_tells_all_of_a_key_and_hides_documents(site: Site) -> None:
+    site.gallery.store.commit([change("customers", code="C1", kind="PF", document=CPF)])
+    site.gallery.accept("a", customer={"code": "C1", "document": CPF, "name": "Ana"})
+    answer = site.ask("GET", "/api/biography?text=529.982.247-25")
+    found = answer.json()
+    assert CPF not in answer.text
+    assert "529.982" not in answer.text
+    assert (found["text"], found["entities"][0]["state"]["document"]) == ("***.982.247-**", "***.982.247-**")
+    assert found["orders"][0]["stands_as"] == ["customer"]
+    assert found["bounds"] == found["more"] == []
+
+
+def test_one_order_and_one_message_are_shown_whole(site: Site) -> None:
+    site.gallery.accept("a/b", display_number="#7")
+    order = site.get("/api/orders/main/a/b")
+    assert (order["order_id"], order["display_number"], order["payload"]["total"]) == ("a/b", "#7", "19.98")
+    site.gallery.store.commit([refused(b'{"a":\xff}')])
+    [row] = site.get("/api/quarantine")
+    message = site.get(f"/api/quarantine/{row['id']}")
+    assert (message["body"], message["doc"]) == ('{"a":\\xff}', "docs/contract/reasons.md#no_version")
