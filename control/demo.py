@@ -47,6 +47,8 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
             database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
             admin_host="127.0.0.1",
             admin_port=_free_port() if port is None else port,
+            operators_file=None,
+            public_url=None,
             log_level="ERROR",
         )
         shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
@@ -80,12 +82,14 @@ class _Demo:
 
     def loops(self, running: Running) -> Mapping[str, Callable[[], None]]:
         """What runs beside the worker: ERP and shop, and the table on the terminal."""
-        self._greet(running.port)
+        self._greet(running)
         return {**self.feeds.loops(self.stop), "table": lambda: self._show(running)}
 
-    def _greet(self, port: int) -> None:
+    def _greet(self, running: Running) -> None:
+        port = running.port
         variable = "" if port == 8080 else f"{PREFIX}ADMIN_PORT={port} "
-        self.console.print(f"API: http://127.0.0.1:{port}/api/status (docs: http://127.0.0.1:{port}/docs)")
+        self.console.print(f"Page: {running.link}", markup=False, soft_wrap=True)
+        self.console.print(f"The API's documentation: http://127.0.0.1:{port}/docs")
         self.console.print("In another terminal, in this folder:")
         for command in ('pause --reason "ERP maintenance" --for 2h', 'resume --reason "done"', "missed list"):
             self.console.print(f"  {variable}.venv/bin/comporta {command}", markup=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
+from control.access.asking import shown_token
 from control.settings import Settings
 from producers.errors import NoReply
 from schemas.control import Action, Reply, StatusDocument
@@ -17,6 +19,8 @@ from schemas.control import Action, Reply, StatusDocument
 if TYPE_CHECKING:
     import httpx
 
+    from control.remote_acting import ActsRemotely
+    from producers.outgoing import Outgoing, Result
     from storage.database import Database
     from storage.views import Views
 
@@ -26,6 +30,8 @@ Rows = list[dict[str, Any]]
 Document = TypeVar("Document")
 _ROWS: TypeAdapter[Rows] = TypeAdapter(Rows)
 _ROW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+# Within the half minute that a quarantined message is a replayer's.
+_DEADLINE = 10.0
 _REPLY, _STATUS = TypeAdapter(Reply), TypeAdapter(StatusDocument)
 
 
@@ -47,8 +53,8 @@ class Remote(Protocol):
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """One order, whole."""
 
-    def retry_order(self, shop: str, order_id: str) -> bool:
-        """Lets an order be sent again; whether there was one that may be."""
+    def acting(self) -> AbstractContextManager[ActsRemotely]:
+        """What may be done beside switching, while the block lasts."""
 
 
 def remote_for(settings: Settings) -> Remote:
@@ -61,6 +67,7 @@ class _Broker:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.broker_url
+        self._log_format = settings.log_format
         self._database_url = settings.database_url
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
 
@@ -101,8 +108,24 @@ class _Broker:
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         return self._views.order(shop, order_id)
 
-    def retry_order(self, shop: str, order_id: str) -> bool:
-        return self._database.retry_order(shop, order_id)
+    @contextmanager
+    def acting(self) -> Iterator[ActsRemotely]:
+        from control.acting import Acting
+        from control.logs import configure_logs
+        from producers.publisher import Publisher
+
+        # Standard output is for what the command says; what goes wrong is in its result.
+        configure_logs("ERROR", self._log_format)
+        with ExitStack() as stack:
+            publisher: Publisher | None = None
+
+            def publish(messages: Sequence[Outgoing]) -> list[Result]:
+                # Connected when first used: most acts publish nothing.
+                nonlocal publisher
+                publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
+                return list(publisher.publish_all(messages))
+
+            yield Acting(self._database, publish)
 
 
 class _Http:
@@ -110,6 +133,7 @@ class _Http:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.admin_url
+        self._shown = shown_token(settings)
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         headers = {"content-type": "application/json", "idempotency-key": message_id}
@@ -131,8 +155,11 @@ class _Http:
         answer = self._ask("GET", _order_path(shop, order_id))
         return None if answer.status_code == 404 else self._read(_ROW, answer)
 
-    def retry_order(self, shop: str, order_id: str) -> bool:
-        return self._ask("POST", f"{_order_path(shop, order_id)}/retry").status_code == 200
+    @contextmanager
+    def acting(self) -> Iterator[ActsRemotely]:
+        from control.remote_acting import ActingOverHttp
+
+        yield ActingOverHttp(self._ask)
 
     @staticmethod
     def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:
@@ -142,16 +169,22 @@ class _Http:
         except ValidationError:
             raise NoReply(f"{answer.url} answered {answer.status_code}: {answer.text[:200]}") from None
 
-    def _ask(self, method: str, path: str, *, timeout: float = 10.0, **options: Any) -> httpx.Response:
+    def _ask(
+        self, method: str, path: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
         import httpx
 
+        named = {**self._shown.headers, **(headers or {})}
         try:
-            return httpx.request(method, self._url + path, timeout=timeout, trust_env=False, **options)
+            answer = httpx.request(method, self._url + path, timeout=timeout, trust_env=False, headers=named, **options)
         except httpx.HTTPError as error:
             raise NoReply(
                 f"no running Comporta at {self._url} ({type(error).__name__}): with memory:// this command talks to "
                 "the process of `comporta run` or `comporta demo`; COMPORTA_ADMIN_PORT names its port"
             ) from None
+        if (why_not := self._shown.refused(answer.status_code)) is not None:
+            raise NoReply(f"{self._url}: {why_not}")
+        return answer
 
 
 def _order_path(shop: str, order_id: str) -> str:

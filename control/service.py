@@ -11,20 +11,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from prometheus_client import CollectorRegistry
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
 from broker.link import masked as masked_broker
+from control.access.opening import open_access
+from control.acting import Acting
 from control.lifecycle import Loops, stop_on_signals
 from control.logs import configure_logs
+from control.metrics.work import WorkMetrics
+from control.monitor import Monitor, monitor_for
 from control.settings import Settings
 from control.web.app import Doors
+from control.web.live import Live
+from control.web.monitoring import MonitorServer
+from control.web.page.lags import RecentLags
 from control.web.server import WebServer
-from control.wiring import Parts, assemble
+from control.wiring import Parts, assemble, assemble_admin
+from producers.outgoing import Outgoing, Result
 from producers.publisher import Publisher
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
 from storage.errors import SchemaOutdated, Unavailable
+from storage.repairs import Repairs
 
 __all__ = ["Running", "run_process", "run_until", "wait_for_schema"]
 
@@ -32,24 +42,40 @@ log = structlog.get_logger(__name__)
 
 # Who asks over HTTP does not wait for long: 503, and the same again later.
 _HTTP_DEADLINE = 5.0
+# … and not for long either for an act on many: it is told what is left.
+_HTTP_SECONDS = 20.0
 
 
 def run_process(settings: Settings, domains: Sequence[str], *, with_web: bool) -> int:
-    """Runs a worker until a signal; returns the exit code."""
+    """Runs a worker for these domains (for none: no worker) until a signal; returns the exit code."""
     stop = threading.Event()
     stop_on_signals(stop)
     parent = multiprocessing.parent_process()
     wanted: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
-    return run_until(settings, domains, stop, with_web=with_web, wanted=wanted)
+    return run_until(settings, domains, stop, with_web=with_web, wanted=wanted, beside=_show_link)
+
+
+def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
+    # On the terminal and never in the log: whoever has it may act.
+    if running.link is not None:
+        try:
+            print(f"Open {running.link}", flush=True)
+        except OSError as error:
+            log.warning("the link to the page can't be shown", error=error.strerror)
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a process runs, for whatever runs beside it: the port is that of the page, 0 without one."""
+    """What a process runs, for whatever runs beside it: the port is that of the page, 0 without one.
+
+    The link lets its holder in, where there are no operators.
+    """
 
     database: Database
     parts: Parts
     port: int
+    link: str | None
 
 
 def run_until(
@@ -63,14 +89,28 @@ def run_until(
 ) -> int:
     """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
     configure_logs(settings.log_level, settings.log_format)
+    access = open_access(settings) if with_web else None
     database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
+    loops, metrics = Loops(stop), WorkMetrics()
+    work = metrics.registry if domains else None
+    monitor = monitor_for(settings.broker_url, database, loops.unwell, work, with_gauges=with_web)
+    # Before the database is waited for: who waits is well.
+    monitoring = _monitoring(settings, monitor) if not with_web else None
+    if monitoring is not None:
+        loops.start("monitoring", monitoring.run)
     if not wait_for_schema(database, stop):
         return 0
     _spare_the_collector()
-    parts = assemble(settings, database, domains, stop)
-    loops = Loops(stop)
+    if domains:
+        parts = assemble(settings, database, domains, loops.pulse, metrics.observe)
+    else:
+        parts = assemble_admin(settings, database, loops.pulse)
     publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE) if with_web else None
-    web = WebServer(settings, _doors(database, parts, loops, publisher)) if publisher else None
+    web = (
+        WebServer(settings, access, _doors(settings, database, parts, monitor, publisher, work))
+        if access and publisher
+        else None
+    )
     for name, run in parts.loops.items():
         loops.start(name, run)
     if web is not None:
@@ -83,12 +123,13 @@ def run_until(
         broker=masked_broker(settings.broker_url),
         database=masked_database(settings.database_url),
     )
-    for name, run in beside(Running(database, parts, web.port if web else 0)).items():
+    for name, run in beside(Running(database, parts, web.port if web else 0, web.link if web else None)).items():
         loops.start(name, run)
     loops.wait(wanted)
     log.info("stopping", worker=parts.worker_id)
-    if web is not None:
-        web.stop()
+    for server in (web, monitoring):
+        if server is not None:
+            server.stop()
     loops.join()
     if publisher is not None:
         publisher.close()
@@ -97,14 +138,33 @@ def run_until(
     return 1 if loops.failed else 0
 
 
-def _doors(database: Database, parts: Parts, loops: Loops, publisher: Publisher) -> Doors:
+def _monitoring(settings: Settings, monitor: Monitor) -> MonitorServer | None:
+    port = settings.metrics_port
+    return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
+
+
+def _doors(
+    settings: Settings,
+    database: Database,
+    parts: Parts,
+    monitor: Monitor,
+    publisher: Publisher,
+    work: CollectorRegistry | None,
+) -> Doors:
+    def publish(messages: Sequence[Outgoing]) -> list[Result]:
+        return list(publisher.publish_all(messages))
+
     return Doors(
         views=database.views,
+        live=Live(database.views),
         switchboard=parts.switchboard,
-        alive=lambda: loops.alive,
-        publish=lambda messages: list(publisher.publish_all(messages)),
+        monitor=monitor,
+        publish=publish,
         foresee=database.foresight.outcomes,
-        retry_order=database.retry_order,
+        acting=Acting(database, publish, _HTTP_SECONDS),
+        repairs=Repairs(database.fence),
+        label=settings.admin_label,
+        lags=RecentLags(work).read if work is not None else dict,
     )
 
 

@@ -14,6 +14,7 @@ from broker.publisher import SinglePublisher
 from consumers.beat import Beat
 from consumers.control import Controller
 from consumers.events import events_worker
+from consumers.observing import Observe
 from consumers.orders import orders_worker
 from consumers.source import Intake
 from control.settings import Settings
@@ -29,7 +30,7 @@ from storage.registrar import Registrar
 from storage.store import Store
 from storage.switchboard import Switchboard
 
-__all__ = ["Parts", "assemble"]
+__all__ = ["Parts", "assemble", "assemble_admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,20 @@ class Parts:
     loops: Mapping[str, Callable[[], None]]
 
 
-def assemble(settings: Settings, database: Database, domains: Sequence[str], stop: threading.Event) -> Parts:
-    """A worker for these domains with its control, heartbeat and announcements."""
+def assemble(
+    settings: Settings,
+    database: Database,
+    domains: Sequence[str],
+    pulse: Callable[[str], threading.Event],
+    observe: Observe,
+) -> Parts:
+    """A worker for these domains with its control, heartbeat and announcements.
+
+    `pulse` gives each loop its `stop` by the loop's name, `observe` is told of every batch.
+    """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
     wake = threading.Event()
-    announcer = Announcer(settings.broker_url, stop)
+    announcer = Announcer(settings.broker_url, pulse("announcer"))
 
     def announce(announcement: Announcement) -> None:
         announcer.announce(announcement)
@@ -57,19 +67,28 @@ def assemble(settings: Settings, database: Database, domains: Sequence[str], sto
     store = Store(database.fence, switchboard, worker_id)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SinglePublisher(settings.broker_url, "replies")
-    controller = Controller(settings.broker_url, switchboard, database.views.status, replies.publish, stop)
+    controller = Controller(settings.broker_url, switchboard, database.views.status, replies.publish, pulse("control"))
+    worker = events_worker(settings.broker_url, changes, intake, store, pulse("worker"), observe)
     loops = {
         "announcer": announcer.run,
-        "beat": Beat(Registrar(database.fence, worker_id, domains), switchboard, stop).run,
+        "beat": Beat(Registrar(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
         "control": controller.run,
-        "worker": events_worker(settings.broker_url, changes, intake, store, stop).run,
+        "worker": worker.run,
     }
     if ORDERS in domains:
         order_store = OrderStore(database.fence, worker_id, wake.set)
         dispatch = Dispatch(database.fence, switchboard)
-        loops["orders"] = orders_worker(settings.broker_url, intake, order_store, stop).run
-        loops["dispatcher"] = Dispatcher(dispatch, _way_to_erp(settings), stop, settings.orders_in_flight, wake).run
+        orders = orders_worker(settings.broker_url, intake, order_store, pulse("orders"), observe)
+        dispatcher = Dispatcher(dispatch, _way_to_erp(settings), pulse("dispatcher"), settings.orders_in_flight, wake)
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
     return Parts(worker_id, switchboard, loops)
+
+
+def assemble_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Parts:
+    """What the page needs where no worker runs beside it: a switchboard whose changes are announced."""
+    announcer = Announcer(settings.broker_url, pulse("announcer"))
+    switchboard = Switchboard(database.fence, announcer.announce)
+    return Parts(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
 
 
 def _way_to_erp(settings: Settings) -> WayToErp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,12 +18,16 @@ _AT_ONCE_BYTES = 4 * 1024 * 1024
 
 
 class HttpPublisher:
-    """Has the results of a publisher, a request of many events at a time; for one shop."""
+    """Has the results of a publisher, a request of many events at a time; for one shop.
 
-    def __init__(self, url: str, shop: str) -> None:
+    `headers` say who asks, and `explain` what to do about a status that says no to them, None for any other.
+    """
+
+    def __init__(self, url: str, shop: str, headers: Mapping[str, str], explain: Callable[[int], str | None]) -> None:
         self._url = f"{url}/events"
         self._shop = shop
-        self._client = httpx.Client(timeout=30, trust_env=False)
+        self._explain = explain
+        self._client = httpx.Client(timeout=30, trust_env=False, headers=headers)
 
     def publish_all(self, messages: Iterable[Outgoing]) -> Iterator[Result]:
         """Publishes messages as they come; gives their results in the same order."""
@@ -46,6 +50,8 @@ class HttpPublisher:
             return [Result(message, Fate.UNKNOWN, why) for message in batch]
         if answer.status_code == httpx.codes.ACCEPTED:
             return [Result(message, Fate.CONFIRMED) for message in batch]
+        if (why_not := self._explain(answer.status_code)) is not None:
+            return [Result(message, Fate.UNKNOWN, f"{self._url}: {why_not}") for message in batch]
         return _refused(batch, answer)
 
 

@@ -10,10 +10,15 @@ import typer
 from broker.link import BrokerLost
 from control.cli import (
     answering,
+    configuring,
     contract,
+    doctoring,
     looking,
+    missing,
+    operators,
     ordering,
     publishing,
+    releasing,
     running,
     simulating,
     switching,
@@ -23,6 +28,7 @@ from control.cli import (
 from control.cli.output import fail
 from control.settings import SettingsError
 from producers.errors import NoReply
+from rules.acting import ActError
 from storage.errors import StorageError
 
 __all__ = ["main"]
@@ -37,6 +43,7 @@ app = typer.Typer(
 app.command()(running.demo)
 app.command()(running.run)
 app.command()(running.worker)
+app.command()(running.admin)
 app.command()(running.migrate)
 app.command()(switching.pause)
 app.command()(switching.resume)
@@ -48,9 +55,13 @@ app.command()(watching.tail)
 app.command()(simulating.simulate)
 app.command("simulate-erp")(answering.simulate_erp)
 app.command()(contract.schema)
-app.add_typer(looking.missed_app, name="missed")
-app.add_typer(looking.quarantine_app, name="quarantine")
+app.command()(doctoring.doctor)
+app.command()(configuring.version)
+app.add_typer(missing.missed_app, name="missed")
+app.add_typer(releasing.quarantine_app, name="quarantine")
 app.add_typer(ordering.orders_app, name="orders")
+app.add_typer(operators.operator_app, name="operator")
+app.add_typer(configuring.config_app, name="config")
 
 _WRONG_USAGE, _FAILED = 2, 1
 
@@ -63,7 +74,7 @@ def main() -> None:
             app()
         except SettingsError as error:
             raise fail(str(error), _WRONG_USAGE) from None
-        except (NoReply, StorageError, BrokerLost) as error:
+        except (ActError, NoReply, StorageError, BrokerLost) as error:
             raise fail(str(error), _FAILED) from None
         except OSError as error:
             raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None

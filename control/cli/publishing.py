@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from control.access.asking import shown_token
 from control.cli.output import AsJson, console, errors, fail, print_json, warn
 from control.cli.rejects import Rejects
 from control.lifecycle import stop_on_signals
@@ -103,7 +104,8 @@ def _publisher(settings: Settings, shop: str, deadline: float) -> Iterator[Publi
     if settings.embedded:
         from producers.over_http import HttpPublisher
 
-        over_http = HttpPublisher(settings.admin_url, shop)
+        shown = shown_token(settings)
+        over_http = HttpPublisher(settings.admin_url, shop, shown.headers, shown.refused)
         yield over_http
         over_http.close()
         return

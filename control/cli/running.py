@@ -1,4 +1,4 @@
-"""`comporta run`, `worker` and `migrate`."""
+"""`comporta run`, `worker`, `admin`, `migrate` and `demo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from control.cli.output import console, fail
 from control.settings import load_settings
 from schemas.registry import DOMAIN_NAMES
 
-__all__ = ["demo", "migrate", "run", "worker"]
+__all__ = ["admin", "demo", "migrate", "run", "worker"]
 
 
 def run() -> None:
@@ -45,6 +45,18 @@ def worker(
     from control.processes import run_processes
 
     raise typer.Exit(run_processes(settings, wanted, processes))
+
+
+def admin() -> None:
+    """Run the page, the API and the metrics only; several may run."""
+    settings = load_settings()
+    if settings.embedded:
+        raise typer.BadParameter(
+            "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
+        )
+    from control.service import run_process
+
+    raise typer.Exit(run_process(settings, (), with_web=True))
 
 
 def migrate() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,8 +10,9 @@ from uuid import uuid4
 
 import typer
 from pydantic import ValidationError
-from pytimeparse import parse as parse_duration
 
+from control.cli.asking import user_name
+from control.cli.durations import duration_of
 from control.cli.output import AsJson, console, fail, local_time, one_line, print_json
 from control.remote import Remote, remote_for
 from control.settings import load_settings
@@ -23,7 +22,6 @@ from schemas.refusals import validation_refused
 
 __all__ = ["pause", "resume"]
 
-_DURATION = re.compile(r"(\s*[0-9]+\s*[a-z]+)+\s*", re.IGNORECASE)
 _REFUSED = 3
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit and shown to everybody.")]
@@ -78,7 +76,7 @@ def _change(
                 "reason": reason,
                 "shop": shop,
                 "domains": domains,
-                "by": _who(),
+                "by": user_name(),
                 "until": until.isoformat() if until else None,
             }
         )
@@ -118,20 +116,9 @@ def _print(reply: Reply, as_json: bool) -> None:
         console.print("  " + one_line(say("still_off", since=since, until=until, **values)), markup=False)
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # In a container the user may have a number only.
-        return f"uid {os.getuid()}"
-
-
 def _end_of(duration: str) -> datetime:
-    seconds = parse_duration(duration) if _DURATION.fullmatch(duration) else None
-    if not seconds:
-        raise typer.BadParameter(f"--for: {duration!r} is not a duration; say 30m, 2h or 1h30m")
     try:
-        return datetime.now(UTC) + timedelta(seconds=seconds)
+        return datetime.now(UTC) + duration_of("--for", duration)
     except OverflowError:
         raise typer.BadParameter(
             f"--for: {duration!r} ends after the year 9999; leave --for out for an open end"

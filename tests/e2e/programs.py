@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # What the program promises for an orderly stop.
 STOP_SECONDS = 10.0
 LogLine = dict[str, Any]
+_TOKEN = re.compile(r"/\?token=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,16 @@ class Program:
 
         return wait_until(look, timeout=timeout, what=f"{event!r} {values or ''} in the log")
 
+    @property
+    def token(self) -> str:
+        """The token of the link that it prints at start."""
+        return wait_until(lambda: _TOKEN.findall(self.output), timeout=60, what="the link to the page")[-1]
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header that shows this token."""
+        return {"authorization": f"Bearer {self.token}"}
+
     def send(self, signal_number: signal.Signals) -> None:
         """Sends it a signal."""
         self._process.send_signal(signal_number)
@@ -131,7 +143,9 @@ class Programs:
         """Starts a program that runs on; wait for what it says before using it."""
         log = self.folder / f"output-{next(self._numbers)}"
         log.touch()
-        program = Program(spawn(_command(module, arguments), log=log, environment=_environment(settings)), log)
+        program = Program(
+            spawn(_command(module, arguments), log=log, environment=_environment(settings, self.folder)), log
+        )
         self._started.append(program)
         return program
 
@@ -146,7 +160,7 @@ class Programs:
         """Runs a command to its end."""
         done = subprocess.run(
             _command("control", arguments),
-            env=_environment(settings),
+            env=_environment(settings, self.folder),
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -162,10 +176,10 @@ class Programs:
             program.end()
 
 
-def answers(url: str) -> bool:
+def answers(url: str, headers: dict[str, str] | None = None) -> bool:
     """Whether an address is there and content."""
     try:
-        return httpx.get(url).status_code == httpx.codes.OK
+        return httpx.get(url, headers=headers).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -184,9 +198,10 @@ def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def _environment(settings: dict[str, object]) -> dict[str, str]:
+def _environment(settings: dict[str, object], folder: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COMPORTA_", "LC_", "LANG"))}
-    ours = {"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8"}
+    # The link to a page is kept in the runtime folder, and goes with the test.
+    ours = {"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(folder)}
     return inherited | ours | {f"COMPORTA_{name.upper()}": str(value) for name, value in settings.items()}
 
 

@@ -26,19 +26,21 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 
 
 @pytest.fixture(scope="module")
-def port(programs: Programs) -> int:
-    """Where the embedded Comporta of this module listens."""
+def client(programs: Programs) -> Iterator[httpx.Client]:
+    """What asks the embedded Comporta of this module."""
     port = free_port()
-    programs.start("run", ADMIN_PORT=port)
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
-    return port
+    program = programs.start("run", ADMIN_PORT=port)
+    address = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(f"{address}/healthz"), timeout=30, what="the API to answer")
+    with httpx.Client(base_url=address, headers=program.bearer) as client:
+        yield client
 
 
-def post(port: int, body: bytes, content_type: str, **headers: str) -> httpx.Response:
+def post(client: httpx.Client, body: bytes, content_type: str, **headers: str) -> httpx.Response:
     shop = headers.pop("shop", "main")
     dry = {"dry_run": headers.pop("dry_run")} if "dry_run" in headers else {}
     named = {"content-type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return httpx.post(f"http://127.0.0.1:{port}/events", content=body, headers=named, params={"shop": shop, **dry})
+    return client.post("/events", content=body, headers=named, params={"shop": shop, **dry})
 
 
 def batch(*events: bytes) -> bytes:
@@ -54,12 +56,14 @@ def batch(*events: bytes) -> bytes:
         (batch(), BATCH, 0),
     ],
 )
-def test_events_over_http_are_accepted_once_confirmed(port: int, body: bytes, content_type: str, accepted: int) -> None:
-    answer = post(port, body, content_type)
+def test_events_over_http_are_accepted_once_confirmed(
+    client: httpx.Client, body: bytes, content_type: str, accepted: int
+) -> None:
+    answer = post(client, body, content_type)
     assert (answer.status_code, answer.json()) == (202, {"accepted": accepted})
 
 
-def test_an_event_in_binary_mode_is_accepted(port: int) -> None:
+def test_an_event_in_binary_mode_is_accepted(client: httpx.Client) -> None:
     data = json.dumps(json.loads(stock(9))["data"]).encode()
     attributes = {
         "ce_specversion": "1.0",
@@ -68,13 +72,13 @@ def test_an_event_in_binary_mode_is_accepted(port: int) -> None:
         "ce_type": "erp.stock.changed.v1",
         "ce_sequence": "9",
     }
-    assert post(port, data, "application/json", **attributes).json() == {"accepted": 1}
-    wrong = post(port, data, "application/json", **{**attributes, "ce_type": "erp.ghost.changed.v1"})
+    assert post(client, data, "application/json", **attributes).json() == {"accepted": 1}
+    wrong = post(client, data, "application/json", **{**attributes, "ce_type": "erp.ghost.changed.v1"})
     assert [(each["index"], each["reason"]) for each in wrong.json()["errors"]] == [(0, "unknown_type")]
 
 
-def test_one_bad_event_keeps_the_whole_request_out(port: int) -> None:
-    answer = post(port, batch(GOOD[0], BAD, b"5", GOOD[1]), BATCH, shop="all-or-nothing")
+def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None:
+    answer = post(client, batch(GOOD[0], BAD, b"5", GOOD[1]), BATCH, shop="all-or-nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     problem = answer.json()
     assert problem["detail"] == "2 of 4 events are refused; nothing was published"
@@ -82,7 +86,7 @@ def test_one_bad_event_keeps_the_whole_request_out(port: int) -> None:
         (1, "number_not_string", "/data/on_hand"),
         (2, "not_an_event", ""),
     ]
-    foreseen = post(port, batch(GOOD[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
+    foreseen = post(client, batch(GOOD[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
     assert foreseen == {"events": [{"index": 0, "outcome": "applied"}]}
 
 
@@ -98,24 +102,24 @@ def test_one_bad_event_keeps_the_whole_request_out(port: int) -> None:
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused(
-    port: int, body: bytes, content_type: str, code: int, reason: str
+    client: httpx.Client, body: bytes, content_type: str, code: int, reason: str
 ) -> None:
-    answer = post(port, body, content_type)
+    answer = post(client, body, content_type)
     assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (code, reason)
 
 
-def test_a_shop_that_is_none_is_refused(port: int) -> None:
-    answer = post(port, GOOD[0], STRUCTURED, shop="MAIN")
+def test_a_shop_that_is_none_is_refused(client: httpx.Client) -> None:
+    answer = post(client, GOOD[0], STRUCTURED, shop="MAIN")
     assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (400, "routing_key")
 
 
-def test_a_request_of_more_than_eight_megabytes_is_refused(port: int) -> None:
-    assert post(port, b" " * (8 * 1024 * 1024 + 1), BATCH).status_code == 413
+def test_a_request_of_more_than_eight_megabytes_is_refused(client: httpx.Client) -> None:
+    assert post(client, b" " * (8 * 1024 * 1024 + 1), BATCH).status_code == 413
 
 
-def test_a_dry_run_says_what_would_become_of_each_event(port: int) -> None:
+def test_a_dry_run_says_what_would_become_of_each_event(client: httpx.Client) -> None:
     twice = batch(GOOD[0], GOOD[0], BAD)
-    answer = post(port, twice, BATCH, shop="dry", dry_run="1")
+    answer = post(client, twice, BATCH, shop="dry", dry_run="1")
     assert [each["outcome"] for each in answer.json()["events"]] == ["applied", "superseded", "quarantined"]
     assert answer.json()["events"][2]["reason"] == "number_not_string"
 
@@ -127,7 +131,10 @@ def test_while_the_broker_is_away_requests_are_asked_to_come_again(
     program: Program = programs.start("run", BROKER_URL=nowhere, DATABASE_URL=sqlite_url, ADMIN_PORT=port)
     wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
     answer = httpx.post(
-        f"http://127.0.0.1:{port}/events", content=GOOD[0], headers={"content-type": STRUCTURED}, timeout=30
+        f"http://127.0.0.1:{port}/events",
+        content=GOOD[0],
+        headers={"content-type": STRUCTURED, **program.bearer},
+        timeout=30,
     )
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["errors"][0]["reason"] == "unconfirmed"

@@ -53,6 +53,7 @@ def in_a_shell(programs: Programs, words: str, **environment: str) -> Done:
     """Runs `comporta` with what only a shell can do to its streams."""
     command = f'exec "{sys.executable}" -m control {words}'
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    inherited["XDG_RUNTIME_DIR"] = str(programs.folder)
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=programs.folder,
@@ -139,6 +140,7 @@ def test_another_program_on_the_port_is_named_as_such(programs: Programs) -> Non
 
 def test_an_upload_that_breaks_off_leaves_no_traceback_in_the_log(embedded: Program, port: int) -> None:
     head = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents+json\r\n"
+    head += f"Authorization: Bearer {embedded.token}\r\n".encode()
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 400")
@@ -147,7 +149,9 @@ def test_an_upload_that_breaks_off_leaves_no_traceback_in_the_log(embedded: Prog
 
 
 def test_a_batch_of_pieces_too_small_to_be_events_is_answered_shortly(embedded: Program, port: int) -> None:
-    answer = httpx.post(f"http://127.0.0.1:{port}/events", content=b"[" + b"1," * 500_000 + b"1]", headers=BATCH)
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/events", content=b"[" + b"1," * 500_000 + b"1]", headers=BATCH | embedded.bearer
+    )
     assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (400, "batch_format")
     assert len(answer.content) < 1_000
 

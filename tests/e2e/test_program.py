@@ -73,40 +73,38 @@ def test_a_mistake_is_named_with_the_way_out(
 
 
 def test_the_api_refuses_what_a_page_elsewhere_could_send(programs: Programs, port: int) -> None:
-    started(programs, port)
-    url = f"http://127.0.0.1:{port}"
-    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
-    assert httpx.get(f"{url}/api/status", headers={"host": "evil.example"}).status_code == 400
-    assert httpx.post(f"{url}/api/pause", content='{"reason":"x"}').status_code == 415
+    program = started(programs, port)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=program.bearer)
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/api/status", headers={"host": "evil.example"}).status_code == 400
+    assert client.post("/api/pause", content='{"reason":"x"}').status_code == 415
     big = json.dumps({"reason": "x" * 100_000})
-    assert httpx.post(f"{url}/api/pause", content=big, headers={"content-type": "application/json"}).status_code == 413
-    wrong = httpx.post(f"{url}/api/pause", json={"reason": "x", "domain": "stock"})
+    assert client.post("/api/pause", content=big, headers={"content-type": "application/json"}).status_code == 413
+    wrong = client.post("/api/pause", json={"reason": "x", "domain": "stock"})
     assert (wrong.status_code, wrong.json()["result"]) == (400, "refused")
-    assert httpx.get(f"{url}/api/status").json()["epoch"] == 0
+    assert client.get("/api/status").json()["epoch"] == 0
 
 
 def test_a_pause_ends_by_itself_without_traffic(programs: Programs, port: int) -> None:
-    started(programs, port)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=started(programs, port).bearer)
     assert programs.run("pause", "--reason", "short", "--for", "1s", ADMIN_PORT=port).code == 0
-    url = f"http://127.0.0.1:{port}/api"
     actions = ["expire", "pause"]
-    wait_until(
-        lambda: [row["action"] for row in httpx.get(f"{url}/audit").json()] == actions, timeout=20, what="the end"
-    )
-    assert httpx.get(f"{url}/status").json()["effective"]["main"]["stock"] == "on"
+    wait_until(lambda: [row["action"] for row in client.get("/audit").json()] == actions, timeout=20, what="the end")
+    assert client.get("/status").json()["effective"]["main"]["stock"] == "on"
 
 
 def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(programs: Programs, port: int) -> None:
     demo = programs.start("demo", "--port", str(port))
     url = f"http://127.0.0.1:{port}/api/quarantine?domain=products"
     wait_until(lambda: f"127.0.0.1:{port}" in demo.output, timeout=30, what="the address")
-    wait_until(lambda: answers(url), timeout=30, what="the API")
+    wait_until(lambda: answers(url, demo.bearer), timeout=30, what="the API")
     found = wait_until(
-        lambda: [row for row in httpx.get(url).json() if row["reason"] == "gtin_check_digit"],
+        lambda: [row for row in httpx.get(url, headers=demo.bearer).json() if row["reason"] == "gtin_check_digit"],
         timeout=30,
         what="the wrong GTIN in the quarantine",
     )
-    message = httpx.get(f"http://127.0.0.1:{port}/api/quarantine/{found[-1]['id']}").json()
+    address = f"http://127.0.0.1:{port}/api/quarantine/{found[-1]['id']}"
+    message = httpx.get(address, headers=demo.bearer).json()
     assert "7997846900945" in message["body"]
     [order, *_] = wait_until(
         lambda: programs.run("orders", "list", "--state", "internalized", "--json", ADMIN_PORT=port).json,

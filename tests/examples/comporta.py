@@ -23,6 +23,7 @@ class Comporta:
 
     broker_url: str
     url: str
+    token: str
     database: Path
     sequences: Iterator[int]
 
@@ -60,4 +61,4 @@ def running_comporta(folder: Path, broker_url: str) -> Iterator[Comporta]:
         )
         program.wait_for("listening")
         program.wait_for("broker connected", session="events")
-        yield Comporta(broker_url, f"http://{HOST}:{port}", database, count(1))
+        yield Comporta(broker_url, f"http://{HOST}:{port}", program.token, database, count(1))

@@ -37,7 +37,7 @@ def test_a_first_event_reaches_the_table_and_sent_again_it_is_superseded(example
     sequence, superseded = comporta.next_sequence(), comporta.superseded()
     on_hand = f"{sequence}.125"
     for _ in range(2):
-        done = call([*example.command, target, str(sequence), on_hand])
+        done = call([*example.command, target, str(sequence), on_hand], COMPORTA_TOKEN=comporta.token)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"confirmed: stock-{sequence} for main.stock, sequence {sequence}\n"
         row = comporta.wait_stock(sequence)
@@ -103,8 +103,15 @@ def test_an_event_whose_confirm_was_lost_is_sent_again_with_the_same_id(
 
 def test_over_http_a_refused_event_is_a_failure_that_says_why(comporta: Comporta) -> None:
     assert not CURL.missing, "curl is not installed: run `make services`"
-    done = call([*CURL.command, comporta.url, "1", "12,5"])
+    done = call([*CURL.command, comporta.url, "1", "12,5"], COMPORTA_TOKEN=comporta.token)
     assert (done.returncode, done.stdout) == (1, "")
     assert "NOT confirmed: stock-1: " in done.stderr
     assert "number_format" in done.stderr
     assert "/data/on_hand" in done.stderr
+
+
+def test_over_http_nobody_publishes_without_a_token(comporta: Comporta) -> None:
+    unnamed = call([*CURL.command, comporta.url, "1"])
+    assert (unnamed.returncode, "COMPORTA_TOKEN" in unnamed.stderr) == (1, True)
+    wrong = call([*CURL.command, comporta.url, "1"], COMPORTA_TOKEN="comporta_wrong")
+    assert (wrong.returncode, "Unauthorized" in wrong.stderr) == (1, True)
