@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +16,7 @@ from control.access.who import Who
 from control.web.attempts import Attempts
 from control.web.cookie import SessionCookie
 from control.web.origins import is_our_own
+from control.web.page.errors import error_page, wants_html
 from control.web.problems import problem
 from control.web.rooted import path_below_root
 from control.web.strangers import LOGIN, LOGOUT, LOOKS, to_nobody
@@ -79,7 +80,7 @@ class Gate:
         if caller.by_cookie and not is_our_own(connection, self._access.place.origin):
             return problem(403, "this request does not come from a page of ours; programs send a Bearer token")
         if not caller.who.may_act:
-            return problem(403, f"{caller.who.name} is a viewer and may only look; this takes an operator")
+            return _only_looks(connection, caller.who)
         return None
 
     def _by_link(self, connection: HTTPConnection) -> Response | None:
@@ -114,6 +115,14 @@ class _While:
             self._over = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+
+def _only_looks(connection: HTTPConnection, who: Who) -> Response:
+    sentence, request = f"{who.name} is a viewer and may only look; this takes an operator", Request(connection.scope)
+    # The page's script shows the sentence of a problem itself.
+    if wants_html(request) and "hx-request" not in request.headers:
+        return error_page(request, 403, sentence)
+    return problem(403, sentence)
 
 
 def _asked(ask: Ask, *, by_cookie: bool) -> _Caller | None:

@@ -74,6 +74,18 @@ def test_a_change_with_a_cookie_must_come_from_a_page_of_ours(
     run(steps)
 
 
+def test_a_viewer_who_sends_a_form_without_a_script_is_told_so_as_a_page(named: Access, viewer: str) -> None:
+    async def steps() -> None:
+        client = await logged_in(named, viewer)
+        page = await client.post("/orders/retry", headers={**HTML, **OURS})
+        assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert "rui is a viewer" in page.text
+        part = await client.post("/orders/retry", headers={**HTML, **OURS, "hx-request": "true"})
+        assert (part.status_code, part.json()["status"]) == (403, 403)
+
+    run(steps)
+
+
 def test_behind_a_proxy_the_public_origin_is_ours_whatever_host_the_proxy_names(path: Path, operator: str) -> None:
     access = open_access(Settings(operators_file=path, public_url="https://shop.example/comporta"))
 
