@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import kombu
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
-from kombu.transport import memory, pyamqp, virtual
+from kombu.transport import memory, virtual
+
+from broker import reading
 
 __all__ = [
     "BrokerLost",
@@ -98,7 +100,7 @@ def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.C
         scheme = urlsplit(url).scheme
         connection = kombu.Connection(
             "amqp" + url.removeprefix(scheme),
-            transport=pyamqp.Transport,
+            transport=reading.Transport,
             heartbeat=0 if publishing else HEARTBEAT,
             connect_timeout=5,
             ssl=_tls(url) if scheme == "amqps" else False,

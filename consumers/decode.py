@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from broker.properties import UNREADABLE_HEADERS
 from consumers.delivery import Delivery
 from rules.outcomes import Rejected
 from schemas.binary import amqp_attributes
@@ -70,6 +71,9 @@ def check_properties(properties: Any) -> dict[str, str] | None:
     headers = properties.get("application_headers")
     if headers and "compression" in headers:
         raise Refused(Reason.COMPRESSED, "", "compressed bodies are not taken: send plain JSON")
+    if headers and UNREADABLE_HEADERS in headers:
+        # It may be a time in milliseconds, which lies beyond the year 9999: nobody can say what the message meant.
+        raise Refused(Reason.BINARY_ATTRIBUTE, "", "a header can't be read: text must be UTF-8, times in seconds")
     content_type, encoding = properties.get("content_type"), properties.get("content_encoding")
     media_type = _media_type(content_type)
     if media_type not in CONTENT_TYPES:
