@@ -53,11 +53,12 @@ def test_a_span_is_said_in_its_two_largest_units(seconds: float, text: str) -> N
 
 
 def test_a_lag_is_said_as_exactly_as_anybody_needs_it() -> None:
-    assert [lag(seconds, PORTUGUESE) for seconds in (0.0, 0.0123, 1.26, 1234.0)] == [
+    assert [lag(seconds, PORTUGUESE) for seconds in (0.0, 0.0123, 1.26, 1234.0, 7500.0)] == [
         "0 ms",
         "12 ms",
         "1,3 s",
         "1.234 s",
+        "2 h 5 min",
     ]
 
 

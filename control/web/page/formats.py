@@ -20,7 +20,9 @@ def number(value: int | float | Decimal, locale: Locale) -> str:
 
 
 def lag(seconds: float, locale: Locale) -> str:
-    """A short time, as exact as anybody needs it: `12 ms`, `1.4 s`."""
+    """A time that is short when all is well, as exact as anybody needs it: `12 ms`, `1.4 s`, `2 h 5 min`."""
+    if seconds >= 3_600:
+        return duration(seconds)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{number(round(seconds, 1), locale)} s"

@@ -7,7 +7,7 @@ const SILENT = 25_000;
 const AGAIN = 2_000;
 const PACE = 1_000;
 
-let source, heard = 0, refreshed = 0, timer = null, epoch = null;
+let source, heard = 0, refreshed = 0, timer = null, settling = null, epoch = null;
 let last = {}, lost = false, away = null, frozenAt = null;
 
 export function refresh(urgent = false) {
@@ -24,6 +24,14 @@ export function refresh(urgent = false) {
     state.waiting = false;
     htmx.trigger("#live", "comporta:refresh");
   }, wait);
+}
+
+// Some of what is shown is counted at most once a second: one more look finds what the last change has done to it.
+function changed(urgent = false) {
+  refresh(urgent);
+  const wait = document.querySelector("[data-settles]")?.dataset.settles;
+  clearTimeout(settling);
+  if (wait) settling = setTimeout(() => refresh(), Number(wait));
 }
 
 function show() {
@@ -69,13 +77,13 @@ function onStatus(event) {
   const shown = epoch ?? Number(document.getElementById("integration").dataset.epoch);
   const turned = data.epoch !== shown;
   epoch = data.epoch;
-  if (told("status", data) || turned || back) refresh(turned || Boolean(back));
+  if (told("status", data) || turned || back) changed(turned || Boolean(back));
 }
 
 function connect() {
   source = new EventSource(`${root}/api/events`);
   source.addEventListener("status", onStatus);
-  source.addEventListener("ledger", (event) => { found(); if (told("ledger", JSON.parse(event.data))) refresh(); });
+  source.addEventListener("ledger", (event) => { found(); if (told("ledger", JSON.parse(event.data))) changed(); });
   source.addEventListener("unavailable", (event) => { away = JSON.parse(event.data); found(); });
   source.addEventListener("error", () => {
     lose();

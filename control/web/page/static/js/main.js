@@ -6,8 +6,9 @@ import { watchRegions } from "./regions.js";
 import { watchTab } from "./tab.js";
 import { watchTimes } from "./times.js";
 
-watchTimes();
+// First of all: the others change what the server has sent.
 watchRegions();
+watchTimes();
 watchDialog();
 watchTab();
 watchEvents();

@@ -6,6 +6,7 @@ export const state = { frozen: false, waiting: false };
 // Spans count by themselves: two pictures that differ in nothing else are the same.
 function bare(element) {
   const copy = element.cloneNode(true);
+  copy.removeAttribute("hx-swap-oob");
   for (const counting of copy.querySelectorAll("[data-relative], [data-elapsed], [data-countdown]")) counting.textContent = "";
   return copy.outerHTML;
 }
@@ -52,6 +53,8 @@ function afterSwap(event) {
 }
 
 export function watchRegions() {
+  // As the server has sent them: else the first refresh would replace everything, under the finger that is just clicking.
+  for (const region of document.querySelectorAll("[data-live]")) seen.set(region.id, bare(region));
   document.body.addEventListener("htmx:oobBeforeSwap", beforeSwap);
   document.body.addEventListener("htmx:oobAfterSwap", afterSwap);
 }
