@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import kombu
@@ -75,6 +76,7 @@ class EmbeddedLine:
                     headers=dict(message.headers or {}),
                     delivery_mode=_PERSISTENT,
                     message_id=message.message_id,
+                    timestamp=int(time.time()),
                 )
         except BrokerLost as error:
             flight.settle(Fate.UNKNOWN, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pika
@@ -33,6 +34,8 @@ def properties_of(message: Outgoing) -> pika.BasicProperties:
         headers=dict(message.headers) if message.headers else None,
         delivery_mode=_PERSISTENT,
         message_id=message.message_id,
+        # An event may be dated long before it is sent: without this its lag would be its age.
+        timestamp=int(time.time()),
     )
 
 
