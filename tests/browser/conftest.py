@@ -1,0 +1,51 @@
+"""One browser for the tests of this folder, one Comporta a file; each test has windows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.place import PATIENCE, Place, running_place
+from tests.browser.windows import Windows, no_chromium, running_browser
+from tests.services.postgres import Database
+from tests.services.rabbitmq import Broker
+
+
+# Of the package, not of the session: while Playwright runs, no other test of this thread may run an event loop.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if missing := no_chromium():
+        pytest.fail(missing)
+    expect.set_options(timeout=PATIENCE * 1000)
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def standing(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A Comporta that the tests of one file share; they keep apart by keys, and leave it on."""
+    folder = tmp_path_factory.mktemp("standing")
+    with running_place(folder, rabbitmq.new_vhost(), postgres.new_database()) as place:
+        yield place
+
+
+@pytest.fixture
+def place(standing: Place) -> Iterator[Place]:
+    """It, with everything on and an ERP that takes each order."""
+    standing.all_on()
+    standing.erp.default = "take"
+    yield standing
+    # Whoever waits for an answer gets it, so that no order of this test is in flight in the next.
+    standing.erp.let_go.set()
+    standing.erp.let_go.clear()
+
+
+@pytest.fixture
+def windows(browser: Browser, place: Place) -> Iterator[Windows]:
+    """Windows on that Comporta; no complaint that the test does not expect, and no request to anybody else."""
+    windows = Windows(browser, place.url)
+    yield windows
+    windows.close()
+    assert windows.surprises == []

@@ -1,0 +1,149 @@
+"""A running Comporta as an operator finds it: RabbitMQ, PostgreSQL, an ERP with an address, people with tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from control.access.editing import add_operator
+from control.access.who import Role
+from producers.outgoing import Fate, Outgoing
+from producers.publisher import Publisher
+from schemas.topology import EVENTS, ORDERS_IN
+from storage.database import Database, open_database
+from tests.broker.order_events import placed
+from tests.e2e.lines import stock
+from tests.e2e.programs import Program, Programs, running_programs
+from tests.services.erp import Erp, running_erp
+from tests.services.ports import free_port
+from tests.services.waiting import wait_until
+
+__all__ = ["LABEL", "PATIENCE", "Place", "running_place"]
+
+LABEL = "staging"
+# The machine may be busy with another process of tests; nothing waits longer than it has to.
+PATIENCE = 30.0
+
+
+@dataclass
+class Place:
+    """What runs, how to reach it, and what lies in its database."""
+
+    programs: Programs
+    settings: dict[str, Any]
+    url: str
+    erp: Erp
+    database: Database
+    publisher: Publisher
+    tokens: dict[str, str]
+    _program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The process with the page."""
+        assert self._program is not None
+        return self._program
+
+    def start(self, *arguments: str) -> None:
+        """Starts it, or another one in its place, and waits until it takes what comes."""
+        self._program = self.programs.start(*arguments, **self.settings)
+        self.program.wait_for("listening")
+        if arguments == ("run",):
+            for session in ("events", "control", "orders"):
+                self.program.wait_for("broker connected", session=session)
+
+    def add(self, name: str, role: str) -> str:
+        """Adds somebody as people do; returns the token."""
+        done = self.programs.run("operator", "add", name, "--role", role, **self.settings)
+        assert done.code == 0, done.err
+        self.tokens[name] = done.out.splitlines()[-1]
+        return self.tokens[name]
+
+    def ask(self, method: str, path: str, body: object = None, who: str = "ana") -> httpx.Response:
+        """What the API answers to somebody."""
+        headers = {"authorization": f"Bearer {self.tokens[who]}"}
+        return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=PATIENCE)
+
+    def switch(self, action: str, **message: Any) -> dict[str, Any]:
+        """Pauses or resumes by the API; returns the reply."""
+        answer = self.ask("POST", f"/api/{action}", {"reason": "a test", **message})
+        assert answer.status_code == 200, answer.text
+        reply: dict[str, Any] = answer.json()
+        return reply
+
+    def all_on(self) -> None:
+        """Clears every switch."""
+        for switch in self.database.views.status().switches:
+            if switch.off:
+                self.switch("resume", shop=switch.shop, domains=[switch.domain])
+
+    def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS) -> None:
+        """Publishes messages, and returns when the broker has them."""
+        messages = [Outgoing(exchange, key, body, str(uuid4())) for body in bodies]
+        assert {result.fate for result in self.publisher.publish_all(messages)} <= {Fate.CONFIRMED}
+
+    def tell(self, *versions: int, **data: Any) -> None:
+        """Tells of the stock of products P<version>, and waits until that has come to its outcomes."""
+        before = self.handled("stock")
+        self.publish(*(stock(version, **data) for version in versions))
+        wait_until(
+            lambda: self.handled("stock") >= before + len(versions), timeout=PATIENCE, what="the outcomes of stock"
+        )
+
+    def order(self, order_id: str, state: str, **data: Any) -> None:
+        """Places an order, and waits until it has a state."""
+        self.publish(placed(order_id, **data), key="main", exchange=ORDERS_IN)
+        self.wait_for_order(order_id, state)
+
+    def wait_for_order(self, order_id: str, state: str) -> None:
+        """Waits until an order has a state."""
+        wait_until(lambda: self.state(order_id) == state, timeout=PATIENCE, what=f"{order_id} to be {state}")
+
+    def state(self, order_id: str) -> str | None:
+        """An order's state in the database."""
+        order = self.database.views.order("main", order_id)
+        return None if order is None else str(order["state"])
+
+    def handled(self, domain: str, *outcomes: str) -> int:
+        """How many deliveries of a domain came to any of these outcomes, or to any at all."""
+        found = self.database.views.totals().get(domain, {})
+        return sum(count for outcome, count in found.items() if not outcomes or outcome in outcomes)
+
+    def on_hand(self, code: str) -> float | None:
+        """The stock of a product in the shop's table."""
+        rows = [row for row in self.database.views.biography(code).entities if row["domain"] == "stock"]
+        return float(rows[0]["state"]["on_hand"]) if rows else None
+
+
+@contextmanager
+def running_place(
+    folder: Path, broker_url: str, database_url: str, *, program: str = "run", **more: Any
+) -> Iterator[Place]:
+    """A Comporta with an operator, ana, and a viewer, rui; all of it ends with the block."""
+    with ExitStack() as stack:
+        erp = stack.enter_context(running_erp())
+        programs = stack.enter_context(running_programs(folder))
+        port = free_port()
+        settings = {
+            "BROKER_URL": broker_url,
+            "DATABASE_URL": database_url,
+            "ERP_URL": erp.url,
+            "OPERATORS_FILE": folder / "operators.toml",
+            "ADMIN_PORT": port,
+            "ADMIN_LABEL": LABEL,
+            **more,
+        }
+        database = open_database(database_url)
+        stack.callback(database.close)
+        publisher = stack.enter_context(Publisher(broker_url, name="test"))
+        place = Place(programs, settings, f"http://127.0.0.1:{port}", erp, database, publisher, {})
+        for name, role in (("ana", Role.OPERATOR), ("rui", Role.VIEWER)):
+            place.tokens[name] = add_operator(settings["OPERATORS_FILE"], name, role)
+        place.start(program)
+        yield place

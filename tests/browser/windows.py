@@ -1,0 +1,116 @@
+"""Windows of a real browser, whose every request and complaint is noted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+__all__ = ["Windows", "no_chromium", "picture", "running_browser", "sign_in"]
+
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+_PATIENCE_MS = 30_000
+
+
+def no_chromium() -> str | None:
+    """What to do about a browser that is missing; None if it is there."""
+    return None if shutil.which("chromium") else "Chromium is not installed: run `make services`"
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Debian's Chromium, for as long as the block lasts."""
+    with sync_playwright() as playwright:
+        # Its sandbox needs rights that neither root nor a container has; it sees nothing but our own page.
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Windows:
+    """Opens windows, each of a person with cookies of their own, and remembers what went wrong in any of them."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser = browser
+        self.url = url
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        self._expected: list[str] = []
+        self._opened: list[Any] = []
+
+    def open(
+        self,
+        token: str | None = None,
+        path: str = "/",
+        *,
+        language: str = "en-US",
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+    ) -> Page:
+        """A window of somebody new; with a token they sign in first."""
+        context = self._browser.new_context(
+            locale=language,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+            timezone_id="America/Sao_Paulo",
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        self._opened.append(context)
+        page = context.new_page()
+        self._watch(page)
+        context.on("page", self._watch)
+        page.goto(self.url + path)
+        if token is not None:
+            sign_in(page, token)
+        return page
+
+    def expect(self, *parts: str) -> None:
+        """Complaints with one of these texts in them are part of the test."""
+        self._expected += parts
+
+    def close(self) -> None:
+        """Closes them all."""
+        for context in self._opened:
+            context.close()
+
+    @property
+    def surprises(self) -> list[str]:
+        """What a browser complained of, or asked of anybody else, that no test has asked for."""
+        return [each for each in self.complaints if not any(part in each for part in self._expected)] + self.elsewhere
+
+    def _watch(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # A breach of the content security policy is told here, too.
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def _request(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc and not request.url.startswith("data:"):
+            self.elsewhere.append(f"asked elsewhere: {request.url}")
+
+
+def sign_in(page: Page, token: str) -> None:
+    """Fills in the login, and waits until the page behind it is there."""
+    page.get_by_label("Token").fill(token)
+    page.locator("form.dialog button[type=submit]").click()
+    page.locator("#integration").wait_for()
+
+
+def picture(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:
+    """Keeps what a window shows among what the tests leave behind: all it can be scrolled to, or one element of it."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name}.png"
+    if around is None:
+        page.screenshot(path=path, full_page=whole, animations="disabled")
+    else:
+        page.locator(around).screenshot(path=path, animations="disabled")
