@@ -156,7 +156,7 @@ def _doors(
 
     return Doors(
         views=database.views,
-        live=Live(database.views),
+        live=Live(database.views, monitor.readiness.look),
         switchboard=parts.switchboard,
         monitor=monitor,
         publish=publish,

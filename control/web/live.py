@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 from uuid_utils import uuid7
 
+from control.readiness import Reach
 from control.web.exporting import dump
 from schemas.control import StatusDocument
 from storage.errors import StorageError
@@ -24,6 +25,10 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY = 0.5
 # So often all is told, changed or not: by its age a reader knows whether what it shows is still true.
 FULL_EVERY = 10.0
+# To reach the broker takes a connection: seldom while it is there, often enough to see it come back.
+_REACH_EVERY, _REACH_AGAIN = 10.0, 2.0
+
+Reaches = Callable[[], Awaitable[Mapping[str, Reach]]]
 
 
 class Looks(Protocol):
@@ -37,7 +42,7 @@ class Looks(Protocol):
 
 
 class LiveEvent(NamedTuple):
-    """`status`, `ledger` or `unavailable`, with a JSON document."""
+    """`status`, `ledger`, `unavailable` or `broker`, with a JSON document."""
 
     name: str
     id: str
@@ -82,17 +87,20 @@ class Live:
     def __init__(
         self,
         looks: Looks,
+        reaches: Reaches | None = None,
         *,
         look_every: float = LOOK_EVERY,
         full_every: float = FULL_EVERY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._looks = looks
+        self._reaches = reaches
+        self._broker: Reach | None = None
         self._look_every = look_every
         self._full_every = full_every
         self._clock = clock
         self._readers: set[Subscription] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last: dict[str, tuple[Any, LiveEvent]] = {}
         self._full_at = 0.0
@@ -115,7 +123,7 @@ class Live:
         elif self._looking is None or self._looking.done():
             self._loop = asyncio.get_running_loop()
             self._last.clear()
-            self._looking = self._loop.create_task(self._look_on())
+            self._looking = asyncio.gather(self._look_on(), self._reach_on())
         else:
             for _, event in self._last.values():
                 reader.offer(event)
@@ -147,8 +155,26 @@ class Live:
                 log.exception("looking failed")
             await asyncio.sleep(max(self._look_every - (self._clock() - began), 0.05))
 
+    async def _reach_on(self) -> None:
+        # Beside the looks: to find out that nobody answers takes seconds.
+        while self._reaches is not None:
+            try:
+                self._broker = (await self._reaches())["broker"]
+            except Exception:
+                log.exception("the broker could not be looked for")
+            await asyncio.sleep(_REACH_AGAIN if self._broker and not self._broker.reachable else _REACH_EVERY)
+
     def _look(self) -> Mapping[str, tuple[Any, Any]]:
         """The documents by name, each with what counts as a change of it."""
+        return {**self._look_at_database(), **self._look_at_broker()}
+
+    def _look_at_broker(self) -> Mapping[str, tuple[Any, Any]]:
+        if self._broker is None:
+            return {}
+        broker = {"reachable": self._broker.reachable, "since": self._broker.since}
+        return {"broker": (broker, broker)}
+
+    def _look_at_database(self) -> Mapping[str, tuple[Any, Any]]:
         try:
             status = self._looks.status().model_dump(mode="json")
             balance = self._looks.balance()

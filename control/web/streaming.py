@@ -41,6 +41,7 @@ async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
 
 _SAYS = """\
 `status`: the status document. `ledger`: `balance` (as /api/ledger/balance has it) and `last_minute`.
-`unavailable`: the database is away, since when and why. Each is told when it changes, and every 10 s all the same;
+`unavailable`: the database is away, since when and why. `broker`: whether it can be reached, and if not, since when.
+Each is told when it changes, and every 10 s all the same;
 a slow reader gets the newest of each. A comment is sent every 10 s. Whoever connects again is told the whole state.
 """

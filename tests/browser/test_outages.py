@@ -60,6 +60,7 @@ def test_the_broker_is_lost_and_comes_back(lines: Lines) -> None:
     wait_until(place.database.views.quarantined, timeout=PATIENCE, what="something in the quarantine")
     lines.broker.refuse()
     lines.wait_for_readiness(503, broker=False, database=True)
+    expect(page.locator("#lost")).to_contain_text("The broker can’t be reached since")
     # The switch needs no broker.
     page.get_by_role("switch", name="Integration").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("the broker is away")
@@ -73,6 +74,7 @@ def test_the_broker_is_lost_and_comes_back(lines: Lines) -> None:
     assert len(place.database.views.quarantined()) == 1
     lines.broker.resume()
     lines.wait_for_readiness(200, broker=True, database=True)
+    expect(page.locator("#lost")).to_be_hidden()
     page.goto(place.url)
     # What was published meanwhile is discarded: the page's word held.
     expect(page.locator("#domains tr").filter(has_text="Stock").locator("td[data-label=Missed]")).to_have_text("1")

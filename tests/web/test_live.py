@@ -6,10 +6,12 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from control.readiness import Reach
 from control.web.live import Live, LiveEvent, Subscription
 from schemas.control import StatusDocument
 from storage.errors import Unavailable
@@ -221,5 +223,29 @@ def test_closing_ends_every_stream_from_whatever_thread(room: Room) -> None:
                 assert len([event async for event in reader]) <= 1
         async with room.live.subscribe() as late:
             assert [event async for event in late] == []
+
+    run(body)
+
+
+def test_the_broker_s_absence_is_told_and_its_return(room: Room) -> None:
+    at = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    async def body() -> None:
+        there = asyncio.Event()
+
+        async def reaches() -> dict[str, Reach]:
+            if there.is_set():
+                return {"broker": Reach(True)}
+            there.set()
+            return {"broker": Reach(False, at)}
+
+        live = Live(room.looked, reaches, look_every=0.01, full_every=1e9, clock=lambda: room.clock)
+        async with live.subscribe() as reader:
+            told: list[Any] = []
+            async with asyncio.timeout(_PATIENCE):
+                while len(told) < 2:
+                    event = await next_of(reader)
+                    told += [json.loads(event.data)] if event.name == "broker" else []
+        assert told == [{"reachable": False, "since": "2026-11-23T12:00:00Z"}, {"reachable": True, "since": None}]
 
     run(body)

@@ -8,7 +8,7 @@ const AGAIN = 2_000;
 const PACE = 1_000;
 
 let source, heard = 0, refreshed = 0, timer = null, settling = null, epoch = null;
-let last = {}, lost = false, away = null, frozenAt = null;
+let last = {}, lost = false, away = null, brokerAway = null, frozenAt = null;
 
 export function refresh(urgent = false) {
   if (document.hidden && !urgent) {
@@ -39,8 +39,9 @@ function show() {
   let text = "";
   if (lost) text = bar.dataset.lost.replace("{}", clock(heard));
   else if (away) text = bar.dataset.away.replace("{}", clock(Date.parse(away.since)));
+  else if (brokerAway) text = bar.dataset.broker.replace("{}", clock(Date.parse(brokerAway)));
   else if (frozenAt) text = bar.dataset.frozen.replace("{}", clock(frozenAt));
-  bar.classList.toggle("calm", !lost && !away);
+  bar.classList.toggle("calm", !lost && !away && !brokerAway);
   bar.hidden = !text;
   if (bar.firstElementChild.textContent !== text) bar.firstElementChild.textContent = text;
 }
@@ -85,6 +86,7 @@ function connect() {
   source.addEventListener("status", onStatus);
   source.addEventListener("ledger", (event) => { found(); if (told("ledger", JSON.parse(event.data))) changed(); });
   source.addEventListener("unavailable", (event) => { away = JSON.parse(event.data); found(); });
+  source.addEventListener("broker", (event) => { brokerAway = JSON.parse(event.data).since; found(); });
   source.addEventListener("error", () => {
     lose();
     if (source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN);
