@@ -96,4 +96,7 @@ AIMS: tuple[Aim, ...] = (
     Aim("orders internalized over HTTP, orders/s", _figure("orders-http", "events_per_second"), at_least=400),
     Aim("order placed to ERP, p99, ms", _figure("orders-latency", "p99_ms"), at_most=100),
     Aim("resume to first order at the ERP, p99, ms", _figure("orders-resume", "p99_ms"), at_most=100),
+    Aim("/api/status beside two busy workers, p99, ms", _figure("page-status", "p99_ms"), at_most=20),
+    Aim("the page's first load to interactive, p50, ms", _figure("page-load", "p50_ms"), at_most=300),
+    Aim("200 open pages at rest, % of a core", _figure("page-rest", "cpu_percent"), at_most=10),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import ordering, publishing, throughput
+from bench import ordering, page, publishing, throughput
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.pausing import pause_to_reply
@@ -87,13 +87,14 @@ def _few(of: Scale) -> Backlog:
     return Backlog(of.small_backlog)
 
 
-_APPLY, _UNIFORM, _PEERS, _WAITING, _PUBLISH, _ORDERS = (
+_APPLY, _UNIFORM, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
     "the usual ways, one upsert an event",
     "how long one waits",
     "publishing, every message confirmed",
     "orders",
+    "the page",
 )
 
 ROWS: tuple[Row, ...] = (
@@ -175,4 +176,9 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("orders-resume", _ORDERS, "resume's reply to first order at the ERP", lambda on, _: ordering.resume_to_erp(on)),
     Row("embedded", "the embedded default", "one process on memory:// and SQLite", _embedded),
+    Row(
+        "page-status", _PAGE, "/api/status, two busy workers", lambda on, of: page.status_beside_workers(on, of.backlog)
+    ),
+    Row("page-load", _PAGE, "first load to interactive", lambda on, _of: page.first_load(on)),
+    Row("page-rest", _PAGE, "200 open pages, nothing happens", lambda on, _of: page.at_rest(on)),
 )
