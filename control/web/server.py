@@ -24,6 +24,9 @@ def bind(settings: Settings) -> socket.socket:
     host, port = settings.admin_host, settings.admin_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
+    # Handed on to every connection. asyncio does this by itself only for sockets of its own making, and without it
+    # each small answer waits 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -28,6 +28,8 @@ def serve_answers(answers: AnsweringErp, port: int, stop: threading.Event) -> No
         listener = socket.create_server((_HOST, port))
     except OSError as error:
         raise SettingsError(f"--http: {_HOST}:{port} can't be listened on ({error.strerror})") from None
+    # Else each answer waits 40 ms for an acknowledgement: asyncio sees to that only for sockets of its own making.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     app = Starlette(routes=[Route("/orders", _Orders(answers).answer, methods=["POST"])])
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
