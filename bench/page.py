@@ -1,0 +1,153 @@
+"""How the page and its API answer: beside two busy workers, to a browser, and to many who only look."""
+
+from __future__ import annotations
+
+import selectors
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import httpx
+
+from bench.places import Place, Servers, accounted
+from bench.processes import Child, Gauge, MeasurementFailed, await_consumers, running, wait_until
+from bench.results import Figures, LeftOut, percentile
+from control.access.editing import add_operator
+from control.access.who import Role
+
+__all__ = ["at_rest", "first_load", "status_beside_workers"]
+
+_HOST = "127.0.0.1"
+_PAGES = 200
+_REST_SECONDS = 10.0
+_LOADS = 15
+_INTERACTIVE = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+
+
+class _Page(NamedTuple):
+    port: int
+    token: str
+    process: Child
+
+    @property
+    def address(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+
+def status_beside_workers(servers: Servers, backlog: int) -> Figures:
+    """`/api/status`, asked over one open connection again and again, while two workers apply a backlog."""
+    with (
+        servers.place(backlog) as place,
+        _page(place) as page,
+        running(place, "control", "worker", "--processes", "2") as children,
+        place.query() as database,
+        httpx.Client(base_url=page.address, headers=page.bearer) as client,
+    ):
+        await_consumers(place, children, 2)
+        wait_until(lambda: accounted(database) > 0, "the first batch")
+        waits: list[float] = []
+        while accounted(database) < 0.9 * backlog:
+            began = time.perf_counter()
+            client.get("/api/status").raise_for_status()
+            waits.append(1000 * (time.perf_counter() - began))
+    if not waits:
+        raise MeasurementFailed("the backlog was over before anything was asked")
+    return _waits(waits)
+
+
+def first_load(servers: Servers) -> Figures:
+    """The overview in a browser that has seen nothing of it, until its scripts have run and it can be clicked."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise LeftOut("Chromium is not installed: run `make services`")
+    from playwright.sync_api import sync_playwright
+
+    with servers.place() as place, _page(place) as page, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        waits = []
+        for _ in range(_LOADS):
+            # A context of its own has a cache of its own.
+            context = browser.new_context(extra_http_headers=page.bearer)
+            window = context.new_page()
+            window.goto(page.address)
+            waits.append(float(window.evaluate(_INTERACTIVE)))
+            context.close()
+        browser.close()
+    return _waits(waits)
+
+
+def at_rest(servers: Servers) -> Figures:
+    """What 200 open pages cost the process while nothing happens but a worker's heartbeat."""
+    with (
+        servers.place() as place,
+        running(place, "control", "worker") as children,
+        _page(place) as page,
+        ExitStack() as stack,
+    ):
+        await_consumers(place, children, 1)
+        request = f"GET /api/events HTTP/1.1\r\nhost: {_HOST}\r\nauthorization: Bearer {page.token}\r\n\r\n".encode()
+        streams = selectors.DefaultSelector()
+        for _ in range(_PAGES):
+            stream = stack.enter_context(socket.create_connection((_HOST, page.port)))
+            stream.sendall(request)
+            streams.register(stream, selectors.EVENT_READ)
+        # What it costs to come is over when everybody has been told the state.
+        _listen(streams, 3.0)
+        gauge, began = Gauge([page.process]), time.perf_counter()
+        told = _listen(streams, _REST_SECONDS)
+        percent = 100 * gauge.cpu_seconds / (time.perf_counter() - began)
+    if told < _PAGES:
+        raise MeasurementFailed(f"only {told} of {_PAGES} pages were told anything")
+    return {"pages": _PAGES, "cpu_percent": percent}
+
+
+def _listen(streams: selectors.BaseSelector, seconds: float) -> int:
+    """Takes what comes for so long; returns how many streams brought anything."""
+    told, until = set(), time.perf_counter() + seconds
+    while (left := until - time.perf_counter()) > 0:
+        for key, _ in streams.select(left):
+            if not key.fileobj.recv(65_536):  # type: ignore[union-attr]
+                raise MeasurementFailed("a stream has ended")
+            told.add(key.fd)
+    return len(told)
+
+
+def _waits(milliseconds: list[float]) -> Figures:
+    return {
+        "asked": len(milliseconds),
+        "p50_ms": percentile(milliseconds, 0.50),
+        "p99_ms": percentile(milliseconds, 0.99),
+        "max_ms": max(milliseconds),
+    }
+
+
+@contextmanager
+def _page(place: Place) -> Iterator[_Page]:
+    """`comporta admin` on a place, once it answers."""
+    with TemporaryDirectory() as folder, socket.create_server((_HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+        listener.close()
+        file = Path(folder) / "operators.toml"
+        token = add_operator(file, "bench", Role.OPERATOR)
+        environment = {"COMPORTA_ADMIN_PORT": str(port), "COMPORTA_OPERATORS_FILE": str(file)}
+        with running(place, "control", "admin", environment=environment) as [process]:
+            page = _Page(port, token, process)
+            wait_until(lambda: _answers(page), "the page")
+            yield page
+
+
+def _answers(page: _Page) -> bool:
+    page.process.require_alive()
+    try:
+        return httpx.get(f"{page.address}/healthz").is_success
+    except httpx.TransportError:
+        return False
