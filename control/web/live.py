@@ -100,7 +100,7 @@ class Live:
         self._full_every = full_every
         self._clock = clock
         self._readers: set[Subscription] = set()
-        self._looking: asyncio.Future[Any] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last: dict[str, tuple[Any, LiveEvent]] = {}
         self._full_at = 0.0
@@ -123,7 +123,7 @@ class Live:
         elif self._looking is None or self._looking.done():
             self._loop = asyncio.get_running_loop()
             self._last.clear()
-            self._looking = asyncio.gather(self._look_on(), self._reach_on())
+            self._looking = asyncio.create_task(self._watch())
         else:
             for _, event in self._last.values():
                 reader.offer(event)
@@ -144,6 +144,11 @@ class Live:
     def _close_readers(self) -> None:
         for reader in self._readers:
             reader.close()
+
+    async def _watch(self) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._look_on())
+            both.create_task(self._reach_on())
 
     async def _look_on(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from control.access.editing import OperatorsUnchanged, add_operator, remove_operator
 from control.access.entries import OperatorsUnreadable, parse_operators, read_operators
@@ -142,16 +143,15 @@ def names(holders: Sequence[Holder]) -> list[str]:
     return [who.name for who, _ in holders]
 
 
-def test_a_change_counts_at_once_and_a_broken_one_leaves_the_last_good_one(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_change_counts_at_once_and_a_broken_one_leaves_the_last_good_one(path: Path) -> None:
     add_operator(path, "ana", Role.OPERATOR)
     registry = OperatorsFile(path)
     add_operator(path, "rui", Role.VIEWER)
     assert names(registry.holders()) == ["ana", "rui"]
     path.write_text("[[operator")
-    assert names(registry.holders()) == ["ana", "rui"]
-    assert "operators file can't be used" in capsys.readouterr().out
+    with capture_logs() as said:
+        assert names(registry.holders()) == ["ana", "rui"]
+    assert [line["log_level"] for line in said if "operators file can't be used" in line["event"]] == ["error"]
     path.unlink()
     assert names(registry.holders()) == ["ana", "rui"]
     path.write_text("")
@@ -159,13 +159,12 @@ def test_a_change_counts_at_once_and_a_broken_one_leaves_the_last_good_one(
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o660, True)])
-def test_a_file_that_is_open_to_others_is_warned_of_with_its_mode(
-    path: Path, capsys: pytest.CaptureFixture[str], mode: int, warned: bool
-) -> None:
+def test_a_file_that_is_open_to_others_is_warned_of_with_its_mode(path: Path, mode: int, warned: bool) -> None:
     add_operator(path, "ana", Role.OPERATOR)
     path.chmod(mode)
-    OperatorsFile(path)
-    assert (f"{mode:04o}" in capsys.readouterr().out) is warned
+    with capture_logs() as said:
+        OperatorsFile(path)
+    assert (f"{mode:04o}" in str(said)) is warned
 
 
 def test_a_session_ends_with_its_time_its_logout_its_owner_and_its_token(path: Path) -> None:
