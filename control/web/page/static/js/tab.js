@@ -1,8 +1,24 @@
-// The tab says it too: the icon by the state, the title with the time that is left or has gone by.
+// The tab says it too: the icon by the state and with the time that is left, the title with both.
 import { counting, now } from "./times.js";
 
 const title = document.title;
-let before = null;
+const colours = { off: "#b3261e", partly: "#8a5a00" };
+let before = null, drawn = null;
+
+// Three characters are all that an icon has room for: minutes, then hours, then days.
+function left(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return "&lt;1";
+  if (minutes < 100) return `${minutes}`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)}h` : `${Math.min(99, Math.floor(minutes / 1440))}d`;
+}
+
+function countdown(state, seconds) {
+  const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">`
+    + `<rect width="32" height="32" rx="7" fill="${colours[state]}"/><text x="16" y="22.5" text-anchor="middle" `
+    + `font-family="sans-serif" font-size="18" font-weight="700" fill="#fff">${left(seconds)}</text></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(picture)}`;
+}
 
 function titleOf(region) {
   const { state, until, said } = region.dataset;
@@ -14,12 +30,14 @@ function titleOf(region) {
 function tell() {
   const region = document.getElementById("integration");
   if (!region) return;
-  const { state, said } = region.dataset;
+  const { state, until, said } = region.dataset;
   const wanted = titleOf(region);
   if (document.title !== wanted) document.title = wanted;
-  if (state === before) return;
   const icon = document.querySelector('link[rel="icon"]');
-  icon.href = icon.dataset[state];
+  const counts = state !== "on" && until;
+  const picture = counts ? countdown(state, (Date.parse(until) - now()) / 1000) : icon.dataset[state];
+  if (picture !== drawn) icon.href = drawn = picture;
+  if (state === before) return;
   if (before !== null) document.getElementById("announcement").textContent = said;
   before = state;
 }
