@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from control.monitor import Monitor
 from control.settings import PREFIX, SettingsError
 from control.web.health import health_router
+from control.web.listening import listen
 
 __all__ = ["MonitorServer", "check_ports"]
 
@@ -46,9 +47,8 @@ def check_ports(host: str, ports: Iterable[int]) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        return listen(host, port)
     except OverflowError:
         raise SettingsError(f"{PREFIX}METRICS_PORT: {port} is beyond 65535; choose a lower first port") from None
     except OSError as error:

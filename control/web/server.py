@@ -13,6 +13,7 @@ from control.access.opening import Access
 from control.settings import PREFIX, Settings, SettingsError
 from control.web.app import Doors, create_app
 from control.web.guard import guard
+from control.web.listening import listen
 
 __all__ = ["WebServer", "bind"]
 
@@ -22,21 +23,12 @@ log = structlog.get_logger(__name__)
 def bind(settings: Settings) -> socket.socket:
     """A listening socket on the admin address; raises `SettingsError` if it can't be had."""
     host, port = settings.admin_host, settings.admin_port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    # Handed on to every connection. asyncio does this by itself only for sockets of its own making, and without it
-    # each small answer waits 40 ms for an acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(128)
+        return listen(host, port)
     except OSError as error:
-        listener.close()
         raise SettingsError(
             f"{PREFIX}ADMIN_PORT: {host}:{port} can't be listened on ({error.strerror}); choose another port"
         ) from None
-    return listener
 
 
 class WebServer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 
 import orjson
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from control.settings import SettingsError
+from control.web.listening import listen
 from producers.simulator.answering import AnsweringErp
 
 __all__ = ["serve_answers"]
@@ -25,11 +25,9 @@ _NEVER_SECONDS = 60.0
 def serve_answers(answers: AnsweringErp, port: int, stop: threading.Event) -> None:
     """Answers orders at `/orders` on the loopback until `stop`; raises `SettingsError` if the port can't be had."""
     try:
-        listener = socket.create_server((_HOST, port))
+        listener = listen(_HOST, port)
     except OSError as error:
         raise SettingsError(f"--http: {_HOST}:{port} can't be listened on ({error.strerror})") from None
-    # Else each answer waits 40 ms for an acknowledgement: asyncio sees to that only for sockets of its own making.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     app = Starlette(routes=[Route("/orders", _Orders(answers).answer, methods=["POST"])])
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
