@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from storage import migrate
 from storage.checkup import Checkup, check_up
-from storage.dispatch import retry_order
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.foresight import Foresight
@@ -53,10 +52,6 @@ class Database:
     def watch(self) -> Watcher:
         """Sees every outcome that is committed while the block lasts."""
         return Watcher(self._engine)
-
-    def retry_order(self, shop: str, order_id: str) -> bool:
-        """Lets an order be sent again that is not internalized; whether there was such a one."""
-        return retry_order(self.fence, shop, order_id)
 
     def migrate(self) -> tuple[str | None, str | None]:
         """Brings it to the newest revision; returns the revisions before and after."""

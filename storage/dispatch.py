@@ -22,7 +22,7 @@ from storage.switches import read_switches
 from storage.tables import orders
 from storage.types import UtcTime
 
-__all__ = ["Claimed", "Dispatch", "Due", "Result", "retry_order"]
+__all__ = ["Claimed", "Dispatch", "Due", "Result"]
 
 # What an attempt may take; a worker that died gives its orders back after it.
 LEASE = timedelta(seconds=60)
@@ -80,22 +80,7 @@ class Dispatch:
         return Due(tuple(shop for shop in shops if shop not in stopped), stopped, senders)
 
 
-def retry_order(fence: Fence, shop: str, order_id: str) -> bool:
-    """Lets an order be sent again that the ERP has rejected, or not answered for; whether there was such a one."""
-    with fence.shared() as connection:
-        return connection.execute(_RETRY, {"of_shop": shop, "of_order": order_id}).rowcount > 0
-
-
 _NOW = bindparam("now", type_=UtcTime)
-_RETRY = (
-    update(orders)
-    .where(
-        orders.c.shop == bindparam("of_shop"),
-        orders.c.order_id == bindparam("of_order"),
-        orders.c.state.in_([OrderState.REJECTED.value, OrderState.SENT.value, OrderState.WAITING.value]),
-    )
-    .values(state=OrderState.WAITING.value, next_attempt_at=None)
-)
 
 
 def _write(connection: Connection, results: Sequence[Result], now: datetime) -> None:

@@ -19,12 +19,15 @@ from consumers.events import events_worker
 from consumers.orders import orders_worker
 from consumers.source import Intake, KombuSource
 from consumers.worker import Worker
+from rules.acting import Asked
 from schemas.control import Action, Command, ControlMessage, Reply
 from schemas.registry import DOMAINS
 from schemas.topology import EVENTS, QUEUES
+from storage.acts import Act
 from storage.database import open_database
 from storage.engine import open_engine
 from storage.order_store import OrderStore
+from storage.retrying import Retrying
 from storage.store import Store
 from storage.switchboard import Switchboard
 from storage.tables import ENTITY_TABLES, orders
@@ -104,6 +107,10 @@ class Line:
         self.switchboard = Switchboard(self.database.fence, lambda _: None)
         self.store = Store(self.database.fence, self.switchboard, "w1")
         self.publisher = SinglePublisher(self.url, "test ERP")
+
+    def retry(self, shop: str, order_id: str) -> bool:
+        """Lets an order be sent again, as an operator does; whether there was one that may be."""
+        return Retrying(self.database.fence).retry(Act("retry", Asked("ana", "http")), shop, order_id)
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS, **properties: Any) -> None:
         """Publishes messages, each confirmed."""

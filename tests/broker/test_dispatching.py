@@ -131,10 +131,10 @@ def test_a_no_of_the_erp_waits_for_a_person(office: Office, erp: Erp) -> None:
     office.place("O1")
     order = office.wait_state("rejected")
     assert order["last_error"] == 'HTTP 400: {"detail": "no such customer"}'
-    assert office.line.database.retry_order("main", "O1")
+    assert office.line.retry("main", "O1")
     assert office.wait_state("internalized")["attempts"] == 2
-    assert not office.line.database.retry_order("main", "O1")
-    assert not office.line.database.retry_order("main", "unknown")
+    assert not office.line.retry("main", "O1")
+    assert not office.line.retry("main", "unknown")
 
 
 def test_while_off_nothing_leaves_and_after_it_each_order_once(each_office: Office, erp: Erp) -> None:

@@ -141,7 +141,7 @@ class OrderLife(RuleBasedStateMachine):
     def retry(self, letter: str, code: str) -> None:
         key = self.shops[letter], code
         state = self.rows().get(key, {}).get("state")
-        assert self.line.database.retry_order(*key) is (state in {"waiting", "sent", "rejected"})
+        assert self.line.retry(*key) is (state in {"waiting", "sent", "rejected"})
 
     @step()
     def let_time_pass(self) -> None:
@@ -159,7 +159,7 @@ class OrderLife(RuleBasedStateMachine):
             self.switch("resume", {shop: letter for letter, shop in self.shops.items()}.get(shop, "*"))
         self.let_time_pass()
         for key in self.notes:
-            self.line.database.retry_order(*key)
+            self.line.retry(*key)
         earlier, self.flying = self.flying, []
         self.claim(len(self.notes), "holds")
         for sent in self.flying:

@@ -164,7 +164,7 @@ def test_a_pause_that_lands_before_the_answer(
     if settles_as == "sent":
         desk.orders.commit([receipt_told(internalized("O1", erp.take("main/O1", {})[0]))])
     if settles_as == "rejected":
-        assert desk.line.database.retry_order("main", "O1")
+        assert desk.line.retry("main", "O1")
     numbers = {f"main/{name}": desk.wait_state("internalized", name)["erp_number"] for name in ("O1", "O2")}
     assert numbers == erp.numbers
     assert len(set(numbers.values())) == 2
