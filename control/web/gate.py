@@ -48,7 +48,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands the request on, or answers it."""
         if scope["type"] != "http":
-            raise NotImplementedError(f"no route of ours speaks {scope['type']}")
+            raise RuntimeError(f"no route of ours speaks {scope['type']}")
         connection, path = HTTPConnection(scope), path_below_root(scope)
         if path in _OPEN or path.startswith(_OPEN_BELOW):
             await self._app(scope, receive, send)
