@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
@@ -68,25 +68,33 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
     An event that is older than another of its key in the batch is superseded, as it would be a batch later.
     """
     plan = Plan()
-    off: dict[tuple[str, str], bool] = {}
-    taken: Counter[tuple[str, str]] = Counter()
-    newest: dict[tuple[str, str, tuple[object, ...]], ChangeEvent] = {}
+    taken: dict[tuple[str, str], list[ChangeEvent]] = {}
     for item in batch:
         if isinstance(item, Rejected):
             plan.quarantine.append(item)
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
-        scope = (item.shop, item.domain)
-        taken[scope] += 1
-        key = (item.domain, item.shop, item.key)
-        known = newest.get(key)
-        if known is None or (item.version, item.event_id) > (known.version, known.event_id):
-            newest[key] = item
-    for scope, count in taken.items():
-        off[scope] = stops(*scope)
-        plan.tally[*scope, Outcome.DISCARDED if off[scope] else Outcome.SUPERSEDED] = count
-    for key in sorted(newest):
-        event = newest[key]
-        chosen = plan.discard if off[event.shop, event.domain] else plan.apply
-        chosen.setdefault(event.domain, []).append(event)
+        scope = (item.domain, item.shop)
+        if scope in taken:
+            taken[scope].append(item)
+        else:
+            taken[scope] = [item]
+    for domain, shop in sorted(taken):
+        events = taken[domain, shop]
+        off = stops(shop, domain)
+        plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
+        chosen = plan.discard if off else plan.apply
+        chosen.setdefault(domain, []).extend(_newest(events))
     return plan
+
+
+def _newest(events: Sequence[ChangeEvent]) -> Iterable[ChangeEvent]:
+    """Of each key the newest event, in key order."""
+    if len(events) == 1:
+        return events
+    newest: dict[tuple[object, ...], ChangeEvent] = {}
+    for event in events:
+        known = newest.setdefault(event.key, event)
+        if known is not event and (event.version, event.event_id) > (known.version, known.event_id):
+            newest[event.key] = event
+    return [newest[key] for key in sorted(newest)]

@@ -66,7 +66,7 @@ class Switches:
 
     def stops(self, shop: str, domain: str) -> bool:
         """Whether any switch over this shop and domain is off."""
-        return bool(self._stopping(shop, domain))
+        return bool(self.by_scope and self._stopping(shop, domain))
 
     def off_since(self, shop: str, domain: str) -> datetime | None:
         """Since when this shop and domain have been off without a break, as far as the switches tell; None if on."""
