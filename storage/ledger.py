@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Table, select
+import orjson
+from sqlalchemy import JSON, ColumnElement, Connection, Executable, Select, Table, Text, bindparam, select
 
 from rules.outcomes import Tally
 from storage.entities import insert_into
-from storage.rowset import before_conflict, dump_rows, rowset
+from storage.rowset import before_conflict, counts, rowset
 from storage.tables import ledger, received, shops
+from storage.types import EXACT_TEXT, UtcTime
 
 __all__ = ["add_shops", "add_tally", "count_received"]
 
@@ -31,25 +33,23 @@ def add_tally(connection: Connection, worker: str, came_in: Counter[str], tally:
 
     The two are counted apart: what a fault loses between them shows as a difference.
     """
-    dialect = connection.dialect.name
-    rows = {"rows": dump_rows(dialect, _rows(worker, came_in, tally, now.replace(second=0, microsecond=0)))}
-    for statement in _add(dialect):
-        connection.execute(statement, rows)
+    given = {
+        "minute": now.replace(second=0, microsecond=0),
+        "worker": worker,
+        "came_in": orjson.dumps(came_in).decode(),
+        "outcomes": orjson.dumps(_by_outcome(tally)).decode(),
+    }
+    for statement in _add(connection.dialect.name):
+        connection.execute(statement, given)
 
 
-def _rows(worker: str, came_in: Counter[str], tally: Tally, minute: datetime) -> Iterator[dict[str, Any]]:
-    for domain, count in sorted(came_in.items()):
-        yield {"minute": minute, "worker": worker, "domain": domain, "count": count}
-    for (shop, domain, outcome), count in sorted(tally.items()):
+def _by_outcome(tally: Tally) -> list[dict[str, Any]]:
+    # A batch may speak of hundreds of shops, and of a few domains and outcomes: a number a shop is all that is sent.
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for (shop, domain, outcome), count in tally.items():
         if count:
-            yield {
-                "minute": minute,
-                "worker": worker,
-                "shop": shop,
-                "domain": domain,
-                "outcome": outcome,
-                "count": count,
-            }
+            found[domain, outcome][shop] = count
+    return [{"domain": domain, "outcome": outcome, "shops": shops} for (domain, outcome), shops in found.items()]
 
 
 def add_shops(connection: Connection, found: set[str], now: datetime) -> None:
@@ -60,20 +60,34 @@ def add_shops(connection: Connection, found: set[str], now: datetime) -> None:
 
 @cache
 def _add(dialect: str) -> tuple[Executable, ...]:
-    came_in, outcomes = _adding(dialect, received), _adding(dialect, ledger)
+    came_in, outcomes = _adding(dialect, received, _came_in(dialect)), _adding(dialect, ledger, _outcomes(dialect))
     if dialect == "postgresql":
         # One statement, one round trip; SQLite knows no INSERT inside WITH, and has no way to go.
         return (outcomes.add_cte(came_in.cte("came_in")),)
     return came_in, outcomes
 
 
-def _adding(dialect: str, table: Table) -> Any:
+def _came_in(dialect: str) -> Select[Any]:
+    given = counts(dialect, bindparam("came_in", type_=Text())).columns
+    return select(*_when(), given["name"], given["count"])
+
+
+def _outcomes(dialect: str) -> Select[Any]:
+    given = rowset(dialect, {"domain": EXACT_TEXT, "outcome": EXACT_TEXT, "shops": JSON()}, "outcomes")
+    each = counts(dialect, given.columns["shops"])
+    outcome = (given.columns[name] for name in ("domain", "outcome"))
+    chosen = select(*_when(), each.columns["name"], *outcome, each.columns["count"])
+    # In this order: a function may only speak of what stands before it.
+    return chosen.select_from(given.source, each.source)
+
+
+def _when() -> list[ColumnElement[Any]]:
+    return [bindparam("minute", type_=UtcTime), bindparam("worker", type_=Text())]
+
+
+def _adding(dialect: str, table: Table, source: Select[Any]) -> Any:
     names = [column.name for column in table.columns]
-    given = rowset(dialect, {column.name: column.type for column in ledger.columns})
-    source = select(*(given.columns[name] for name in names))
-    outcome = given.columns["outcome"]
-    chosen = source.where(outcome.is_(None) if table is received else outcome.is_not(None))
-    insert = insert_into(dialect, table).from_select(names, before_conflict(chosen))
+    insert = insert_into(dialect, table).from_select(names, before_conflict(source))
     return insert.on_conflict_do_update(
         index_elements=[column.name for column in table.primary_key],
         set_={"count": table.c["count"] + insert.excluded["count"]},

@@ -12,13 +12,26 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, FromClause, Select, Text, bindparam, cast, column, func, literal, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from storage.types import utc_text
 
-__all__ = ["Rowset", "before_conflict", "dump_rows", "rowset"]
+__all__ = ["Rowset", "before_conflict", "counts", "dump_rows", "rowset"]
 
 
 @dataclass(frozen=True)
@@ -29,20 +42,29 @@ class Rowset:
     columns: Mapping[str, ColumnElement[Any]]
 
 
-def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]]) -> Rowset:
-    """The rows of the parameter `rows`, with these columns, in the order they were given."""
-    parameter = bindparam("rows", type_=Text())
+def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]], parameter: str = "rows") -> Rowset:
+    """The rows of a parameter, with these columns, in the order they were given."""
+    rows = bindparam(parameter, type_=Text())
     if dialect == "postgresql":
         source = (
-            func.json_to_recordset(cast(parameter, postgresql.JSON))
+            func.json_to_recordset(cast(rows, postgresql.JSON))
             .table_valued(*(column(name, _plain(kind)) for name, kind in types.items()))
             .render_derived(name="given", with_types=True)
         )
         return Rowset(source, {name: source.c[name] for name in types})
-    each = func.json_each(parameter).table_valued("value", name="given")
+    each = func.json_each(rows).table_valued("value", name="given")
     return Rowset(
         each, {name: type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind) for name, kind in types.items()}
     )
+
+
+def counts(dialect: str, given: ColumnElement[Any]) -> Rowset:
+    """The members of a JSON object, names and whole numbers, as the columns `name` and `count`."""
+    if dialect == "postgresql":
+        each = func.json_each_text(cast(given, postgresql.JSON)).table_valued("key", "value", joins_implicitly=True)
+        return Rowset(each, {"name": each.c.key, "count": cast(each.c.value, BigInteger)})
+    each = func.json_each(given).table_valued("key", "value", joins_implicitly=True)
+    return Rowset(each, {"name": each.c.key, "count": type_coerce(each.c.value, Integer)})
 
 
 def before_conflict(source: Select[Any]) -> Select[Any]:
@@ -52,7 +74,7 @@ def before_conflict(source: Select[Any]) -> Select[Any]:
 
 
 def dump_rows(dialect: str, rows: Iterable[Mapping[str, Any]]) -> str:
-    """The text for the parameter `rows`; what a row leaves out is null."""
+    """The text for a parameter that `rowset` reads; what a row leaves out is null."""
     if dialect == "postgresql":
         return orjson.dumps(list(rows), default=_model).decode()
     return orjson.dumps(list(rows), default=_model_or_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
