@@ -33,6 +33,11 @@ class Domain:
         return tuple(self.key.model_fields)
 
     @cached_property
+    def key_times(self) -> tuple[str, ...]:
+        """The key fields that are times."""
+        return tuple(name for name in self.key_fields if self.columns[name] is Column.TIME)
+
+    @cached_property
     def columns(self) -> dict[str, Column]:
         """How every field of the data is stored, keys first."""
         return {name: _column(_annotated(self.state, name)) for name in self.state.model_fields}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -16,8 +17,10 @@ from sqlalchemy import (
     Executable,
     Integer,
     Table,
+    Text,
     and_,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -53,19 +56,19 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 def key_text(event: ChangeEvent) -> str:
     """The key as JSON text in the registry's field order: the same key always gives the same text."""
-    named = zip(DOMAINS[event.domain].key_fields, event.key, strict=True)
-    plain = {name: utc_text(value) if isinstance(value, datetime) else value for name, value in named}
-    return orjson.dumps(plain).decode()
+    return orjson.dumps(_plain_key(event)).decode()
 
 
-def apply_events(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> dict[str, int]:
+def apply_events(
+    connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
+) -> Mapping[str, int]:
     """Writes one event a key, in key order; returns how many of each shop were newer than their row."""
     dialect = connection.dialect.name
     result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
-    counts: dict[str, int] = {}
-    for shop, count in result:
-        counts[shop] = counts.get(shop, 0) + count
-    return counts
+    if dialect == "postgresql":
+        counts: dict[str, int] = orjson.loads(result.scalar() or "{}")
+        return counts
+    return Counter(result.scalars())
 
 
 def apply_telling(
@@ -99,15 +102,14 @@ def newer_than_rows(connection: Connection, domain: str, events: Sequence[Change
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
     """Remembers the keys of discarded events, unless the same or a newer version is applied already."""
     dialect = connection.dialect.name
-    key_fields = DOMAINS[domain].key_fields
-    rows = ({**dict(zip(key_fields, event.key, strict=True)), **_versioned(event)} for event in events)
+    rows = ({**(key := _plain_key(event)), **_versioned(event, key)} for event in events)
     connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
 
 
 def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
     """Forgets the missed keys that these events, now applied or superseded, make good."""
     dialect = connection.dialect.name
-    rows = (_versioned(event) for event in events)
+    rows = (_versioned(event, _plain_key(event)) for event in events)
     connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
 
 
@@ -128,10 +130,18 @@ def _as_in_key(value: Any) -> Any:
     return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
-def _versioned(event: ChangeEvent) -> dict[str, Any]:
+def _plain_key(event: ChangeEvent) -> dict[str, Any]:
+    domain = DOMAINS[event.domain]
+    key = dict(zip(domain.key_fields, event.key, strict=True))
+    for name in domain.key_times:
+        key[name] = utc_text(key[name])
+    return key
+
+
+def _versioned(event: ChangeEvent, key: dict[str, Any]) -> dict[str, Any]:
     return {
         "shop": event.shop,
-        "missed_key": key_text(event),
+        "missed_key": orjson.dumps(key).decode(),
         "version": event.version,
         "event_id": event.event_id,
     }
@@ -163,10 +173,12 @@ def _upsert(dialect: str, domain: str) -> Executable:
     table, upsert = ENTITY_TABLES[domain], _writing(dialect, domain)
     if dialect == "postgresql":
         written = upsert.returning(table.c.shop).cte("written")
-        return select(written.c.shop, func.count()).group_by(written.c.shop)
+        counted = select(written.c.shop, func.count().label("count")).group_by(written.c.shop).subquery()
+        # As one value: to fetch a row for each of many shops costs more than to count them.
+        return select(cast(func.json_object_agg(counted.c.shop, counted.c["count"]), Text))
     # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
-    counted: Executable = upsert.returning(table.c.shop, literal(1))
-    return counted
+    every: Executable = upsert.returning(table.c.shop)
+    return every
 
 
 @cache
