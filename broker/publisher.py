@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import kombu
@@ -34,6 +35,12 @@ class SinglePublisher:
             self.close()
             self._publish(body, exchange, routing_key, properties)
 
+    def reopen(self) -> None:
+        """Opens the connection ahead of the first message, or anew; what fails is left for the message to meet."""
+        self.close()
+        with suppress(BrokerLost):
+            self._open()
+
     def close(self) -> None:
         """Closes the connection, if there is one."""
         producer, self._producer = self._producer, None
@@ -41,16 +48,20 @@ class SinglePublisher:
             release(producer.connection)
 
     def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
-        if self._producer is None:
-            connection = open_connection(self._url, name=self._name, publishing=True)
-            declare(connection)
-            self._producer = kombu.Producer(connection.channel())
+        producer = self._producer or self._open()
         waits = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}
         with translated():
-            self._producer.publish(
+            producer.publish(
                 body,
                 exchange=exchange,
                 routing_key=routing_key,
                 delivery_mode=_PERSISTENT,
                 **{"content_type": "application/json", "content_encoding": "utf-8", **waits, **properties},
             )
+
+    def _open(self) -> kombu.Producer:
+        connection = open_connection(self._url, name=self._name, publishing=True)
+        declare(connection)
+        with translated():
+            self._producer = kombu.Producer(connection.channel())
+        return self._producer

@@ -22,7 +22,7 @@ from schemas.topology import CONTROL
 from storage.errors import RowRefused, Unavailable
 from storage.switchboard import Switchboard
 
-__all__ = ["Controller", "issued_at"]
+__all__ = ["Controller", "Replies", "issued_at"]
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,14 @@ _IDLE_SECONDS = 0.25
 _ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
 
 
-class _Publish(Protocol):
-    def __call__(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None: ...
+class Replies(Protocol):
+    """The way back to whoever asked."""
+
+    def reopen(self) -> None:
+        """Makes ready, for the first time or anew: the first who asks should not wait for a connection."""
+
+    def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
+        """Publishes one message; raises `BrokerLost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Controller:
     url: str
     switchboard: Switchboard
     status: Callable[[], StatusDocument]
-    publish: _Publish
+    replies: Replies
     stop: threading.Event
 
     def run(self) -> None:
@@ -49,6 +55,7 @@ class Controller:
         keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
 
     def _consume(self, connection: kombu.Connection) -> None:
+        self.replies.reopen()
         source = KombuSource(connection, [CONTROL], Intake(batch_size=1, batch_ms=0, prefetch=1))
         while not self.stop.is_set():
             self.step(source)
@@ -105,7 +112,7 @@ class Controller:
             return
         correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
         try:
-            self.publish(answer.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
+            self.replies.publish(answer.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
         except BrokerLost as error:
             # The change holds and is audited; whoever asked will look or ask again.
             log.warning("reply not delivered", reply_to=reply_to, error=str(error))

@@ -67,7 +67,7 @@ def assemble(
     store = Store(database.fence, switchboard, worker_id)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SinglePublisher(settings.broker_url, "replies")
-    controller = Controller(settings.broker_url, switchboard, database.views.status, replies.publish, pulse("control"))
+    controller = Controller(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, intake, store, pulse("worker"), observe)
     loops = {
         "announcer": announcer.run,

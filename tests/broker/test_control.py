@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broker.link import open_connection
+from broker.publisher import SinglePublisher
 from consumers.control import Controller
 from consumers.source import Intake
 from producers.announcer import Announcer
@@ -33,9 +34,7 @@ class Desk:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.connection = open_connection(line.url, name="test control")
-        controller = Controller(
-            line.url, line.switchboard, line.database.views.status, line.publisher.publish, line.stop
-        )
+        controller = Controller(line.url, line.switchboard, line.database.views.status, line.publisher, line.stop)
         self.controller = controller
         self.source = Source(self.connection, [CONTROL], Intake(1, 0, 1))
         self.channel = self.connection.channel()
@@ -186,6 +185,33 @@ def test_the_time_of_the_property_counts_where_the_message_names_none(
 def test_milliseconds_as_the_time_are_refused_by_name(desk: Desk) -> None:
     reply = desk.ask("pause", {"reason": "x"}, timestamp=1_795_418_571_000)
     assert reply["error"] == "invalid: time_format: the property timestamp must be seconds since 1970"
+
+
+def test_the_way_back_is_ready_before_anybody_asks(line: Line) -> None:
+    steps: list[str] = []
+
+    class Watched(SinglePublisher):
+        def reopen(self) -> None:
+            super().reopen()
+            steps.append("ready" if self._producer is not None else "not ready")
+
+        def publish(self, body: bytes, **given: Any) -> None:
+            opened_before = self._producer
+            super().publish(body, **given)
+            steps.append("answered" if self._producer is opened_before else "connected")
+
+    replies = Watched(line.url, "test replies")
+    controller = Controller(line.url, line.switchboard, line.database.views.status, replies, line.stop)
+    running = threading.Thread(target=controller.run, daemon=True)
+    running.start()
+    wait_until(lambda: steps, what="the way back to be ready")
+    line.publish(b'{"reason": "x"}', key="pause", exchange=CONTROL, reply_to="nobody")
+    wait_until(lambda: len(steps) > 1, what="an answer")
+    line.stop.set()
+    running.join(10)
+    assert not running.is_alive()
+    replies.close()
+    assert steps == ["ready", "answered"]
 
 
 def test_who_asked_is_the_user_that_the_broker_vouches_for(rabbit_desk: Desk) -> None:
