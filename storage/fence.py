@@ -23,7 +23,11 @@ log = structlog.get_logger(__name__)
 
 _LOCK = {"space": 0x434F4D50, "number": 1}  # "COMP"
 _SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparams(**_LOCK)
-_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :number)").bindparams(**_LOCK)
+# No time limit: the watch bounds the wait, and giving up would lose the place in the queue. In one statement, since
+# an operator waits for every round trip.
+_EXCLUSIVE = text("SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(:space, :number)").bindparams(
+    **_LOCK
+)
 _HOLDERS = text(
     "SELECT pid, state, application_name, CAST(extract(epoch FROM clock_timestamp() - xact_start) AS float) AS seconds "
     "FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
@@ -76,8 +80,6 @@ class PostgresFence:
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         with translated(), self._engine.begin() as connection:
-            # The watch below bounds the wait: giving up would lose the place in the queue.
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
             with self._watched():
                 connection.execute(_EXCLUSIVE)
             yield connection
