@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from uuid_utils import uuid7
 
 from rules.switches import Decision, Switch, Switches
 from schemas.control import Command
 from storage.tables import audit
 
-__all__ = ["EXPIRED_BY", "EXPIRED_REASON", "audit_command", "audit_expiry", "audit_unreadable", "was_obeyed"]
+__all__ = ["EXPIRED_BY", "EXPIRED_REASON", "audit_command", "audit_expiry", "audit_unreadable"]
 
 EXPIRED_BY, EXPIRED_REASON = "comporta", "until reached"
 
@@ -55,14 +55,6 @@ def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> Non
 def audit_unreadable(connection: Connection, state: Switches, **said: str | None) -> None:
     """Notes a control message that could not be read."""
     _add(connection, state, result="refused", **said)
-
-
-def was_obeyed(connection: Connection, message_id: str | None) -> bool:
-    """Whether a message of this id has been obeyed before."""
-    if message_id is None:
-        return False
-    before = select(audit.c.id).where(audit.c.message_id == message_id, audit.c.result != "refused").limit(1)
-    return connection.scalar(before) is not None
 
 
 def _add(connection: Connection, state: Switches, **row: Any) -> None:

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from rules.switches import Scope, Switch, Switches, decide, expire
 from schemas.control import Announcement, Command, Reply, Result
-from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable, was_obeyed
+from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Fence
 from storage.sheets import Begun, SheetStart, after_expiry, after_resume
-from storage.switches import read_switches, write_switches
-from storage.tables import orders
+from storage.switches import AloneState, read_alone, write_switches
 
-__all__ = ["Switchboard", "in_flight_orders"]
+__all__ = ["Switchboard"]
 
 Announce = Callable[[Announcement], None]
-
-
-def in_flight_orders(connection: Connection) -> int:
-    """How many orders are on their way to the ERP just now."""
-    return connection.scalar(select(func.count()).where(orders.c.state == "sending")) or 0
 
 
 class Switchboard:
@@ -35,13 +29,14 @@ class Switchboard:
         """Obeys a pause or a resume; when this returns, the fence holds."""
         likely = command.action == "resume"
         with SheetStart(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
-            state, announcements, begun = _end_expired(connection, read_switches(connection))
-            decision = decide(command, state, repeated=was_obeyed(connection, command.message_id))
+            found = read_alone(connection, command.message_id)
+            state, announcements, begun = _end_expired(connection, found)
+            decision = decide(command, state, repeated=found.obeyed)
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
             sheets.begin(connection, begun + after_resume(command, decision.changes, after), after)
-            reply = _reply(connection, after, command.scopes, decision.result, decision.error)
+            reply = _reply(after, found.in_flight, command.scopes, decision.result, decision.error)
         if decision.changes:
             announcements.append(_announcement(reply, command))
         self._announce_all(announcements)
@@ -52,10 +47,10 @@ class Switchboard:
     ) -> Reply:
         """Audits a control message that could not be read, and answers it."""
         with self._fence.shared() as connection:
-            state = read_switches(connection)
+            found = read_alone(connection)
             audit_unreadable(
                 connection,
-                state,
+                found.switches,
                 action=action,
                 error=error,
                 by=user_id or "unknown",
@@ -63,12 +58,12 @@ class Switchboard:
                 source=source,
                 message_id=message_id,
             )
-            return _reply(connection, state, [("*", "*")], "refused", error)
+            return _reply(found.switches, found.in_flight, [("*", "*")], "refused", error)
 
     def end_expired(self) -> None:
         """Ends the pauses that have run past their end; whoever sees one first does it, once."""
         with SheetStart(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
-            after, announcements, begun = _end_expired(connection, read_switches(connection))
+            after, announcements, begun = _end_expired(connection, read_alone(connection))
             sheets.begin(connection, begun, after)
         self._announce_all(announcements)
 
@@ -77,23 +72,21 @@ class Switchboard:
             self._announce(announcement)
 
 
-def _end_expired(connection: Connection, state: Switches) -> tuple[Switches, list[Announcement], list[Begun]]:
-    ended = expire(state)
+def _end_expired(connection: Connection, found: AloneState) -> tuple[Switches, list[Announcement], list[Begun]]:
+    ended = expire(found.switches)
     write_switches(connection, ended)
-    after = state.changed(ended)
+    after = found.switches.changed(ended)
     for switch in ended:
         audit_expiry(connection, switch, after)
-    return after, [_expiry(connection, switch, after) for switch in ended], after_expiry(ended, after)
+    return after, [_expiry(switch, after, found.in_flight) for switch in ended], after_expiry(ended, after)
 
 
-def _reply(
-    connection: Connection, state: Switches, scopes: Iterable[Scope], result: Result, error: str | None
-) -> Reply:
+def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: Result, error: str | None) -> Reply:
     return Reply(
         result=result,
         epoch=state.epoch,
         effective_at=state.now,
-        in_flight_orders=in_flight_orders(connection),
+        in_flight_orders=in_flight,
         still_off=list(state.still_off(scopes)),
         error=error,
     )
@@ -112,9 +105,9 @@ def _announcement(reply: Reply, command: Command) -> Announcement:
     )
 
 
-def _expiry(connection: Connection, switch: Switch, after: Switches) -> Announcement:
+def _expiry(switch: Switch, after: Switches, in_flight: int) -> Announcement:
     return Announcement(
-        **_reply(connection, after, [switch.scope], "on", None).__dict__,
+        **_reply(after, in_flight, [switch.scope], "on", None).__dict__,
         action="expire",
         shop=switch.shop,
         domains=[switch.domain],

@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select, true
 
+from rules.orders import OrderState
 from rules.switches import Switch, Switches
 from schemas.registry import DOMAINS
 from storage.entities import insert_into
-from storage.tables import missed, switches, watchers
+from storage.tables import audit, missed, orders, switches, watchers
 from storage.types import UtcTime
 
-__all__ = ["FencedState", "read_fenced", "read_switches", "write_switches"]
+__all__ = ["AloneState", "FencedState", "read_alone", "read_fenced", "read_switches", "write_switches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,15 @@ class FencedState:
     switches: Switches
     missed: frozenset[str]
     watched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AloneState:
+    """What a change has to know: every switch, how many orders are on their way, whether its message came before."""
+
+    switches: Switches
+    in_flight: int
+    obeyed: bool
 
 
 def read_switches(connection: Connection) -> Switches:
@@ -40,6 +50,16 @@ def read_fenced(connection: Connection) -> FencedState:
     first = rows[0]._mapping
     found = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
     return FencedState(_switches(rows), found, bool(first["watched"]))
+
+
+def read_alone(connection: Connection, message_id: str | None = None) -> AloneState:
+    """Every switch, how many orders are on their way to the ERP and whether this message was obeyed before.
+
+    In one statement: whoever asks for a change waits for each.
+    """
+    given = {**_clock(connection), "message_id": message_id}
+    rows = connection.execute(_alone(connection.dialect.name), given).all()
+    return AloneState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
@@ -63,6 +83,15 @@ def _fenced(dialect: str) -> Select[Any]:
         *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
     )
+
+
+@cache
+def _alone(dialect: str) -> Select[Any]:
+    in_flight = select(func.count()).where(orders.c.state == OrderState.SENDING.value).scalar_subquery()
+    before = exists(1).where(
+        audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type), audit.c.result != "refused"
+    )
+    return _reading(dialect, only_off=False).add_columns(in_flight.label("in_flight"), before.label("obeyed"))
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
