@@ -7,9 +7,10 @@ is obeyed by everything that commits after it.
 from __future__ import annotations
 
 import threading
+from _thread import start_new_thread
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
@@ -80,7 +81,7 @@ class PostgresFence:
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         with translated(), self._engine.begin() as connection:
-            with self._watched():
+            with self._watched(_pid(connection)):
                 connection.execute(_EXCLUSIVE)
             yield connection
 
@@ -90,34 +91,43 @@ class PostgresFence:
             yield connection.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, pid: int) -> Iterator[None]:
         done = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(done,), name="fence-watch", daemon=True)
-        watch.start()
+        # Not `Thread.start`, which waits for the thread's first step, nor a join: a busy interpreter gives neither
+        # soon, and an operator waits.
+        start_new_thread(self._watch, (done, pid))
         try:
             yield
         finally:
             done.set()
-            watch.join()
 
-    def _watch(self, done: threading.Event) -> None:
+    def _watch(self, done: threading.Event, pid: int) -> None:
         if done.wait(self._report_after):
             return
-        self._report(terminate=False)
+        self._report(pid, terminate=False)
         if done.wait(self._limit - self._report_after):
             return
         while not done.wait(1.0):
-            self._report(terminate=True)
+            self._report(pid, terminate=True)
 
-    def _report(self, *, terminate: bool) -> None:
+    def _report(self, waiting: int, *, terminate: bool) -> None:
         try:
             with self._engine.begin() as connection:
                 for holder in fence_holders(connection):
+                    if holder.pid == waiting:
+                        # It got the fence just now.
+                        continue
                     log.warning("fence holder terminated" if terminate else "fence held", **holder._asdict())
                     if terminate:
                         connection.execute(_TERMINATE, {"pid": holder.pid})
         except SQLAlchemyError as error:
             log.warning("fence holders unknown", error=type(error).__name__)
+
+
+def _pid(connection: Connection) -> int:
+    driver: Any = connection.connection.driver_connection
+    pid: int = driver.info.backend_pid
+    return pid
 
 
 def fence_holders(connection: Connection) -> list[Holder]:
