@@ -49,7 +49,11 @@ def _by_outcome(tally: Tally) -> list[dict[str, Any]]:
     for (shop, domain, outcome), count in tally.items():
         if count:
             found[domain, outcome][shop] = count
-    return [{"domain": domain, "outcome": outcome, "shops": shops} for (domain, outcome), shops in found.items()]
+    # In one order always: the orders' thread of this worker may write the same row of the quarantined.
+    return [
+        {"domain": domain, "outcome": outcome, "shops": dict(sorted(shops.items()))}
+        for (domain, outcome), shops in sorted(found.items())
+    ]
 
 
 def add_shops(connection: Connection, found: set[str], now: datetime) -> None:
