@@ -37,17 +37,17 @@ class WorkMetrics:
         self._seconds = _histogram("comporta_batch_seconds", _BATCH, _BATCH_BUCKETS, self.registry)
         self._lag = _histogram("comporta_event_lag_seconds", _LAG, _LAG_BUCKETS, self.registry)
         # To look a child up by its labels costs more than to count with it.
-        self._counters: dict[tuple[str, str, str], Counter] = {}
+        self._counters: dict[tuple[str, str, Outcome], Counter] = {}
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
         self._shops: set[str] = set()
 
     def observe(self, batch: Observed) -> None:
         """Counts and times one batch."""
         domains = set()
-        for (shop, domain, outcome), count in batch.tally.items():
+        for scope, count in batch.tally.items():
             if count:
-                domains.add(domain)
-                self._counter(shop, domain, outcome).inc(count)
+                domains.add(scope[1])
+                (self._counters.get(scope) or self._counter(*scope)).inc(count)
         for domain in domains:
             seconds, lag = self._timer(domain)
             seconds.observe(batch.seconds)
@@ -59,11 +59,8 @@ class WorkMetrics:
             self._shops.add(shop)
         elif shop not in self._shops:
             # Anybody can publish rubbish under any name, and every new name would stay as a series for ever.
-            shop = UNKNOWN_SHOP
-        labels = (shop, domain, outcome.value)
-        counter = self._counters.get(labels)
-        if counter is None:
-            counter = self._counters[labels] = self._events.labels(*labels)
+            return self._events.labels(UNKNOWN_SHOP, domain, outcome.value)
+        counter = self._counters[shop, domain, outcome] = self._events.labels(shop, domain, outcome.value)
         return counter
 
     def _timer(self, domain: str) -> tuple[Histogram, Histogram]:
