@@ -49,6 +49,8 @@ def _entity_table(domain: Domain) -> Table:
         Column("deleted", Boolean, nullable=False),
         Column("occurred_at", UtcTime),
         Column("applied_at", UtcTime, nullable=False),
+        # Room for the next version of a row beside it: then no index is written. Measured in docs/performance.md.
+        postgresql_with={"fillfactor": 90},
     )
 
 

@@ -20,7 +20,7 @@ from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
-from storage.fence import Fence, PostgresFence, fence_for
+from storage.fence import Fence, PostgresFence, fence_for, fence_holders
 from storage.migrate import migrate, require_current
 from storage.store import Store
 from storage.switchboard import Switchboard
@@ -211,12 +211,26 @@ def test_a_hanging_holder_of_the_fence_is_terminated(database_url: str) -> None:
     engine.dispose()
 
 
+def test_the_watch_spares_whoever_has_got_the_fence_meanwhile(database_url: str) -> None:
+    engine = open_engine(database_url)
+    fence = PostgresFence(engine)
+    with fence.exclusive() as connection:
+        [own] = [holder.pid for holder in fence_holders(connection)]
+        fence._report(own, terminate=True)
+        assert connection.scalar(select(1)) == 1
+    engine.dispose()
+
+
 def test_the_migrations_make_what_the_tables_say(any_database_url: str) -> None:
     engine: Engine = open_engine(any_database_url)
     assert migrate(engine)[0] == migrate(engine)[1]
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
+        if engine.dialect.name == "postgresql":
+            options = "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'"
+            made = {name: said for name, said in connection.exec_driver_sql(options) if name in metadata.tables}
+            assert made == {name: ["fillfactor=90"] for name in ENTITY_TABLES}
     engine.dispose()
 
 
