@@ -63,7 +63,12 @@ def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site:
     assert "1 message is removed for good" in question.text
     assert "dropped" in visitor.send("/quarantine/drop", **question.form("/quarantine/drop")).text
     assert site.database.views.quarantined() == []
-    assert "is in the quarantine" in visitor.see(f"/quarantine/message?id={first}", 404).text
+    gone = f"/quarantine/message?id={first}"
+    assert "is in the quarantine" in visitor.see(gone, 404).text
+    # A page that still shows it loses its buttons.
+    refreshed = visitor.see(gone, headers={"hx-request": "true", "hx-target": "live"})
+    assert "is in the quarantine" in refreshed.text
+    assert "/quarantine/replay" not in refreshed.answer.text
 
 
 @pytest.mark.parametrize("what", ["replay", "drop"])

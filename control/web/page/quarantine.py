@@ -14,7 +14,7 @@ from control.web.acting import asked_of
 from control.web.page.done import Form, act, expected_of
 from control.web.page.indenting import indented
 from control.web.page.listing import given, list_page, moment_of
-from control.web.page.rendering import Pages, say, say_many
+from control.web.page.rendering import Pages, is_refresh, say, say_many
 from control.web.page.words import N_
 from producers.replaying import Replayed
 from rules.acting import NotConfirmed
@@ -76,7 +76,10 @@ def quarantine_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
         found = views.quarantined_message(id)
         if found is None:
             why = N_("Nothing with the id %(id)s is in the quarantine: it was replayed or dropped.")
-            raise HTTPException(404, say(request, why, id=id))
+            sentence = say(request, why, id=id)
+            if is_refresh(request):
+                return pages.render(request, "message_gone.html", sentence=sentence)
+            raise HTTPException(404, sentence)
         body = found["body"].decode(errors="backslashreplace")
         return pages.render(
             request,

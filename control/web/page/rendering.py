@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from control.web.page import formats, words
 from control.web.page.assets import static_path
@@ -24,11 +26,12 @@ from control.web.who import who_of
 from schemas.control import StatusDocument
 from schemas.registry import DOMAIN_NAMES
 
-__all__ = ["THEME_COOKIE", "Pages", "address", "render_bare", "say", "say_many"]
+__all__ = ["THEME_COOKIE", "Pages", "address", "is_refresh", "render_bare", "say", "say_many"]
 
 THEME_COOKIE = "comporta_theme"
 THEMES = ("auto", "light", "dark")
 _TEMPLATES = Path(__file__).parent / "templates"
+_BACKTICKS = re.compile(r"`([^`]+)`")
 _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
 
 
@@ -84,6 +87,11 @@ class Pages:
             label=self.label,
             **values,
         )
+
+
+def is_refresh(request: Request) -> bool:
+    """Whether an open page asks for what has changed in it."""
+    return _layout(request) == _LIVE
 
 
 def _layout(request: Request) -> str:
@@ -154,9 +162,15 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "action": lambda name: word(name, "ACTIONS"),
         "result": lambda name: word(name, "RESULTS"),
         "role": lambda name: word(name, "ROLES"),
+        "code": _code,
         "plain": lambda value: orjson.dumps(value, default=str).decode(),
         "iso": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _code(text: str) -> Markup:
+    """The text with what stands in it between backticks set as code."""
+    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _each(value: object) -> list[object]:
