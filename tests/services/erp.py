@@ -58,6 +58,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are written apart: the second would wait 40 ms for the first to be acknowledged.
+    disable_nagle_algorithm = True
     server: _Server
 
     def do_POST(self) -> None:
