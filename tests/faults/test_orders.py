@@ -10,7 +10,7 @@ import pytest
 from broker.publisher import SinglePublisher
 from schemas.topology import ORDERS_IN
 from tests.broker.order_events import placed
-from tests.e2e.programs import Done, running_programs
+from tests.e2e.programs import Done, Program, running_programs
 from tests.faults.stack import Stack
 from tests.services.erp import Erp, running_erp
 from tests.services.postgres import Database
@@ -42,6 +42,22 @@ def place(stack: Stack, *ids: str) -> None:
     publisher.close()
 
 
+def place_until_it_dies(stack: Stack, dying: Program) -> int:
+    """Many orders at once, and one by one as long as it lives: the answers to many may be recorded in one go."""
+    number = 30
+    place(stack, *(f"O{each}" for each in range(number)))
+
+    def over() -> bool:
+        return not dying.alive or states(stack) == {"internalized": number}
+
+    wait_until(over, timeout=60, what="the orders to arrive or their sender to die")
+    while dying.alive:
+        place(stack, f"O{number}")
+        number += 1
+        wait_until(over, timeout=60, what="the order to arrive or its sender to die")
+    return number
+
+
 def states(stack: Stack) -> dict[str, int]:
     return dict(stack.look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
 
@@ -58,10 +74,10 @@ def check_each_has_its_own_number(stack: Stack, erp: Erp, number: int) -> None:
 )
 def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(stack: Stack, erp: Erp, fault: str) -> None:
     dying = stack.faulty_worker(fault, 3)
-    place(stack, *(f"O{number}" for number in range(30)))
+    number = place_until_it_dies(stack, dying)
     assert dying.wait() == -signal.SIGKILL
     stack.worker()
-    check_each_has_its_own_number(stack, erp, 30)
+    check_each_has_its_own_number(stack, erp, number)
 
 
 def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: Stack, erp: Erp) -> None:
