@@ -189,8 +189,16 @@ class ServersGauge:
         return self._cpu() - self._before
 
     def _cpu(self) -> float:
-        times = [process.cpu_times() for pid in self._pids for process in _tree(pid)]
-        return sum(each.user + each.system + each.children_user + each.children_system for each in times)
+        return sum(_seconds(process) for pid in self._pids for process in _tree(pid))
+
+
+def _seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        # A server's child that has ended since it was listed: from now on its parent counts it.
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _tree(pid: int) -> list[psutil.Process]:
