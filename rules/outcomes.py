@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from schemas.events import ChangeEvent
@@ -68,19 +69,14 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
     An event that is older than another of its key in the batch is superseded, as it would be a batch later.
     """
     plan = Plan()
-    taken: dict[tuple[str, str], list[ChangeEvent]] = {}
+    taken: defaultdict[tuple[str, str], list[ChangeEvent]] = defaultdict(list)
     for item in batch:
         if isinstance(item, Rejected):
             plan.quarantine.append(item)
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
-        scope = (item.domain, item.shop)
-        if scope in taken:
-            taken[scope].append(item)
-        else:
-            taken[scope] = [item]
-    for domain, shop in sorted(taken):
-        events = taken[domain, shop]
+        taken[item.domain, item.shop].append(item)
+    for (domain, shop), events in sorted(taken.items(), key=itemgetter(0)):
         off = stops(shop, domain)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
         chosen = plan.discard if off else plan.apply
@@ -88,7 +84,7 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
     return plan
 
 
-def _newest(events: Sequence[ChangeEvent]) -> Iterable[ChangeEvent]:
+def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
     """Of each key the newest event, in key order."""
     if len(events) == 1:
         return events
