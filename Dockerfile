@@ -13,6 +13,7 @@ COPY broker/ broker/
 COPY consumers/ consumers/
 COPY producers/ producers/
 COPY control/ control/
+COPY comporta/ comporta/
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheel . \
     && uv pip install --no-cache --python /comporta/bin/python --no-deps wheel/*.whl
 

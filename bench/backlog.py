@@ -11,9 +11,9 @@ import kombu
 from amqp.exceptions import NotFound
 
 from bench.events import Backlog
-from broker.link import open_connection
-from broker.topology import declare
-from schemas.registry import DOMAINS
+from broker.connection import open_connection
+from broker.declare import declare
+from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES, event_queue
 
 __all__ = ["CONTENT_TYPE", "consumers", "delete_queues", "fill", "open_channel", "server_version"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from producers.simulator.messages import ErpMessage, EventWriter
-from producers.simulator.retail import retail_events
+from comporta.simulator.messages import ErpMessage, EventWriter
+from comporta.simulator.retail import retail_events
 
 __all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "real_events", "require_data"]
 

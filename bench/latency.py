@@ -12,7 +12,7 @@ from bench.events import real_events
 from bench.places import Place, Servers
 from bench.processes import MeasurementFailed, await_consumers, running
 from bench.results import Figures, percentile
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from schemas.topology import EVENTS
 
 __all__ = ["publish_to_commit"]
@@ -35,7 +35,7 @@ def publish_to_commit(servers: Servers, count: int) -> Figures:
 
     PostgreSQL sends a notification after its transaction has committed, so the way to here counts too.
     """
-    with servers.place() as place, running(place, "control", "worker") as children, place.query() as database:
+    with servers.place() as place, running(place, "comporta", "worker") as children, place.query() as database:
         database.execute(_TELL.encode())
         database.execute(f"LISTEN {_CHANNEL}".encode())
         await_consumers(place, children, 1)

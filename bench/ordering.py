@@ -20,10 +20,10 @@ from bench.events import SHOPS, require_data
 from bench.places import Place, Servers, held_back
 from bench.processes import Child, Gauge, MeasurementFailed, ServersGauge, await_consumers, running, wait_until
 from bench.results import Figures, percentile
-from broker.link import open_connection
-from producers.outgoing import CLOUDEVENT, Fate, Outgoing
+from broker.connection import open_connection
+from comporta.simulator.retail import retail_orders
+from producers.messages import CLOUDEVENT, Fate, Outgoing
 from producers.publisher import Publisher
-from producers.simulator.retail import retail_orders
 from schemas.control import Action
 from schemas.orders import PLACED
 from schemas.topology import CONTROL, ORDERS_IN, ORDERS_OUT, ORDERS_QUEUE
@@ -54,7 +54,7 @@ def internalized_by_http(servers: Servers, count: int) -> Figures:
 
 def placed_to_erp(servers: Servers, count: int) -> Figures:
     """20 orders a second, from the shop's call of the publisher to the ERP's reading of `erp.orders`."""
-    with servers.place() as place, running(place, "control", "worker") as children, _listening(place) as heard:
+    with servers.place() as place, running(place, "comporta", "worker") as children, _listening(place) as heard:
         await_consumers(place, children, 1)
         sent: dict[str, float] = {}
         with open_channel(place.broker_url) as channel:
@@ -72,7 +72,7 @@ def resume_to_erp(servers: Servers) -> Figures:
     waits: list[float] = []
     with (
         servers.place() as place,
-        running(place, "control", "worker") as children,
+        running(place, "comporta", "worker") as children,
         _listening(place) as heard,
         place.query() as database,
         open_channel(place.broker_url) as channel,
@@ -102,7 +102,7 @@ def _held_up(order: Outgoing, channel: Any, database: psycopg.Connection, heard:
 def _internalized(place: Place, count: int, erp: Sequence[Child], settings: Mapping[str, str]) -> Figures:
     """From the moment the fence opens, with all orders in the queue, to the commit of the last one's number."""
     with (
-        running(place, "control", "worker", environment=settings) as children,
+        running(place, "comporta", "worker", environment=settings) as children,
         place.query() as database,
         open_channel(place.broker_url) as channel,
     ):

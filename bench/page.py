@@ -17,8 +17,8 @@ import httpx
 from bench.places import Place, Servers, accounted
 from bench.processes import Child, Gauge, MeasurementFailed, await_consumers, running, wait_until
 from bench.results import Figures, LeftOut, percentile
-from control.access.editing import add_operator
-from control.access.who import Role
+from control.auth.operators_edit import add_operator
+from control.auth.who import Role
 
 __all__ = ["at_rest", "first_load", "status_beside_workers"]
 
@@ -48,7 +48,7 @@ def status_beside_workers(servers: Servers, backlog: int) -> Figures:
     with (
         servers.place(backlog) as place,
         _page(place) as page,
-        running(place, "control", "worker", "--processes", "2") as children,
+        running(place, "comporta", "worker", "--processes", "2") as children,
         place.query() as database,
         httpx.Client(base_url=page.address, headers=page.bearer) as client,
     ):
@@ -89,7 +89,7 @@ def at_rest(servers: Servers) -> Figures:
     """What 200 open pages cost the process while nothing happens but a worker's heartbeat."""
     with (
         servers.place() as place,
-        running(place, "control", "worker") as children,
+        running(place, "comporta", "worker") as children,
         _page(place) as page,
         ExitStack() as stack,
     ):
@@ -139,7 +139,7 @@ def _page(place: Place) -> Iterator[_Page]:
         file = Path(folder) / "operators.toml"
         token = add_operator(file, "bench", Role.OPERATOR)
         environment = {"COMPORTA_ADMIN_PORT": str(port), "COMPORTA_OPERATORS_FILE": str(file)}
-        with running(place, "control", "admin", environment=environment) as [process]:
+        with running(place, "comporta", "admin", environment=environment) as [process]:
             page = _Page(port, token, process)
             wait_until(lambda: _answers(page), "the page")
             yield page

@@ -30,7 +30,7 @@ def pause_to_reply(servers: Servers, backlog: int) -> Figures:
     """Pauses and resumes everything over and over, for as long as nine tenths of the backlog last."""
     with (
         servers.place(backlog) as place,
-        running(place, "control", "worker", "--processes", "2") as children,
+        running(place, "comporta", "worker", "--processes", "2") as children,
         place.query() as database,
         _operator(place) as operator,
     ):

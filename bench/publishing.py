@@ -35,7 +35,7 @@ def command(servers: Servers, count: int) -> Figures:
         path.write_bytes(b"\n".join(event.body for event in real_events(count)))
         settings = {"COMPORTA_BROKER_URL": place.broker_url, "COMPORTA_DATABASE_URL": place.database_url}
         started = time.perf_counter()
-        done = _run([sys.executable, "-m", "control", "publish", str(path), "--json"], settings)
+        done = _run([sys.executable, "-m", "comporta", "publish", str(path), "--json"], settings)
         seconds = time.perf_counter() - started
     summary = orjson.loads(done.stdout)
     if summary["confirmed"] != count:

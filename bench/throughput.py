@@ -22,9 +22,9 @@ from bench.processes import (
 from bench.reference import build
 from bench.results import Figures
 from bench.written import WrittenWrong, require_written
+from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage
 from storage.database import open_database
-from storage.switchboard import Switchboard
 
 __all__ = ["Watch", "bare", "discarding", "one_by_one", "reference", "tasks", "workers"]
 
@@ -82,7 +82,7 @@ def tasks(servers: Servers, backlog: Backlog, name: str) -> Figures:
 
 
 def _worked_off(place: Place, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
-    starting = running(place, "control", "worker", "--processes", str(processes))
+    starting = running(place, "comporta", "worker", "--processes", str(processes))
     with place.query() as database:
         return _timed(place, starting, backlog, processes, done=lambda _: accounted(database), watch=watch)
 

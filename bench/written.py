@@ -10,8 +10,8 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege
 
 from bench.events import Backlog
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from schemas.registry import DOMAINS
 from storage.engine import open_engine
 from storage.entities import apply_events
 from tests.services.postgres import Database

@@ -9,9 +9,9 @@ from broker.properties import UNREADABLE_HEADERS
 from consumers.delivery import Delivery
 from rules.outcomes import Rejected
 from schemas.binary import amqp_attributes
+from schemas.domains import DOMAINS, ORDERS
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal, Refused
-from schemas.registry import DOMAINS, ORDERS
 from schemas.topology import DEAD, QUEUES, event_queue
 
 __all__ = ["check_properties", "decode", "reject", "shop_of"]

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Sequence
 
 from consumers.decode import decode
-from consumers.observing import Observe, unobserved
+from consumers.observer import Observe, unobserved
 from consumers.source import Intake
 from consumers.worker import Worker
 from schemas.topology import DEAD, event_queue
-from storage.store import Store
+from storage.event_store import Store
 
 __all__ = ["events_worker"]
 

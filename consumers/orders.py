@@ -7,13 +7,13 @@ from functools import partial
 
 from consumers.decode import check_properties, reject, shop_of
 from consumers.delivery import Delivery
-from consumers.observing import Observe, unobserved
+from consumers.observer import Observe, unobserved
 from consumers.source import Intake
 from consumers.worker import Worker
 from rules.outcomes import Told
+from schemas.domains import ORDERS
 from schemas.orders import parse_order, parse_receipt
 from schemas.reasons import Refused
-from schemas.registry import ORDERS
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
 from storage.order_store import OrderItem, OrderStore
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import kombu
 
-from broker.link import BrokerLost, translated
+from broker.connection import BrokerLost, translated
 from consumers.delivery import Delivery
 from rules.batching import waiting_seconds
 

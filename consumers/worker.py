@@ -14,15 +14,15 @@ import kombu
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
-from consumers.apply import Commits, Item, commit
+from consumers.commit import Commits, Item, commit
 from consumers.delivery import Delivery, Source
-from consumers.observing import Observe, Observed, lags_of, unobserved
-from consumers.sessions import keep_session
+from consumers.observer import Observe, Observed, lags_of, unobserved
+from consumers.reconnect import keep_session
 from consumers.source import Intake, KombuSource
 from rules.outcomes import Rejected
 from schemas.events import ChangeEvent
 from storage.errors import Unavailable
-from storage.store import Committed
+from storage.event_store import Committed
 
 __all__ = ["Worker"]
 

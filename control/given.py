@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from control.settings import PREFIX, Settings
+from comporta.runtime.settings import PREFIX, Settings
 from storage import engine
 
 __all__ = ["Given", "Unknown", "given_settings", "shown_value", "unknown_names"]

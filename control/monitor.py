@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from broker.link import is_memory, open_connection, release
+from broker.connection import is_memory, open_connection, release
+from comporta.runtime.health import Readiness
 from control.metrics.exposition import Exposition
-from control.readiness import Readiness
 from storage.database import Database
 
 __all__ = ["Monitor", "monitor_for"]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from producers.events import message_id_of
-from producers.outgoing import Fate, Outgoing, Result
+from producers.messages import Fate, Outgoing, Result
 from producers.publisher import Publisher
 from rules.delivering import Answer, Said
 from schemas.orders import order_event

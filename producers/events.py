@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from uuid_utils import uuid7
 
-from producers.outgoing import CLOUDEVENT, Outgoing
+from producers.messages import CLOUDEVENT, Outgoing
 from rules.outcomes import Rejected
 from schemas.events import ChangeEvent, domain_of, load_json, read_event
 from schemas.reasons import Refusal, Refused

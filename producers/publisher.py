@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from broker.link import check_url, is_memory
-from producers.embedded import EmbeddedLine
-from producers.flight import Flight, Line
-from producers.outgoing import Outgoing, Result
+from broker.connection import check_url, is_memory
+from producers.memory import EmbeddedLine
+from producers.messages import Outgoing, Result
+from producers.transport import Flight, Line
 
 __all__ = ["Publisher"]
 
@@ -90,6 +90,6 @@ def _line(url: str, name: str, deadline: float) -> Line:
     if is_memory(url):
         return EmbeddedLine(url)
     # Only here: pika is loaded where it is used.
-    from producers.confirming import ConfirmingLine
+    from producers.rabbitmq import ConfirmingLine
 
     return ConfirmingLine(url, name=name, deadline=deadline)

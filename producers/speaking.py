@@ -9,7 +9,7 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPConnectionError
 
-from producers.outgoing import Outgoing
+from producers.messages import Outgoing
 
 __all__ = ["parameters_of", "properties_of", "what_went_wrong"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from schemas.checks import is_cnpj, is_cpf
+from schemas.check_digits import is_cnpj, is_cpf
 
 __all__ = ["mask_document", "mask_documents", "plain_document"]
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.control import ANY, Command, Result, StillOff
+from schemas.domains import DOMAIN_NAMES
 from schemas.reasons import Reason
-from schemas.registry import DOMAIN_NAMES
 
 __all__ = ["Decision", "Scope", "Switch", "Switches", "decide", "effective", "expire"]
 

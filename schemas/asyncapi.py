@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from schemas.domains import DOMAINS
 from schemas.fields import JsonSchema
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
-from schemas.registry import DOMAINS
 from schemas.resync import RESYNC_TYPE
 from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
 

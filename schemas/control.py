@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
 from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
-from schemas.refusals import validation_refused
+from schemas.validation_errors import validation_refused
 
 __all__ = [
     "ANY",

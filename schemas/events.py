@@ -13,10 +13,10 @@ import jiter
 from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
 from pydantic_core import CoreSchema, core_schema
 
+from schemas.domains import DOMAINS, Domain
 from schemas.fields import Key, Message, Text, Time
 from schemas.reasons import Reason, Refused
-from schemas.refusals import json_refused, validation_refused
-from schemas.registry import DOMAINS, Domain
+from schemas.validation_errors import json_refused, validation_refused
 
 __all__ = [
     "CONTENT_TYPES",

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from schemas.checks import is_cnpj, is_cpf, is_currency, is_gtin
+from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.reasons import Reason
 
 __all__ = [

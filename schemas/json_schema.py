@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
+from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
 from schemas.orders import ORDER_TYPES
-from schemas.registry import DOMAINS, Domain
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
 
 __all__ = ["DIALECT", "event_schemas", "message_schemas"]

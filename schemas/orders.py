@@ -14,9 +14,9 @@ from pydantic import StringConstraints, ValidationError
 
 from schemas.events import NOT_AN_EVENT, Attributes, load_json
 from schemas.fields import NO_NUL, Key, Message, Text
-from schemas.placed import PlacedOrder
+from schemas.order_data import PlacedOrder
 from schemas.reasons import Reason, Refused
-from schemas.refusals import validation_refused
+from schemas.validation_errors import validation_refused
 
 __all__ = [
     "INTERNALIZED",

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
-from schemas.checks import is_gtin
+from schemas.check_digits import is_gtin
 from schemas.fields import (
     GTIN_SCHEMA,
     NO_NUL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.meanings import GROUPS, Meaning
+from schemas.reason_docs import GROUPS, Meaning
 
 __all__ = ["reasons_page"]
 

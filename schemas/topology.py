@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 
 __all__ = [
     "CONTROL",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, update
 from uuid_utils import uuid7
 
-from rules.acting import Asked
+from rules.actions import Asked
 from storage.errors import StorageError
 from storage.fence import Fence
 from storage.switches import read_switches

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from rules.orders import OrderState
-from schemas.registry import ORDERS
-from storage.rowset import dump_rows, rowset
+from schemas.domains import ORDERS
+from storage.dialect import dump_rows, rowset
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from storage import migrate
-from storage.checkup import Checkup, check_up
+from storage.diagnostics import Checkup, check_up
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.foresight import Foresight

@@ -31,10 +31,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
-from schemas.registry import DOMAINS
-from storage.rowset import Rowset, before_conflict, dump_rows, rowset
+from storage.dialect import Rowset, before_conflict, dump_rows, rowset
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 from rules.orders import OrderState
 from rules.switches import Scope, Switches
 from schemas.control import ANY
-from schemas.registry import DOMAIN_NAMES, DOMAINS
+from schemas.domains import DOMAIN_NAMES, DOMAINS
 from storage.errors import translated
 from storage.switches import read_switches
 from storage.tables import missed, orders, quarantine, shops, workers

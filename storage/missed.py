@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, func, select
 
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
-from schemas.refusals import validation_refused
-from schemas.registry import DOMAINS
+from schemas.validation_errors import validation_refused
 from storage.entities import key_text
 from storage.fence import Fence
 from storage.tables import missed

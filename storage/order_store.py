@@ -12,11 +12,11 @@ from rules.orders import Known, judge_receipt
 from rules.outcomes import Outcome, Rejected, Tally, Told
 from schemas.orders import OrderPlaced, Receipt
 from schemas.reasons import Reason, Refusal
+from storage.event_store import Committed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.orders import OrderKey, insert_orders, read_orders, write_settled
 from storage.quarantine import add_rejected
-from storage.store import Committed
 from storage.switches import read_switches
 
 __all__ = ["OrderItem", "OrderStore"]

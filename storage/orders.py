@@ -12,8 +12,8 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import Known, OrderState
 from schemas.orders import OrderPlaced
+from storage.dialect import Rowset, before_conflict, dump_rows, rowset
 from storage.entities import insert_into
-from storage.rowset import Rowset, before_conflict, dump_rows, rowset
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, func, select
 from uuid_utils import uuid7
 
-from rules.acting import publishers_own
+from rules.actions import publishers_own
 from rules.outcomes import Rejected
 from storage.tables import quarantine
 

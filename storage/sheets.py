@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, func, or_, select, true, update
 
 from rules.switches import Scope, Switch, Switches
 from schemas.control import ANY, Command
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from storage.audit import EXPIRED_BY, EXPIRED_REASON
 from storage.errors import StorageError, translated
 from storage.fence import Fence

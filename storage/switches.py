@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, fun
 
 from rules.orders import OrderState
 from rules.switches import Switch, Switches
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from storage.entities import insert_into
 from storage.tables import audit, missed, orders, switches, watchers
 from storage.types import UtcTime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
 from schemas import fields
-from schemas.registry import DOMAINS, Domain
+from schemas.domains import DOMAINS, Domain
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
 
 __all__ = [

@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 
 from storage.errors import Unavailable, translated
 from storage.tables import outcomes, watchers
-from storage.watching import LEASE, database_now, remove_outcomes
+from storage.tail import LEASE, database_now, remove_outcomes
 
 __all__ = ["Look", "Seen", "Watcher"]
 

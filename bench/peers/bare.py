@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import kombu
 
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from schemas.registry import DOMAINS
 from schemas.topology import event_queue
 from storage.engine import open_engine
 from storage.entities import apply_events

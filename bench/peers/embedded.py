@@ -13,16 +13,16 @@ import orjson
 
 from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
-from broker.link import open_connection
-from broker.publisher import SinglePublisher
+from broker.connection import open_connection
+from broker.sync_publisher import SinglePublisher
+from comporta.runtime.logging import configure_logs
 from consumers.events import events_worker
 from consumers.source import Intake, KombuSource
-from control.logs import configure_logs
-from schemas.registry import DOMAINS
+from control.switchboard import Switchboard
+from schemas.domains import DOMAINS
 from schemas.topology import EVENTS
 from storage.database import open_database
-from storage.store import Store
-from storage.switchboard import Switchboard
+from storage.event_store import Store
 
 __all__ = ["main"]
 

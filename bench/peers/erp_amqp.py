@@ -9,7 +9,7 @@ from typing import Any
 import kombu
 import orjson
 
-from producers.outgoing import Fate, Outgoing
+from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
 from schemas.orders import INTERNALIZED
 from schemas.topology import EVENTS, ORDERS_OUT

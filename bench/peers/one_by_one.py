@@ -14,8 +14,8 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from bench.peers.upsert import pass_fence, statement, values
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from schemas.registry import DOMAINS
 from schemas.topology import event_queue
 
 __all__ = ["main"]

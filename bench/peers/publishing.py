@@ -15,10 +15,10 @@ import pika
 
 from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
-from control.logs import configure_logs
-from producers.outgoing import Fate, Outgoing
+from comporta.runtime.logging import configure_logs
+from comporta.simulator.messages import ErpMessage
+from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
-from producers.simulator.messages import ErpMessage
 from schemas.topology import EVENTS
 
 __all__ = ["main"]

@@ -13,9 +13,9 @@ import orjson
 import psycopg
 from pydantic import BaseModel
 
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, read_event
 from schemas.fields import Column
-from schemas.registry import DOMAINS
 from storage.database import open_database
 from storage.tables import ENTITY_TABLES
 

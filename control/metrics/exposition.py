@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from control.asking import Asked
+from comporta.runtime.single_flight import Asked
 from control.metrics.state import StateMetrics
 from storage.errors import StorageError
 from storage.gauges import Reading

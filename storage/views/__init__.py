@@ -13,8 +13,8 @@ from schemas.control import ANY, StatusDocument
 from storage.errors import translated
 from storage.tables import orders, quarantine
 from storage.views.biography import Biography, read_biography
-from storage.views.ledgers import Balance, LedgerFilter, LedgerRow, LedgerView, RangeTooLong, Terms
-from storage.views.listings import (
+from storage.views.ledger import Balance, LedgerFilter, LedgerRow, LedgerView, RangeTooLong, Terms
+from storage.views.lists import (
     ORDER_COLUMNS,
     AuditFilter,
     MissedFilter,
@@ -23,8 +23,8 @@ from storage.views.listings import (
     WorkerFilter,
     with_doc,
 )
-from storage.views.paging import BadCursor, Count, Listing, Page, every_row, read_count, read_page
-from storage.views.shapes import (
+from storage.views.pagination import BadCursor, Count, Listing, Page, every_row, read_count, read_page
+from storage.views.rows import (
     AuditRow,
     MissedRow,
     OrderRow,

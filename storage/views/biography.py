@@ -16,10 +16,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, or_, select
 from typing_extensions import TypedDict
 
 from rules.masking import mask_document, mask_documents, plain_document
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from storage.errors import translated
 from storage.tables import ENTITY_TABLES, shops
-from storage.views.seeking import (
+from storage.views.mentions import (
     MOST_SHOWN,
     Bound,
     StandingOrder,
@@ -29,7 +29,7 @@ from storage.views.seeking import (
     price_table_codes,
     quarantined_of,
 )
-from storage.views.shapes import MissedRow, QuarantineRow, plain_row
+from storage.views.rows import MissedRow, QuarantineRow, plain_row
 
 __all__ = ["Biography", "EntityRow", "read_biography"]
 

@@ -16,7 +16,7 @@ from storage.errors import translated
 from storage.switches import read_switches
 from storage.tables import ledger, missed, orders, quarantine, shops, workers
 from storage.types import UtcTime
-from storage.views.counting import Counts, Recount, nested
+from storage.views.cached_counts import Counts, Recount, nested
 
 __all__ = ["StatusView"]
 

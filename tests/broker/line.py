@@ -12,24 +12,24 @@ from typing import Any, Self
 import kombu
 from sqlalchemy import Table, select
 
-from broker.link import open_connection
-from broker.publisher import SinglePublisher
-from broker.topology import declare
+from broker.connection import open_connection
+from broker.declare import declare
+from broker.sync_publisher import SinglePublisher
 from consumers.events import events_worker
 from consumers.orders import orders_worker
 from consumers.source import Intake, KombuSource
 from consumers.worker import Worker
-from rules.acting import Asked
+from control.switchboard import Switchboard
+from rules.actions import Asked
 from schemas.control import Action, Command, ControlMessage, Reply
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES
 from storage.acts import Act
 from storage.database import open_database
 from storage.engine import open_engine
+from storage.event_store import Store
+from storage.order_retry import Retrying
 from storage.order_store import OrderStore
-from storage.retrying import Retrying
-from storage.store import Store
-from storage.switchboard import Switchboard
 from storage.tables import ENTITY_TABLES, orders
 from tests.services.waiting import wait_until
 from tests.unit.samples import event

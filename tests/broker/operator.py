@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from control.acting import Acting
-from producers.outgoing import Outgoing, Result
+from control.actions import Acting
+from producers.messages import Outgoing, Result
 from producers.publisher import Publisher
-from rules.acting import Asked
+from rules.actions import Asked
 from storage.engine import open_engine
 from storage.tables import audit
 from tests.broker.line import Line

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.registry import DOMAINS
+from schemas.domains import DOMAINS
 from tests.broker.line import Line, stock
 from tests.unit.samples import SAMPLES, event
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from broker.link import open_connection
-from broker.publisher import SinglePublisher
-from consumers.control import Controller
+from broker.connection import open_connection
+from broker.sync_publisher import SinglePublisher
 from consumers.source import Intake
-from producers.announcer import Announcer
+from control.announcer import Announcer
+from control.client import request
+from control.consumer import Controller
 from producers.errors import NoReply
-from producers.remote import request
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
 from tests.broker.conftest import Place, opened

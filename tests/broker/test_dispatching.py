@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from producers.dispatcher import Dispatcher
 from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
+from producers.order_dispatcher import Dispatcher
 from schemas.topology import ORDERS_OUT
-from storage.dispatch import Dispatch
+from storage.order_queue import Dispatch
 from storage.order_store import OrderStore
 from tests.broker.line import Line
 from tests.broker.order_events import internalized, order_told, placed, receipt_told

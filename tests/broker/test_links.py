@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from broker.link import BrokerLost, masked, open_connection, release
+from broker.connection import BrokerLost, masked, open_connection, release
 from tests.broker.line import Line, stock
 from tests.services.rabbitmq import Broker
 from tests.services.waiting import wait_until

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.link import BrokerUrlError
-from producers.outgoing import Fate, Outgoing
+from broker.connection import BrokerUrlError
+from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
 from tests.broker.line import CLOUDEVENT, Line, stock

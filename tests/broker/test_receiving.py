@@ -11,7 +11,7 @@ from typing import Any
 import kombu
 import pytest
 
-from broker.link import BrokerLost, open_connection, release, translated
+from broker.connection import BrokerLost, open_connection, release, translated
 from consumers.source import Intake, KombuSource
 from schemas.topology import EVENTS
 from tests.broker.line import Line, stock

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, text
 
-from producers.outgoing import Fate, Outgoing, Result
-from rules.acting import Changed, Conflict, NotConfirmed, NotThere
+from producers.messages import Fate, Outgoing, Result
+from rules.actions import Changed, Conflict, NotConfirmed, NotThere
 from schemas.topology import DEAD, ORDERS_IN
 from storage.releasing import Chosen
 from tests.broker.line import Line, stock

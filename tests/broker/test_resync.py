@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from producers.outgoing import Fate, Outgoing, Result
-from rules.acting import Changed, NotConfirmed
+from producers.messages import Fate, Outgoing, Result
+from rules.actions import Changed, NotConfirmed
+from schemas.domains import DOMAINS
 from schemas.events import parse_event
-from schemas.registry import DOMAINS
 from schemas.resync import RESYNC_TYPE
 from storage.missed import Wanted, key_of
 from tests.broker.line import Line, stock
@@ -168,7 +168,7 @@ def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: 
 
 def test_millions_are_never_held_at_once(line: Line, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     miss(line, *stocks(200))
-    monkeypatch.setattr("control.acting.MOST_KEYS", 1)
+    monkeypatch.setattr("control.actions.MOST_KEYS", 1)
     sizes: list[int] = []
 
     def counting(messages: Sequence[Outgoing]) -> list[Result]:

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from broker.link import open_connection
-from broker.topology import declare
+from broker.connection import open_connection
+from broker.declare import declare
 from schemas.topology import EVENTS
 from storage.engine import open_engine
 from storage.migrate import require_current

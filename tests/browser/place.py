@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import httpx
 
-from control.access.editing import add_operator
-from control.access.who import Role
-from producers.outgoing import Fate, Outgoing
+from control.auth.operators_edit import add_operator
+from control.auth.who import Role
+from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, ORDERS_IN
 from storage.database import Database, open_database

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from schemas.control import parse_control
+from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_order, parse_receipt
-from schemas.registry import DOMAINS
 
 __all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each", "named"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.asyncapi import asyncapi_document
+from schemas.domains import DOMAINS
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
-from schemas.registry import DOMAINS
 from schemas.topology import EXCHANGES, QUEUES
 from tests.contract.conftest import Node
 from tests.contract.gallery import INVALID, VALID

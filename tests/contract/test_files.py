@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from control.cli.main import app
+from comporta.cli.main import app
 from schemas.asyncapi import asyncapi_document
 from schemas.contract import contract_files
+from schemas.domains import DOMAINS
 from schemas.json_schema import event_schemas
-from schemas.meanings import meanings
+from schemas.reason_docs import meanings
 from schemas.reasons import REASONS_PAGE, Reason, Refusal
-from schemas.registry import DOMAINS
 from tests.contract.gallery import CONTRACT
 from tests.e2e.programs import running_programs
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from schemas.meanings import GROUPS
+from schemas.reason_docs import GROUPS
 from schemas.reasons import Reason, Refused
 from tests.contract.gallery import CONTRACT, INVALID, VALID, Sample, each
 from tests.contract.validators import FORMATS, SCHEMAS, accepts

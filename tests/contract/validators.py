@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from schemas.checks import is_cnpj, is_cpf, is_currency, is_gtin
+from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Self
 import amqp
 from amqp.exceptions import AMQPError
 
-from broker.link import BrokerLost, open_connection
-from broker.topology import declare
+from broker.connection import BrokerLost, open_connection
+from broker.declare import declare
 from schemas.topology import EVENTS
 from tests.services.waiting import wait_until
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 
 from consumers.delivery import Delivery
-from storage.dispatch import Claimed
+from storage.order_queue import Claimed
 
 __all__ = ["CODES", "STEPS", "Batch", "Draw", "Key", "Receipt", "Sent", "itself", "one_of", "some_orders", "step"]
 

@@ -139,7 +139,7 @@ class Programs:
         self._numbers = count(1)
         self._started: list[Program] = []
 
-    def start(self, *arguments: str, module: str = "control", **settings: object) -> Program:
+    def start(self, *arguments: str, module: str = "comporta", **settings: object) -> Program:
         """Starts a program that runs on; wait for what it says before using it."""
         log = self.folder / f"output-{next(self._numbers)}"
         log.touch()
@@ -159,7 +159,7 @@ class Programs:
     def run(self, *arguments: str, **settings: object) -> Done:
         """Runs a command to its end."""
         done = subprocess.run(
-            _command("control", arguments),
+            _command("comporta", arguments),
             env=_environment(settings, self.folder),
             cwd=self.folder,
             capture_output=True,

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from control.access.editing import add_operator, remove_operator
-from control.access.entries import read_operators
-from control.access.tokens import digest_of
-from control.access.who import Role
+from control.auth.operators import read_operators
+from control.auth.operators_edit import add_operator, remove_operator
+from control.auth.tokens import digest_of
+from control.auth.who import Role
 from tests.e2e.programs import Program, Programs, running_programs
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until

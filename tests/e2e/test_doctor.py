@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 
-from broker.link import open_connection
-from broker.topology import declare
+from broker.connection import open_connection
+from broker.declare import declare
 from tests.e2e.programs import Programs, running_programs
 from tests.services.ports import HOST, free_port
 from tests.services.postgres import Database

@@ -51,7 +51,7 @@ def bad(programs: Programs) -> Path:
 
 def in_a_shell(programs: Programs, words: str, **environment: str) -> Done:
     """Runs `comporta` with what only a shell can do to its streams."""
-    command = f'exec "{sys.executable}" -m control {words}'
+    command = f'exec "{sys.executable}" -m comporta {words}'
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     inherited["XDG_RUNTIME_DIR"] = str(programs.folder)
     done = subprocess.run(

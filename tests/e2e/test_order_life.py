@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import update
 
-from broker.link import open_connection
+from broker.connection import open_connection
 from consumers.delivery import Delivery
 from consumers.orders import orders_worker
 from consumers.source import Intake
 from producers.erp import ErpByAmqp
 from rules.delivering import Answer, Said, after_attempt
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
-from storage.dispatch import Claimed, Dispatch, Due
+from storage.order_queue import Claimed, Dispatch, Due
 from storage.order_store import OrderStore
 from storage.tables import orders
 from tests.broker.line import Line

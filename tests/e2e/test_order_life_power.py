@@ -13,15 +13,15 @@ import pytest
 from sqlalchemy import Connection, Executable, update
 
 import producers.erp
-import storage.dispatch
+import storage.order_queue
 import storage.order_store
 from rules.orders import Known, OrderState, Settled, judge_receipt
 from rules.outcomes import Outcome
 from rules.switches import Switches
 from schemas.orders import Receipt, order_event
 from storage.claiming import Looked, look
-from storage.dispatch import Dispatch, Due
-from storage.rowset import rowset
+from storage.dialect import rowset
+from storage.order_queue import Dispatch, Due
 from storage.tables import orders
 from tests.broker.line import Line
 from tests.e2e.order_steps import some_orders

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.link import open_connection, release
-from broker.topology import declare
+from broker.connection import open_connection, release
+from broker.declare import declare
 from tests.e2e.lines import BAD, GOOD
 from tests.e2e.programs import Programs, answers, running_programs
 from tests.services.ports import free_port

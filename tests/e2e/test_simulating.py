@@ -10,10 +10,10 @@ import pytest
 from amqp.exceptions import NotFound
 from typer.testing import CliRunner
 
-from broker.link import open_connection
-from control.cli.main import app
+from broker.connection import open_connection
+from comporta.cli.main import app
+from schemas.domains import DOMAINS, ORDERS
 from schemas.orders import parse_order
-from schemas.registry import DOMAINS, ORDERS
 from schemas.topology import event_queue
 from tests.e2e.programs import Programs, running_programs
 from tests.services.waiting import wait_until

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from control.cli.main import app
+from comporta.cli.main import app
 from tests.e2e.events import Erp, Publisher
 from tests.e2e.looks import Look
 from tests.e2e.programs import Program, Programs, running_programs

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import typer
 
-from control.cli.main import app
+from comporta.cli.main import app
+from schemas.domains import DOMAINS
 from schemas.events import domain_of_type, parse_event
 from schemas.orders import parse_receipt
-from schemas.registry import DOMAINS
 from tests.examples.languages import FOLDER
 
 GUIDE = FOLDER.parent / "docs" / "erp-guide.md"

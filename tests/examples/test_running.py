@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from broker.link import open_connection
-from broker.topology import declare
+from broker.connection import open_connection
+from broker.declare import declare
 from schemas.topology import EVENTS, event_queue
 from tests.examples.comporta import Comporta
 from tests.examples.interrupted import Interrupted

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from control.logs import quiet_libraries
+from comporta.runtime.logging import quiet_libraries
 from tests.e2e.programs import running_programs
 from tests.faults.stack import Standing
 from tests.services.postgres import Database

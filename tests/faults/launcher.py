@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from comporta.cli import main
 from consumers.source import KombuSource
-from control.cli import main
 from producers.erp import ErpByHttp
 from schemas.topology import CONTROL
-from storage.dispatch import Dispatch
-from storage.store import Store
+from storage.event_store import Store
+from storage.order_queue import Dispatch
 
 __all__: list[str] = []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from producers.remote import request
+from control.client import request
 from schemas.control import Action, Reply
 from tests.e2e.events import Event, Publisher
 from tests.e2e.looks import Look

@@ -16,14 +16,14 @@ import kombu
 import orjson
 import pytest
 
-from broker.link import open_connection
+from broker.connection import open_connection
+from comporta.simulator.messages import Data
+from comporta.simulator.retail import retail_orders
 from consumers.orders import orders_worker
 from consumers.source import Intake
 from producers.erp import ErpByAmqp
-from producers.outgoing import Fate, Outgoing
+from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
-from producers.simulator.messages import Data
-from producers.simulator.retail import retail_orders
 from schemas.orders import PLACED
 from schemas.topology import EVENTS, ORDERS_IN, ORDERS_OUT
 from tests.broker.line import Line

@@ -175,7 +175,7 @@ def test_a_breaker_that_opens_does_not_probe_while_off(
     open_desk: Callable[[str, WayToErp], Desk], erp: Erp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is over long before the pause is.
-    monkeypatch.setattr("rules.pacing._BREAK_SECONDS", 0.01)
+    monkeypatch.setattr("rules.throttle._BREAK_SECONDS", 0.01)
     erp.script = ["500"] * 6
     gate = HeldErp(erp).gate
     desk = open_desk("memory://", ErpByHttp(erp.url, 32, httpx.Timeout(30.0)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.publisher import SinglePublisher
+from broker.sync_publisher import SinglePublisher
 from schemas.topology import ORDERS_IN
 from tests.broker.order_events import placed
 from tests.e2e.programs import Done, Program, running_programs

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from broker.link import open_connection, release
-from broker.topology import declare
-from producers.outgoing import Fate, Outgoing, Result
+from broker.connection import open_connection, release
+from broker.declare import declare
+from producers.messages import Fate, Outgoing, Result
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, QUEUES, event_queue
 from tests.services.proxy import Proxy

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from control.cli import main
-from control.lifecycle import Loops
-from storage.store import Store
+from comporta.cli import main
+from comporta.runtime.threads import Loops
+from storage.event_store import Store
 
 __all__: list[str] = []
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rules.delivering import Answer, Said, after_attempt
-from storage.dispatch import Claimed, Dispatch, Due
+from storage.order_queue import Claimed, Dispatch, Due
 from storage.order_store import OrderStore
 from storage.views import Views
 from tests.broker.order_events import internalized, order_told, placed, receipt_told

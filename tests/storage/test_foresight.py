@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from control.switchboard import Switchboard
 from rules.outcomes import Outcome, Rejected
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
-from storage.store import Store
-from storage.switchboard import Switchboard
+from storage.event_store import Store
 from storage.tables import ENTITY_TABLES, ledger
 from tests.unit.samples import event
 

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from rules.outcomes import Rejected
+from schemas.domains import DOMAIN_NAMES
 from schemas.events import parse_event
 from schemas.reasons import Reason, Refusal
-from schemas.registry import DOMAIN_NAMES
 from storage.errors import StorageError, Unavailable
 from storage.gauges import Gauges, Reading
-from storage.registrar import Registrar
 from storage.tables import orders, switches, workers
+from storage.workers import Registrar
 from tests.broker.order_events import order_told, placed
 from tests.storage.test_dispatch import Desk
 from tests.unit.samples import event

@@ -12,18 +12,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, select
 
-from consumers.apply import commit
+from consumers.commit import commit
 from consumers.delivery import Delivery
+from control.switchboard import Switchboard
 from rules.outcomes import Outcome, Rejected
 from schemas.control import Announcement, Command, ControlMessage, Reply
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
+from storage.event_store import Store
 from storage.fence import Fence, PostgresFence, fence_for, fence_holders
 from storage.migrate import migrate, require_current
-from storage.store import Store
-from storage.switchboard import Switchboard
 from storage.tables import ENTITY_TABLES, metadata
 from storage.views import Views
 from tests.services.waiting import wait_until

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from storage.tables import missed, orders
-from storage.views import seeking
+from storage.views import mentions
 from tests.broker.order_events import internalized, receipt_told
 from tests.storage.looking import START, Gallery, change, refused
 
@@ -147,9 +147,9 @@ def test_refused_messages_that_hold_it_are_found_and_a_short_text_only_as_a_whol
 def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seeking, "_ORDERS_SEARCHED", 2)
-    monkeypatch.setattr(seeking, "_MESSAGES_SEARCHED", 1)
-    monkeypatch.setattr(seeking, "_MISSED_SEARCHED", 1)
+    monkeypatch.setattr(mentions, "_ORDERS_SEARCHED", 2)
+    monkeypatch.setattr(mentions, "_MESSAGES_SEARCHED", 1)
+    monkeypatch.setattr(mentions, "_MISSED_SEARCHED", 1)
     gallery.accept("a", "b", "c")
     gallery.store.commit([refused(b'"P1"'), refused(b'"P1" ')])
     row = {"domain": "prices", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+import storage.event_store
 import storage.ledger
-import storage.store
 from rules.cost import Basis, foretell
 from storage.tables import ledger, received
 from storage.views import LedgerFilter, RangeTooLong, Terms

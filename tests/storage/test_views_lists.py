@@ -22,7 +22,7 @@ from storage.views import (
     QuarantineFilter,
     WorkerFilter,
 )
-from storage.views.paging import MOST_COUNTED
+from storage.views.pagination import MOST_COUNTED
 from tests.storage.looking import START, Gallery, refused
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from storage.errors import Unavailable
 from storage.tables import missed
-from storage.views.counting import Recount
+from storage.views.cached_counts import Recount
 from tests.services.waiting import wait_until
 from tests.storage.looking import START, Gallery, refused
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
+from control.switchboard import Switchboard
 from rules.outcomes import Outcome, Rejected
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
+from storage.event_store import Store
 from storage.fence import fence_for
-from storage.registrar import Registrar
-from storage.store import Store
-from storage.switchboard import Switchboard
 from storage.tables import outcomes, watchers
+from storage.tail import KEPT, MOST_LINES, database_now, forget_outcomes, record_outcomes
 from storage.watcher import Look, Watcher
-from storage.watching import KEPT, MOST_LINES, database_now, forget_outcomes, record_outcomes
+from storage.workers import Registrar
 from tests.unit.samples import SAMPLES, event
 
 BAD = Rejected("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x", "x", "", {}, False)

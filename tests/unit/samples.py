@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.reasons import Refusal, Refused
-from schemas.registry import DOMAINS
 from tests.contract.gallery import named
 
 __all__ = ["FULL", "SAMPLES", "event", "refusal_of"]

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from control.asking import Asked
-from control.readiness import Readiness
+from comporta.runtime.health import Readiness
+from comporta.runtime.single_flight import Asked
 
 
 class Counted:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from control.settings import load_settings
-from control.web.server import bind
+from comporta.runtime.settings import load_settings
+from comporta.web.server import bind
 
 
 def test_a_small_answer_is_sent_at_once() -> None:

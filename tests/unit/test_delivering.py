@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rules.delivering import Answer, Attempted, Said, after_attempt
 from rules.orders import Known, OrderState, judge_receipt
 from rules.outcomes import Outcome
-from rules.pacing import Pace
+from rules.throttle import Pace
 from schemas.orders import Receipt
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

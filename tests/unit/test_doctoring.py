@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from control.cli import doctoring
-from control.doctor.database import clock_finding
-from control.doctor.finding import Finding, State, doubtful, well, wrong
+from comporta.cli.doctor import command
+from comporta.cli.doctor.database import clock_finding
+from comporta.cli.doctor.finding import Finding, State, doubtful, well, wrong
 
 FINDINGS = [well("broker", "answers"), doubtful("broker", "odd", "look"), wrong("broker", "gone", "start it")]
 
@@ -37,10 +37,10 @@ def test_good_and_bad_differ_on_a_terminal_without_ticks(
 ) -> None:
     written = io.BytesIO()
     terminal = io.TextIOWrapper(written, encoding=encoding, write_through=True)
-    monkeypatch.setattr(doctoring, "console", Console(file=terminal, width=200))
-    monkeypatch.setattr(doctoring, "examine", lambda: iter(FINDINGS))
-    with pytest.raises(doctoring.typer.Exit):
-        doctoring.doctor()
+    monkeypatch.setattr(command, "console", Console(file=terminal, width=200))
+    monkeypatch.setattr(command, "examine", lambda: iter(FINDINGS))
+    with pytest.raises(command.typer.Exit):
+        command.doctor()
     lines = written.getvalue().decode(encoding).splitlines()
     assert "".join(line[0] for line in lines if line[1:3] == " b") == marks
     assert any(line.strip().endswith("start it") for line in lines)
@@ -48,7 +48,7 @@ def test_good_and_bad_differ_on_a_terminal_without_ticks(
 
 def test_a_finding_draws_nothing_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
-    monkeypatch.setattr(doctoring, "console", Console(file=written, width=200))
-    monkeypatch.setattr(doctoring, "examine", lambda: iter([Finding("broker", State.OK, "\x1b[31mred")]))
-    doctoring.doctor()
+    monkeypatch.setattr(command, "console", Console(file=written, width=200))
+    monkeypatch.setattr(command, "examine", lambda: iter([Finding("broker", State.OK, "\x1b[31mred")]))
+    command.doctor()
     assert "\x1b" not in written.getvalue()

@@ -16,8 +16,8 @@ from amqp.exceptions import UnexpectedFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.connection import BrokerLost
 from broker.frames import Frames
-from broker.link import BrokerLost
 from broker.properties import UNREADABLE
 from tests.unit.wire import CHANNELS, frame, made_by_ours, made_by_py_amqp, method, serialized
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.control import ControlMessage, parse_control
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Refused
-from schemas.registry import DOMAINS
 from tests.unit.samples import FULL, event
 
 MARK = "ZQ7MARKZQ7"

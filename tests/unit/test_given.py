@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from comporta.runtime.settings import Settings, load_settings
 from control.given import given_settings, shown_value, unknown_names
-from control.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from control.settings import PREFIX, Settings
+from comporta.runtime.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, PORTUGUESE = ROOT / "README.md", ROOT / "README.pt-BR.md"

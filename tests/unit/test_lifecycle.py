@@ -10,7 +10,7 @@ import pytest
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_when_event_set, wait_fixed
 from tenacity.nap import sleep_using_event
 
-from control.lifecycle import Loops
+from comporta.runtime.threads import Loops
 from tests.services.waiting import wait_until
 
 

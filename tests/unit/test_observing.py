@@ -9,7 +9,7 @@ import pytest
 
 from consumers.decode import decode
 from consumers.delivery import Delivery
-from consumers.observing import lags_of
+from consumers.observer import lags_of
 from tests.unit.samples import event
 
 # The sample event's own time.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from control.access.asking import shown_token
-from control.access.editing import add_operator
-from control.access.link import LinkUnsafe, forget_link, keep_link, kept_link
-from control.access.opening import open_access
-from control.access.place import place_of
-from control.access.who import Role
-from control.settings import Settings, SettingsError
+from comporta.cli.credentials import shown_token
+from comporta.runtime.settings import Settings, SettingsError
+from comporta.web.access import open_access
+from control.auth.local_token import LinkUnsafe, forget_link, keep_link, kept_link
+from control.auth.operators_edit import add_operator
+from control.auth.place import place_of
+from control.auth.who import Role
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from control.access.editing import OperatorsUnchanged, add_operator, remove_operator
-from control.access.entries import OperatorsUnreadable, parse_operators, read_operators
-from control.access.opening import open_access
-from control.access.registry import OneHolder, OperatorsFile
-from control.access.sessions import SESSION_SECONDS, Sessions
-from control.access.tokens import Holder, digest_of, holder_of, new_token
-from control.access.who import Role, Who
-from control.settings import Settings, SettingsError
+from comporta.runtime.settings import Settings, SettingsError
+from comporta.web.access import open_access
+from control.auth.operators import OperatorsUnreadable, parse_operators, read_operators
+from control.auth.operators_edit import OperatorsUnchanged, add_operator, remove_operator
+from control.auth.registry import OneHolder, OperatorsFile
+from control.auth.sessions import SESSION_SECONDS, Sessions
+from control.auth.tokens import Holder, digest_of, holder_of, new_token
+from control.auth.who import Role, Who
 
 ANA = Who("ana", Role.OPERATOR)
 DIGEST = "a" * 64

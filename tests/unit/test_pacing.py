@@ -7,12 +7,12 @@ from itertools import count, islice
 
 import pytest
 
-from producers.outgoing import Outgoing
-from producers.simulator.catalogue import Catalogue
-from producers.simulator.erp import SimulatedErp
-from producers.simulator.pacing import paced
-from producers.simulator.shop import SimulatedShop
-from producers.simulator.traffic import erp_traffic, traffic
+from comporta.simulator.catalogue import Catalogue
+from comporta.simulator.erp import SimulatedErp
+from comporta.simulator.pacing import paced
+from comporta.simulator.shop import SimulatedShop
+from comporta.simulator.traffic import erp_traffic, traffic
+from producers.messages import Outgoing
 
 PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}
 ORDER = {"items": [{"line": 1, "product_code": "1", "quantity": "1", "unit_price": "1", "total": "1"}]}

@@ -10,10 +10,10 @@ from zlib import crc32
 import orjson
 import pytest
 
-from producers.simulator.catalogue import Catalogue
-from producers.simulator.erp import Faults, SimulatedErp
-from producers.simulator.retail import Spread, retail_catalogue, retail_events, retail_orders
-from producers.simulator.sources import catalogue_from, orders_from
+from comporta.simulator.catalogue import Catalogue
+from comporta.simulator.erp import Faults, SimulatedErp
+from comporta.simulator.retail import Spread, retail_catalogue, retail_events, retail_orders
+from comporta.simulator.sources import catalogue_from, orders_from
 from schemas.orders import parse_order
 from tests.unit.test_shop import placed
 from tests.unit.test_simulator import parse, refusal, sequences

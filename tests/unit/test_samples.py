@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from schemas.registry import DOMAINS
 from tests.unit.samples import FULL, SAMPLES, event
 
 KEYS: dict[str, tuple[Any, ...]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from control.settings import PREFIX, SettingsError, load_settings
+from comporta.runtime.settings import PREFIX, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.outgoing import Outgoing
-from producers.simulator.bad import ORDER_SPOILERS, Spoiler
-from producers.simulator.messages import Data
-from producers.simulator.nfe import nfe_orders
-from producers.simulator.shop import SimulatedShop
-from schemas.checks import is_cnpj, is_cpf
+from comporta.simulator.invalid import ORDER_SPOILERS, Spoiler
+from comporta.simulator.messages import Data
+from comporta.simulator.nfe import nfe_orders
+from comporta.simulator.shop import SimulatedShop
+from producers.messages import Outgoing
+from schemas.check_digits import is_cnpj, is_cpf
 from schemas.orders import OrderPlaced, parse_order
 from schemas.reasons import Reason, Refused
 

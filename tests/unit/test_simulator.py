@@ -15,17 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.simulator.bad import SPOILERS, Spoiler
-from producers.simulator.book import key_of
-from producers.simulator.catalogue import Catalogue
-from producers.simulator.changes import CHANGES, SHARES
-from producers.simulator.erp import Faults, SimulatedErp
-from producers.simulator.messages import ErpMessage, EventWriter
-from producers.simulator.nfe import SimulatorDataMissing, nfe_catalogue
-from schemas.checks import is_gtin
+from comporta.simulator.catalogue import Catalogue
+from comporta.simulator.changes import CHANGES, SHARES
+from comporta.simulator.erp import Faults, SimulatedErp
+from comporta.simulator.invalid import SPOILERS, Spoiler
+from comporta.simulator.messages import ErpMessage, EventWriter
+from comporta.simulator.nfe import SimulatorDataMissing, nfe_catalogue
+from comporta.simulator.state import key_of
+from schemas.check_digits import is_gtin
+from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refused
-from schemas.registry import DOMAINS
 
 WRONG_GTIN = "7997846900945"
 FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)

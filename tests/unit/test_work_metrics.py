@@ -6,8 +6,8 @@ from collections import Counter
 
 from prometheus_client import generate_latest
 
-from consumers.observing import Observed
-from control.metrics.work import WorkMetrics
+from comporta.runtime.metrics import WorkMetrics
+from consumers.observer import Observed
 from rules.outcomes import Outcome, Tally
 
 LAGS = {"stock": 70.0}

@@ -14,8 +14,8 @@ from amqp.serialization import dumps
 from amqp.transport import TCPTransport
 from kombu.transport import pyamqp
 
-from broker import reading
-from broker.link import BrokerLost, translated
+from broker import reader
+from broker.connection import BrokerLost, translated
 
 __all__ = ["CHANNELS", "CONSUMER", "Made", "frame", "made_by_ours", "made_by_py_amqp", "method", "serialized"]
 
@@ -84,7 +84,7 @@ def made_by_py_amqp(*pieces: bytes, closing: bool = False) -> Made:
 
 def made_by_ours(*pieces: bytes, closing: bool = False) -> Made:
     """What our connection makes of them."""
-    return _made(reading.Transport.Connection, reading._Tcp, _Taker, Wire(pieces), closing)
+    return _made(reader.Transport.Connection, reader._Tcp, _Taker, Wire(pieces), closing)
 
 
 def _made(connection_class: Any, transport_class: Any, receiver: Callable[..., Any], wire: Wire, closing: bool) -> Made:

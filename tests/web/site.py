@@ -10,14 +10,14 @@ from urllib.parse import urljoin
 
 import httpx
 
-from control.acting import Acting
+from comporta.runtime.health import Readiness
+from comporta.web.app import Doors, create_app
+from comporta.web.live import Live
+from comporta.web.who import LOCAL, as_somebody
+from control.actions import Acting
 from control.metrics.exposition import Exposition
 from control.monitor import Monitor
-from control.readiness import Readiness
-from control.web.app import Doors, create_app
-from control.web.live import Live
-from control.web.who import LOCAL, as_somebody
-from producers.outgoing import Fate, Outgoing, Result
+from producers.messages import Fate, Outgoing, Result
 from storage.database import open_database
 from storage.repairs import Repairs
 from tests.storage.looking import Gallery

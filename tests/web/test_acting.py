@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from control.access.who import Role, Who
-from control.web.who import as_somebody
+from comporta.web.who import as_somebody
+from control.auth.who import Role, Who
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from control.web.exporting import cell, export
+from comporta.web.export import cell, export
 from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.tables import missed

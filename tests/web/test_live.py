@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from control.readiness import Reach
-from control.web.live import Live, LiveEvent, Subscription
+from comporta.runtime.health import Reach
+from comporta.web.live import Live, LiveEvent, Subscription
 from schemas.control import StatusDocument
 from storage.errors import Unavailable
-from storage.registrar import Registrar
 from storage.views import Balance
+from storage.workers import Registrar
 from tests.storage.looking import Gallery, change
 
 _PATIENCE = 20.0

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from control.web.page import assets
-from control.web.page.assets import static_path
+from comporta.web.pages import static_files
+from comporta.web.pages.static_files import static_path
 from tests.web.site import Site
 from tests.web.visiting import Seen, Visitor
 
-STATIC = Path(assets.__file__).parent / "static"
+STATIC = Path(static_files.__file__).parent / "static"
 MOST_BYTES = 150_000
 
 

@@ -13,13 +13,13 @@ from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as some
 
-from control.metrics.work import WorkMetrics
-from control.web.page.calendar import reminder
-from control.web.page.formats import duration, lag, number, stamp
-from control.web.page.history import periods
-from control.web.page.indenting import indented
-from control.web.page.lags import RecentLags
-from control.web.page.series import points, rates
+from comporta.runtime.metrics import WorkMetrics
+from comporta.web.pages.charts import points, rates
+from comporta.web.pages.formats import duration, lag, number, stamp
+from comporta.web.pages.history import periods
+from comporta.web.pages.icalendar import reminder
+from comporta.web.pages.indenting import indented
+from comporta.web.pages.lags import RecentLags
 from schemas.control import SwitchState
 from storage.views import AuditRow, LedgerRow
 

@@ -11,15 +11,15 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from starlette.requests import HTTPConnection
 
-from control.web.page import texts, words
-from control.web.page.texts import LANGUAGES, catalog_path, wanted_language
+from comporta.web.pages import i18n, words
+from comporta.web.pages.i18n import LANGUAGES, catalog_path, wanted_language
 from rules.orders import OrderState
 from rules.outcomes import Outcome
-from schemas.registry import DOMAIN_NAMES
+from schemas.domains import DOMAIN_NAMES
 from tests.web.site import Site
 from tests.web.visiting import Visitor
 
-PAGE = Path(texts.__file__).parent
+PAGE = Path(i18n.__file__).parent
 WHERE = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
 NAMES = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "say_many": (2, 3)}
@@ -81,7 +81,7 @@ def test_everything_that_the_contract_names_has_a_word() -> None:
 def test_the_cookie_counts_and_without_one_the_browser(accepted: str, cookie: str | None, tag: str) -> None:
     headers = [(b"accept-language", accepted.encode())]
     if cookie is not None:
-        headers.append((b"cookie", f"{texts.COOKIE}={cookie}".encode()))
+        headers.append((b"cookie", f"{i18n.COOKIE}={cookie}".encode()))
     assert wanted_language(HTTPConnection({"type": "http", "headers": headers})).tag == tag
 
 
@@ -96,7 +96,7 @@ def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: Site) -> None:
     visitor = Visitor(small_site)
     answer = visitor.ask("GET", "/preferences", params={"language": "pt-BR", "next": "/orders?state=sent"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/orders?state=sent")
-    assert f"{texts.COOKIE}=pt-BR" in answer.headers["set-cookie"]
+    assert f"{i18n.COOKIE}=pt-BR" in answer.headers["set-cookie"]
     dark = visitor.ask("GET", "/preferences", params={"theme": "dark"})
     assert (
         visitor.see("/", headers={"cookie": dark.headers["set-cookie"].partition(";")[0]}).one("html")["data-theme"]

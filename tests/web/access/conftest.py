@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from control.access.editing import add_operator
-from control.access.opening import Access, open_access
-from control.access.who import Role
-from control.settings import Settings
+from comporta.runtime.settings import Settings
+from comporta.web.access import Access, open_access
+from control.auth.operators_edit import add_operator
+from control.auth.who import Role
 
 
 @pytest.fixture

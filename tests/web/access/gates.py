@@ -9,9 +9,9 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from control.access.opening import Access
-from control.web.guard import guard
-from control.web.who import who_of
+from comporta.web.access import Access
+from comporta.web.guard import guard
+from comporta.web.who import who_of
 
 __all__ = ["HOST", "HTML", "OURS", "PORT", "bearer", "browser", "logged_in", "rooms", "run"]
 

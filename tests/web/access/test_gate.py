@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from control.access.editing import remove_operator
-from control.access.opening import Access
-from control.web.guard import guard
-from control.web.headers import CONTENT_SECURITY_POLICY
+from comporta.web.access import Access
+from comporta.web.guard import guard
+from comporta.web.middleware import CONTENT_SECURITY_POLICY
+from control.auth.operators_edit import remove_operator
 from tests.web.access.gates import HOST, HTML, PORT, bearer, browser, rooms, run
 
 

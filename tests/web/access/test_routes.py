@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from control.access.opening import Access
-from control.web.guard import guard
+from comporta.web.access import Access
+from comporta.web.guard import guard
 from tests.web.access.gates import HOST, PORT, bearer
 from tests.web.site import Site
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from control.access.opening import Access, open_access
-from control.settings import Settings
+from comporta.runtime.settings import Settings
+from comporta.web.access import Access, open_access
 from tests.web.access.gates import HOST, HTML, OURS, bearer, browser, logged_in, run
 
 

@@ -1,0 +1,67 @@
+"""Publishes single messages, confirmed by the broker: replies, announcements, the simulator's events."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import kombu
+
+from broker.connection import BrokerLost, is_memory, open_connection, release, translated
+from broker.declare import declare
+
+__all__ = ["SinglePublisher"]
+
+_PERSISTENT = 2
+_CONFIRM_SECONDS = 10
+
+
+class SinglePublisher:
+    """One connection, opened when first used and again when it broke; for one thread only."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._producer: kombu.Producer | None = None
+
+    def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
+        """Publishes one persistent message and waits for the confirm; raises `BrokerLost`.
+
+        On a broken connection it is tried once more on a new one.
+        """
+        try:
+            self._publish(body, exchange, routing_key, properties)
+        except BrokerLost:
+            self.close()
+            self._publish(body, exchange, routing_key, properties)
+
+    def reopen(self) -> None:
+        """Opens the connection ahead of the first message, or anew; what fails is left for the message to meet."""
+        self.close()
+        with suppress(BrokerLost):
+            self._open()
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            release(producer.connection)
+
+    def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
+        producer = self._producer or self._open()
+        waits = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}
+        with translated():
+            producer.publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                delivery_mode=_PERSISTENT,
+                **{"content_type": "application/json", "content_encoding": "utf-8", **waits, **properties},
+            )
+
+    def _open(self) -> kombu.Producer:
+        connection = open_connection(self._url, name=self._name, publishing=True)
+        declare(connection)
+        with translated():
+            self._producer = kombu.Producer(connection.channel())
+        return self._producer

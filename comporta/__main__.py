@@ -1,0 +1,5 @@
+"""`python -m comporta` is `comporta`."""
+
+from comporta.cli import main
+
+main()

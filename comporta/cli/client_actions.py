@@ -1,0 +1,142 @@
+"""How the command line acts: as the API does, or through it where the broker is inside the running process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import quote
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from control.actions import Resynced
+from control.replay import Replayed
+from producers.errors import NoReply
+from rules.actions import Asked, Conflict, NotConfirmed, NotThere
+from storage.missed import Wanted
+from storage.order_retry import Retryable
+from storage.releasing import Chosen
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["ActingOverHttp", "ActsRemotely"]
+
+Document = TypeVar("Document")
+_REPLAYED, _NUMBERS = TypeAdapter(Replayed), TypeAdapter(dict[str, int])
+_REFUSALS = {404: NotThere, 409: Conflict, 503: NotConfirmed}
+# An act on many takes as long as it takes.
+_PATIENCE = 3600.0
+
+
+class ActsRemotely(Protocol):
+    """What a command may do; each raises `ActError` as `Acting` does."""
+
+    def count_quarantined(self, chosen: Chosen) -> int:
+        """How many messages are chosen."""
+
+    def replay(self, identity: str, asked: Asked) -> None:
+        """Publishes one message again."""
+
+    def replay_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> Replayed:
+        """Publishes the chosen messages again."""
+
+    def drop(self, identity: str, asked: Asked) -> None:
+        """Removes one message for good."""
+
+    def drop_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> int:
+        """Removes the chosen messages for good."""
+
+    def resync(self, wanted: Wanted, asked: Asked, *, dry_run: bool = False) -> Resynced:
+        """Asks the ERP for missed keys."""
+
+    def retry(self, shop: str, order_id: str, asked: Asked) -> bool:
+        """Lets an order be sent again."""
+
+    def count_retryable(self, which: Retryable) -> int:
+        """How many orders are meant."""
+
+    def retry_many(self, which: Retryable, asked: Asked, expected: int | None = None) -> int:
+        """Lets many orders be sent again."""
+
+
+class ActingOverHttp:
+    """Asks the running process, which knows by the token who asks; `ask` sends one request."""
+
+    def __init__(self, ask: Callable[..., httpx.Response]) -> None:
+        self._ask = ask
+
+    def count_quarantined(self, chosen: Chosen) -> int:
+        return self._numbers("/api/quarantine/drop", {"filter": _said(chosen), "dry_run": True})["chosen"]
+
+    def replay(self, identity: str, asked: Asked) -> None:
+        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _why(asked))
+
+    def replay_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> Replayed:
+        said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
+        return _read(_REPLAYED, self._post("/api/quarantine/replay", said))
+
+    def drop(self, identity: str, asked: Asked) -> None:
+        path = f"/api/quarantine/{quote(identity, safe='')}"
+        _checked(self._ask("DELETE", path, params=_why(asked)))
+
+    def drop_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> int:
+        said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
+        return self._numbers("/api/quarantine/drop", said)["dropped"]
+
+    def resync(self, wanted: Wanted, asked: Asked, *, dry_run: bool = False) -> Resynced:
+        said = {"shop": wanted.shop, "domain": wanted.domain, "dry_run": dry_run, **_why(asked)}
+        return Resynced(**self._numbers("/api/missed/resync", said))
+
+    def retry(self, shop: str, order_id: str, asked: Asked) -> bool:
+        path = f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/retry"
+        try:
+            self._post(path, _why(asked))
+        except Conflict:
+            return False
+        return True
+
+    def count_retryable(self, which: Retryable) -> int:
+        return self._numbers("/api/orders/retry", {"filter": which._asdict(), "dry_run": True})["chosen"]
+
+    def retry_many(self, which: Retryable, asked: Asked, expected: int | None = None) -> int:
+        said = {"filter": which._asdict(), "expected": expected, **_why(asked)}
+        return self._numbers("/api/orders/retry", said)["retried"]
+
+    def _numbers(self, path: str, said: dict[str, Any]) -> dict[str, int]:
+        return _read(_NUMBERS, self._post(path, said))
+
+    def _post(self, path: str, said: dict[str, Any]) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return _checked(self._ask("POST", path, content=orjson.dumps(said), headers=headers, timeout=_PATIENCE))
+
+
+def _said(chosen: Chosen) -> dict[str, Any]:
+    return {name: value for name, value in chosen._asdict().items() if value is not None}
+
+
+def _why(asked: Asked) -> dict[str, str]:
+    return {} if asked.reason is None else {"reason": asked.reason}
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    refusal = _REFUSALS.get(answer.status_code)
+    if refusal is not None:
+        raise refusal(_detail(answer))
+    if answer.is_error:
+        raise NoReply(f"{answer.url} answered {answer.status_code}: {_detail(answer)}")
+    return answer
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
+def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:
+    try:
+        return wanted.validate_json(answer.content)
+    except ValidationError:
+        raise NoReply(f"{answer.url} answered with something else: is it Comporta, and of this version?") from None

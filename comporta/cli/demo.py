@@ -1,0 +1,133 @@
+"""Everything in one process on the embedded default, fed by a simulated ERP with real invoices."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from comporta.cli.views import headline, order_lines, outcome_table, switch_lines
+from comporta.runtime.process import Running, run_until
+from comporta.runtime.settings import PREFIX, Settings, load_settings
+from comporta.runtime.threads import stop_on_signals
+from comporta.simulator.erp import Faults, SimulatedErp
+from comporta.simulator.feeds import Feeds
+from comporta.simulator.nfe import nfe_catalogue
+from comporta.simulator.receipts import AnsweringErp
+from comporta.simulator.shop import SimulatedShop
+from comporta.simulator.sources import NFE, orders_from
+from schemas.domains import DOMAIN_NAMES
+
+__all__ = ["run_demo"]
+
+_SHOP = "main"
+_FAULTS = Faults(duplicates=0.03, reordered=0.03, bad=0.005, deletes=0.002)
+_SETTLE_SECONDS = 10.0
+
+
+def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
+    """Runs until Ctrl-C, or for so many seconds; returns 0 when every event is accounted for."""
+    erp = SimulatedErp(7, _SHOP, nfe_catalogue(), faults=_FAULTS, clock=lambda: datetime.now(UTC))
+    # A signal ends the ERP; the worker is stopped when all that was published is accounted for.
+    ending, stop = threading.Event(), threading.Event()
+    stop_on_signals(ending)
+    with tempfile.TemporaryDirectory(prefix="comporta-demo-", ignore_cleanup_errors=True) as folder:
+        settings = load_settings(
+            broker_url="memory://",
+            database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
+            admin_host="127.0.0.1",
+            admin_port=_free_port() if port is None else port,
+            operators_file=None,
+            public_url=None,
+            log_level="ERROR",
+        )
+        shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
+        feeds = Feeds(settings.broker_url, erp, shop, AnsweringErp(7))
+        demo = _Demo(console, settings, feeds, ending, stop, seconds)
+        code = run_until(settings, DOMAIN_NAMES, stop, with_web=True, beside=demo.loops)
+        return code or demo.code
+
+
+def _free_port() -> int:
+    """8080 if it is free, else any."""
+    for port in (8080, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+@dataclass
+class _Demo:
+    console: Console
+    settings: Settings
+    feeds: Feeds
+    ending: threading.Event
+    stop: threading.Event
+    seconds: float | None
+    code: int = 1
+
+    def loops(self, running: Running) -> Mapping[str, Callable[[], None]]:
+        """What runs beside the worker: ERP and shop, and the table on the terminal."""
+        self._greet(running)
+        return {**self.feeds.loops(self.stop), "table": lambda: self._show(running)}
+
+    def _greet(self, running: Running) -> None:
+        port = running.port
+        variable = "" if port == 8080 else f"{PREFIX}ADMIN_PORT={port} "
+        self.console.print(f"Page: {running.link}", markup=False, soft_wrap=True)
+        self.console.print(f"The API's documentation: http://127.0.0.1:{port}/docs")
+        self.console.print("In another terminal, in this folder:")
+        for command in ('pause --reason "ERP maintenance" --for 2h', 'resume --reason "done"', "missed list"):
+            self.console.print(f"  {variable}.venv/bin/comporta {command}", markup=False)
+        # What is watched is read from the database itself, and the demo has one of its own.
+        where = f"{PREFIX}DATABASE_URL={shlex.quote(self.settings.database_url)}"
+        self.console.print(f"  {where} .venv/bin/comporta tail", markup=False, soft_wrap=True)
+        self.console.print("Ctrl-C ends." if self.seconds is None else f"Ends by itself after {self.seconds:g} s.")
+
+    def _show(self, running: Running) -> None:
+        terminal = self.console.is_terminal
+        with Live(console=self.console, auto_refresh=False, transient=True) as live:
+            ends = time.monotonic() + self.seconds if self.seconds is not None else float("inf")
+            while not self.ending.wait(min(0.5, max(0.0, ends - time.monotonic()))):
+                if time.monotonic() >= ends or self.stop.is_set():
+                    break
+                if terminal:
+                    live.update(self._picture(running), refresh=True)
+        self.feeds.end()
+        self._wait_until_accounted(running)
+        self.console.print(self._picture(running))
+        accounted = self._accounted(running)
+        self.code = 0 if accounted == self.feeds.published else 1
+        self.console.print(
+            f"{self.feeds.published:,} published = {accounted:,} applied + superseded + discarded + quarantined; "
+            f"difference {self.feeds.published - accounted:,}"
+        )
+        self.stop.set()
+
+    def _wait_until_accounted(self, running: Running) -> None:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._accounted(running) < self.feeds.published and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _accounted(self, running: Running) -> int:
+        return sum(sum(counts.values()) for counts in running.database.views.totals().values())
+
+    def _picture(self, running: Running) -> Group:
+        document, totals = running.database.views.status(), running.database.views.totals()
+        published = Text(f"{self.feeds.published:,} messages published")
+        table = outcome_table(document, totals)
+        return Group(headline(document), *switch_lines(document), table, *order_lines(document), published)

@@ -1,0 +1,135 @@
+"""The broker: can it be reached, does it let us do what we need, are the queues as they should be and consumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from broker.connection import BrokerLost, masked
+from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker, login_refused
+from comporta.cli.doctor.finding import Finding, doubtful, well, wrong
+from comporta.runtime.settings import PREFIX, Settings
+from schemas.topology import DEAD, ORDERS_OUT, RESYNC
+
+__all__ = ["broker_findings"]
+
+_PART = "broker"
+_OLDEST = (3, 10)
+_MANY = 10_000
+_OF_THE_ERP = frozenset({ORDERS_OUT, RESYNC})
+# Nobody but the broker itself publishes there.
+_NEVER_PUBLISHED_TO = frozenset({DEAD})
+_RIGHTS = (
+    "let an administrator give this user the rights configure, write and read on "
+    "^(comporta|erp|shop)\\..*, and write on ^amq\\.default$ for replies"
+)
+
+
+def broker_findings(settings: Settings) -> Iterator[Finding]:
+    """What there is to say; only one line if it can't be reached."""
+    if settings.embedded:
+        yield well(_PART, "memory:// lives inside the process of `comporta run`; there is nothing to reach from here")
+        return
+    where = masked(settings.broker_url)
+    try:
+        facts = inspect_broker(settings.broker_url)
+    except BrokerLost as error:
+        yield _unreached(where, error)
+        return
+    yield _reached(where, facts.version)
+    yield from _topology(facts)
+    yield from _rights(facts)
+    queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
+    yield from _consumed(queues, by_erp=settings.erp_url is None)
+    yield from _depth(queues)
+
+
+def _unreached(where: str, error: BrokerLost) -> Finding:
+    if login_refused(error):
+        return wrong(
+            _PART, f"{where} refuses the login: {error}", f"check user, password and vhost in {PREFIX}BROKER_URL"
+        )
+    return wrong(_PART, f"{where} can't be reached: {error}", f"start it, or check host and port in {PREFIX}BROKER_URL")
+
+
+def _reached(where: str, version: str) -> Finding:
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if len(numbers) == 2 and numbers < _OLDEST:
+        return wrong(_PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest that has what is needed")
+    return well(_PART, f"{where} lets us in; RabbitMQ {version}")
+
+
+def _topology(facts: BrokerFacts) -> Iterator[Finding]:
+    missing = [name for name, fact in (facts.exchanges | facts.queues).items() if fact is None]
+    if missing:
+        yield doubtful(_PART, f"not there yet: {_names(missing)}", "start a worker: it declares what is missing")
+    else:
+        yield well(_PART, f"all {len(facts.queues)} queues and their exchanges are there")
+    refused = {name: fact[0] for name, fact in facts.exchanges.items() if fact is not None and fact[0]}
+    refused |= {name: queue.declare for name, queue in facts.queues.items() if queue is not None and queue.declare}
+    for name, why in refused.items():
+        if "ACCESS_REFUSED" not in str(why):
+            yield wrong(
+                _PART,
+                f"{name} is there, but not as it should be: {why}",
+                "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
+                "which declares it anew",
+            )
+    lacking = [name for name, why in refused.items() if "ACCESS_REFUSED" in str(why)]
+    if lacking:
+        yield wrong(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS)
+
+
+def _rights(facts: BrokerFacts) -> Iterator[Finding]:
+    unpublished = [
+        name or "the default exchange (replies)"
+        for name, fact in facts.exchanges.items()
+        if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
+    ]
+    if unpublished:
+        yield wrong(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS)
+    unread = [
+        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _OF_THE_ERP
+    ]
+    if unread:
+        yield wrong(_PART, f"this user may not consume {_names(unread)}", _RIGHTS)
+    if not unpublished and not unread:
+        yield well(_PART, "this user may publish and consume")
+
+
+def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:
+    ours = {name: queue for name, queue in queues.items() if name not in _OF_THE_ERP}
+    alone = [name for name, queue in ours.items() if not queue.consumers]
+    if alone:
+        yield doubtful(_PART, f"nobody consumes {_names(alone)}", "start `comporta worker` or `comporta run`")
+    elif ours:
+        yield well(
+            _PART, f"every queue of ours is consumed, {min(queue.consumers for queue in ours.values())} times or more"
+        )
+    orders = queues.get(ORDERS_OUT)
+    if by_erp and orders is not None and orders.messages and not orders.consumers:
+        yield doubtful(
+            _PART,
+            f"{orders.messages:,} orders wait in {ORDERS_OUT}, and nobody reads it",
+            "have the ERP's consumer started; the orders wait for it",
+        )
+
+
+def _depth(queues: Mapping[str, QueueFacts]) -> Iterator[Finding]:
+    waiting = {name: queue.messages for name, queue in queues.items() if queue.messages}
+    if not waiting:
+        if queues:
+            yield well(_PART, "the queues are empty")
+        return
+    said = ", ".join(f"{name} {count:,}" for name, count in waiting.items())
+    if max(waiting.values()) < _MANY:
+        yield well(_PART, f"messages that nobody has taken yet: {said}")
+        return
+    yield doubtful(
+        _PART,
+        f"a backlog waits: {said}",
+        "see that the workers work (`comporta status`); more processes take it in faster",
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,41 @@
+"""`comporta doctor`."""
+
+from __future__ import annotations
+
+import typer
+from rich.text import Text
+
+from comporta.cli.doctor import Finding, State, examine
+from comporta.cli.output import AsJson, console, one_line, print_json
+from comporta.runtime.logging import configure_logs
+
+__all__ = ["doctor"]
+
+_MARKS = {State.OK: ("✓", "+", "green"), State.WARNING: ("!", "!", "yellow"), State.WRONG: ("✗", "X", "red")}
+_INDENT = " " * 14
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check broker, database, settings and ports: what is wrong, and the way out. Exits 1 if something is wrong."""
+    configure_logs("ERROR", None)
+    found = []
+    for finding in examine():
+        found.append(finding)
+        if not as_json:
+            _print(finding)
+    bad = [finding for finding in found if finding.state is State.WRONG]
+    if as_json:
+        print_json({"ok": not bad, "findings": [finding._asdict() for finding in found]})
+    elif bad:
+        console.print(f"\n{len(bad)} of {len(found)} checks failed")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _print(finding: Finding) -> None:
+    mark, plain, style = _MARKS[finding.state]
+    # A terminal that can't show a tick must not show the same for a cross.
+    shown, arrow = (mark, "→") if console.encoding.startswith("utf") else (plain, "->")
+    console.print(Text.assemble((shown, style), f" {finding.part:<11} ", one_line(finding.says)), soft_wrap=True)
+    if finding.way_out:
+        console.print(Text(f"{_INDENT}{arrow} {one_line(finding.way_out)}", style="dim"), soft_wrap=True)

@@ -1,0 +1,93 @@
+"""The commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+
+import typer
+
+from broker.connection import BrokerLost
+from comporta.cli import (
+    answering,
+    config,
+    missed,
+    operators,
+    orders,
+    publish,
+    quarantine,
+    run,
+    schema,
+    simulate,
+    status,
+    switch,
+    tail,
+    validate,
+)
+from comporta.cli.doctor import command as doctor
+from comporta.cli.output import fail
+from comporta.runtime.settings import SettingsError
+from producers.errors import NoReply
+from rules.actions import ActError
+from storage.errors import StorageError
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="comporta",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A floodgate between an ERP and an online shop: it lets changes flow, and can be shut.",
+)
+app.command()(run.demo)
+app.command()(run.run)
+app.command()(run.worker)
+app.command()(run.admin)
+app.command()(run.migrate)
+app.command()(switch.pause)
+app.command()(switch.resume)
+app.command()(status.status)
+app.command()(status.audit)
+app.command()(publish.publish)
+app.command()(validate.validate)
+app.command()(tail.tail)
+app.command()(simulate.simulate)
+app.command("simulate-erp")(answering.simulate_erp)
+app.command()(schema.schema)
+app.command()(doctor.doctor)
+app.command()(config.version)
+app.add_typer(missed.missed_app, name="missed")
+app.add_typer(quarantine.quarantine_app, name="quarantine")
+app.add_typer(orders.orders_app, name="orders")
+app.add_typer(operators.operator_app, name="operator")
+app.add_typer(config.config_app, name="config")
+
+_WRONG_USAGE, _FAILED = 2, 1
+
+
+def main() -> None:
+    """Runs one command; what goes wrong is one line on standard error, never a traceback."""
+    _take_any_text()
+    try:
+        try:
+            app()
+        except SettingsError as error:
+            raise fail(str(error), _WRONG_USAGE) from None
+        except (ActError, NoReply, StorageError, BrokerLost) as error:
+            raise fail(str(error), _FAILED) from None
+        except OSError as error:
+            raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+
+
+def _take_any_text() -> None:
+    # What is done is done: a terminal without accents must not make it look failed.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""`comporta missed`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from comporta.cli.client import remote_for
+from comporta.cli.lists import Domain, Limit, Shop, print_list
+from comporta.cli.options import Why, asked
+from comporta.cli.output import AsJson, console, print_json
+from comporta.runtime.settings import load_settings
+from schemas.domains import ORDERS
+from storage.missed import Wanted
+
+__all__ = ["missed_app"]
+
+missed_app = typer.Typer(no_args_is_help=True, help="Keys whose newest known change was discarded.")
+
+_LISTED = ("discarded_at", "shop", "domain", "key", "version")
+Text = Annotated[str | None, typer.Option(help="Only keys with this in them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many keys it would be.")]
+
+
+@missed_app.command("list")
+def missed_list(
+    shop: Shop = None, domain: Domain = None, text: Text = None, limit: Limit = 100, as_json: AsJson = False
+) -> None:
+    """List the missed keys, oldest first."""
+    print_list("missed", _LISTED, as_json, shop=shop, domain=domain, text=text, limit=limit)
+
+
+@missed_app.command("resync")
+def missed_resync(
+    shop: Shop = None, domain: Domain = None, why: Why = None, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Ask the ERP to publish the missed keys again, by messages to the exchange erp.resync."""
+    if domain == ORDERS:
+        raise typer.BadParameter("--domain: orders wait, they are never missed")
+    with remote_for(load_settings()).acting() as acting:
+        done = acting.resync(Wanted(shop, domain), asked(why), dry_run=dry_run)
+    if as_json:
+        print_json(done._asdict())
+    elif dry_run:
+        console.print(f"{done.keys} keys are missed: {done.messages} messages to the ERP", markup=False)
+    else:
+        console.print(f"The ERP is asked for {done.requested} of {done.keys} missed keys", markup=False)

@@ -1,0 +1,143 @@
+"""`comporta publish`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from comporta.cli.credentials import shown_token
+from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
+from comporta.cli.rejects import Rejects
+from comporta.runtime.logging import configure_logs
+from comporta.runtime.settings import Settings, load_settings
+from comporta.runtime.threads import stop_on_signals
+from producers.bulk import REFUSED, Feed, Publishes
+from producers.events import Judged, outgoing_raw, outgoing_text
+from producers.lines import LinesUnreadable, NumberedLine, Source
+from producers.messages import Fate
+from schemas.domains import DOMAINS
+from schemas.events import MAX_BODY, SHOP
+from schemas.reasons import Reason, Refusal, Refused
+
+__all__ = ["Domain", "File", "RejectsFile", "Shop", "Skip", "check_scope", "judging", "publish"]
+
+_SHOW_EVERY = 200
+
+File = Annotated[str, typer.Argument(help="Events, one JSON a line (.gz and .xz are read too); - is standard input.")]
+Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
+Domain = Annotated[str | None, typer.Option(help="The domain of all events; by default that of each event's type.")]
+RejectsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects", help="Where the lines go that were not taken, each with the reason; added to with --skip."
+    ),
+]
+Skip = Annotated[int, typer.Option(help="Leave out so many lines: go on where an earlier run stopped.", min=0)]
+
+
+def publish(
+    file: File,
+    shop: Shop = "main",
+    domain: Domain = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Publish each line as it is, unchecked.")] = False,
+    rejects: RejectsFile = None,
+    skip: Skip = 0,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds that the broker has to confirm a message.", min=0.1, max=3600)
+    ] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Publish events from a file: each is checked before, and confirmed by the broker after."""
+    check_scope(shop, domain)
+    settings = load_settings()
+    if raw and settings.embedded:
+        raise typer.BadParameter("--raw needs a broker: what goes in over HTTP is always checked")
+    configure_logs("ERROR", settings.log_format)
+    try:
+        with (
+            Source(file) as source,
+            Rejects(rejects, source=file, append=skip > 0) as rejected,
+            _publisher(settings, shop, deadline) as publisher,
+        ):
+            feed = Feed(judging(shop, domain, raw=raw), rejected.add)
+            stop_on_signals(threading.Event(), feed.interrupt)
+            _run(feed, publisher, source, skip)
+    except LinesUnreadable as error:
+        raise fail(str(error)) from None
+    _show(feed, as_json)
+    raise typer.Exit(0 if feed.complete else 1)
+
+
+def check_scope(shop: str, domain: str | None) -> None:
+    """Raises `BadParameter` unless both can be part of a routing key."""
+    if not SHOP.fullmatch(shop):
+        raise typer.BadParameter("--shop: a shop is named with a-z, 0-9 and -, with at most 63 characters")
+    if domain is not None and domain not in DOMAINS:
+        raise typer.BadParameter(f"--domain: {domain}: not a change domain; there are {', '.join(DOMAINS)}")
+
+
+def judging(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[NumberedLine], Judged]:
+    """What decides about a line: whether it is an event that would be taken or, raw, only where it goes."""
+
+    def judge(line: NumberedLine) -> Judged:
+        if line.size > MAX_BODY + 1:
+            return Judged(None, None, Refusal(Reason.TOO_LARGE, "", f"the line has more than {MAX_BODY} bytes"))
+        if not raw:
+            return outgoing_text(shop, line.text, domain)
+        try:
+            return Judged(None, outgoing_raw(shop, line.text, domain), None)
+        except Refused as refused:
+            return Judged(None, None, refused.refusal)
+
+    return judge
+
+
+@contextmanager
+def _publisher(settings: Settings, shop: str, deadline: float) -> Iterator[Publishes]:
+    # Each way's library is loaded only where it is used.
+    if settings.embedded:
+        from producers.http_publisher import HttpPublisher
+
+        shown = shown_token(settings)
+        over_http = HttpPublisher(settings.admin_url, shop, shown.headers, shown.refused)
+        yield over_http
+        over_http.close()
+        return
+    from producers.publisher import Publisher
+
+    with Publisher(settings.broker_url, name="publish", deadline=deadline) as publisher:
+        yield publisher
+
+
+def _run(feed: Feed, publisher: Publishes, source: Source, skip: int) -> None:
+    columns = (BarColumn(), TextColumn("{task.fields[lines]:,} lines"), TextColumn("{task.fields[rate]:,.0f}/s"))
+    with Progress(*columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("", total=source.size, lines=0, rate=0.0)
+        for number, _ in enumerate(feed.run(publisher, source.lines(skip))):
+            if number % _SHOW_EVERY == 0:
+                elapsed = progress.tasks[0].elapsed or 0
+                rate = feed.read / elapsed if elapsed else 0.0
+                progress.update(task, completed=source.position, lines=feed.read, rate=rate)
+
+
+def _show(feed: Feed, as_json: bool) -> None:
+    unconfirmed = feed.counts[Fate.NACKED] + feed.counts[Fate.UNKNOWN]
+    counts = {
+        "confirmed": feed.counts[Fate.CONFIRMED],
+        "refused": feed.counts[REFUSED],
+        "returned": feed.counts[Fate.RETURNED],
+        **({"unconfirmed": unconfirmed} if unconfirmed or as_json else {}),
+    }
+    if as_json:
+        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time})
+    else:
+        parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
+        console.print(f"read {feed.read:,} = {parts}", highlight=False)
+    if feed.skip_next_time is not None:
+        warn(f"stopped at line {feed.last_line}; go on with --skip {feed.skip_next_time}")

@@ -1,0 +1,82 @@
+"""`comporta run`, `worker`, `admin`, `migrate` and `demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from comporta.cli.output import console, fail
+from comporta.runtime.settings import load_settings
+from schemas.domains import DOMAIN_NAMES
+
+__all__ = ["admin", "demo", "migrate", "run", "worker"]
+
+
+def run() -> None:
+    """Run worker and page in one process, on whatever the settings name."""
+    # Loaded here: the commands that only ask should not wait for the server's libraries.
+    from comporta.runtime.process import run_process
+
+    raise typer.Exit(run_process(load_settings(), DOMAIN_NAMES, with_web=True))
+
+
+def worker(
+    domains: Annotated[
+        str, typer.Option(help="Domains, separated by commas; orders includes receipts and delivery.")
+    ] = ",".join(DOMAIN_NAMES),
+    processes: Annotated[int, typer.Option(help="How many processes.", min=1, max=64)] = 1,
+) -> None:
+    """Run consumers only."""
+    settings = load_settings()
+    if settings.embedded:
+        raise typer.BadParameter(
+            "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
+        )
+    wanted = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
+    unknown = [name for name in wanted if name not in DOMAIN_NAMES]
+    if unknown:
+        known = ", ".join(DOMAIN_NAMES)
+        raise typer.BadParameter(f"--domains: {', '.join(unknown)}: not a domain; there are {known}")
+    if processes == 1:
+        from comporta.runtime.process import run_process
+
+        raise typer.Exit(run_process(settings, wanted, with_web=False))
+    from comporta.runtime.supervisor import run_processes
+
+    raise typer.Exit(run_processes(settings, wanted, processes))
+
+
+def admin() -> None:
+    """Run the page, the API and the metrics only; several may run."""
+    settings = load_settings()
+    if settings.embedded:
+        raise typer.BadParameter(
+            "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
+        )
+    from comporta.runtime.process import run_process
+
+    raise typer.Exit(run_process(settings, (), with_web=True))
+
+
+def migrate() -> None:
+    """Create or upgrade the database."""
+    from storage.database import open_database
+
+    before, after = open_database(load_settings().database_url).migrate()
+    console.print(f"the database is at revision {after}" + ("" if before == after else f" (was at {before or 'none'})"))
+
+
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=1)] = None,
+    port: Annotated[int | None, typer.Option(help="The API's port; 8080 if it is free.", min=1, max=65535)] = None,
+) -> None:
+    """Run everything in one process, fed by a simulated ERP with real invoices."""
+    from comporta.cli.demo import run_demo
+    from comporta.simulator.nfe import SimulatorDataMissing
+
+    try:
+        code = run_demo(console, seconds, port)
+    except SimulatorDataMissing as error:
+        raise fail(str(error)) from None
+    raise typer.Exit(code)

@@ -1,0 +1,54 @@
+"""`comporta schema`: the contract for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from comporta.cli.output import console, fail
+from schemas.domains import DOMAINS
+
+__all__ = ["schema"]
+
+_WRONG_USAGE = 2
+
+
+def schema(
+    domain: Annotated[str | None, typer.Option(help="Only the events of this domain.")] = None,
+    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="The AsyncAPI document instead.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write everything as files there.")] = None,
+) -> None:
+    """Print the JSON Schemas of the events, by type, as one document."""
+    # Loaded here: pydantic's generator is slow to load, and every other command does without.
+    from schemas.asyncapi import asyncapi_document
+    from schemas.json_schema import event_schemas
+
+    if sum((domain is not None, asyncapi, out is not None)) > 1:
+        raise fail("--domain, --asyncapi and --out exclude each other", _WRONG_USAGE)
+    if domain is not None and domain not in DOMAINS:
+        raise fail(f"no such domain; there are {', '.join(DOMAINS)}", _WRONG_USAGE)
+    if out is not None:
+        _write(out)
+    else:
+        _print(asyncapi_document() if asyncapi else event_schemas(DOMAINS[domain] if domain else None))
+
+
+def _print(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _write(folder: Path) -> None:
+    from schemas.contract import contract_files
+
+    files = contract_files()
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise fail(f"can't write to {folder}: {error.strerror}") from None
+    console.print(f"{len(files)} files in {folder}", highlight=False)

@@ -1,0 +1,189 @@
+"""`comporta simulate`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from lzma import LZMAError
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from broker.connection import open_connection, release
+from broker.declare import declare
+from comporta.cli.output import AsJson, console, fail, print_json
+from comporta.runtime.logging import configure_logs
+from comporta.runtime.settings import load_settings
+from comporta.runtime.threads import stop_on_signals
+from comporta.simulator.erp import Faults, SimulatedErp
+from comporta.simulator.nfe import SimulatorDataMissing
+from comporta.simulator.shop import SimulatedShop
+from comporta.simulator.sources import NFE, catalogue_from, orders_from
+from comporta.simulator.traffic import traffic
+from producers.messages import Fate, Outgoing
+from producers.publisher import Publisher
+from schemas.events import SHOP
+
+__all__ = ["simulate"]
+
+_LATE_SECONDS = 5
+_LOOKS_A_SECOND = 4
+Known = TypeVar("Known")
+
+
+def simulate(
+    rate: Annotated[float, typer.Option(help="Changes a second, after the initial load.", min=0.1)] = 200.0,
+    orders: Annotated[float, typer.Option(help="Orders a second that the shop places meanwhile.", min=0)] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed and options give the same messages.")] = 1,
+    shop: Annotated[str, typer.Option(help="The shop whose ERP this is.")] = "main",
+    source: Annotated[
+        str, typer.Option(help="nfe (sample invoices), or a .csv or .csv.xz of UCI Online Retail.")
+    ] = NFE,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1)] = None,
+    count: Annotated[int | None, typer.Option(help="End by itself after so many messages.", min=1)] = None,
+    duplicates: Annotated[float, typer.Option(help="Share of steps that repeat a message.", min=0, max=1)] = 0.01,
+    reordered: Annotated[float, typer.Option(help="… that swap two changes.", min=0, max=1)] = 0.01,
+    late: Annotated[float, typer.Option(help="… whose change arrives seconds after a newer one.", min=0, max=1)] = 0.01,
+    bad: Annotated[float, typer.Option(help="… that send what must be refused.", min=0, max=1)] = 0.002,
+    deletes: Annotated[float, typer.Option(help="… that delete something.", min=0, max=1)] = 0.005,
+    first_sequence: Annotated[
+        int, typer.Option(help="Above all that an earlier run has used, or its events are superseded.", min=1)
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the events of a simulated ERP to the broker of the settings: its initial load, then its changes.
+
+    With --orders its shop places orders among them.
+    """
+    settings = load_settings()
+    if settings.embedded:
+        raise typer.BadParameter(
+            "the broker memory:// can't be reached from outside its process: `comporta demo` simulates an ERP there; "
+            "or set COMPORTA_BROKER_URL to amqp://…"
+        )
+    if not SHOP.fullmatch(shop):
+        raise typer.BadParameter("--shop: a shop is named with a-z, 0-9 and -, with at most 63 characters")
+    erp = SimulatedErp(
+        seed,
+        shop,
+        _known(catalogue_from, source),
+        faults=_faults(duplicates=duplicates, reordered=reordered, late=late, bad=bad, deletes=deletes),
+        first_sequence=first_sequence,
+        late_by=max(1, round(_LATE_SECONDS * rate)),
+    )
+    customers = None
+    if orders:
+        known = _known(orders_from, source)
+        customers = SimulatedShop(seed, shop, known, duplicates=duplicates, bad=bad, first_number=first_sequence)
+    configure_logs("WARNING", settings.log_format)
+    _declare(settings.broker_url)
+    ending = _Ending(seconds)
+    stop_on_signals(ending.stop)
+    with Publisher(settings.broker_url, name="simulated ERP") as publisher:
+        run = _Run(publisher)
+        with run.shown():
+            messages = traffic(erp, rate, customers, orders, sleep=ending.sleep)
+            run.publish(ending.cut(islice(messages, count)))
+    print_json(run.summary) if as_json else console.print(run.sentences, markup=False, soft_wrap=True)
+    raise typer.Exit(0 if run.fates[Fate.CONFIRMED] == run.published else 1)
+
+
+def _faults(**shares: float) -> Faults:
+    try:
+        return Faults(**shares)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _known(read: Callable[[str], Known], source: str) -> Known:
+    try:
+        return read(source)
+    except SimulatorDataMissing as error:
+        raise fail(str(error)) from None
+    except (OSError, LZMAError, ValueError) as error:
+        raise typer.BadParameter(f"--source: {source} is neither {NFE} nor a readable file: {error}") from None
+
+
+def _declare(url: str) -> None:
+    # Events that no queue takes would be returned, on a broker that no worker has seen yet.
+    connection = open_connection(url, name="simulated ERP")
+    try:
+        declare(connection)
+    finally:
+        release(connection)
+
+
+class _Ending:
+    """When to stop: after so many seconds, or when told to."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.stop = threading.Event()
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.stop.wait(min(seconds, self._left))
+
+    def cut(self, messages: Iterator[Outgoing]) -> Iterator[Outgoing]:
+        return takewhile(lambda _: not self.stop.is_set() and self._left > 0, messages)
+
+    @property
+    def _left(self) -> float:
+        return float("inf") if self._end is None else max(0.0, self._end - time.monotonic())
+
+
+@dataclass
+class _Run:
+    """Counts what is published and what becomes of it."""
+
+    publisher: Publisher
+    published: int = 0
+    fates: Counter[Fate] = field(default_factory=Counter)
+    details: dict[Fate, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def publish(self, messages: Iterator[Outgoing]) -> None:
+        for result in self.publisher.publish_all(self._counted(messages)):
+            self.fates[result.fate] += 1
+            if result.detail:
+                self.details.setdefault(result.fate, result.detail)
+
+    def shown(self) -> AbstractContextManager[object]:
+        """On a terminal, a line that moves."""
+        if not console.is_terminal:
+            return nullcontext()
+        return Live(
+            console=console, get_renderable=lambda: Text(self._line), refresh_per_second=_LOOKS_A_SECOND, transient=True
+        )
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The counts, which add up, and why the first of each unhappy fate was not confirmed."""
+        seconds = round(time.monotonic() - self.started, 1)
+        fates = {fate.value: self.fates[fate] for fate in Fate}
+        return {"published": self.published, **fates, "seconds": seconds, "details": self.details}
+
+    @property
+    def sentences(self) -> str:
+        """The same for people."""
+        parts = " + ".join(f"{self.fates[fate]:,} {fate}" for fate in Fate)
+        first = f"{self.published:,} published = {parts}, in {self.summary['seconds']:,} s"
+        return "\n".join([first, *(f"  the first {fate}: {detail}" for fate, detail in self.details.items())])
+
+    @property
+    def _line(self) -> str:
+        confirmed = self.fates[Fate.CONFIRMED]
+        rate = confirmed / max(time.monotonic() - self.started, 0.001)
+        state = "" if self.publisher.state == "open" else f" ({self.publisher.state})"
+        return f"{self.published:,} published, {confirmed:,} confirmed, {rate:,.0f} a second; Ctrl-C ends{state}"
+
+    def _counted(self, messages: Iterator[Outgoing]) -> Iterator[Outgoing]:
+        for message in messages:
+            self.published += 1
+            yield message

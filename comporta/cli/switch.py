@@ -1,0 +1,137 @@
+"""`comporta pause` and `comporta resume`."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from pydantic import ValidationError
+
+from comporta.cli.client import Remote, remote_for
+from comporta.cli.durations import duration_of
+from comporta.cli.options import user_name
+from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json
+from comporta.runtime.settings import load_settings
+from control.texts import say
+from schemas.control import Action, ControlMessage, Reply
+from schemas.validation_errors import validation_refused
+
+__all__ = ["pause", "resume"]
+
+_REFUSED = 3
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit and shown to everybody.")]
+Shop = Annotated[str, typer.Option(help="One shop, or * for all.")]
+Domains = Annotated[list[str], typer.Option("--domain", "-d", help="A domain; may be given several times.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for the reply.", min=0.1, max=3600)]
+Wait = Annotated[bool, typer.Option("--wait", help="Also wait until no order is in flight.")]
+
+
+def pause(
+    reason: Reason,
+    shop: Shop = "*",
+    domain: Domains = ["*"],  # noqa: B006  typer reads the default, nobody changes it
+    duration: Annotated[str | None, typer.Option("--for", help="How long, such as 30m or 2h.")] = None,
+    until: Annotated[str | None, typer.Option(help="Until when, such as 2026-11-23T23:00:00Z or 23:00.")] = None,
+    wait: Wait = False,
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Switch the integration off: changes are discarded, orders wait."""
+    if duration is not None and until is not None:
+        raise typer.BadParameter("give --for or --until, not both")
+    end = _end_of(duration) if duration is not None else _moment(until) if until is not None else None
+    _change("pause", reason, shop, domain, end, wait, timeout, as_json)
+
+
+def resume(
+    reason: Reason,
+    shop: Shop = "*",
+    domain: Domains = ["*"],  # noqa: B006  typer reads the default, nobody changes it
+    wait: Wait = False,
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Switch the integration on again."""
+    _change("resume", reason, shop, domain, None, wait, timeout, as_json)
+
+
+def _change(
+    action: Action,
+    reason: str,
+    shop: str,
+    domains: list[str],
+    until: datetime | None,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    try:
+        message = ControlMessage.model_validate(
+            {
+                "reason": reason,
+                "shop": shop,
+                "domains": domains,
+                "by": user_name(),
+                "until": until.isoformat() if until else None,
+            }
+        )
+    except ValidationError as error:
+        raise typer.BadParameter(str(validation_refused(error).refusal)) from None
+    remote = remote_for(load_settings())
+    reply = remote.change(action, message.model_dump_json(exclude_none=True).encode(), str(uuid4()), timeout)
+    if wait and reply.result != "refused":
+        reply = _settled(remote, reply, timeout)
+    _print(reply, as_json)
+    if reply.result == "refused":
+        raise typer.Exit(_REFUSED)
+
+
+def _settled(remote: Remote, reply: Reply, timeout: float) -> Reply:
+    deadline = time.monotonic() + timeout
+    flying = reply.in_flight_orders
+    while flying:
+        if time.monotonic() > deadline:
+            raise fail(f"it is done, but {flying} orders are still in flight after {timeout:g} s")
+        time.sleep(0.2)
+        flying = remote.status().in_flight_orders
+    return reply.model_copy(update={"in_flight_orders": 0})
+
+
+def _print(reply: Reply, as_json: bool) -> None:
+    if as_json:
+        print_json(reply.model_dump(mode="json"))
+        return
+    console.print(one_line(say(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
+    if reply.in_flight_orders:
+        console.print(say("in_flight", count=reply.in_flight_orders), markup=False)
+    for switch in reply.still_off:
+        until = local_time(switch.until, "minutes") if switch.until else say("open_end")
+        since = local_time(switch.since, "seconds")
+        values = {"shop": switch.shop, "domain": switch.domain, "by": switch.by, "reason": switch.reason}
+        console.print("  " + one_line(say("still_off", since=since, until=until, **values)), markup=False)
+
+
+def _end_of(duration: str) -> datetime:
+    try:
+        return datetime.now(UTC) + duration_of("--for", duration)
+    except OverflowError:
+        raise typer.BadParameter(
+            f"--for: {duration!r} ends after the year 9999; leave --for out for an open end"
+        ) from None
+
+
+def _moment(text: str) -> datetime:
+    clock = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
+    now = datetime.now().astimezone()
+    if clock is not None:
+        moment = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+        return moment if moment > now else moment + timedelta(days=1)
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"--until: {text!r} is not a time; say 2026-11-23T23:00:00Z or 23:00") from None

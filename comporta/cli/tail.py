@@ -1,0 +1,135 @@
+"""`comporta tail`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from comporta.cli.output import AsJson, console, fail
+from comporta.runtime.settings import load_settings
+from comporta.runtime.threads import stop_on_signals
+from rules.outcomes import Outcome
+from schemas.domains import DOMAIN_NAMES
+from storage.engine import masked
+from storage.errors import SchemaOutdated, Unavailable
+
+if TYPE_CHECKING:
+    from storage.watcher import Look, Seen, Watcher
+
+__all__ = ["tail"]
+
+_LOOK_SECONDS = 0.25
+_COLOURS = {
+    Outcome.APPLIED: typer.colors.GREEN,
+    Outcome.SUPERSEDED: typer.colors.BLUE,
+    Outcome.DISCARDED: typer.colors.YELLOW,
+    Outcome.QUARANTINED: typer.colors.RED,
+}
+Line = dict[str, Any]
+
+
+def tail(
+    shop: Annotated[str | None, typer.Option(help="Only this shop.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only this outcome.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1, max=1e9)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show outcomes as they are committed, by any process on the database of the settings, until Ctrl-C.
+
+    With SQLite, run it on the machine and as the user of the process that holds the file.
+    """
+    # Loaded here: Alembic and the tables are slow to load, and most commands need neither.
+    from storage.database import open_database
+
+    if domain is not None and domain not in DOMAIN_NAMES:
+        raise typer.BadParameter(f"--domain: {domain}: not a domain; there are {', '.join(DOMAIN_NAMES)}")
+    settings = load_settings()
+    database = open_database(settings.database_url)
+    where = masked(settings.database_url)
+    if not database.is_there:
+        raise fail(f"there is no {where}: has `comporta run` been started here? COMPORTA_DATABASE_URL names another")
+    database.require_current()
+    wanted = {name: value for name, value in (("shop", shop), ("domain", domain), ("outcome", outcome)) if value}
+    stop = threading.Event()
+    stop_on_signals(stop)
+    show = _json_lines if as_json else _text_lines
+    with database.watch() as watcher:
+        _note(f"watching {where}; Ctrl-C ends")
+        for look in _looks(watcher, stop, seconds):
+            # Written at once: a flush a line would be slower than the workers.
+            if lines := list(show(look, wanted)):
+                typer.echo("\n".join(lines))
+    database.close()
+
+
+def _looks(watcher: Watcher, stop: threading.Event, seconds: float | None) -> Iterator[Look]:
+    """Looks again and again, and a last time when it is time to end."""
+    end = time.monotonic() + seconds if seconds is not None else None
+    ending = False
+    while not ending:
+        ending = stop.is_set() or (end is not None and time.monotonic() >= end)
+        try:
+            look = watcher.look()
+        except SchemaOutdated:
+            raise
+        except Unavailable as error:
+            _note(f"{error}; trying again")
+            stop.wait(4 * _LOOK_SECONDS)
+            continue
+        yield look
+        if not look.more:
+            stop.wait(_LOOK_SECONDS if end is None else max(0.0, min(_LOOK_SECONDS, end - time.monotonic())))
+
+
+def _note(text: str) -> None:
+    typer.echo(f"comporta: {text}", err=True)
+
+
+def _json_lines(look: Look, wanted: Line) -> Iterator[str]:
+    for count in _lost(look):
+        yield json.dumps({"lost_batches": count})
+    for batch in look.batches:
+        at = batch.at.isoformat()
+        for line in _chosen(batch, wanted):
+            yield json.dumps({"at": at, **line}, ensure_ascii=False)
+        if batch.left_out:
+            yield json.dumps({"at": at, "left_out": batch.left_out})
+
+
+def _text_lines(look: Look, wanted: Line) -> Iterator[str]:
+    for count in _lost(look):
+        number = "Batches" if count is None else f"{count} batches"
+        yield f"… {number} are missing here: this command was stopped, or slower than the workers"
+    for batch in look.batches:
+        at = batch.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[11:23]
+        for line in _chosen(batch, wanted):
+            yield f"{at} {_row(line)}"
+        if batch.left_out:
+            yield f"{at} … {batch.left_out:,} more outcomes of this batch are left out"
+
+
+def _lost(look: Look) -> Iterator[int | None]:
+    if look.lapsed:
+        yield None
+    if look.removed:
+        yield look.removed
+
+
+def _chosen(batch: Seen, wanted: Line) -> Iterator[Line]:
+    return (line for line in batch.lines if wanted.items() <= line.items())
+
+
+def _row(line: Line) -> str:
+    key = "?" if line["key"] is None else "/".join(line["key"].values()).rstrip("/")
+    version = "" if line["version"] is None else str(line["version"])
+    outcome = typer.style(line["outcome"], _COLOURS[line["outcome"]]) if console.is_terminal else line["outcome"]
+    reason = f" {line['reason']} {line['pointer']}" if line["reason"] else ""
+    text = f"{line['shop']:10} {line['domain']:12} {key:30} {version:>16}"
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return f"{shown} {outcome}{reason}".rstrip()

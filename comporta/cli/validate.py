@@ -1,0 +1,103 @@
+"""`comporta validate`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from comporta.cli.output import AsJson, console, fail, print_json, warn
+from comporta.cli.publish import Domain, File, RejectsFile, Shop, Skip, check_scope, judging
+from comporta.cli.rejects import Rejects
+from comporta.runtime.settings import Settings, load_settings
+from producers.bulk import REFUSED
+from producers.lines import LinesUnreadable, NumberedLine, Source
+from rules.outcomes import Outcome
+from schemas.events import ChangeEvent
+from storage.errors import StorageError
+
+__all__ = ["validate"]
+
+_AT_ONCE = 500
+_ACCEPTED = "accepted"
+
+Foresee = Callable[[Sequence[ChangeEvent]], list[str]]
+
+
+def validate(
+    file: File,
+    shop: Shop = "main",
+    domain: Domain = None,
+    rejects: RejectsFile = None,
+    skip: Skip = 0,
+    offline: Annotated[bool, typer.Option("--offline", help="Only check the events; ask no database.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would become of each event of a file, and publish nothing; exit 1 if any would be refused."""
+    check_scope(shop, domain)
+    foresee = _checked if offline else _foreseeing(load_settings())
+    counts: Counter[str] = Counter()
+    judge = judging(shop, domain)
+    try:
+        with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
+            for lines in _some(source.lines(skip)):
+                events = []
+                for line, judged in zip(lines, map(judge, lines), strict=True):
+                    if judged.refusal is not None:
+                        rejected.add(line, judged.refusal)
+                        counts[REFUSED] += 1
+                    elif isinstance(judged.item, ChangeEvent):
+                        events.append(judged.item)
+                counts.update(foresee(events))
+    except LinesUnreadable as error:
+        raise fail(str(error)) from None
+    _show(counts, as_json)
+    raise typer.Exit(1 if counts[REFUSED] else 0)
+
+
+def _some(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
+    while batch := list(islice(lines, _AT_ONCE)):
+        yield batch
+
+
+def _checked(events: Sequence[ChangeEvent]) -> list[str]:
+    return [_ACCEPTED] * len(events)
+
+
+def _foreseeing(settings: Settings) -> Foresee:
+    """Asks the database of the settings; where there is none, events are only checked."""
+    from storage.database import open_database
+
+    database = open_database(settings.database_url)
+    try:
+        if not database.is_there:
+            raise StorageError("it does not exist yet")
+        database.require_current()
+    except StorageError as error:
+        warn(f"the database can't be asked ({error}): the events are only checked, as with --offline")
+        return _checked
+    newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
+
+    def foresee(events: Sequence[ChangeEvent]) -> list[str]:
+        found = []
+        for event, outcome in zip(events, database.foresight.outcomes(events), strict=True):
+            key, version = (event.domain, event.shop, event.key), (event.version, event.event_id)
+            if outcome is Outcome.APPLIED:
+                # The database knows nothing of the events before in the same file.
+                outcome = Outcome.APPLIED if newest.get(key, (-1, "")) < version else Outcome.SUPERSEDED
+                newest[key] = max(version, newest.get(key, version))
+            found.append(outcome.value)
+        return found
+
+    return foresee
+
+
+def _show(counts: Counter[str], as_json: bool) -> None:
+    if as_json:
+        print_json({"read": counts.total(), **counts})
+        return
+    parts = " + ".join(f"{count:,} {name}" for name, count in sorted(counts.items()) if count)
+    console.print(f"read {counts.total():,}{' = ' if parts else ''}{parts}; nothing was published", highlight=False)

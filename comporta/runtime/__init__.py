@@ -1,0 +1,1 @@
+"""One process: settings, logging, threads, bootstrap, health, metrics."""

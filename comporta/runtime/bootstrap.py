@@ -1,0 +1,97 @@
+"""Puts the parts together: from settings to threads that can be started and stopped."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import getpid
+
+from uuid_utils import uuid7
+
+from broker.sync_publisher import SinglePublisher
+from comporta.runtime.settings import Settings
+from consumers.events import events_worker
+from consumers.heartbeat import Beat
+from consumers.observer import Observe
+from consumers.orders import orders_worker
+from consumers.source import Intake
+from control.announcer import Announcer
+from control.consumer import Controller
+from control.switchboard import Switchboard
+from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
+from producers.order_dispatcher import Dispatcher
+from schemas.control import Announcement
+from schemas.domains import DOMAINS, ORDERS
+from storage.database import Database
+from storage.event_store import Store
+from storage.order_queue import Dispatch
+from storage.order_store import OrderStore
+from storage.workers import Registrar
+
+__all__ = ["Parts", "assemble", "assemble_admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything one process runs, sharing one `stop`."""
+
+    worker_id: str
+    switchboard: Switchboard
+    loops: Mapping[str, Callable[[], None]]
+
+
+def assemble(
+    settings: Settings,
+    database: Database,
+    domains: Sequence[str],
+    pulse: Callable[[str], threading.Event],
+    observe: Observe,
+) -> Parts:
+    """A worker for these domains with its control, heartbeat and announcements.
+
+    `pulse` gives each loop its `stop` by the loop's name, `observe` is told of every batch.
+    """
+    worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
+    wake = threading.Event()
+    announcer = Announcer(settings.broker_url, pulse("announcer"))
+
+    def announce(announcement: Announcement) -> None:
+        announcer.announce(announcement)
+        # A resume may have let orders go.
+        wake.set()
+
+    switchboard = Switchboard(database.fence, announce)
+    intake = Intake(settings.batch_size, settings.batch_ms, settings.prefetch_count)
+    store = Store(database.fence, switchboard, worker_id)
+    changes = [domain for domain in domains if domain in DOMAINS]
+    replies = SinglePublisher(settings.broker_url, "replies")
+    controller = Controller(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
+    worker = events_worker(settings.broker_url, changes, intake, store, pulse("worker"), observe)
+    loops = {
+        "announcer": announcer.run,
+        "beat": Beat(Registrar(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
+        "control": controller.run,
+        "worker": worker.run,
+    }
+    if ORDERS in domains:
+        order_store = OrderStore(database.fence, worker_id, wake.set)
+        dispatch = Dispatch(database.fence, switchboard)
+        orders = orders_worker(settings.broker_url, intake, order_store, pulse("orders"), observe)
+        dispatcher = Dispatcher(dispatch, _way_to_erp(settings), pulse("dispatcher"), settings.orders_in_flight, wake)
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
+    return Parts(worker_id, switchboard, loops)
+
+
+def assemble_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Parts:
+    """What the page needs where no worker runs beside it: a switchboard whose changes are announced."""
+    announcer = Announcer(settings.broker_url, pulse("announcer"))
+    switchboard = Switchboard(database.fence, announcer.announce)
+    return Parts(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
+
+
+def _way_to_erp(settings: Settings) -> WayToErp:
+    if settings.erp_url is None:
+        return ErpByAmqp(settings.broker_url)
+    return ErpByHttp(settings.erp_url, settings.orders_in_flight)

@@ -1,0 +1,56 @@
+"""Whether broker and database can be reached, or which can't and since when; never asked for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from comporta.runtime.single_flight import Asked
+
+__all__ = ["Reach", "Readiness"]
+
+_PATIENCE = 3.0
+# Several who ask at once, and one who asks every second, cost one connection.
+_FRESH = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether a part was reached, and if not, since which look it has not been."""
+
+    reachable: bool
+    since: datetime | None = None
+
+
+class Readiness:
+    """Looks at each part by its name; a look that raises, or takes longer than 3 s, did not reach it."""
+
+    def __init__(
+        self, looks: Mapping[str, Callable[[], object]], patience: float = _PATIENCE, fresh: float = _FRESH
+    ) -> None:
+        self._looks = {
+            name: Asked(f"reach {name}", look, patience=patience, fresh=fresh) for name, look in looks.items()
+        }
+        self._away: dict[str, datetime] = {}
+
+    async def look(self) -> dict[str, Reach]:
+        """Each part as it is now."""
+        reached = await asyncio.gather(*(self._reaches(look) for look in self._looks.values()))
+        return {name: self._noted(name, there) for name, there in zip(self._looks, reached, strict=True)}
+
+    @staticmethod
+    async def _reaches(look: Asked[object]) -> bool:
+        try:
+            await look.answer()
+        except Exception:
+            # Whatever it was: why is in the log of whoever needs that part, and this answer is open to all.
+            return False
+        return True
+
+    def _noted(self, name: str, reachable: bool) -> Reach:
+        if reachable:
+            self._away.pop(name, None)
+            return Reach(True)
+        return Reach(False, self._away.setdefault(name, datetime.now(UTC)))

@@ -1,0 +1,70 @@
+"""Logs: one event a line, JSON in production, colours on a terminal; to standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+
+__all__ = ["configure_logs", "quiet_libraries"]
+
+_SHARED: tuple[Any, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+)
+
+
+def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
+    """Sets up structlog and, in the same form, what libraries log from warning on."""
+    console = form == "console" or (form is None and sys.stderr.isatty())
+    last: tuple[Any, ...] = (
+        (_one_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        if console
+        else (structlog.processors.JSONRenderer(),)
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("broker", "comporta", "consumers", "control", "producers", "storage"):
+        logging.getLogger(name).setLevel(level)
+    quiet_libraries()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def quiet_libraries() -> None:
+    """Silences the brokers' libraries: they log bodies, headers and tracebacks; what matters is logged here by name."""
+    for name in ("kombu", "amqp", "pika"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Takes control characters out of every text (of a traceback all but its line breaks).
+
+    A value must not draw on somebody's terminal.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            kept = "\n" if name == "exception" else ""
+            event[name] = "".join(char if char.isprintable() or char in kept else "\ufffd" for char in value)
+    return event

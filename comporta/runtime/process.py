@@ -1,0 +1,216 @@
+"""One process: the worker, and beside it the page's server where that is wanted."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from prometheus_client import CollectorRegistry
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from broker.connection import masked as masked_broker
+from comporta.runtime.bootstrap import Parts, assemble, assemble_admin
+from comporta.runtime.logging import configure_logs
+from comporta.runtime.metrics import WorkMetrics
+from comporta.runtime.monitor_server import MonitorServer
+from comporta.runtime.settings import Settings
+from comporta.runtime.threads import Loops, stop_on_signals
+from comporta.web.access import open_access
+from comporta.web.app import Doors
+from comporta.web.live import Live
+from comporta.web.pages.lags import RecentLags
+from comporta.web.server import WebServer
+from control.actions import Acting
+from control.monitor import Monitor, monitor_for
+from producers.messages import Outgoing, Result
+from producers.publisher import Publisher
+from storage.database import Database, open_database
+from storage.engine import masked as masked_database
+from storage.errors import SchemaOutdated, Unavailable
+from storage.repairs import Repairs
+
+__all__ = ["Running", "run_process", "run_until", "wait_for_schema"]
+
+log = structlog.get_logger(__name__)
+
+# How long a thread may keep the others waiting. Python's 5 ms are too long beside a worker at full speed: who obeys
+# a pause needs the interpreter after every round trip.
+_TURN_SECONDS = 0.0005
+# Who asks over HTTP does not wait for long: 503, and the same again later.
+_HTTP_DEADLINE = 5.0
+# … and not for long either for an act on many: it is told what is left.
+_HTTP_SECONDS = 20.0
+
+
+def run_process(settings: Settings, domains: Sequence[str], *, with_web: bool) -> int:
+    """Runs a worker for these domains (for none: no worker) until a signal; returns the exit code."""
+    stop = threading.Event()
+    stop_on_signals(stop)
+    parent = multiprocessing.parent_process()
+    wanted: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
+    return run_until(settings, domains, stop, with_web=with_web, wanted=wanted, beside=_show_link)
+
+
+def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
+    # On the terminal and never in the log: whoever has it may act.
+    if running.link is not None:
+        try:
+            print(f"Open {running.link}", flush=True)
+        except OSError as error:
+            log.warning("the link to the page can't be shown", error=error.strerror)
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a process runs, for whatever runs beside it: the port is that of the page, 0 without one.
+
+    The link lets its holder in, where there are no operators.
+    """
+
+    database: Database
+    parts: Parts
+    port: int
+    link: str | None
+
+
+def run_until(
+    settings: Settings,
+    domains: Sequence[str],
+    stop: threading.Event,
+    *,
+    with_web: bool,
+    wanted: Callable[[], bool] = lambda: True,
+    beside: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
+) -> int:
+    """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
+    configure_logs(settings.log_level, settings.log_format)
+    access = open_access(settings) if with_web else None
+    database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
+    loops, metrics = Loops(stop), WorkMetrics()
+    work = metrics.registry if domains else None
+    monitor = monitor_for(settings.broker_url, database, loops.unwell, work, with_gauges=with_web)
+    # Before the database is waited for: who waits is well.
+    monitoring = _monitoring(settings, monitor) if not with_web else None
+    if monitoring is not None:
+        loops.start("monitoring", monitoring.run)
+    if not wait_for_schema(database, stop):
+        return 0
+    _spare_the_collector()
+    sys.setswitchinterval(_TURN_SECONDS)
+    if domains:
+        parts = assemble(settings, database, domains, loops.pulse, metrics.observe)
+    else:
+        parts = assemble_admin(settings, database, loops.pulse)
+    publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE) if with_web else None
+    web = (
+        WebServer(settings, access, _doors(settings, database, parts, monitor, publisher, work))
+        if access and publisher
+        else None
+    )
+    for name, run in parts.loops.items():
+        loops.start(name, run)
+    if web is not None:
+        loops.start("web", web.run)
+    log.info(
+        "started",
+        worker=parts.worker_id,
+        pid=os.getpid(),
+        domains=list(domains),
+        broker=masked_broker(settings.broker_url),
+        database=masked_database(settings.database_url),
+    )
+    for name, run in beside(Running(database, parts, web.port if web else 0, web.link if web else None)).items():
+        loops.start(name, run)
+    loops.wait(wanted)
+    log.info("stopping", worker=parts.worker_id)
+    for server in (web, monitoring):
+        if server is not None:
+            server.stop()
+    loops.join()
+    if publisher is not None:
+        publisher.close()
+    database.close()
+    log.info("stopped", worker=parts.worker_id, failed=loops.failed)
+    return 1 if loops.failed else 0
+
+
+def _monitoring(settings: Settings, monitor: Monitor) -> MonitorServer | None:
+    port = settings.metrics_port
+    return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
+
+
+def _doors(
+    settings: Settings,
+    database: Database,
+    parts: Parts,
+    monitor: Monitor,
+    publisher: Publisher,
+    work: CollectorRegistry | None,
+) -> Doors:
+    def publish(messages: Sequence[Outgoing]) -> list[Result]:
+        return list(publisher.publish_all(messages))
+
+    return Doors(
+        views=database.views,
+        live=Live(database.views, monitor.readiness.look),
+        switchboard=parts.switchboard,
+        monitor=monitor,
+        publish=publish,
+        foresee=database.foresight.outcomes,
+        acting=Acting(database, publish, _HTTP_SECONDS),
+        repairs=Repairs(database.fence),
+        label=settings.admin_label,
+        lags=RecentLags(work).read if work is not None else dict,
+    )
+
+
+def _spare_the_collector() -> None:
+    # What is loaded by now stays; and a batch is thousands of objects, none of them in a cycle.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def wait_for_schema(database: Database, stop: threading.Event) -> bool:
+    """Waits until the database answers with a current schema (SQLite's is made); False if told to stop first.
+
+    Raises `SchemaOutdated` if the schema is not this program's: no waiting makes it so.
+    """
+
+    def attempt() -> None:
+        if database.is_sqlite:
+            database.migrate()
+        database.require_current()
+
+    def report(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("database away", error=str(error), next_try_seconds=round(state.upcoming_sleep, 1))
+
+    retrying = Retrying(
+        retry=retry_if_exception(_may_pass),
+        wait=wait_random_exponential(multiplier=0.5, max=10),
+        stop=stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        before_sleep=report,
+        reraise=True,
+    )
+    try:
+        retrying(attempt)
+    except SchemaOutdated:
+        raise
+    except Unavailable:
+        return False
+    return True
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Unavailable) and not isinstance(error, SchemaOutdated)

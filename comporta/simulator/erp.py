@@ -1,0 +1,162 @@
+"""An ERP that never rests: its whole state first, then change upon change, with the faults real ones have."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import accumulate, count
+from random import Random
+from typing import Any
+
+from comporta.simulator.catalogue import Catalogue
+from comporta.simulator.changes import CHANGES, SHARES
+from comporta.simulator.invalid import SPOILERS
+from comporta.simulator.messages import Data, ErpMessage, EventWriter
+from comporta.simulator.state import Book, Key, key_of
+
+__all__ = ["Clock", "Faults", "SimulatedErp", "ticking"]
+
+Clock = Callable[[], datetime]
+_REPEATABLE = 256
+_LATE_BY = 1_000
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How often, of all steps, an ERP repeats itself, swaps two changes, sends rubbish, deletes, or is late."""
+
+    duplicates: float = 0.01
+    reordered: float = 0.01
+    bad: float = 0.002
+    deletes: float = 0.005
+    late: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.shares) < 0:
+            raise ValueError("faults are probabilities: none below 0, and no more than 1 together")
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The probability of a plain change, and then of every fault in the order of the fields."""
+        faults = (self.duplicates, self.reordered, self.bad, self.deletes, self.late)
+        return (round(1 - sum(faults), 9), *faults)
+
+
+def ticking(start: datetime = datetime(2026, 1, 1, tzinfo=UTC), step: timedelta = timedelta(milliseconds=1)) -> Clock:
+    """A clock that goes on by one step whenever it is read, so that a seed gives the same bytes again."""
+    ticks = count()
+    return lambda: start + next(ticks) * step
+
+
+class SimulatedErp:
+    """The ERP of one shop; the same seed, catalogue and clock give the same messages.
+
+    An ERP that starts again beside what it sent before needs a `first_sequence` above all it has used.
+    A late change comes at most `late_by` steps after a newer one of its entity.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        shop: str,
+        catalogue: Catalogue,
+        *,
+        faults: Faults = Faults(),
+        clock: Clock | None = None,
+        first_sequence: int = 1,
+        late_by: int = _LATE_BY,
+    ) -> None:
+        self._random = Random(seed)
+        self._writer = EventWriter(shop, f"/erp/simulator/{seed}", first_sequence)
+        self._book = Book(catalogue.entities())
+        self._clock = clock or ticking()
+        self._sent: deque[ErpMessage] = deque(maxlen=_REPEATABLE)
+        self._late_by = late_by
+        self._held_back: list[tuple[int, ErpMessage]] = []
+        self._number = 0
+        self._domains = [domain for domain in SHARES if domain in self._book.domains]
+        if not self._domains:
+            raise ValueError("the catalogue holds nothing that could change")
+        self._shares = list(accumulate(SHARES[domain] for domain in self._domains))
+        self._spoilers = [spoiler for spoiler in SPOILERS if spoiler.domain in self._book.domains]
+        self._steps = (self._change, self._repeat, self._swap, self._spoil, self._delete, self._hold_back)
+        self._step_shares = list(accumulate(faults.shares))
+
+    def initial_load(self) -> Iterator[ErpMessage]:
+        """Everything the ERP holds, once."""
+        for domain, key, _ in self._book.state():
+            yield self._tell(domain, key)
+
+    def changes(self) -> Iterator[ErpMessage]:
+        """Changes without end; one step may give two messages."""
+        for number in count():
+            while self._held_back and self._held_back[0][0] <= number:
+                yield heappop(self._held_back)[1]
+            self._number = number
+            [step] = self._random.choices(self._steps, cum_weights=self._step_shares)
+            yield from step()
+
+    def resend(self, domain: str, keys: Iterable[Mapping[str, Any]]) -> Iterator[ErpMessage]:
+        """The present state of the named entities, as an answer to a resync request; unknown keys give nothing."""
+        for fields in keys:
+            key = key_of(domain, fields)
+            if self._book.knows(domain, key):
+                yield self._tell(domain, key)
+
+    def state(self) -> Iterator[tuple[str, Key, Data | None]]:
+        """Domain, key and data (None: deleted) of everything, as a shop should see it in the end."""
+        return self._book.state()
+
+    def _tell(self, domain: str, key: Key) -> ErpMessage:
+        if self._book.is_deleted(domain, key):
+            return self._writer.write(domain, self._book.key_data(domain, key), self._now(), "deleted")
+        return self._writer.write(domain, self._book.data(domain, key), self._now())
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def _pick(self) -> tuple[str, Key]:
+        [domain] = self._random.choices(self._domains, cum_weights=self._shares)
+        return domain, self._book.pick(domain, self._random)
+
+    def _changed(self, domain: str, key: Key) -> ErpMessage:
+        message = self._unsent(domain, key)
+        self._sent.append(message)
+        return message
+
+    def _unsent(self, domain: str, key: Key) -> ErpMessage:
+        self._book.put(domain, key, CHANGES[domain](self._random, self._book.data(domain, key), self._now()))
+        return self._tell(domain, key)
+
+    def _change(self) -> tuple[ErpMessage, ...]:
+        return (self._changed(*self._pick()),)
+
+    def _repeat(self) -> tuple[ErpMessage, ...]:
+        return (self._random.choice(self._sent),) if self._sent else self._change()
+
+    def _swap(self) -> tuple[ErpMessage, ...]:
+        domain, key = self._pick()
+        older, newer = self._changed(domain, key), self._changed(domain, key)
+        return newer, older
+
+    def _spoil(self) -> tuple[ErpMessage, ...]:
+        domain, _, spoil = self._random.choice(self._spoilers)
+        data = self._book.data(domain, self._book.pick(domain, self._random))
+        document = self._writer.document(domain, data, self._now())
+        return (self._writer.message(domain, document)._replace(body=spoil(document)),)
+
+    def _hold_back(self) -> tuple[ErpMessage, ...]:
+        domain, key = self._pick()
+        older, newer = self._unsent(domain, key), self._changed(domain, key)
+        heappush(self._held_back, (self._number + self._random.randint(1, self._late_by), older))
+        return (newer,)
+
+    def _delete(self) -> tuple[ErpMessage, ...]:
+        domain, key = self._pick()
+        self._book.remove(domain, key)
+        message = self._tell(domain, key)
+        self._sent.append(message)
+        return (message,)

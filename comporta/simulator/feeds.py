@@ -1,0 +1,128 @@
+"""Who talks to the demo: an ERP that tells of changes, a shop that places orders, the ERP that answers them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import chain, count
+
+import orjson
+
+from broker.connection import open_connection, release
+from broker.declare import declare
+from broker.sync_publisher import SinglePublisher
+from comporta.simulator.erp import SimulatedErp
+from comporta.simulator.pacing import paced
+from comporta.simulator.receipts import AnsweringErp
+from comporta.simulator.shop import SimulatedShop
+from consumers.source import Intake, KombuSource
+from producers.messages import Outgoing
+from schemas.topology import EVENTS, ORDERS_OUT
+
+__all__ = ["Feeds", "answer_orders"]
+
+_CHANGES_A_SECOND = 200.0
+_ORDERS_A_SECOND = 2.0
+_LOOK_SECONDS = 0.05
+_END_SECONDS = 5.0
+_Loop = Callable[[], None]
+
+
+class Feeds:
+    """The three of them, until told to end; `published` counts every message, whoever sent it."""
+
+    def __init__(self, url: str, erp: SimulatedErp, shop: SimulatedShop, answers: AnsweringErp) -> None:
+        self._url = url
+        self._erp = erp
+        self._shop = shop
+        self._answers = answers
+        self._ending = threading.Event()
+        self._left = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self.published = 0
+
+    def loops(self, stop: threading.Event) -> dict[str, _Loop]:
+        """What runs in threads of their own until `stop`; nothing is sent any more after `end`."""
+        feeds = {"erp": self._tell, "shop": self._place, "answers": self._answer}
+        return {name: self._until(stop, feed) for name, feed in feeds.items()}
+
+    def end(self) -> None:
+        """Ends the talking; returns when all have heard it."""
+        self._ending.set()
+        for _ in range(3):
+            self._left.acquire(timeout=_END_SECONDS)
+
+    def _until(self, stop: threading.Event, feed: Callable[[SinglePublisher], None]) -> _Loop:
+        def run() -> None:
+            publisher = SinglePublisher(self._url, "simulation")
+            feed(publisher)
+            publisher.close()
+            self._left.release()
+            stop.wait()
+
+        return run
+
+    def _tell(self, publisher: SinglePublisher) -> None:
+        changes = paced(self._erp.changes(), _CHANGES_A_SECOND, sleep=self._ending.wait)
+        told = chain(self._erp.initial_load(), changes)
+        self._publish(publisher, (Outgoing(EVENTS, each.routing_key, each.body, each.event_id) for each in told))
+
+    def _place(self, publisher: SinglePublisher) -> None:
+        self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
+
+    def _answer(self, publisher: SinglePublisher) -> None:
+        for receipts in _receipts(self._url, self._answers, self._ending):
+            self._publish(publisher, receipts)
+
+    def _publish(self, publisher: SinglePublisher, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            if self._ending.is_set():
+                return
+            _send(publisher, message)
+            with self._lock:
+                self.published += 1
+
+
+def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> None:
+    """Answers the orders in `erp.orders` with receipts until `stop`."""
+    publisher = SinglePublisher(url, "simulated ERP")
+    for receipts in _receipts(url, answers, stop):
+        for message in receipts:
+            _send(publisher, message)
+    publisher.close()
+
+
+def _send(publisher: SinglePublisher, message: Outgoing) -> None:
+    publisher.publish(
+        message.body,
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        content_type=message.content_type,
+    )
+
+
+def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[Outgoing]]:
+    """Reads orders, and gives the receipts whose time has come, again and again."""
+    connection = open_connection(url, name="simulated ERP")
+    declare(connection)
+    source = KombuSource(connection, [ORDERS_OUT], Intake(batch_size=50, batch_ms=0))
+    due: list[tuple[float, int, Outgoing]] = []
+    numbers = count(1)
+    while not stop.is_set():
+        orders = source.receive(_LOOK_SECONDS)
+        for order in orders:
+            seconds, receipt = answers.react(orjson.loads(order.body)["data"]["order_id"])
+            if receipt is not None:
+                message = Outgoing(EVENTS, f"{order.routing_key}.receipts", receipt, "")
+                heappush(due, (time.monotonic() + seconds, next(numbers), message))
+        yield _ripe(due)
+        if orders:
+            source.settle(orders)
+    release(connection)
+
+
+def _ripe(due: list[tuple[float, int, Outgoing]]) -> Iterator[Outgoing]:
+    while due and due[0][0] <= time.monotonic():
+        yield heappop(due)[2]

@@ -1,0 +1,89 @@
+"""Messages as broken as they come in practice, each with the reason it must be refused for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+import orjson
+
+from comporta.simulator.messages import Data
+from schemas.domains import ORDERS
+from schemas.reasons import Reason
+
+__all__ = ["ORDER_SPOILERS", "SPOILERS", "Spoiler"]
+
+_NO_CPF = "12345678900"
+_NO_GTIN = "7997846900945"
+
+
+class Spoiler(NamedTuple):
+    """One way to break an event of a domain; `spoil` takes the good document and gives the bad body."""
+
+    domain: str
+    reason: Reason
+    spoil: Callable[[Data], bytes]
+
+
+def _with(**fields: object) -> Callable[[Data], bytes]:
+    return lambda document: orjson.dumps(document | {"data": document["data"] | fields})
+
+
+def _of_type(kind: str) -> Callable[[Data], bytes]:
+    return lambda document: orjson.dumps(document | {"type": kind})
+
+
+def _cut_short(document: Data) -> bytes:
+    body = orjson.dumps(document)
+    return body[: len(body) * 2 // 3]
+
+
+def _without_unit(document: Data) -> bytes:
+    data = {name: value for name, value in document["data"].items() if name != "base_unit"}
+    return orjson.dumps(document | {"data": data})
+
+
+def _with_nul(document: Data) -> bytes:
+    return _with(name=document["data"]["name"] + "\0")(document)
+
+
+def _with_total(difference: str) -> Callable[[Data], bytes]:
+    return lambda order: _with(total=f"{Decimal(order['data']['total']) + Decimal(difference):f}")(order)
+
+
+def _with_document(document: str) -> Callable[[Data], bytes]:
+    return lambda order: _with(customer=order["data"]["customer"] | {"document": document})(order)
+
+
+def _with_a_line_twice(order: Data) -> bytes:
+    [first, *others] = order["data"]["items"]
+    return _with(items=[first, first, *others])(order)
+
+
+SPOILERS: tuple[Spoiler, ...] = (
+    Spoiler("stock", Reason.MALFORMED_JSON, _cut_short),
+    Spoiler("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
+    Spoiler("stock", Reason.AVAILABLE_MISMATCH, _with(on_hand="5", reserved="2", available="5")),
+    Spoiler("stock", Reason.TIME_FORMAT, _with(as_of="23/11/2026 07:22")),
+    Spoiler("stock", Reason.UNKNOWN_VERSION, _of_type("erp.stock.changed.v2")),
+    Spoiler("stock", Reason.WRONG_DOMAIN, _of_type("erp.price.changed.v1")),
+    Spoiler("prices", Reason.NUMBER_RANGE, _with(price="1E+999999")),
+    Spoiler("prices", Reason.NUMBER_FORMAT, _with(price="1.234,56")),
+    Spoiler("prices", Reason.UNKNOWN_TYPE, _of_type("erp.discount.changed.v1")),
+    Spoiler("products", Reason.NUL_CHARACTER, _with_nul),
+    Spoiler("products", Reason.MISSING_FIELD, _without_unit),
+    Spoiler("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
+    Spoiler("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
+)
+ORDER_SPOILERS: tuple[Spoiler, ...] = (
+    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
+    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
+    Spoiler(ORDERS, Reason.MALFORMED_JSON, _cut_short),
+    Spoiler(ORDERS, Reason.LINE_TWICE, _with_a_line_twice),
+    Spoiler(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document(_NO_CPF)),
+    Spoiler(ORDERS, Reason.CURRENCY_UNKNOWN, _with(currency="R$")),
+    Spoiler(ORDERS, Reason.TOO_SHORT, _with(items=[])),
+    Spoiler(ORDERS, Reason.NUMBER_NOT_STRING, _with(total=99.9)),
+    Spoiler(ORDERS, Reason.UNKNOWN_VERSION, _of_type("shop.order.placed.v2")),
+)

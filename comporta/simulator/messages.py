@@ -1,0 +1,69 @@
+"""What the simulated ERP hands out: change events as they would lie in the broker."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from schemas.domains import DOMAINS
+
+__all__ = ["Action", "Data", "ErpMessage", "EventWriter"]
+
+Data = dict[str, Any]
+Action = Literal["changed", "deleted"]
+
+_SUBJECT_PARTS = 3
+_SUBJECTS = {name: domain.key_fields[:_SUBJECT_PARTS] for name, domain in DOMAINS.items()}
+_TYPES = {
+    (name, action): f"erp.{domain.entity}.{action}.v1"
+    for name, domain in DOMAINS.items()
+    for action in ("changed", "deleted")
+}
+
+
+class ErpMessage(NamedTuple):
+    """One message of an ERP: a CloudEvent, and where it belongs."""
+
+    shop: str
+    domain: str
+    body: bytes
+    event_id: str
+
+    @property
+    def routing_key(self) -> str:
+        """The key it is published with to `erp.events`."""
+        return f"{self.shop}.{self.domain}"
+
+
+class EventWriter:
+    """Writes the events of one ERP and numbers them: the sequence grows by one an event."""
+
+    def __init__(self, shop: str, source: str = "/erp/simulator/1", first_sequence: int = 1) -> None:
+        self.shop = shop
+        self._source = source
+        self._prefix = f"{shop}-{source.rpartition('/')[2]}-"
+        self._next = first_sequence
+
+    def document(self, domain: str, data: Data, at: str, action: Action = "changed") -> Data:
+        """The next event as a JSON object; `at` is an RFC 3339 time."""
+        sequence = self._next
+        self._next += 1
+        return {
+            "specversion": "1.0",
+            "id": f"{self._prefix}{sequence:019}",
+            "source": self._source,
+            "type": _TYPES[domain, action],
+            "time": at,
+            "sequence": str(sequence),
+            "subject": "/".join([data[field] for field in _SUBJECTS[domain] if data.get(field)]),
+            "data": data,
+        }
+
+    def message(self, domain: str, document: Data) -> ErpMessage:
+        """A document as a message of this ERP."""
+        return ErpMessage(self.shop, domain, orjson.dumps(document), document["id"])
+
+    def write(self, domain: str, data: Data, at: str, action: Action = "changed") -> ErpMessage:
+        """The next event as a message."""
+        return self.message(domain, self.document(domain, data, at, action))

@@ -1,0 +1,119 @@
+"""A shop whose customers never rest: order upon order, with the faults that real shops have."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from decimal import Decimal
+from itertools import accumulate, repeat
+from random import Random
+
+import orjson
+
+from comporta.simulator.erp import Clock, ticking
+from comporta.simulator.invalid import ORDER_SPOILERS
+from comporta.simulator.messages import Data
+from producers.messages import Outgoing
+from schemas.orders import PLACED
+from schemas.topology import ORDERS_IN
+
+__all__ = ["SimulatedShop"]
+
+_REPEATABLE = 256
+
+
+class SimulatedShop:
+    """The customers of one shop; the same seed, orders and clock give the same messages.
+
+    Each new order is made of lines of a known one. Of all steps a share repeats a message, and a share is bad: it
+    sends what must be refused, or an order of before with other data. A shop that starts again beside what it sent
+    before needs a `first_number` above all it has used.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        shop: str,
+        orders: Sequence[Data],
+        *,
+        duplicates: float = 0.02,
+        bad: float = 0.005,
+        clock: Clock | None = None,
+        first_number: int = 1,
+    ) -> None:
+        if not orders:
+            raise ValueError("without known orders there is nothing to make orders of")
+        if min(duplicates, bad) < 0 or duplicates + bad > 1:
+            raise ValueError("faults are probabilities: none below 0, and no more than 1 together")
+        self._random = Random(seed)
+        self._shop = shop
+        self._seed = seed
+        self._known = orders
+        self._clock = clock or ticking()
+        self._number = first_number
+        self._events = 0
+        self._sent: deque[tuple[Data, Outgoing]] = deque(maxlen=_REPEATABLE)
+        self._steps = (self._place, self._repeat, self._spoil, self._change)
+        # One in four of the bad ones is an order of before with other data.
+        self._shares = list(accumulate((max(0.0, 1 - duplicates - bad), duplicates, bad * 3 / 4, bad / 4)))
+
+    def placed(self) -> Iterator[Outgoing]:
+        """Orders without end, each a message for the broker."""
+        for _ in repeat(None):
+            [step] = self._random.choices(self._steps, cum_weights=self._shares)
+            yield step()
+
+    def _place(self) -> Outgoing:
+        document = self._new()
+        message = self._message(document, orjson.dumps(document))
+        self._sent.append((document, message))
+        return message
+
+    def _repeat(self) -> Outgoing:
+        return self._random.choice(self._sent)[1] if self._sent else self._place()
+
+    def _spoil(self) -> Outgoing:
+        document = self._new()
+        return self._message(document, self._random.choice(ORDER_SPOILERS).spoil(document))
+
+    def _change(self) -> Outgoing:
+        if not self._sent:
+            return self._place()
+        before = self._random.choice(self._sent)[0]["data"]
+        document = self._event(before | {"notes": f"Changed after it was placed, {before['placed_at']}"})
+        return self._message(document, orjson.dumps(document))
+
+    def _new(self) -> Data:
+        known = self._random.choice(self._known)
+        number = self._number
+        self._number += 1
+        named = {"order_id": f"{self._seed}-{number:08}", "display_number": f"#{number}", "placed_at": self._now()}
+        return self._event(known | named | _part(known, self._random))
+
+    def _event(self, data: Data) -> Data:
+        self._events += 1
+        return {
+            "specversion": "1.0",
+            "id": f"{self._shop}-{data['order_id']}-{self._events}",
+            "source": f"/shop/simulator/{self._seed}",
+            "type": PLACED,
+            "time": data["placed_at"],
+            "subject": data["order_id"],
+            "data": data,
+        }
+
+    def _message(self, document: Data, body: bytes) -> Outgoing:
+        return Outgoing(ORDERS_IN, self._shop, body, document["id"])
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _part(order: Data, random: Random) -> Data:
+    """Some of an order's items, and what they come to."""
+    items = order["items"]
+    chosen = [items[index] for index in sorted(random.sample(range(len(items)), random.randint(1, len(items))))]
+    freight = Decimal(order.get("freight", {}).get("value", 0))
+    total = sum((Decimal(item["total"]) for item in chosen), freight) - Decimal(order.get("discount", 0))
+    return {"items": chosen, "total": f"{total:f}"}

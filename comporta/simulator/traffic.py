@@ -1,0 +1,59 @@
+"""What a simulation sends, ready for the publisher: the ERP's events, and between them the shop's orders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from comporta.simulator.erp import SimulatedErp
+from comporta.simulator.messages import ErpMessage
+from comporta.simulator.pacing import paced
+from comporta.simulator.shop import SimulatedShop
+from producers.messages import Outgoing
+from schemas.topology import EVENTS
+
+__all__ = ["erp_traffic", "traffic"]
+
+
+def erp_traffic(
+    erp: SimulatedErp,
+    rate: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Outgoing]:
+    """All that the ERP holds, as fast as it is taken; then its changes without end, so many a second."""
+    changes = paced(erp.changes(), rate, clock=clock, sleep=sleep)
+    return map(_outgoing, chain(erp.initial_load(), changes))
+
+
+def traffic(
+    erp: SimulatedErp,
+    rate: float,
+    shop: SimulatedShop | None,
+    orders: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Outgoing]:
+    """The same, with so many orders a second evenly among the changes, if there is a shop that places them."""
+    if shop is None:
+        return erp_traffic(erp, rate, clock=clock, sleep=sleep)
+    both = _among(map(_outgoing, erp.changes()), shop.placed(), orders / (rate + orders))
+    return chain(map(_outgoing, erp.initial_load()), paced(both, rate + orders, clock=clock, sleep=sleep))
+
+
+def _among(changes: Iterator[Outgoing], orders: Iterator[Outgoing], share: float) -> Iterator[Outgoing]:
+    due = 0.0
+    while True:
+        due += share
+        if due >= 1:
+            due -= 1
+            yield next(orders)
+        else:
+            yield next(changes)
+
+
+def _outgoing(message: ErpMessage) -> Outgoing:
+    return Outgoing(EVENTS, message.routing_key, message.body, message.event_id)

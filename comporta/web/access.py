@@ -1,0 +1,58 @@
+"""From settings to who may come in: the operators of a file or, on loopback, whoever has the link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from comporta.runtime.settings import PREFIX, Settings, SettingsError
+from control.auth.operators import OperatorsUnreadable
+from control.auth.place import Place, is_loopback, place_of
+from control.auth.registry import OneHolder, OperatorsFile, Registry
+from control.auth.sessions import Sessions
+from control.auth.tokens import Holder, digest_of, new_token
+from control.auth.who import LOCAL
+
+__all__ = ["Access", "open_access"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may come in, and where: `token` is that of the link where there are no operators, else None."""
+
+    registry: Registry
+    sessions: Sessions
+    place: Place
+    hosts: tuple[str, ...]
+    token: str | None = field(repr=False)
+
+    def link(self, address: str) -> str | None:
+        """The link that lets its holder in at this address or, behind a proxy, at the public one."""
+        if self.token is None:
+            return None
+        return f"{self.public_address(address)}/?token={self.token}"
+
+    def public_address(self, address: str) -> str:
+        """Where people find us, who listen at `address`."""
+        return address if self.place.origin is None else self.place.origin + self.place.root
+
+
+def open_access(settings: Settings) -> Access:
+    """What the settings say; raises `SettingsError` where they let in whoever comes, or name a faulty file."""
+    place = place_of(settings.public_url)
+    if settings.operators_file is not None:
+        try:
+            registry: Registry = OperatorsFile(settings.operators_file)
+        except OperatorsUnreadable as error:
+            raise SettingsError(f"{PREFIX}OPERATORS_FILE: {error}") from None
+        # Whoever asks is asked who they are, so that the name by which they came proves nothing more.
+        return Access(registry, Sessions(registry), place, ("*",), None)
+    if not is_loopback(settings.admin_host):
+        raise SettingsError(
+            f"{PREFIX}ADMIN_HOST: {settings.admin_host} is not a loopback address, and without operators that takes "
+            f"more than a link: name them in a file with `comporta operator add` and set {PREFIX}OPERATORS_FILE to it, "
+            f"or leave {PREFIX}ADMIN_HOST at 127.0.0.1"
+        )
+    token = new_token()
+    registry = OneHolder(Holder(LOCAL, digest_of(token)))
+    hosts = (settings.admin_host, "localhost", "127.0.0.1", "[::1]", *([place.host] if place.host else []))
+    return Access(registry, Sessions(registry), place, hosts, token)

@@ -1,0 +1,68 @@
+"""The switch over HTTP: a control message in, its reply out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from comporta.web.request import limited_body, media_type
+from comporta.web.who import Who, who_of
+from control.switchboard import Switchboard
+from schemas.control import Command, ControlMessage, Reply, parse_control
+from schemas.events import CONTENT_TYPES
+from schemas.reasons import Refused
+
+__all__ = ["switching_router"]
+
+_REFUSED_AS = {"invalid": 400, "stale": 409, "expired": 409}
+_MAX_CONTROL_BODY = 64 * 1024
+_REPLIES: dict[int | str, dict[str, Any]] = {
+    400: {"model": Reply, "description": "The control message is refused as invalid"},
+    409: {"model": Reply, "description": "The control message is refused as stale or expired"},
+}
+_MESSAGE = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": ControlMessage.model_json_schema()} for kind in sorted(CONTENT_TYPES)},
+    }
+}
+
+
+def switching_router(switchboard: Switchboard) -> APIRouter:
+    """The doors to the switch."""
+    router = APIRouter(prefix="/api", tags=["switch"])
+
+    @router.post("/pause", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switches off")
+    async def pause(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
+        return await _change(switchboard, "pause", request, idempotency_key)
+
+    @router.post("/resume", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switches on")
+    async def resume(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
+        return await _change(switchboard, "resume", request, idempotency_key)
+
+    return router
+
+
+async def _change(
+    switchboard: Switchboard, action: Literal["pause", "resume"], request: Request, message_id: str | None
+) -> Response:
+    # Only a script that means it sends JSON: a form on some other page can't.
+    if media_type(request) not in CONTENT_TYPES:
+        raise HTTPException(415, "send the control message as application/json")
+    body = await limited_body(request, _MAX_CONTROL_BODY, "a control message")
+    reply = await run_in_threadpool(_obey, switchboard, action, body, message_id, who_of(request))
+    code = 200 if reply.error is None else _REFUSED_AS[reply.error.partition(":")[0]]
+    return Response(reply.model_dump_json(), code, media_type="application/json")
+
+
+def _obey(
+    switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None, who: Who
+) -> Reply:
+    try:
+        message = parse_control(body)
+    except Refused as refused:
+        error = f"invalid: {refused.refusal}"
+        return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=who.name)
+    return switchboard.change(Command(action, message, "http", message_id, who.name, message.issued_at))

@@ -1,0 +1,60 @@
+"""Errors for people: the same design, the sentence, and the way out."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from comporta.web.pages.away import away_since
+from comporta.web.pages.rendering import render_bare, say
+from comporta.web.pages.words import N_
+
+__all__ = ["error_page", "wants_html"]
+
+_TITLES = {
+    400: N_("This can’t be read"),
+    401: N_("Sign in first"),
+    403: N_("You may look, but not do this"),
+    404: N_("There is nothing here"),
+    405: N_("This can’t be done here"),
+    409: N_("Something has changed in the meantime"),
+    422: N_("This can’t be read"),
+    503: N_("The database is away"),
+}
+_OTHER = N_("Something went wrong")
+_SENTENCES = {
+    403: N_("Your role is viewer. Ask an operator, or sign in as one."),
+    404: N_("There is no page at this address."),
+    405: N_("This address can’t be used in this way."),
+    500: N_("Comporta’s log says what. What is switched off stays off."),
+    503: N_("What is switched off stays off, and nothing is lost: messages wait at the broker."),
+}
+# A browser that was told so comes again by itself, with no script.
+_AGAIN = "5"
+
+
+def wants_html(request: Request) -> bool:
+    """Whether a person asks: programs get problem details."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    if path.startswith("/api/") or path == "/events":
+        return False
+    return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+
+
+def error_page(request: Request, status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:
+    """An error as a page, or as the part of one that the browser asked for."""
+    part = "hx-request" in request.headers
+    away = status == 503
+    answer = render_bare(
+        request,
+        "error.html",
+        status,
+        layout="layout/part.html" if part else "layout/bare.html",
+        title=say(request, _TITLES.get(status, _OTHER)),
+        sentence=say(request, _SENTENCES[status]) if status in _SENTENCES else "",
+        detail=detail,
+        since=away_since() if away else None,
+    )
+    answer.headers.update(headers or {})
+    if away and not part:
+        answer.headers["Refresh"] = _AGAIN
+    return answer

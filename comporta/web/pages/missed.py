@@ -1,0 +1,54 @@
+"""Missed keys: by domain, the list, requesting them again; and the repair sheets."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from uuid_utils import uuid7
+
+from comporta.web.api.acting import asked_of
+from comporta.web.pages.forms import Form, act, expected_of
+from comporta.web.pages.lists import given, list_page
+from comporta.web.pages.rendering import Pages, say
+from comporta.web.pages.words import N_
+from control.actions import Acting
+from storage.missed import Wanted
+from storage.repairs import Repairs
+from storage.views import MissedFilter, Views
+
+__all__ = ["missed_router"]
+
+
+def missed_router(pages: Pages, views: Views, acting: Acting, repairs: Repairs) -> APIRouter:
+    """The doors to what was missed."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/missed")
+    def missed(request: Request, shop: str = "", domain: str = "", text: str = "") -> Response:
+        listing = MissedFilter(given(shop), given(domain), given(text))
+        wanted = {"shop": shop, "domain": domain, "text": text}
+        return list_page(pages, views, request, "missed.html", listing, wanted, "/api/missed")
+
+    @router.get("/missed/resync")
+    def ask_resync(request: Request, shop: str = "", domain: str = "") -> Response:
+        count = acting.count_missed(Wanted(given(shop), given(domain)))
+        return pages.render(request, "ask/resync.html", count=count, shop=shop, domain=domain, request_id=str(uuid7()))
+
+    @router.post("/missed/resync")
+    def resync(
+        request: Request, shop: Form = "", domain: Form = "", expected: Form = "", request_id: Form = ""
+    ) -> Response:
+        def ask() -> str:
+            wanted = Wanted(given(shop), given(domain))
+            done = acting.resync(
+                wanted, asked_of(request), expected=expected_of(expected), request=given(request_id[:100])
+            )
+            text = N_("The ERP was asked for %(requested)s keys in %(messages)s messages.")
+            return say(request, text, requested=done.requested, messages=done.messages)
+
+        return act(pages, request, ask)
+
+    @router.get("/repairs")
+    def sheets(request: Request) -> Response:
+        return pages.render(request, "repairs.html", sheets=repairs.sheets())
+
+    return router

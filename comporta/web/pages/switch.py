@@ -1,0 +1,186 @@
+"""Switching off and on: the dialogs, what they cost, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from uuid_utils import uuid7
+
+from comporta.web.pages.forms import Form, Forms
+from comporta.web.pages.rendering import Pages, say
+from comporta.web.pages.switch_forms import FormFault, OffForm, chosen_switches, scope_value
+from comporta.web.pages.words import N_
+from comporta.web.who import who_of
+from control.switchboard import Switchboard
+from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState
+from schemas.reasons import Refused
+from storage.views import Cost
+
+__all__ = ["Foretell", "switch_router"]
+
+Foretell = Callable[[str, Sequence[str], float], Cost]
+# A question about an open end is answered for this long.
+_OPEN_MINUTES = 60.0
+_SOURCE = "http"
+
+
+def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) -> APIRouter:
+    """The doors to the switch, for people."""
+    router = APIRouter(prefix="/switch", include_in_schema=False)
+    desk = _Desk(pages, switchboard)
+
+    @router.get("/off")
+    def ask_off(request: Request) -> Response:
+        return desk.off_form(request, OffForm(), str(uuid7()))
+
+    @router.get("/cost")
+    def cost(
+        request: Request,
+        shop: str = ANY,
+        which: str = "all",
+        domains: Annotated[list[str] | None, Query()] = None,
+        end: str = "60",
+        until: str = "",
+        until_utc: str = "",
+    ) -> Response:
+        form = OffForm(shop=shop, which=which, domains=domains or (), end=end, until=until, until_utc=until_utc)
+        try:
+            minutes = form.minutes(datetime.now(UTC))
+        except FormFault as fault:
+            return pages.render(request, "switch/cost.html", fault=str(fault), cost=None, minutes=None)
+        found = foretell(form.shop, form.scope, minutes or _OPEN_MINUTES) if form.scope else None
+        return pages.render(request, "switch/cost.html", fault=None, cost=found, minutes=minutes)
+
+    @router.post("/off")
+    def off(
+        request: Request,
+        reason: Form = "",
+        shop: Form = ANY,
+        which: Form = "all",
+        domains: Forms | None = None,
+        end: Form = "",
+        until: Form = "",
+        until_utc: Form = "",
+        message_id: Form = "",
+    ) -> Response:
+        form = OffForm(reason, shop, which, domains or (), end, until, until_utc)
+        try:
+            message = form.message(who_of(request).name, datetime.now(UTC))
+        except (FormFault, Refused) as fault:
+            return desk.off_form(request, form, message_id, fault)
+        return desk.result(request, [desk.change(request, "pause", message, message_id)])
+
+    @router.get("/on")
+    def ask_on(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
+        return desk.on_form(request, str(uuid7()), named=scope or ())
+
+    @router.post("/on")
+    def on(
+        request: Request,
+        scope: Forms | None = None,
+        reason: Form = "",
+        message_id: Form = "",
+    ) -> Response:
+        try:
+            switches = chosen_switches(pages.status(), scope or ())
+            messages = _resumes(switches, reason, who_of(request).name)
+        except (FormFault, Refused) as fault:
+            return desk.on_form(request, message_id, scope or (), reason, fault)
+        replies = [
+            desk.change(request, "resume", message, message_id and f"{message_id}-{index}")
+            for index, message in enumerate(messages)
+        ]
+        return desk.result(request, replies)
+
+    return router
+
+
+def _resumes(switches: Iterable[SwitchState], reason: str, by: str) -> list[ControlMessage]:
+    """One message a shop: what is chosen together is switched on, counted and audited together."""
+    domains: dict[str, list[str]] = {}
+    for switch in switches:
+        domains.setdefault(switch.shop, []).append(switch.domain)
+    forms = (OffForm(reason, shop, "some", names, "open") for shop, names in domains.items())
+    return [form.message(by, datetime.now(UTC)) for form in forms]
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Shows the forms and does what they ask."""
+
+    pages: Pages
+    switchboard: Switchboard
+
+    def off_form(
+        self, request: Request, form: OffForm, message_id: str, fault: FormFault | Refused | None = None
+    ) -> Response:
+        document = self.pages.status()
+        return self.pages.render(
+            request,
+            "switch/off.html",
+            200 if fault is None else 422,
+            document=document,
+            form=form,
+            shops=sorted(document.effective),
+            message_id=message_id,
+            fault=_shown(request, fault),
+        )
+
+    def on_form(
+        self,
+        request: Request,
+        message_id: str,
+        named: Sequence[str],
+        reason: str = "",
+        fault: FormFault | Refused | None = None,
+    ) -> Response:
+        document = self.pages.status()
+        off = [
+            (switch, scope_value(switch), _missed_in(document, switch)) for switch in document.switches if switch.off
+        ]
+        # A link from the banner names the scope alone; a form that comes back names the very switch.
+        chosen = {value for switch, value, _ in off if value in named or f"{switch.shop}/{switch.domain}" in named}
+        if len(off) == 1:
+            chosen = {off[0][1]}
+        return self.pages.render(
+            request,
+            "switch/on.html",
+            200 if fault is None else 422,
+            document=document,
+            off=off,
+            chosen=chosen,
+            reason=reason,
+            message_id=message_id,
+            fault=_shown(request, fault),
+        )
+
+    def change(self, request: Request, action: Action, message: ControlMessage, message_id: str) -> Reply:
+        """Obeys, with the name that the gate has checked beside the one in the message."""
+        name = who_of(request).name
+        return self.switchboard.change(Command(action, message, _SOURCE, message_id=message_id or None, user_id=name))
+
+    def result(self, request: Request, replies: Sequence[Reply]) -> Response:
+        refused = any(reply.error for reply in replies)
+        return self.pages.render(request, "switch/result.html", 409 if refused else 200, replies=replies)
+
+
+def _missed_in(document: StatusDocument, switch: SwitchState) -> dict[str, int]:
+    """What is missed within a switch's scope, by domain."""
+    found: dict[str, int] = {}
+    for shop, domains in document.missed.items():
+        for domain, count in domains.items():
+            if switch.shop in (ANY, shop) and switch.domain in (ANY, domain):
+                found[domain] = found.get(domain, 0) + count
+    return found
+
+
+def _shown(request: Request, fault: FormFault | Refused | None) -> str | None:
+    if fault is None:
+        return None
+    if isinstance(fault, FormFault):
+        return say(request, str(fault))
+    return say(request, N_("This can’t be asked: %(why)s"), why=str(fault))

@@ -1,0 +1,52 @@
+"""The cookie that a session lies in."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from control.auth.place import Place
+from control.auth.sessions import SESSION_SECONDS
+
+__all__ = ["SessionCookie"]
+
+
+class SessionCookie:
+    """Reads, sets and clears it: out of reach of scripts, and of requests that other sites cause.
+
+    A cookie knows no ports and, with `__Host-`, no path: the name tells several of us on one host apart.
+    """
+
+    def __init__(self, place: Place, port: int) -> None:
+        self._secure = place.secure
+        self._name = f"comporta-{re.sub('[^a-z0-9]+', '-', place.root.lower()).strip('-') or port}"
+
+    def read(self, connection: HTTPConnection) -> str | None:
+        """Its value, if it came along."""
+        return connection.cookies.get(self._named(connection))
+
+    def put(self, connection: HTTPConnection, response: Response, value: str) -> None:
+        """Sends it with the response."""
+        response.set_cookie(
+            self._named(connection),
+            value,
+            max_age=SESSION_SECONDS,
+            secure=self._by_https(connection),
+            httponly=True,
+            samesite="strict",
+        )
+
+    def clear(self, connection: HTTPConnection, response: Response) -> None:
+        """Takes it back."""
+        response.delete_cookie(
+            self._named(connection), secure=self._by_https(connection), httponly=True, samesite="strict"
+        )
+
+    def _named(self, connection: HTTPConnection) -> str:
+        # Browsers take a name with this prefix only from the host itself, over https.
+        return f"__Host-{self._name}" if self._by_https(connection) else self._name
+
+    def _by_https(self, connection: HTTPConnection) -> bool:
+        return self._secure or connection.scope["scheme"] == "https"

@@ -1,0 +1,74 @@
+"""Keeps a broker connection open until told to stop: waits that grow, jitter, one log line a change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import kombu
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from broker.connection import BrokerLost, masked, open_connection, release
+from broker.declare import declare, report_lost_queues
+
+__all__ = ["keep_session"]
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_WAIT = 10.0
+
+
+def keep_session(
+    url: str,
+    name: str,
+    queues: Sequence[str],
+    stop: threading.Event,
+    consume: Callable[[kombu.Connection], None],
+) -> None:
+    """Runs `consume` on a connection with the topology declared, again on a new one when it breaks, until `stop`."""
+    seen = False
+    while not stop.is_set():
+        connection = _connect(url, name, queues if seen else (), stop)
+        if connection is None:
+            return
+        log.info("broker connected" if not seen else "broker reconnected", session=name, broker=masked(url))
+        seen = True
+        try:
+            consume(connection)
+        except BrokerLost as error:
+            log.warning("broker connection lost", session=name, error=str(error))
+            release(connection, broken=True)
+        finally:
+            release(connection)
+
+
+def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
+    def report(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait = round(state.upcoming_sleep, 1)
+        log.warning("broker away", session=name, broker=masked(url), error=str(error), next_try_seconds=wait)
+
+    def attempt() -> kombu.Connection:
+        connection = open_connection(url, name=name)
+        try:
+            report_lost_queues(connection, seen)
+            declare(connection)
+        except BrokerLost:
+            release(connection, broken=True)
+            raise
+        return connection
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(BrokerLost),
+        wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT),
+        stop=stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        before_sleep=report,
+        reraise=True,
+    )
+    try:
+        return retrying(attempt)
+    except BrokerLost:
+        return None

@@ -1,5 +1,0 @@
-"""`python -m control` is `comporta`."""
-
-from control.cli import main
-
-main()

@@ -1,0 +1,114 @@
+"""What an operators file says: `[[operator]]` tables with a name, a role and the SHA-256 of a token."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from control.auth.tokens import Holder
+from control.auth.who import LOCAL, Role, Who
+
+__all__ = ["OperatorsUnreadable", "check_name", "parse_operators", "read_operators"]
+
+# These stand in the audit for nobody in particular; an operator of the same name would be taken for them.
+_TAKEN = (LOCAL.name, "comporta", "unknown")
+_LONGEST_NAME = 64
+
+
+class OperatorsUnreadable(ValueError):
+    """An operators file that can't be used: each fault with its place and the way out."""
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one; raises `ValueError`."""
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip():
+        raise ValueError(f"must have 1 to {_LONGEST_NAME} printable characters, without a space at either end")
+    if name.casefold() in _TAKEN:
+        raise ValueError(f"the names {', '.join(_TAKEN)} stand for something else in the audit; choose another")
+    return name
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, AfterValidator(check_name)]
+    role: Role
+    token_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    operator: list[_Entry] = Field(default_factory=list)
+
+
+_FILE = TypeAdapter(_File)
+
+
+def read_operators(path: Path) -> tuple[Holder, ...]:
+    """Everybody whom the file names; raises `OperatorsUnreadable`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise OperatorsUnreadable(
+            f"{path} does not exist; `comporta operator add NAME --role operator` makes it"
+        ) from None
+    except OSError as error:
+        raise OperatorsUnreadable(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OperatorsUnreadable(f"{path} can't be read: it is not UTF-8") from None
+    return parse_operators(text, path)
+
+
+def parse_operators(text: str, path: Path) -> tuple[Holder, ...]:
+    """The same from the file's text; raises `OperatorsUnreadable`."""
+    try:
+        entries = _FILE.validate_python(tomllib.loads(text)).operator
+    except tomllib.TOMLDecodeError as error:
+        raise OperatorsUnreadable(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise OperatorsUnreadable(f"{path} can't be used:\n{_faults(error)}") from None
+    for what, values in (("name", [each.name for each in entries]), ("token", [each.token_sha256 for each in entries])):
+        if twice := _twice(values):
+            raise OperatorsUnreadable(
+                f"{path} can't be used: {' and '.join(map(_entry, twice))} have the same {what}; remove one of them"
+            )
+    return tuple(Holder(Who(each.name, each.role), each.token_sha256) for each in entries)
+
+
+def _twice(values: Sequence[str]) -> list[int]:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    return [index for index, value in enumerate(values) if repeated and value == repeated[0]]
+
+
+def _faults(error: ValidationError) -> str:
+    # Without the input: somebody may have written the token itself where its hash belongs.
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    lines = (f"{_place(fault['loc'])}: {_sentence(fault['type'], fault['loc'], fault['msg'])}" for fault in faults)
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _sentence(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    if kind in {"enum", "string_pattern_mismatch"}:
+        return _WAYS_OUT[str(place[-1])]
+    return message.removeprefix("Value error, ")
+
+
+def _place(place: tuple[int | str, ...]) -> str:
+    entry = [_entry(part) if isinstance(part, int) else str(part) for part in place if part != "operator"]
+    return ", ".join(entry or ["operator"])
+
+
+def _entry(index: int) -> str:
+    return f"[[operator]] number {index + 1}"
+
+
+_WAYS_OUT = {
+    "role": "must be viewer or operator",
+    "token_sha256": "must be the token's SHA-256, 64 digits of 0-9 and a-f; `comporta operator add` writes it",
+}

@@ -1,0 +1,134 @@
+"""Obeys control messages: on a connection and thread of their own, so that no backlog mutes them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import kombu
+import structlog
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+
+from broker.connection import BrokerLost
+from consumers.delivery import Delivery, Source
+from consumers.reconnect import keep_session
+from consumers.source import Intake, KombuSource
+from control.switchboard import Switchboard
+from schemas.control import Action, Command, Reply, StatusDocument, parse_control
+from schemas.reasons import Reason, Refused
+from schemas.topology import CONTROL
+from storage.errors import RowRefused, Unavailable
+
+__all__ = ["Controller", "Replies", "issued_at"]
+
+log = structlog.get_logger(__name__)
+
+_IDLE_SECONDS = 0.25
+_ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
+
+
+class Replies(Protocol):
+    """The way back to whoever asked."""
+
+    def reopen(self) -> None:
+        """Makes ready, for the first time or anew: the first who asks should not wait for a connection."""
+
+    def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
+        """Publishes one message; raises `BrokerLost`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Takes pause, resume and status off the control queue, one at a time, and answers each."""
+
+    url: str
+    switchboard: Switchboard
+    status: Callable[[], StatusDocument]
+    replies: Replies
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Returns when told to stop."""
+        keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
+
+    def _consume(self, connection: kombu.Connection) -> None:
+        self.replies.reopen()
+        source = KombuSource(connection, [CONTROL], Intake(batch_size=1, batch_ms=0, prefetch=1))
+        while not self.stop.is_set():
+            self.step(source)
+
+    def step(self, source: Source) -> int:
+        """Obeys one message, answers it and only then acknowledges it; returns how many were settled."""
+        deliveries = source.receive(_IDLE_SECONDS)
+        for delivery in deliveries:
+            answer = self._patiently(source, delivery)
+            if answer is None:
+                return 0
+            self._reply(delivery.properties, answer)
+        source.settle(deliveries)
+        return len(deliveries)
+
+    def _patiently(self, source: Source, delivery: Delivery) -> Reply | StatusDocument | None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_when_event_set(self.stop),
+            sleep=source.keep_alive,
+            reraise=True,
+        )
+        try:
+            return retrying(self._obey, delivery)
+        except RowRefused as error:
+            action = delivery.routing_key if delivery.routing_key in _ACTIONS else "unknown"
+            # Something around the message, such as a message id with a NUL: it must not mute what comes after it.
+            return retrying(self.switchboard.refuse, action, f"invalid: {error}", source="amqp")
+        except Unavailable as error:
+            log.warning("control message stays with the broker: the database is away", error=str(error))
+            return None
+
+    def _obey(self, delivery: Delivery) -> Reply | StatusDocument:
+        properties, action = delivery.properties, _ACTIONS.get(delivery.routing_key)
+        if delivery.routing_key == "status":
+            return self.status()
+        identity = {"message_id": properties.get("message_id"), "user_id": properties.get("user_id")}
+        try:
+            if action is None:
+                error = "invalid: the routing key must be pause, resume or status"
+                return self.switchboard.refuse("unknown", error, source="amqp", **identity)
+            message = parse_control(delivery.body)
+            when = message.issued_at or issued_at(properties)
+        except Refused as refused:
+            return self.switchboard.refuse(
+                delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity
+            )
+        return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
+
+    def _reply(self, properties: Mapping[str, Any], answer: Reply | StatusDocument) -> None:
+        reply_to = properties.get("reply_to")
+        if not reply_to:
+            return
+        correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
+        try:
+            self.replies.publish(answer.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
+        except BrokerLost as error:
+            # The change holds and is audited; whoever asked will look or ask again.
+            log.warning("reply not delivered", reply_to=reply_to, error=str(error))
+
+
+def issued_at(properties: Mapping[str, Any]) -> datetime | None:
+    """When a message was issued, by AMQP's `timestamp`: the end of that second, since it knows no parts.
+
+    Raises `Refused` if it is no time: milliseconds, for one, lie beyond the year 9999.
+    """
+    stamp = properties.get("timestamp")
+    if isinstance(stamp, datetime):
+        stamp = stamp.replace(tzinfo=UTC).timestamp() if stamp.tzinfo is None else stamp.timestamp()
+    if not isinstance(stamp, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(int(stamp), UTC) + timedelta(seconds=1) - timedelta(microseconds=1)
+    except (ValueError, OverflowError, OSError):
+        raise Refused(Reason.TIME_FORMAT, "", "the property timestamp must be seconds since 1970") from None

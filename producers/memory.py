@@ -1,0 +1,84 @@
+"""The way to the embedded broker: the same promises, in this very process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import kombu
+
+from broker.connection import BrokerLost, open_connection, release, translated
+from broker.declare import declare
+from producers.messages import Fate, Outgoing
+from producers.transport import Flight
+
+__all__ = ["EmbeddedLine"]
+
+_PERSISTENT = 2
+
+
+class EmbeddedLine:
+    """Puts each message into its queue at once; one that has no queue is returned."""
+
+    def __init__(self, url: str) -> None:
+        self._lock = threading.Lock()
+        self._connection: kombu.Connection = open_connection(url, name="publisher")
+        declare(self._connection)
+        self._channel: Any = self._connection.channel()
+        self._producer = kombu.Producer(self._channel)
+        self._open = True
+
+    @property
+    def state(self) -> str:
+        """`open` or `closed`."""
+        return "open" if self._open else "closed"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is open."""
+        return self._open
+
+    def send(self, flight: Flight) -> None:
+        """Settles a message at once."""
+        with self._lock:
+            if not self._open:
+                flight.settle(Fate.UNKNOWN, "the publisher was closed")
+            elif not self._queues(flight.message):
+                flight.settle(Fate.RETURNED, f"312 NO_ROUTE: no queue is bound for {flight.message.routing_key}")
+            else:
+                self._put(flight)
+
+    def close(self) -> None:
+        """Closes it."""
+        with self._lock:
+            self._open = False
+            release(self._connection)
+
+    def _queues(self, message: Outgoing) -> list[str]:
+        if not message.exchange:
+            return [message.routing_key] if message.routing_key in self._channel.queues else []
+        table = self._channel.get_table(message.exchange)
+        kind = self._channel.typeof(message.exchange)
+        found = kind.lookup(table, message.exchange, message.routing_key, default=None)
+        return [queue for queue in found if queue is not None]
+
+    def _put(self, flight: Flight) -> None:
+        message = flight.message
+        try:
+            with translated():
+                self._producer.publish(
+                    message.body,
+                    exchange=message.exchange,
+                    routing_key=message.routing_key,
+                    content_type=message.content_type,
+                    content_encoding="utf-8",
+                    headers=dict(message.headers or {}),
+                    delivery_mode=_PERSISTENT,
+                    message_id=message.message_id,
+                    timestamp=int(time.time()),
+                )
+        except BrokerLost as error:
+            flight.settle(Fate.UNKNOWN, str(error))
+        else:
+            flight.settle(Fate.CONFIRMED)

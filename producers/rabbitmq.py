@@ -1,0 +1,291 @@
+"""The way to RabbitMQ: one thread, one connection, confirms that come when they come (RabbitMQ, Publisher Confirms)."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import takewhile
+from typing import Any
+
+import pika
+import structlog
+from pika.exceptions import ShortStringTooLong, UnsupportedAMQPFieldException
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from broker.connection import masked
+from producers.messages import Fate, Outgoing
+from producers.pika_connection import CorkedConnection
+from producers.speaking import parameters_of, properties_of, what_went_wrong
+from producers.transport import Flight
+
+__all__ = ["ConfirmingLine"]
+
+log = structlog.get_logger(__name__)
+
+_TICK_SECONDS = 0.2
+# So long without any answer, and the connection is taken for dead; in time to try another before the deadline.
+_LONGEST_SILENCE = 10.0
+_FAREWELL_SECONDS = 2.0
+_LONGEST_WAIT = 5.0
+_AT_ONCE = 500
+
+
+class _Lost(Exception):
+    """The connection ended before it brought anything home."""
+
+
+class ConfirmingLine:
+    """Sends what it is handed in order, and settles each flight by the broker's answer or by the deadline."""
+
+    def __init__(self, url: str, *, name: str, deadline: float) -> None:
+        self._url = url
+        self._deadline = deadline
+        self._silence = min(_LONGEST_SILENCE, deadline / 3)
+        self._parameters = parameters_of(url, name)
+        self._outbox: deque[Flight] = deque()
+        self._unsettled: dict[int, Flight] = {}
+        self._returned: dict[tuple[str, str, str], str] = {}
+        self._state = "connecting"
+        self._woken = False
+        self._closing = threading.Event()
+        self._closing_since = 0.0
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._tag = 0
+        self._progress, self._why = False, ""
+        self._answered = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"publisher {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> str:
+        """`connecting`, `open`, `blocked` or `closed`, with why."""
+        return self._state
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def send(self, flight: Flight) -> None:
+        """Takes a message on its way; may be called by any thread."""
+        self._outbox.append(flight)
+        if not self._woken:
+            self._woken = True
+            self._call(self._pump)
+
+    def close(self) -> None:
+        """Ends the connection and the thread; what is still on its way has an unknown fate."""
+        self._closing_since = time.monotonic()
+        self._closing.set()
+        self._call(self._tick)
+        self._thread.join(_FAREWELL_SECONDS + 3)
+
+    def _call(self, function: Any) -> None:
+        # The one thing that pika allows another thread; the lock keeps the loop from being closed meanwhile.
+        with self._lock:
+            if self._connection is not None:
+                self._connection.ioloop.add_callback_threadsafe(function)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._keep_connected()
+        finally:
+            self._give_back()
+            self._state = "closed"
+            for flight in self._outbox:
+                flight.settle(Fate.UNKNOWN, "the publisher was closed")
+
+    def _keep_connected(self) -> None:
+        """Returns when a connection that had brought something home has ended, or when it is time to close."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Lost),
+            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_WAIT),
+            stop=stop_when_event_set(self._closing),
+            sleep=self._sleep,
+            before_sleep=self._report,
+        )
+        with suppress(RetryError):
+            retrying(self._serve)
+
+    def _serve(self) -> None:
+        """Runs one connection from beginning to end; raises `_Lost` if it brought nothing home."""
+        self._progress, self._why = False, ""
+        connection = CorkedConnection(
+            self._parameters,
+            on_open_callback=self._on_open,
+            on_open_error_callback=self._on_closed,
+            on_close_callback=self._on_closed,
+        )
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        with self._lock:
+            self._connection = connection
+        try:
+            connection.ioloop.call_later(_TICK_SECONDS, self._tick_on)
+            connection.ioloop.start()
+        finally:
+            with self._lock:
+                self._connection = None
+            connection.ioloop.close()
+            self._give_back()
+        if not self._progress and not self._closing.is_set():
+            raise _Lost(self._state)
+
+    def _on_open(self, connection: CorkedConnection) -> None:
+        connection.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Any) -> None:
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=lambda _frame: self._on_ready(channel))
+
+    def _on_ready(self, channel: Any) -> None:
+        self._channel, self._tag, self._state = channel, 0, "open"
+        self._answered = time.monotonic()
+        log.info("publisher connected", broker=masked(self._url))
+        self._pump()
+
+    def _pump(self) -> None:
+        self._woken = False
+        if self._channel is None or self._state != "open":
+            return
+        connection = self._connection
+        if not self._unsettled:
+            self._answered = time.monotonic()
+        with connection.corked():
+            for _ in range(min(len(self._outbox), _AT_ONCE)):
+                flight = self._outbox.popleft()
+                if flight.fate is None:
+                    self._publish(flight)
+        if self._outbox and not self._woken:
+            # Between two helpings the loop reads the confirms.
+            self._woken = True
+            connection.ioloop.add_callback(self._pump)
+
+    def _publish(self, flight: Flight) -> None:
+        message = flight.message
+        try:
+            self._channel.basic_publish(
+                message.exchange, message.routing_key, message.body, properties_of(message), mandatory=True
+            )
+        except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
+            # Nothing of it was written yet; the others on their way have nothing to do with it.
+            flight.settle(Fate.NACKED, f"it is no AMQP message: {type(error).__name__}: {str(error)[:100]}")
+            return
+        self._tag += 1
+        self._unsettled[self._tag] = flight
+
+    def _on_confirm(self, frame: Any) -> None:
+        method, unsettled = frame.method, self._unsettled
+        self._progress, self._answered = True, time.monotonic()
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = list(unsettled) if not method.delivery_tag else _up_to(unsettled, method.delivery_tag)
+        acked = isinstance(method, pika.spec.Basic.Ack)
+        for tag in tags:
+            if flight := unsettled.pop(tag, None):
+                self._settle(flight, acked)
+
+    def _settle(self, flight: Flight, acked: bool) -> None:
+        message = flight.message
+        # An unroutable message is returned and then acknowledged all the same.
+        if self._returned and (why := self._returned.pop(_identity(message), None)):
+            flight.settle(Fate.RETURNED, why)
+        elif acked:
+            flight.settle(Fate.CONFIRMED)
+        else:
+            flight.settle(Fate.NACKED, "the broker refused it: a queue is full or can't be written")
+
+    def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
+        why = f"{method.reply_code} {method.reply_text}: no queue is bound for {method.routing_key}"
+        self._returned[method.exchange, method.routing_key, properties.message_id] = why
+
+    def _on_blocked(self, _connection: Any, frame: Any) -> None:
+        self._state = f"blocked by the broker: {frame.method.reason}"
+        log.warning("publisher blocked", broker=masked(self._url), reason=frame.method.reason)
+
+    def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
+        self._state, self._answered = "open", time.monotonic()
+        log.info("publisher unblocked", broker=masked(self._url))
+        self._pump()
+
+    def _on_channel_closed(self, _channel: Any, reason: Exception) -> None:
+        self._channel = None
+        if self._connection is not None and self._connection.is_open and not self._closing.is_set():
+            self._why = what_went_wrong(reason)
+            self._connection.close()
+
+    def _on_closed(self, connection: CorkedConnection, reason: Any) -> None:
+        self._channel = None
+        # Where we ended the connection ourselves, the reason is why we did.
+        self._state = f"connecting: {self._why or what_went_wrong(reason)}"
+        connection.ioloop.stop()
+
+    def _tick_on(self) -> None:
+        self._tick()
+        if self._connection is not None:
+            self._connection.ioloop.call_later(_TICK_SECONDS, self._tick_on)
+
+    def _tick(self) -> None:
+        now, connection = time.monotonic(), self._connection
+        self._expire(now)
+        if connection is None:
+            return
+        if self._closing.is_set():
+            if connection.is_open:
+                connection.close()
+            elif not connection.is_closing or now - self._closing_since > _FAREWELL_SECONDS:
+                connection.abandon(_Lost("closed"))
+                connection.ioloop.stop()
+        elif self._unsettled and self._state == "open" and now - self._answered > self._silence:
+            self._why = f"the broker was silent for {self._silence:g} s"
+            connection.abandon(_Lost(self._why))
+
+    def _expire(self, now: float) -> None:
+        """Gives up what was handed over longer ago than the deadline."""
+        late = now - self._deadline
+        for flights in (self._unsettled.values(), self._outbox):
+            for flight in list(flights):
+                if flight.handed > late:
+                    break
+                flight.settle(Fate.UNKNOWN, f"not confirmed within {self._deadline:g} s; {self._state}")
+        while self._outbox and self._outbox[0].fate is not None:
+            self._outbox.popleft()
+
+    def _give_back(self) -> None:
+        """What has no answer is sent again, first."""
+        self._channel = None
+        self._returned.clear()
+        self._outbox.extendleft(reversed(self._unsettled.values()))
+        self._unsettled.clear()
+
+    def _sleep(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self._closing.wait(min(left, _TICK_SECONDS)):
+            self._expire(time.monotonic())
+
+    def _report(self, state: RetryCallState) -> None:
+        wait = round(state.upcoming_sleep, 1)
+        log.warning("publisher waits", broker=masked(self._url), state=self._state, next_try_seconds=wait)
+
+
+def _identity(message: Outgoing) -> tuple[str, str, str]:
+    return message.exchange, message.routing_key, message.message_id
+
+
+def _up_to(unsettled: dict[int, Flight], tag: int) -> list[int]:
+    # Tags are handed out in order, and a dict keeps it.
+    return list(takewhile(lambda each: each <= tag, unsettled))

@@ -1,0 +1,104 @@
+"""What an operator does beside switching: who asks, when it is refused, and which way a message goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from schemas.domains import DOMAINS, ORDERS
+from schemas.reasons import Reason
+from schemas.topology import EVENTS, ORDERS_IN
+
+__all__ = [
+    "ActError",
+    "Asked",
+    "Changed",
+    "Conflict",
+    "NotConfirmed",
+    "NotThere",
+    "WayBack",
+    "check_expected",
+    "grew_much",
+    "publishers_own",
+    "way_back",
+]
+
+RECEIPTS = "receipts"
+_NOBODY = "?"
+# What the broker adds when it delivers a message again, or moves it to `comporta.dead`.
+_BROKERS_OWN = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+_SOME = 500
+
+
+class Asked(NamedTuple):
+    """Who asks for an act, by which door, and why; `user_id` is a name that somebody vouches for."""
+
+    by: str
+    source: str
+    reason: str | None = None
+    user_id: str | None = None
+
+
+class ActError(Exception):
+    """An act is refused or failed; the text is a sentence with the way out."""
+
+
+class NotThere(ActError):
+    """What the act is about does not exist."""
+
+
+class Conflict(ActError):
+    """As things stand the act can't be done."""
+
+
+class Changed(Conflict):
+    """The act is about another number than the one that was shown."""
+
+    def __init__(self, what: str, expected: int, now: int) -> None:
+        self.expected, self.now = expected, now
+        super().__init__(f"{expected} {what} were expected and there are {now} now: look again, then repeat it")
+
+
+class NotConfirmed(ActError):
+    """The broker has not taken what the act publishes."""
+
+
+class WayBack(NamedTuple):
+    """Where a quarantined message is published again, and the headers that its publisher gave it."""
+
+    exchange: str
+    headers: Mapping[str, Any]
+
+
+def way_back(shop: str, domain: str, reason: str, headers: Mapping[str, Any]) -> WayBack:
+    """The way of a quarantined message to where it came from; raises `Conflict` if there is none, saying why."""
+    if domain not in (*DOMAINS, RECEIPTS, ORDERS):
+        raise Conflict(f"it was not meant for Comporta but for {domain}: only its publisher can send it again")
+    if shop == _NOBODY:
+        raise Conflict(
+            "its routing key names no shop and domain: only its publisher can send it again, under a right one"
+        )
+    if reason == Reason.CONTENT_ENCODING:
+        raise Conflict("its content encoding is not kept: only its publisher can send it again, as utf-8")
+    if headers.keys() == {"unreadable"}:
+        raise Conflict("its headers could not be kept as they were: only its publisher can send it again")
+    return WayBack(ORDERS_IN if domain == ORDERS else EVENTS, publishers_own(headers))
+
+
+def publishers_own(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers without those that the broker has written on a message while it waited."""
+    return {name: value for name, value in headers.items() if not str(name).startswith(_BROKERS_OWN)}
+
+
+def check_expected(what: str, expected: int | None, now: int) -> None:
+    """Raises `Changed` if a number was shown before and is another now."""
+    if expected is not None and expected != now:
+        raise Changed(what, expected, now)
+
+
+def grew_much(expected: int, now: int) -> bool:
+    """Whether what is asked for has outgrown what was shown: by more than a tenth, and more than one message holds.
+
+    Fewer is never a reason to refuse: while the ERP sends again, the number falls by itself.
+    """
+    return now > expected + max(_SOME, expected // 10)

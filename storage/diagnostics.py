@@ -1,0 +1,80 @@
+"""Looks at a database as whoever runs Comporta would, and changes nothing in it."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from storage.engine import LOCK_MS
+from storage.errors import SchemaOutdated, translated
+from storage.fence import Holder, fence_holders
+from storage.migrate import require_current
+from storage.tables import metadata
+from storage.tail import database_now
+
+__all__ = ["Checkup", "check_up"]
+
+_RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+_LACKING = text(
+    'SELECT "right" || \' on \' || "table" FROM unnest(CAST(:tables AS text[])) "table", '
+    'unnest(CAST(:rights AS text[])) "right" '
+    'WHERE NOT has_table_privilege(to_regclass(quote_ident("table")), "right") ORDER BY 1'
+)
+_PATIENCE_MS = 1_000
+
+
+class Checkup(NamedTuple):
+    """What was found: the server and its version, and what is wrong with the schema (None: nothing).
+
+    `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of ours,
+    `holders` who is inside the fence, `busy` why nothing can be written just now (None: it can).
+    """
+
+    server: str
+    version: tuple[int | str, ...]
+    schema: str | None
+    lacking: list[str]
+    ahead: float
+    holders: list[Holder]
+    busy: str | None
+
+
+def check_up(engine: Engine) -> Checkup:
+    """All that a user's own rights let it see; raises `Unavailable` if the database can't be reached."""
+    with translated(), engine.connect() as connection:
+        schema = _schema(engine)
+        version = connection.dialect.server_version_info or ()
+        if engine.dialect.name == "sqlite":
+            return Checkup("SQLite", version, schema, [], 0.0, [], _busy(connection))
+        lacking = connection.scalars(_LACKING, {"tables": sorted(metadata.tables), "rights": _RIGHTS}).all()
+        ahead, holders = _ahead(connection), fence_holders(connection)
+        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None)
+
+
+def _schema(engine: Engine) -> str | None:
+    try:
+        require_current(engine)
+    except SchemaOutdated as error:
+        return str(error)
+    return None
+
+
+def _ahead(connection: Connection) -> float:
+    before = time.time()
+    theirs = database_now(connection).timestamp()
+    return theirs - (before + time.time()) / 2
+
+
+def _busy(connection: Connection) -> str | None:
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("ROLLBACK")
+    except OperationalError as error:
+        return str(error.orig)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {LOCK_MS}")
+    return None

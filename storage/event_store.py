@@ -1,0 +1,97 @@
+"""Commits a batch: the fence, the switches, the winners, the missed keys and the ledger in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from control.switchboard import Switchboard
+from rules.outcomes import Outcome, Plan, Rejected, Tally, plan_batch
+from rules.tracing import outcome_of_each
+from schemas.events import ChangeEvent
+from storage.entities import apply_events, apply_telling, clear_missed, record_missed
+from storage.fence import Fence
+from storage.ledger import add_shops, add_tally, count_received
+from storage.quarantine import add_rejected
+from storage.switches import FencedState, read_fenced
+from storage.tail import record_outcomes
+
+__all__ = ["Committed", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a batch, the epoch of the switches it was decided by, and what was quarantined."""
+
+    tally: Tally
+    epoch: int
+    rejected: Sequence[Rejected] = ()
+
+
+class Store:
+    """Writes batches for one worker."""
+
+    def __init__(self, fence: Fence, switchboard: Switchboard, worker: str) -> None:
+        self._fence = fence
+        self._switchboard = switchboard
+        self._worker = worker
+        self._shops: set[str] = set()
+
+    def commit(self, batch: Sequence[ChangeEvent | Rejected]) -> Committed:
+        """Decides and writes a batch; when this returns, every outcome is committed.
+
+        Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
+        """
+        came_in = count_received(batch)
+        while True:
+            with self._fence.shared() as connection:
+                state = read_fenced(connection)
+                if not state.switches.expired:
+                    plan = plan_batch(batch, state.switches.stops)
+                    new = self._new_shops(plan)
+                    applied = self._write(connection, came_in, plan, state, new)
+                    if state.watched:
+                        each = outcome_of_each(batch, plan, applied)
+                        record_outcomes(connection, self._worker, batch, each, state.switches.now)
+            if not state.switches.expired:
+                self._shops |= new
+                return Committed(plan.tally, state.switches.epoch, plan.quarantine)
+            # A pause ran out: ended inside the fence, so that no two batches see it differently.
+            self._switchboard.end_expired()
+
+    def _write(
+        self, connection: Connection, came_in: Counter[str], plan: Plan, state: FencedState, new: set[str]
+    ) -> list[ChangeEvent]:
+        """Returns the events that were applied, if anybody watches."""
+        now = state.switches.now
+        applied: list[ChangeEvent] = []
+        if new:
+            add_shops(connection, new, now)
+        for domain, events in plan.apply.items():
+            if state.watched:
+                newer = apply_telling(connection, domain, events, now)
+                applied += newer
+                _count_applied(plan, domain, Counter(event.shop for event in newer))
+            else:
+                _count_applied(plan, domain, apply_events(connection, domain, events, now))
+            if domain in state.missed:
+                clear_missed(connection, domain, events)
+        for domain, events in plan.discard.items():
+            record_missed(connection, domain, events, now)
+        if plan.quarantine:
+            add_rejected(connection, self._worker, plan.quarantine, now)
+        add_tally(connection, self._worker, came_in, plan.tally, now)
+        return applied
+
+    def _new_shops(self, plan: Plan) -> set[str]:
+        # Only events that could be read make a shop known: anybody can publish rubbish under any name.
+        return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
+
+
+def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
+    for shop, count in by_shop.items():
+        plan.tally[shop, domain, Outcome.APPLIED] += count
+        plan.tally[shop, domain, Outcome.SUPERSEDED] -= count

@@ -1,0 +1,204 @@
+"""Looks into the ledger: by minute or hour, the balance of what came in, and the totals."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple, cast
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Text, func, literal, select, type_coerce, union_all
+from typing_extensions import TypedDict
+
+from rules.cost import Basis
+from rules.outcomes import Outcome
+from schemas.control import ANY
+from schemas.domains import DOMAINS, ORDERS
+from storage.errors import translated
+from storage.tables import ledger, received
+from storage.tail import database_now
+from storage.types import UtcTime
+from storage.views.cached_counts import Counts
+from storage.views.rows import plain_row
+
+__all__ = ["LONGEST", "Balance", "LedgerFilter", "LedgerRow", "LedgerView", "RangeTooLong", "Step", "Terms"]
+
+Step = Literal["minute", "hour"]
+# What one answer may span: more would be megabytes, and nobody's chart.
+LONGEST: dict[Step, timedelta] = {"minute": timedelta(days=1), "hour": timedelta(days=92)}
+_USUAL: dict[Step, timedelta] = {"minute": timedelta(hours=1), "hour": timedelta(days=1)}
+# No batch commits this long after it has read the clock: the database's time limits are far shorter.
+_SETTLED = timedelta(minutes=10)
+_BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_RECEIVED = "received"
+
+Cells = Counter[tuple[str, str]]
+
+
+class RangeTooLong(ValueError):
+    """More of the ledger than one answer may span."""
+
+
+class LedgerRow(TypedDict):
+    """How many deliveries came to an outcome in one minute or hour; without a shop, those of all shops."""
+
+    at: datetime
+    shop: str | None
+    domain: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFilter:
+    """Which part of the ledger; without `since` the last hour by minute, or the last day by hour."""
+
+    step: Step = "minute"
+    shop: str | None = None
+    domain: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Terms(NamedTuple):
+    """What came in, counted before anything was decided, and what it came to."""
+
+    received: int
+    applied: int
+    superseded: int
+    discarded: int
+    quarantined: int
+
+    @property
+    def difference(self) -> int:
+        """What came in and has no outcome: 0, or something is wrong."""
+        return self.received - self.applied - self.superseded - self.discarded - self.quarantined
+
+
+class Balance(NamedTuple):
+    """The terms in all and by domain, of whole minutes; without `since` from the ledger's beginning."""
+
+    since: datetime | None
+    until: datetime | None
+    total: Terms
+    domains: dict[str, Terms]
+
+
+class LedgerView:
+    """Reads the ledger; minutes long past don't change, so their sums are kept."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._settled_until = _BEGINNING
+        self._settled: Cells = Counter()
+
+    def rows(self, wanted: LedgerFilter) -> list[LedgerRow]:
+        """The counts, oldest first; raises `RangeTooLong`."""
+        with translated(), self._engine.connect() as connection:
+            until = wanted.until or database_now(connection) + timedelta(minutes=1)
+            since = wanted.since or until - _USUAL[wanted.step]
+            if until - since > LONGEST[wanted.step]:
+                raise RangeTooLong(
+                    f"since: by {wanted.step} at most {LONGEST[wanted.step].days} days can be shown at once"
+                )
+            found = connection.execute(_by_step(connection.dialect.name, wanted, since, until))
+            return [_shown(plain_row(row)) for row in found]
+
+    def balance(self, since: datetime | None = None, until: datetime | None = None) -> Balance:
+        """What came in against what became of it: one look, so that both sides show the same moment."""
+        with translated(), self._engine.connect() as connection:
+            cells = self._all(connection) if since is until is None else _cells(connection, since, until)
+        domains = {domain: _terms(cells, domain) for domain in sorted({domain for domain, _ in cells})}
+        return Balance(
+            since, until, Terms(*map(sum, zip(*domains.values(), strict=True))) if domains else _ZERO, domains
+        )
+
+    def totals(self) -> Counts:
+        """How many deliveries came to each outcome, by domain, since the ledger began."""
+        with translated(), self._engine.connect() as connection:
+            cells = self._all(connection)
+        totals: Counts = {}
+        for (domain, term), count in sorted(cells.items()):
+            if term != _RECEIVED:
+                totals.setdefault(domain, {})[term] = count
+        return totals
+
+    def basis(self, shop: str, domains: frozenset[str]) -> Basis:
+        """What the last hour brought to a scope, or what came since the ledger began if that is shorter."""
+        with translated(), self._engine.connect() as connection:
+            now = database_now(connection)
+            first = connection.scalar(select(func.min(ledger.c.minute, type_=UtcTime())))
+            since = max(now.replace(second=0, microsecond=0) - timedelta(hours=1), first or now)
+            query = select(ledger.c.domain, func.sum(ledger.c.count)).where(
+                ledger.c.minute >= since, *_came_in(shop, domains)
+            )
+            counts = {row[0]: int(row[1]) for row in connection.execute(query.group_by(ledger.c.domain))}
+        return Basis(since, now, sum(counts.get(domain, 0) for domain in DOMAINS), counts.get(ORDERS, 0))
+
+    def _all(self, connection: Connection) -> Cells:
+        now = database_now(connection)
+        with self._lock:
+            horizon = now.replace(second=0, microsecond=0) - _SETTLED
+            if horizon > self._settled_until:
+                self._settled += _cells(connection, self._settled_until, horizon)
+                self._settled_until = horizon
+            return self._settled + _cells(connection, self._settled_until, None)
+
+
+def _shown(row: dict[str, Any]) -> LedgerRow:
+    # PostgreSQL sums bigints to a numeric.
+    return cast(LedgerRow, {**row, "count": int(row["count"])})
+
+
+def _cells(connection: Connection, since: datetime | None, until: datetime | None) -> Cells:
+    outcomes = _summed(ledger, ledger.c.outcome, since, until).group_by(ledger.c.domain, ledger.c.outcome)
+    came_in = _summed(received, literal(_RECEIVED), since, until).group_by(received.c.domain)
+    # One statement is one moment: in two, what was committed between them would look lost.
+    rows = connection.execute(union_all(outcomes, came_in))
+    return Counter({(domain, term): int(count) for domain, term, count in rows})
+
+
+def _summed(table: Any, term: ColumnElement[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
+    query = select(table.c.domain, term.label("term"), func.sum(table.c.count))
+    if since is not None:
+        query = query.where(table.c.minute >= since)
+    return query if until is None else query.where(table.c.minute < until)
+
+
+def _terms(cells: Cells, domain: str) -> Terms:
+    return Terms(cells[domain, _RECEIVED], *(cells[domain, outcome] for outcome in Terms._fields[1:]))
+
+
+def _came_in(shop: str, domains: frozenset[str]) -> list[ColumnElement[bool]]:
+    # What is quarantined would be so while off as well; an order that comes again is no new one.
+    counted = ledger.c.outcome != Outcome.QUARANTINED.value
+    new_order = (ledger.c.domain != ORDERS) | (ledger.c.outcome == Outcome.APPLIED.value)
+    scope = [] if shop == ANY else [ledger.c.shop == shop]
+    return [counted, new_order, *scope, *([] if ANY in domains else [ledger.c.domain.in_(sorted(domains))])]
+
+
+def _by_step(dialect: str, wanted: LedgerFilter, since: datetime, until: datetime) -> Select[Any]:
+    at = _truncated(dialect, wanted.step)
+    shop = literal(wanted.shop, Text())
+    query = select(
+        at.label("at"), shop.label("shop"), ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count).label("count")
+    ).where(ledger.c.minute >= since, ledger.c.minute < until)
+    for column, value in ((ledger.c.shop, wanted.shop), (ledger.c.domain, wanted.domain)):
+        query = query if value is None else query.where(column == value)
+    if wanted.outcome is not None:
+        query = query.where(ledger.c.outcome == wanted.outcome)
+    return query.group_by(at, ledger.c.domain, ledger.c.outcome).order_by(at, ledger.c.domain, ledger.c.outcome)
+
+
+def _truncated(dialect: str, step: Step) -> ColumnElement[Any]:
+    if step == "minute":
+        return ledger.c.minute
+    if dialect == "postgresql":
+        return func.date_trunc("hour", ledger.c.minute, type_=UtcTime())
+    return type_coerce(func.substr(ledger.c.minute, 1, 13) + ":00:00.000000Z", UtcTime())
+
+
+_ZERO = Terms(0, 0, 0, 0, 0)

@@ -1,0 +1,192 @@
+"""The lists: missed keys, the quarantine, orders, the audit and the workers, each with its filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import ColumnElement, Select, func, or_, select
+
+from rules.orders import OrderState
+from schemas.reasons import REASONS_PAGE
+from storage.tables import audit, missed, orders, quarantine, workers
+from storage.views.pagination import Listing, Moment
+from storage.views.rows import AuditRow, MissedRow, OrderRow, QuarantineRow, WorkerRow
+
+__all__ = [
+    "ORDER_COLUMNS",
+    "QUARANTINE_COLUMNS",
+    "AuditFilter",
+    "MissedFilter",
+    "OrderFilter",
+    "QuarantineFilter",
+    "WorkerFilter",
+    "with_doc",
+    "with_key",
+]
+
+_WHOLE_MESSAGE = frozenset({"body", "headers", "digest", "lease_until"})
+QUARANTINE_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(column for column in quarantine.columns if column.name not in _WHOLE_MESSAGE),
+    func.length(quarantine.c.body).label("size"),
+)
+DISPLAY_NUMBER = orders.c.payload["display_number"].as_string().label("display_number")
+_ORDER_INSIDE = frozenset({"payload", "digest", "receipt_id", "lease_until"})
+ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(column for column in orders.columns if column.name not in _ORDER_INSIDE),
+    DISPLAY_NUMBER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedFilter(Listing[MissedRow]):
+    """Missed keys, oldest first; `text` is looked for in the key."""
+
+    shop: str | None = None
+    domain: str | None = None
+    text: str | None = None
+
+    def rows(self, _at: Moment, /) -> Select[Any]:
+        """The missed keys that pass."""
+        found = [*_same(missed.c.shop, self.shop), *_same(missed.c.domain, self.domain)]
+        if self.text is not None:
+            # The key is JSON: the text has to be looked for as it is written there.
+            found.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
+        return select(missed).where(*found)
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """When they were discarded."""
+        return missed.c.discarded_at, missed.c.domain, missed.c.shop, missed.c.key
+
+    @property
+    def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
+        """The primary key: discards go at full speed, so no index is kept for the order that people see."""
+        return missed.c.domain, missed.c.shop, missed.c.key
+
+    def shaped(self, row: dict[str, Any]) -> MissedRow:
+        """With the key's fields apart."""
+        return cast(MissedRow, with_key(row))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineFilter(Listing[QuarantineRow]):
+    """Refused messages, newest first."""
+
+    shop: str | None = None
+    domain: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def rows(self, _at: Moment, /) -> Select[Any]:
+        """The messages that pass."""
+        return select(*QUARANTINE_COLUMNS).where(
+            *_same(quarantine.c.shop, self.shop),
+            *_same(quarantine.c.domain, self.domain),
+            *_same(quarantine.c.reason, self.reason),
+            *_within(quarantine.c.at, self.since, self.until),
+        )
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """Their ids, which grow with time."""
+        return (quarantine.c.id.desc(),)
+
+    def shaped(self, row: dict[str, Any]) -> QuarantineRow:
+        """With the place where its reason is explained."""
+        return cast(QuarantineRow, with_doc(row))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter(Listing[OrderRow]):
+    """Orders, oldest first; `text` is looked for in their id, display number and ERP number.
+
+    `older_than` counts from when the order was received; `overdue` are those whose receipt should have come by now.
+    """
+
+    shop: str | None = None
+    state: str | None = None
+    older_than: timedelta | None = None
+    text: str | None = None
+    overdue: bool = False
+
+    def rows(self, at: Moment, /) -> Select[Any]:
+        """The orders that pass."""
+        found = [*_same(orders.c.shop, self.shop), *_same(orders.c.state, self.state)]
+        if self.older_than is not None:
+            found.append(orders.c.received_at < at.now - self.older_than)
+        if self.overdue:
+            found += [orders.c.state == OrderState.SENT.value, orders.c.sent_at < at.now - at.receipt_timeout]
+        if self.text is not None:
+            places = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
+            found.append(or_(*(place.icontains(self.text, autoescape=True) for place in places)))
+        return select(*ORDER_COLUMNS).where(*found)
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """When they were placed."""
+        return orders.c.placed_at, orders.c.shop, orders.c.order_id
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter(Listing[AuditRow]):
+    """What was asked, newest first."""
+
+    by: str | None = None
+    action: str | None = None
+    shop: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def rows(self, _at: Moment, /) -> Select[Any]:
+        """The entries that pass."""
+        return select(audit).where(
+            *_same(audit.c.by, self.by),
+            *_same(audit.c.action, self.action),
+            *_same(audit.c.shop, self.shop),
+            *_within(audit.c.at, self.since, self.until),
+        )
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """Their ids, which grow with time."""
+        return (audit.c.id.desc(),)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFilter(Listing[WorkerRow]):
+    """The workers that were heard of within a day, the longest running first."""
+
+    def rows(self, _at: Moment, /) -> Select[Any]:
+        """All of them."""
+        return select(workers)
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """When they began."""
+        return workers.c.started_at, workers.c.id
+
+
+def with_doc(row: dict[str, Any]) -> dict[str, Any]:
+    """A refused message with the place where its reason is explained."""
+    return {**row, "doc": f"{REASONS_PAGE}#{row['reason']}"}
+
+
+def with_key(row: dict[str, Any]) -> dict[str, Any]:
+    """A missed key with its fields apart."""
+    return {**row, "key": orjson.loads(row["key"])}
+
+
+def _same(column: ColumnElement[Any], value: str | None) -> Sequence[ColumnElement[bool]]:
+    return () if value is None else (column == value,)
+
+
+def _within(
+    column: ColumnElement[Any], since: datetime | None, until: datetime | None
+) -> Sequence[ColumnElement[bool]]:
+    found = [] if since is None else [column >= since]
+    return found if until is None else [*found, column < until]

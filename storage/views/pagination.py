@@ -1,0 +1,149 @@
+"""Pages of a list, each found by the place where the one before it ended: page 1,000 costs what page 1 does."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from sqlakeyset import InvalidPage, Marker, select_page, serialize_bookmark, unserialize_bookmark
+from sqlalchemy import ColumnElement, Connection, Engine, Select, UnaryExpression, func, select
+
+from storage.errors import translated
+from storage.tail import database_now
+from storage.types import UtcTime
+from storage.views.rows import plain_row
+
+__all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "every_row", "read_count", "read_page"]
+
+# A number for people: whoever sees it narrows the filter, and counting further would read the whole table.
+MOST_COUNTED = 10_000
+# Rows a transaction of an export: few enough for the memory, enough to spare round trips.
+_CHUNK = 1_000
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
+
+
+class BadCursor(ValueError):
+    """A cursor that no page of this list has given out."""
+
+
+class Moment(NamedTuple):
+    """When a list is read, by the database's clock, and how long an order may go without a receipt."""
+
+    now: datetime
+    receipt_timeout: timedelta
+
+
+class Count(NamedTuple):
+    """How many rows there are; not `exact` means more than `number`."""
+
+    number: int
+    exact: bool
+
+
+class Page(NamedTuple, Generic[Row]):
+    """Some rows, and the cursors of the pages before and behind them, if there are any."""
+
+    rows: list[Row]
+    next: str | None
+    previous: str | None
+    total: Count | None
+
+
+class Listing(ABC, Generic[Row]):
+    """A list with its filter: which rows, in which order."""
+
+    @abstractmethod
+    def rows(self, at: Moment, /) -> Select[Any]:
+        """The rows that pass the filter, in no order yet."""
+
+    @property
+    @abstractmethod
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """The order people see: times and texts, never null, together unique, all in one direction."""
+
+    @property
+    def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
+        """The order in which all rows are read fastest."""
+        return self.order
+
+    def shaped(self, row: dict[str, Any]) -> Row:
+        """A row of the database as it is shown."""
+        return cast(Row, row)
+
+
+def read_page(
+    engine: Engine, listing: Listing[Row], receipt_timeout: timedelta, limit: int, cursor: str | None, *, counted: bool
+) -> Page[Row]:
+    """The page at a cursor, or the first; raises `BadCursor`."""
+    marker = None if cursor is None else _marker(cursor, listing.order)
+    with translated(), engine.connect() as connection:
+        rows = listing.rows(Moment(database_now(connection), receipt_timeout))
+        page = select_page(connection, rows.order_by(*listing.order), per_page=limit, page=marker)
+        total = _count(connection, rows) if counted else None
+    paging = page.paging
+    return Page(
+        [listing.shaped(plain_row(row)) for row in page],
+        _cursor(paging.next) if paging.has_next else None,
+        _cursor(paging.previous) if paging.has_previous else None,
+        total,
+    )
+
+
+def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Iterator[Row]:
+    """All rows, each once, chunk by chunk: a slow reader holds neither a transaction nor the rows."""
+    at: Moment | None = None
+    marker: Marker | None = None
+    while True:
+        with translated(), engine.connect() as connection:
+            at = at or Moment(database_now(connection), receipt_timeout)
+            query = listing.rows(at).order_by(*listing.cheap_order)
+            page = select_page(connection, query, per_page=_CHUNK, page=marker)
+        for row in page:
+            yield listing.shaped(plain_row(row))
+        if not page.paging.has_next:
+            return
+        marker = page.paging.next
+
+
+def read_count(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Count:
+    """How many rows pass the filter, exact up to 10,000."""
+    with translated(), engine.connect() as connection:
+        return _count(connection, listing.rows(Moment(database_now(connection), receipt_timeout)))
+
+
+def _count(connection: Connection, rows: Select[Any]) -> Count:
+    first = rows.with_only_columns(rows.selected_columns[0]).limit(MOST_COUNTED + 1).subquery()
+    number = connection.scalar(select(func.count()).select_from(first)) or 0
+    return Count(min(number, MOST_COUNTED), number <= MOST_COUNTED)
+
+
+def _cursor(marker: Marker) -> str:
+    return base64.urlsafe_b64encode(serialize_bookmark(marker).encode()).decode().rstrip("=")
+
+
+def _marker(cursor: str, order: tuple[ColumnElement[Any], ...]) -> Marker:
+    try:
+        bookmark = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        marker = unserialize_bookmark(bookmark)
+    except (InvalidPage, ValueError, ArithmeticError, binascii.Error):
+        raise BadCursor(_BAD) from None
+    place = marker.place
+    # A value of another type, or text that PostgreSQL can't hold, would be the database's error, not the reader's.
+    if place is None or len(place) != len(order) or not all(map(_fits, order, place)):
+        raise BadCursor(_BAD)
+    return marker
+
+
+def _fits(column: ColumnElement[Any], value: object) -> bool:
+    plain = column.element if isinstance(column, UnaryExpression) else column
+    if isinstance(plain.type, UtcTime):
+        return isinstance(value, datetime) and value.tzinfo is not None
+    return isinstance(value, str) and "\x00" not in value
+
+
+_BAD = "after: not a cursor of this list; take it from the Link header of a page, or leave it out for the first page"

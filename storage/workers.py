@@ -1,0 +1,59 @@
+"""The register of worker processes: who runs, and when each was last heard of."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from storage.entities import insert_into
+from storage.fence import Fence
+from storage.switches import read_fenced
+from storage.tables import switches, workers
+from storage.tail import forget_outcomes
+
+__all__ = ["Registrar"]
+
+
+# Long enough to be seen on the morning after; a killed worker can't remove itself.
+_REMEMBERED = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """Keeps one worker's row: written at every beat, removed at a clean stop."""
+
+    fence: Fence
+    worker: str
+    domains: Sequence[str]
+
+    def beat(self) -> bool:
+        """Says that the worker is alive; returns whether a pause has run out and has to be ended."""
+        with self.fence.shared() as connection:
+            state = read_fenced(connection).switches
+            epoch = connection.scalar(select(func.max(switches.c.epoch))) or 0
+            insert = insert_into(connection.dialect.name, workers)
+            seen = {"last_seen": state.now, "epoch_seen": epoch}
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["id"], set_=seen),
+                {
+                    "id": self.worker,
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "domains": list(self.domains),
+                    "started_at": state.now,
+                    **seen,
+                },
+            )
+            forget_outcomes(connection, state.now)
+            connection.execute(workers.delete().where(workers.c.last_seen < state.now - _REMEMBERED))
+            return bool(state.expired)
+
+    def leave(self) -> None:
+        """Removes the worker from the register."""
+        with self.fence.shared() as connection:
+            connection.execute(workers.delete().where(workers.c.id == self.worker))
