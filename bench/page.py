@@ -18,7 +18,7 @@ from bench.places import Place, Servers, accounted
 from bench.processes import Child, Gauge, MeasurementFailed, await_consumers, running, wait_until
 from bench.results import Figures, LeftOut, percentile
 from control.auth.operators_edit import add_operator
-from control.auth.who import Role
+from control.auth.tokens import Role
 
 __all__ = ["at_rest", "first_load", "status_beside_workers"]
 

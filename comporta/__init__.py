@@ -1,1 +1,29 @@
-"""The program that people run."""
+"""Publishing API for Python programs: `from comporta import Publisher, outgoing_text`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from producers.events import outgoing_document, outgoing_text
+    from producers.messages import Fate, Outgoing, Result
+    from producers.publisher import Publisher
+
+__all__ = ["Fate", "Outgoing", "Publisher", "Result", "outgoing_document", "outgoing_text"]
+
+_MODULES = {
+    "Fate": "producers.messages",
+    "Outgoing": "producers.messages",
+    "Publisher": "producers.publisher",
+    "Result": "producers.messages",
+    "outgoing_document": "producers.events",
+    "outgoing_text": "producers.events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first used (PEP 562): the commands live in this package too, and start without them."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

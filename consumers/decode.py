@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from broker.properties import UNREADABLE_HEADERS
 from consumers.delivery import Delivery
-from rules.outcomes import Rejected
+from rules.outcomes import Rejected, Told
 from schemas.binary import amqp_attributes
 from schemas.domains import DOMAINS, ORDERS
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
+from schemas.orders import parse_order, parse_receipt
 from schemas.reasons import Reason, Refusal, Refused
-from schemas.topology import DEAD, QUEUES, event_queue
+from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, event_queue
+from storage.order_store import OrderItem
 
-__all__ = ["check_properties", "decode", "reject", "shop_of"]
+__all__ = ["RECEIPTS", "check_properties", "decode", "decode_order", "reject", "shop_of"]
 
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
+RECEIPTS = "receipts"
 UNKNOWN = "?"
 _ASSUMED = "application/json"
 
@@ -33,6 +36,17 @@ def decode(delivery: Delivery) -> ChangeEvent | Rejected:
         return parse_event(domain, shop_of(delivery, domain), delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
+
+
+def decode_order(delivery: Delivery) -> OrderItem:
+    """What a delivery says of an order, decided without the database."""
+    domain, parse = (ORDERS, parse_order) if delivery.queue == ORDERS_QUEUE else (RECEIPTS, parse_receipt)
+    try:
+        attributes = check_properties(delivery.properties)
+        message = parse(shop_of(delivery, domain), delivery.body, attributes)
+    except Refused as refused:
+        return reject(delivery, refused.refusal)
+    return Told(domain, message, partial(reject, delivery))
 
 
 def shop_of(delivery: Delivery, domain: str) -> str:

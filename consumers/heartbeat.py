@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from control.switchboard import Switchboard
 from storage.errors import StorageError
+from storage.switches import EndsExpired
 from storage.workers import Registrar
 
 __all__ = ["Beat"]
@@ -23,7 +23,7 @@ class Beat:
     """Beats once a second until told to stop, then leaves the register."""
 
     registrar: Registrar
-    switchboard: Switchboard
+    switchboard: EndsExpired
     stop: threading.Event
 
     def run(self) -> None:

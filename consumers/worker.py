@@ -15,20 +15,27 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
 from consumers.commit import Commits, Item, commit
+from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
 from consumers.observer import Observe, Observed, lags_of, unobserved
 from consumers.reconnect import keep_session
 from consumers.source import Intake, KombuSource
 from rules.outcomes import Rejected
 from schemas.events import ChangeEvent
+from schemas.topology import DEAD, ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
 from storage.errors import Unavailable
-from storage.event_store import Committed
+from storage.event_store import Committed, Store
+from storage.order_store import OrderStore
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "events_worker"]
+
 
 log = structlog.get_logger(__name__)
 
+
 _IDLE_SECONDS = 0.25
+
+
 _LONGEST_WAIT = 10.0
 
 
@@ -120,3 +127,23 @@ def _report_rejected(rejected: Rejected) -> None:
         reason=rejected.refusal.reason.value,
         size=len(rejected.body),
     )
+
+
+def events_worker(
+    url: str,
+    domains: Sequence[str],
+    intake: Intake,
+    store: Store,
+    stop: threading.Event,
+    observe: Observe = unobserved,
+) -> Worker:
+    """Applies the change events of some domains; moves dead letters, which any worker may, to the quarantine."""
+    queues = [*(event_queue(domain) for domain in domains), DEAD]
+    return Worker(url, "events", queues, intake, decode, store, stop, observe)
+
+
+def orders_worker(
+    url: str, intake: Intake, store: OrderStore, stop: threading.Event, observe: Observe = unobserved
+) -> Worker:
+    """Accepts orders and receipts; a session of its own, so that no backlog of events holds them up."""
+    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], intake, decode_order, store, stop, observe)

@@ -12,11 +12,11 @@ from producers.messages import Outgoing, Result
 from rules.actions import Asked, Changed, Conflict, NotConfirmed, NotThere, check_expected, grew_much
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
-from storage.acts import Act, Acts
+from storage.audit import Act, Acts
 from storage.database import Database
 from storage.missed import MissedKeys, Wanted
 from storage.order_retry import OrderKey, Retryable, Retrying
-from storage.releasing import Chosen, Releasing
+from storage.quarantine import Chosen, Releasing
 
 __all__ = ["Acting", "Resynced"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from producers.messages import Fate, Outgoing, Result
 from rules.actions import Conflict, way_back
-from storage.releasing import Chosen, Kept, Releasing, Span
+from storage.quarantine import Chosen, Kept, Releasing, Span
 
 __all__ = ["Replayed", "Unreplayed", "replay"]
 

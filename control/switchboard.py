@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import Connection
-
 from rules.switches import Scope, Switch, Switches, decide, expire
 from schemas.control import Announcement, Command, Reply, Result
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
-from storage.fence import Fence
-from storage.sheets import Begun, SheetStart, after_expiry, after_resume
+from storage.fence import Connection, Fence
+from storage.repairs import Begun, SheetStart, after_expiry, after_resume
 from storage.switches import AloneState, read_alone, write_switches
 
 __all__ = ["Switchboard"]

@@ -14,7 +14,7 @@ import httpx
 from producers.events import message_id_of
 from producers.messages import Fate, Outgoing, Result
 from producers.publisher import Publisher
-from rules.delivering import Answer, Said
+from rules.orders import Answer, Said
 from schemas.orders import order_event
 from schemas.topology import ORDERS_OUT
 

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 from tenacity.nap import sleep_using_event
 
 from producers.erp import WayToErp
-from rules.delivering import Answer, Attempted, Said, after_attempt
+from rules.orders import Answer, Attempted, Said, after_attempt
 from rules.throttle import Pace
 from storage.errors import RowRefused, Unavailable
 from storage.order_queue import Claimed, Dispatch, Due, Result

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pika
+from pika.exceptions import AMQPConnectionError
 
-__all__ = ["CorkedConnection"]
+from producers.messages import Outgoing
+
+__all__ = ["CorkedConnection", "parameters_of", "properties_of", "what_went_wrong"]
+_CONNECT_SECONDS = 5
+_HEARTBEAT = 30
+_PERSISTENT = 2
 
 
 class CorkedConnection(pika.SelectConnection):
@@ -37,3 +46,41 @@ class CorkedConnection(pika.SelectConnection):
             self._held.append(data)
         else:
             super()._adapter_emit_data(data)
+
+
+def parameters_of(url: str, name: str) -> pika.URLParameters:
+    """How to connect; `name` shows in the broker's list of connections."""
+    parameters = pika.URLParameters(url)
+    parameters.heartbeat = _HEARTBEAT
+    parameters.socket_timeout = parameters.stack_timeout = _CONNECT_SECONDS
+    parameters.client_properties = {"connection_name": f"comporta {name} {os.getpid()}"}
+    return parameters
+
+
+def properties_of(message: Outgoing) -> pika.BasicProperties:
+    """The properties that a message is published with."""
+    return pika.BasicProperties(
+        content_type=message.content_type,
+        headers=dict(message.headers) if message.headers else None,
+        delivery_mode=_PERSISTENT,
+        message_id=message.message_id,
+        # An event may be dated long before it is sent: without this its lag would be its age.
+        timestamp=int(time.time()),
+    )
+
+
+def what_went_wrong(reason: Any) -> str:
+    """The innermost error, in a few words: pika wraps it up to four times."""
+    while inner := _inside(reason):
+        reason = inner
+    code, text = getattr(reason, "reply_code", None), getattr(reason, "reply_text", None)
+    if code is None:
+        text = getattr(reason, "strerror", None) or str(reason)
+    return f"{code or type(reason).__name__} {text}"[:200].strip()
+
+
+def _inside(reason: Any) -> Any:
+    wrapped = getattr(reason, "exceptions", None) or [getattr(reason, "exception", None)]
+    if wrapped[-1] is None and isinstance(reason, AMQPConnectionError) and reason.args:
+        wrapped = reason.args
+    return wrapped[-1] if isinstance(wrapped[-1], Exception) else None

@@ -24,8 +24,7 @@ from tenacity import (
 
 from broker.connection import masked
 from producers.messages import Fate, Outgoing
-from producers.pika_connection import CorkedConnection
-from producers.speaking import parameters_of, properties_of, what_went_wrong
+from producers.pika_connection import CorkedConnection, parameters_of, properties_of, what_went_wrong
 from producers.transport import Flight
 
 __all__ = ["ConfirmingLine"]

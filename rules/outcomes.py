@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
@@ -12,9 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
 
-__all__ = ["Outcome", "Plan", "Rejected", "Tally", "Told", "plan_batch"]
-
+__all__ = ["Outcome", "Plan", "Rejected", "Tally", "Told", "outcome_of_each", "plan_batch"]
 Tally = Counter[tuple[str, str, "Outcome"]]
+Message = TypeVar("Message")
 
 
 class Outcome(StrEnum):
@@ -37,9 +37,6 @@ class Rejected(NamedTuple):
     content_type: str
     headers: dict[str, object]
     redelivered: bool
-
-
-Message = TypeVar("Message")
 
 
 class Told(NamedTuple, Generic[Message]):
@@ -94,3 +91,23 @@ def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
         if known is not event and (event.version, event.event_id) > (known.version, known.event_id):
             newest[event.key] = event
     return [newest[key] for key in sorted(newest)]
+
+
+def outcome_of_each(
+    batch: Sequence[ChangeEvent | Rejected], plan: Plan, applied: Iterable[ChangeEvent]
+) -> list[Outcome]:
+    """The outcomes in the batch's order; `applied` are the events of `plan.apply` that are newer than their rows."""
+    # By identity: an equal event that comes twice is applied once.
+    winners = {id(event) for event in applied}
+    outcomes = []
+    for item in batch:
+        if isinstance(item, Rejected):
+            outcomes.append(Outcome.QUARANTINED)
+        elif plan.tally[item.shop, item.domain, Outcome.DISCARDED]:
+            outcomes.append(Outcome.DISCARDED)
+        elif id(item) in winners:
+            winners.remove(id(item))
+            outcomes.append(Outcome.APPLIED)
+        else:
+            outcomes.append(Outcome.SUPERSEDED)
+    return outcomes

@@ -7,9 +7,15 @@ from typing import Any
 
 from schemas.asyncapi import asyncapi_document
 from schemas.json_schema import event_schemas, message_schemas
-from schemas.reasons_page import reasons_page
+from schemas.reason_docs import GROUPS, Meaning
 
-__all__ = ["contract_files"]
+__all__ = ["contract_files", "reasons_page"]
+_INTRODUCTION = (
+    "Made from `schemas/meanings.py` by `comporta schema --out docs/contract`; changes belong there.\n\n"
+    "Whatever is refused carries one of these codes, a JSON pointer (RFC 6901) to the place, and one sentence that\n"
+    "repeats no value of the message. A code never changes its meaning. New ones can be added, so that a program\n"
+    "should treat a code that it doesn't know like any other refusal."
+)
 
 
 def contract_files() -> dict[str, str]:
@@ -24,3 +30,16 @@ def contract_files() -> dict[str, str]:
 
 def _text(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def reasons_page() -> str:
+    """`docs/contract/reasons.md`."""
+    lines = ["# Reasons", "", _INTRODUCTION]
+    for title, group in GROUPS.items():
+        lines += ["", f"## {title}", *(_section(meaning) for meaning in group)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(meaning: Meaning) -> str:
+    example = f" Refused, for example: {meaning.example}." if meaning.example else ""
+    return f"\n### {meaning.reason}\n\n{meaning.what}{example}\n\n{meaning.way_out}"

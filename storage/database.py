@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
 from storage.engine import open_engine
+from storage.event_store import Foresight
 from storage.fence import Fence, fence_for
-from storage.foresight import Foresight
 from storage.gauges import Gauges
+from storage.tail import Watcher
 from storage.views import Views
-from storage.watcher import Watcher
 
 __all__ = ["Database", "open_database"]
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from storage.dialect import database_now
 from storage.engine import LOCK_MS
 from storage.errors import SchemaOutdated, translated
 from storage.fence import Holder, fence_holders
 from storage.migrate import require_current
 from storage.tables import metadata
-from storage.tail import database_now
 
 __all__ = ["Checkup", "check_up"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -15,23 +15,26 @@ from pydantic import BaseModel
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     FromClause,
     Integer,
     Select,
+    Table,
     Text,
     bindparam,
     cast,
     column,
     func,
     literal,
+    select,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from storage.types import utc_text
+from storage.types import UtcTime, utc_text
 
-__all__ = ["Rowset", "before_conflict", "counts", "dump_rows", "rowset"]
+__all__ = ["Rowset", "before_conflict", "counts", "database_now", "dump_rows", "insert_into", "rowset"]
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,15 @@ def _model(value: object) -> object:
 
 def _model_or_time(value: object) -> object:
     return utc_text(value) if isinstance(value, datetime) else _model(value)
+
+
+def insert_into(dialect: str, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the dialect's own form."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def database_now(connection: Connection) -> datetime:
+    """The moment by the clock that leases are measured with."""
+    if connection.dialect.name == "postgresql":
+        return connection.execute(select(func.clock_timestamp(type_=UtcTime))).scalar_one()
+    return datetime.now(UTC)

@@ -28,13 +28,12 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
-from storage.dialect import Rowset, before_conflict, dump_rows, rowset
+from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
@@ -42,16 +41,10 @@ __all__ = [
     "apply_events",
     "apply_telling",
     "clear_missed",
-    "insert_into",
     "key_text",
     "newer_than_rows",
     "record_missed",
 ]
-
-
-def insert_into(dialect: str, table: Table) -> Any:
-    """An INSERT that knows ON CONFLICT, in the dialect's own form."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def key_text(event: ChangeEvent) -> str:

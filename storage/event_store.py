@@ -6,20 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from control.switchboard import Switchboard
-from rules.outcomes import Outcome, Plan, Rejected, Tally, plan_batch
-from rules.tracing import outcome_of_each
+from rules.outcomes import Outcome, Plan, Rejected, Tally, outcome_of_each, plan_batch
 from schemas.events import ChangeEvent
-from storage.entities import apply_events, apply_telling, clear_missed, record_missed
+from storage.entities import apply_events, apply_telling, clear_missed, newer_than_rows, record_missed
+from storage.errors import translated
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
-from storage.switches import FencedState, read_fenced
+from storage.switches import EndsExpired, FencedState, read_fenced, read_switches
 from storage.tail import record_outcomes
 
-__all__ = ["Committed", "Store"]
+__all__ = ["Committed", "Foresight", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Committed:
 class Store:
     """Writes batches for one worker."""
 
-    def __init__(self, fence: Fence, switchboard: Switchboard, worker: str) -> None:
+    def __init__(self, fence: Fence, switchboard: EndsExpired, worker: str) -> None:
         self._fence = fence
         self._switchboard = switchboard
         self._worker = worker
@@ -95,3 +94,19 @@ def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
     for shop, count in by_shop.items():
         plan.tally[shop, domain, Outcome.APPLIED] += count
         plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
+
+
+class Foresight:
+    """Decides by the same rules as `Store`, on what the database holds at the moment of asking."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def outcomes(self, batch: Sequence[ChangeEvent | Rejected]) -> list[Outcome]:
+        """The outcome of each item, in order; of one key only the newest event of the batch would be applied."""
+        with translated(), self._engine.connect() as connection:
+            plan = plan_batch(batch, read_switches(connection).stops)
+            applied = [
+                event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
+            ]
+        return outcome_of_each(batch, plan, applied)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import translated
 
-__all__ = ["Fence", "Holder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
+__all__ = ["Connection", "Fence", "Holder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,7 @@ import orjson
 from sqlalchemy import JSON, ColumnElement, Connection, Executable, Select, Table, Text, bindparam, select
 
 from rules.outcomes import Tally
-from storage.dialect import before_conflict, counts, rowset
-from storage.entities import insert_into
+from storage.dialect import before_conflict, counts, insert_into, rowset
 from storage.tables import ledger, received, shops
 from storage.types import EXACT_TEXT, UtcTime
 

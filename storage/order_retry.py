@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from rules.orders import OrderState
 from schemas.domains import ORDERS
-from storage.acts import Act, count_act, note_act
+from storage.audit import Act, count_act, note_act
 from storage.fence import Fence
 from storage.tables import orders
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from uuid_utils import uuid7
 
 from rules.actions import publishers_own
 from rules.outcomes import Rejected
+from storage.audit import Act, count_act, note_act
+from storage.fence import Fence
+from storage.switches import read_switches
 from storage.tables import quarantine
 
-__all__ = ["add_rejected"]
-
+__all__ = ["Chosen", "Kept", "Releasing", "Span", "add_rejected"]
 # py-amqp gives a timestamp without its zone, which is UTC.
 _HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
+# Longer than a publisher waits for its confirms; a replayer that died gives its messages back after it.
+LEASE = timedelta(seconds=30)
+_AT_ONCE = 100
+_BYTES_AT_ONCE = 8 * 1024 * 1024
+_DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejected], now: datetime) -> None:
@@ -75,3 +83,140 @@ def _plain(value: object) -> str:
 
 def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+class Chosen(NamedTuple):
+    """Which messages: those of these ids, of a shop, a domain or a reason, kept in a time; all None: every one."""
+
+    ids: tuple[str, ...] | None = None
+    shop: str | None = None
+    domain: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        said = self._asdict() | {"ids": self.ids and f"{len(self.ids)} given"}
+        return " ".join(f"{name}={value}" for name, value in said.items() if value is not None) or "all"
+
+
+class Span(NamedTuple):
+    """How many messages are chosen, and the newest of them: what comes later is left alone."""
+
+    number: int
+    through: str
+
+
+class Kept(NamedTuple):
+    """A quarantined message, whole."""
+
+    id: str
+    shop: str
+    domain: str
+    reason: str
+    routing_key: str
+    content_type: str
+    headers: dict[str, Any]
+    body: bytes
+
+
+class Releasing:
+    """What may be done with messages in the quarantine."""
+
+    def __init__(self, fence: Fence, lease: timedelta = LEASE) -> None:
+        self._fence = fence
+        self._lease = lease
+
+    def span(self, chosen: Chosen) -> Span:
+        """How many messages are chosen now."""
+        with self._fence.snapshot() as connection:
+            query = select(func.count(), func.max(quarantine.c.id)).where(*_where(chosen))
+            count, through = connection.execute(query).one()
+            return Span(count, through or "")
+
+    def claim(self, chosen: Chosen, through: str, after: str = "") -> list[Kept]:
+        """Some of the chosen messages, the oldest first, which are then this replayer's for 30 seconds.
+
+        Those that somebody else is replaying are passed over.
+        """
+        with self._fence.shared() as connection:
+            now = read_switches(connection).now
+            where = (*_where(chosen), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
+            query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
+            found = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
+            ids = _as_many_as_fit(tuple(row) for row in found)
+            columns = [quarantine.c[name] for name in Kept._fields]
+            claim = update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=now + self._lease)
+            rows = [Kept(*row) for row in connection.execute(claim.returning(*columns))]
+            return sorted(rows, key=lambda kept: kept.id)
+
+    def remove(self, act: str, ids: Sequence[str]) -> int:
+        """Removes claimed messages that are on their way again, and counts them in the audit.
+
+        One whose lease has ended stays: a copy of it that came back meanwhile may have been taken for it.
+        """
+        with self._fence.shared() as connection:
+            held = quarantine.c.lease_until > read_switches(connection).now
+            removed = connection.execute(delete(quarantine).where(quarantine.c.id.in_(ids), held)).rowcount
+            count_act(connection, act, removed)
+            return removed
+
+    def give_back(self, ids: Sequence[str]) -> None:
+        """Lets others replay messages that are not on their way."""
+        with self._fence.shared() as connection:
+            connection.execute(update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=None))
+
+    def drop(self, act: Act, identity: str) -> bool:
+        """Removes one message for good; whether it was there."""
+        with self._fence.shared() as connection:
+            gone = delete(quarantine).where(quarantine.c.id == identity)
+            row = connection.execute(gone.returning(quarantine.c.shop, quarantine.c.domain)).first()
+            if row is not None:
+                note_act(connection, act._replace(shop=row.shop, domain=row.domain), 1)
+            return row is not None
+
+    def drop_some(self, act: str, chosen: Chosen, through: str) -> int:
+        """Removes some of the chosen messages for good and counts them in the audit; 0 when none is left.
+
+        In pieces: a delete of many bodies in one would keep a pause waiting for the fence.
+        """
+        with self._fence.shared() as connection:
+            where = (*_where(chosen), quarantine.c.id <= through)
+            some = select(quarantine.c.id).where(*where).order_by(quarantine.c.id).limit(_DROPPED_AT_ONCE)
+            dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(some))).rowcount
+            count_act(connection, act, dropped)
+            return dropped
+
+    def scope_of(self, identity: str) -> tuple[str, str] | None:
+        """The shop and domain of a message, or None if there is none of this id."""
+        with self._fence.snapshot() as connection:
+            query = select(quarantine.c.shop, quarantine.c.domain).where(quarantine.c.id == identity)
+            row = connection.execute(query).first()
+            return None if row is None else (row.shop, row.domain)
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(quarantine.c.lease_until.is_(None), quarantine.c.lease_until <= now)
+
+
+def _where(chosen: Chosen) -> list[ColumnElement[bool]]:
+    named = {"shop": chosen.shop, "domain": chosen.domain, "reason": chosen.reason}
+    where = [quarantine.c[name] == value for name, value in named.items() if value is not None]
+    if chosen.ids is not None:
+        where.append(quarantine.c.id.in_(chosen.ids))
+    if chosen.since is not None:
+        where.append(quarantine.c.at >= chosen.since)
+    if chosen.until is not None:
+        where.append(quarantine.c.at < chosen.until)
+    return where
+
+
+def _as_many_as_fit(found: Iterable[tuple[str, int]]) -> list[str]:
+    ids: list[str] = []
+    size = 0
+    for identity, length in found:
+        size += length
+        if ids and size > _BYTES_AT_ONCE:
+            break
+        ids.append(identity)
+    return ids

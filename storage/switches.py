@@ -6,18 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select, true
 
 from rules.orders import OrderState
 from rules.switches import Switch, Switches
 from schemas.domains import DOMAINS
-from storage.entities import insert_into
+from storage.dialect import insert_into
 from storage.tables import audit, missed, orders, switches, watchers
 from storage.types import UtcTime
 
-__all__ = ["AloneState", "FencedState", "read_alone", "read_fenced", "read_switches", "write_switches"]
+__all__ = ["AloneState", "EndsExpired", "FencedState", "read_alone", "read_fenced", "read_switches", "write_switches"]
+
+
+class EndsExpired(Protocol):
+    """The part of the switchboard that a batch needs: it lies above the storage."""
+
+    def end_expired(self) -> None:
+        """End the pauses whose end has passed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from storage.entities import insert_into
+from storage.dialect import insert_into
 from storage.fence import Fence
 from storage.switches import read_fenced
 from storage.tables import switches, workers

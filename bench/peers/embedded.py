@@ -16,8 +16,8 @@ from bench.events import real_events
 from broker.connection import open_connection
 from broker.sync_publisher import SinglePublisher
 from comporta.runtime.logging import configure_logs
-from consumers.events import events_worker
 from consumers.source import Intake, KombuSource
+from consumers.worker import events_worker
 from control.switchboard import Switchboard
 from schemas.domains import DOMAINS
 from schemas.topology import EVENTS

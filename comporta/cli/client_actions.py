@@ -15,7 +15,7 @@ from producers.errors import NoReply
 from rules.actions import Asked, Conflict, NotConfirmed, NotThere
 from storage.missed import Wanted
 from storage.order_retry import Retryable
-from storage.releasing import Chosen
+from storage.quarantine import Chosen
 
 if TYPE_CHECKING:
     import httpx

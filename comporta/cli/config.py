@@ -8,9 +8,15 @@ import typer
 
 from comporta.cli.output import AsJson, console, print_json, print_rows, warn
 from comporta.runtime.logging import configure_logs
-from comporta.runtime.settings import Settings, SettingsError, load_settings
-from control.given import Unknown, given_settings, unknown_names
-from control.version import program_version
+from comporta.runtime.settings import (
+    Settings,
+    SettingsError,
+    Unknown,
+    given_settings,
+    load_settings,
+    program_version,
+    unknown_names,
+)
 
 __all__ = ["config_app", "version"]
 

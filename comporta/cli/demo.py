@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from comporta.cli.views import headline, order_lines, outcome_table, switch_lines
+from comporta.cli.status import headline, order_lines, outcome_table, switch_lines
 from comporta.runtime.process import Running, run_until
 from comporta.runtime.settings import PREFIX, Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
@@ -26,6 +26,7 @@ from comporta.simulator.nfe import nfe_catalogue
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.sources import NFE, orders_from
+from comporta.web.server import web_server
 from schemas.domains import DOMAIN_NAMES
 
 __all__ = ["run_demo"]
@@ -54,7 +55,7 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
         shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
         feeds = Feeds(settings.broker_url, erp, shop, AnsweringErp(7))
         demo = _Demo(console, settings, feeds, ending, stop, seconds)
-        code = run_until(settings, DOMAIN_NAMES, stop, with_web=True, beside=demo.loops)
+        code = run_until(settings, DOMAIN_NAMES, stop, web_server, beside=demo.loops)
         return code or demo.code
 
 

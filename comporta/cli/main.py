@@ -9,7 +9,6 @@ import typer
 
 from broker.connection import BrokerLost
 from comporta.cli import (
-    answering,
     config,
     missed,
     operators,
@@ -53,7 +52,7 @@ app.command()(publish.publish)
 app.command()(validate.validate)
 app.command()(tail.tail)
 app.command()(simulate.simulate)
-app.command("simulate-erp")(answering.simulate_erp)
+app.command("simulate-erp")(simulate.simulate_erp)
 app.command()(schema.schema)
 app.command()(doctor.doctor)
 app.command()(config.version)

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.lists import Domain, Limit, Shop, print_list
-from comporta.cli.options import Why, asked
+from comporta.cli.options import Domain, Limit, Shop, Why, asked, print_list
 from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import ORDERS

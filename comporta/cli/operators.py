@@ -10,7 +10,7 @@ import typer
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows
 from comporta.runtime.settings import PREFIX, load_settings
 from control.auth.operators import OperatorsUnreadable, read_operators
-from control.auth.who import Role
+from control.auth.tokens import Role
 
 __all__ = ["operator_app"]
 

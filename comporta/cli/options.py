@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
 import typer
+from pytimeparse import parse
 
-from comporta.cli.output import fail, one_line
+from comporta.cli.client import remote_for
+from comporta.cli.output import fail, one_line, print_json, print_rows, say
+from comporta.runtime.settings import load_settings
 from rules.actions import Asked
+from schemas.domains import DOMAIN_NAMES
 
-__all__ = ["Sure", "Why", "ask_whether_sure", "asked", "user_name"]
-
+__all__ = [
+    "Domain",
+    "Limit",
+    "Shop",
+    "Sure",
+    "Why",
+    "ask_whether_sure",
+    "asked",
+    "duration_of",
+    "print_list",
+    "user_name",
+]
 _WRONG_USAGE = 2
 _LONGEST = 500
-
 Why = Annotated[str | None, typer.Option("--why", help="Why; kept in the audit.")]
 Sure = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask whether it is meant.")]
+# pytimeparse takes more: 1:30 for 90 seconds, negative numbers.
+_DURATION = re.compile(r"(\s*[0-9]+\s*[a-z]+)+\s*", re.IGNORECASE)
+# Beside the domains: the receipts of orders, and messages that name none.
+_SEEN = (*DOMAIN_NAMES, "receipts", "?")
+Shop = Annotated[str | None, typer.Option(help="Only this shop.")]
+Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)]
 
 
 def asked(why: str | None) -> Asked:
@@ -45,3 +66,32 @@ def ask_whether_sure(question: str, *, yes: bool) -> None:
         raise fail(f"{question} Nobody is there to be asked: say --yes if it is meant", _WRONG_USAGE)
     if not typer.confirm(one_line(question), err=True):
         raise fail("nothing was done")
+
+
+def duration_of(option: str, text: str) -> timedelta:
+    """The duration that an option names; ends the command if it is none."""
+    seconds = parse(text) if _DURATION.fullmatch(text) else None
+    if not seconds:
+        raise typer.BadParameter(f"{option}: {text!r} is not a duration; say 30m, 2h or 1h30m")
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise typer.BadParameter(f"{option}: {text!r} is longer than a calendar lasts") from None
+
+
+def _domain(value: str | None) -> str | None:
+    if value is not None and value not in _SEEN:
+        raise typer.BadParameter(f"{value}: not a domain; there are {', '.join(_SEEN)}")
+    return value
+
+
+Domain = Annotated[str | None, typer.Option(help="Only this domain.", callback=_domain)]
+
+
+def print_list(what: str, columns: tuple[str, ...], as_json: bool, **filters: Any) -> None:
+    """Prints the rows of a list that pass the filters."""
+    rows = remote_for(load_settings()).rows(what, filters)
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, columns, say("nothing"))

@@ -7,11 +7,9 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.durations import duration_of
-from comporta.cli.options import Why, asked
-from comporta.cli.output import AsJson, console, fail, print_json, print_rows
+from comporta.cli.options import Why, asked, duration_of
+from comporta.cli.output import AsJson, console, fail, print_json, print_rows, say
 from comporta.runtime.settings import load_settings
-from control.texts import say
 from rules.actions import Asked
 from rules.orders import OrderState
 from storage.order_retry import Retryable

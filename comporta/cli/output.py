@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,14 +13,34 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "fail", "local_time", "one_line", "print_json", "print_rows", "warn"]
-
+__all__ = ["AsJson", "console", "errors", "fail", "local_time", "one_line", "print_json", "print_rows", "say", "warn"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
 _terminal = Console(highlight=False)
 # What is piped somewhere is not folded to eighty columns.
 console = _terminal if _terminal.is_terminal else Console(highlight=False, width=200)
 errors = Console(stderr=True, highlight=False)
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
+    "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
+    "unchanged": (
+        "It was so already; an end may have moved (epoch {epoch})",
+        "Já estava assim; o fim pode ter mudado (época {epoch})",
+    ),
+    "refused": ("Refused: {error}", "Recusado: {error}"),
+    "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda a caminho do ERP"),
+    "still_off": (
+        "still off: shop {shop}, domain {domain}, since {since}, until {until}, by {by}: {reason}",
+        "ainda desligado: loja {shop}, domínio {domain}, desde {since}, até {until}, por {by}: {reason}",
+    ),
+    "open_end": ("open", "sem fim"),
+    "switched_on": ("On", "Ligada"),
+    "switched_off": ("Off", "Desligada"),
+    "partly_off": ("Partly off", "Parcialmente desligada"),
+    "integration": ("Integration", "Integração"),
+    "no_answer": ("No answer, trying again", "Sem resposta, tentando de novo"),
+    "nothing": ("nothing", "nada"),
+}
 
 
 def fail(message: str, code: int = 1) -> typer.Exit:
@@ -76,3 +97,13 @@ def _cell(value: Any) -> str:
 def _plain(value: Any) -> str:
     # As the API writes it, so that a script reads the same from either.
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def say(name: str, **values: object) -> str:
+    """One text with its values; Portuguese where the locale says so."""
+    return _TEXTS[name][_portuguese()].format(**values)
+
+
+def _portuguese() -> bool:
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((value for value in named if value), "").lower().startswith("pt")

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self, TextIO
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from comporta.cli.credentials import shown_token
 from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
-from comporta.cli.rejects import Rejects
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
-from producers.bulk import REFUSED, Feed, Publishes
+from producers.bulk import REFUSED, Feed, LinesUnreadable, NumberedLine, Publishes, Source
 from producers.events import Judged, outgoing_raw, outgoing_text
-from producers.lines import LinesUnreadable, NumberedLine, Source
 from producers.messages import Fate
 from schemas.domains import DOMAINS
 from schemas.events import MAX_BODY, SHOP
 from schemas.reasons import Reason, Refusal, Refused
 
-__all__ = ["Domain", "File", "RejectsFile", "Shop", "Skip", "check_scope", "judging", "publish"]
-
+__all__ = ["Domain", "File", "Rejects", "RejectsFile", "Shop", "Skip", "check_scope", "judging", "publish"]
 _SHOW_EVERY = 200
-
 File = Annotated[str, typer.Argument(help="Events, one JSON a line (.gz and .xz are read too); - is standard input.")]
 Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
 Domain = Annotated[str | None, typer.Option(help="The domain of all events; by default that of each event's type.")]
@@ -39,6 +36,7 @@ RejectsFile = Annotated[
     ),
 ]
 Skip = Annotated[int, typer.Option(help="Leave out so many lines: go on where an earlier run stopped.", min=0)]
+_SHOWN = 10
 
 
 def publish(
@@ -141,3 +139,56 @@ def _show(feed: Feed, as_json: bool) -> None:
         console.print(f"read {feed.read:,} = {parts}", highlight=False)
     if feed.skip_next_time is not None:
         warn(f"stopped at line {feed.last_line}; go on with --skip {feed.skip_next_time}")
+
+
+class Rejects:
+    """Writes one JSON object a line: `line`, `reason`, `pointer`, `sentence`, `doc` and the `text` itself.
+
+    `append` keeps what an earlier run wrote, for one that goes on where that one stopped.
+    """
+
+    def __init__(self, path: Path | None, *, source: str, append: bool = False) -> None:
+        self._path = path
+        self._source = source
+        self._append = append
+        self._file: TextIO | None = None
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._spare_the_source(self._path)
+            try:
+                # A line at a time: what could not be kept is then known while it can still be said.
+                self._file = self._path.open("a" if self._append else "w", encoding="utf-8", buffering=1)
+            except OSError as error:
+                raise typer.BadParameter(f"--rejects: {self._path} can't be written: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        if self._number > _SHOWN:
+            where = f"all are in {self._path}" if self._file is not None else "--rejects FILE keeps them all"
+            warn(f"and {self._number - _SHOWN} more; {where}")
+
+    def add(self, line: NumberedLine, refusal: Refusal) -> None:
+        """One line, and why."""
+        self._number += 1
+        if self._number <= _SHOWN:
+            warn(f"line {line.number}: {refusal}")
+        if self._file is not None:
+            text = line.text.decode(errors="backslashreplace")
+            self._write(self._file, json.dumps({"line": line.number, **refusal.as_json(), "text": text}) + "\n")
+
+    def _write(self, file: TextIO, line: str) -> None:
+        try:
+            file.write(line)
+        except OSError as error:
+            # The lines before and after are as sure without it, and the summary still adds up.
+            warn(f"--rejects: {self._path} can't be written ({error.strerror}): not all refused lines are in it")
+            self._file = None
+
+    def _spare_the_source(self, path: Path) -> None:
+        if path.exists() and Path(self._source).exists() and path.samefile(self._source):
+            raise typer.BadParameter(f"--rejects: {path} is the file that is read; writing would empty it")

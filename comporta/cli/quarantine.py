@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.lists import Domain, Limit, Shop, print_list
-from comporta.cli.options import Sure, Why, ask_whether_sure, asked
+from comporta.cli.options import Domain, Limit, Shop, Sure, Why, ask_whether_sure, asked, print_list
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from control.replay import Replayed
 from rules.actions import ActError, NotThere
-from storage.releasing import Chosen
+from storage.quarantine import Chosen
 
 __all__ = ["quarantine_app"]
 

@@ -17,8 +17,9 @@ def run() -> None:
     """Run worker and page in one process, on whatever the settings name."""
     # Loaded here: the commands that only ask should not wait for the server's libraries.
     from comporta.runtime.process import run_process
+    from comporta.web.server import web_server
 
-    raise typer.Exit(run_process(load_settings(), DOMAIN_NAMES, with_web=True))
+    raise typer.Exit(run_process(load_settings(), DOMAIN_NAMES, web_server))
 
 
 def worker(
@@ -41,7 +42,7 @@ def worker(
     if processes == 1:
         from comporta.runtime.process import run_process
 
-        raise typer.Exit(run_process(settings, wanted, with_web=False))
+        raise typer.Exit(run_process(settings, wanted))
     from comporta.runtime.supervisor import run_processes
 
     raise typer.Exit(run_processes(settings, wanted, processes))
@@ -55,8 +56,9 @@ def admin() -> None:
             "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
         )
     from comporta.runtime.process import run_process
+    from comporta.web.server import web_server
 
-    raise typer.Exit(run_process(settings, (), with_web=True))
+    raise typer.Exit(run_process(settings, (), web_server))
 
 
 def migrate() -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from comporta.cli.client import Remote, remote_for
-from comporta.cli.lists import Limit, print_list
-from comporta.cli.output import AsJson, console, print_json
-from comporta.cli.views import status_view
+from comporta.cli.options import Limit, print_list
+from comporta.cli.output import AsJson, console, local_time, one_line, print_json, say
 from comporta.runtime.settings import load_settings
-from control.texts import say
 from producers.errors import NoReply
+from rules.outcomes import Outcome
+from schemas.control import StatusDocument
+from schemas.domains import DOMAIN_NAMES
 from storage.errors import StorageError
 
-__all__ = ["audit", "status"]
+__all__ = ["audit", "headline", "order_lines", "outcome_table", "status", "status_view", "switch_lines"]
+Counts = Mapping[str, Mapping[str, int]]
 
 
 def status(
@@ -65,3 +69,60 @@ def _present(remote: Remote) -> Group | Text:
         return status_view(remote.status())
     except (NoReply, StorageError) as error:
         return Text(f"{say('no_answer')}: {error}", style="bold red")
+
+
+def status_view(document: StatusDocument) -> Group:
+    """Everything: the switches, the last minute, the workers."""
+    workers = [
+        Text(one_line(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
+        for worker in document.workers
+    ]
+    table = outcome_table(document, document.last_minute)
+    return Group(headline(document), *switch_lines(document), table, *order_lines(document), *workers)
+
+
+def headline(document: StatusDocument) -> Text:
+    """On, off or partly off, at which epoch."""
+    cells = [state for domains in document.effective.values() for state in domains.values()]
+    name, style = "switched_on", "bold green"
+    if not document.all_on:
+        everything = all(state == "off" for state in cells)
+        name, style = ("switched_off", "bold red") if everything else ("partly_off", "bold yellow")
+    return Text.assemble(say("integration"), ": ", (say(name), style), f"   epoch {document.epoch}")
+
+
+def switch_lines(document: StatusDocument) -> list[Text]:
+    """A line for every switch that is off."""
+    return [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
+
+
+def outcome_table(document: StatusDocument, counts: Counts) -> Table:
+    """How many deliveries came to each outcome, and what is missed and in quarantine, by domain."""
+    table = Table("domain", *Outcome, "missed", "in quarantine", box=None, pad_edge=False)
+    for domain in (*DOMAIN_NAMES, *sorted(counts.keys() - set(DOMAIN_NAMES))):
+        missed = sum(shop.get(domain, 0) for shop in document.missed.values())
+        found = counts.get(domain, {})
+        cells = [*(found.get(outcome, 0) for outcome in Outcome), missed, document.quarantined.get(domain, 0)]
+        table.add_row(domain, *(f"{cell:,}" for cell in cells))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def order_lines(document: StatusDocument) -> list[Text]:
+    """How many orders stand where, a line a shop."""
+    return [
+        Text(f"orders of {shop}: " + ", ".join(f"{count:,} {state}" for state, count in _standing(document, shop)))
+        for shop in sorted(document.orders)
+    ]
+
+
+def _standing(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
+    overdue = document.overdue_orders.get(shop)
+    return [*sorted(document.orders[shop].items()), *([("overdue", overdue)] if overdue else [])]
+
+
+def _switch_line(switch: Mapping[str, Any]) -> Text:
+    until = local_time(switch["until"], "minutes") if switch["until"] else say("open_end")
+    since = local_time(switch["since"], "seconds")
+    return Text("  " + one_line(say("still_off", **{**switch, "until": until, "since": since})))

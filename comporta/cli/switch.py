@@ -12,11 +12,9 @@ import typer
 from pydantic import ValidationError
 
 from comporta.cli.client import Remote, remote_for
-from comporta.cli.durations import duration_of
-from comporta.cli.options import user_name
-from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json
+from comporta.cli.options import duration_of, user_name
+from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, say
 from comporta.runtime.settings import load_settings
-from control.texts import say
 from schemas.control import Action, ControlMessage, Reply
 from schemas.validation_errors import validation_refused
 

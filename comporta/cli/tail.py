@@ -19,7 +19,7 @@ from storage.engine import masked
 from storage.errors import SchemaOutdated, Unavailable
 
 if TYPE_CHECKING:
-    from storage.watcher import Look, Seen, Watcher
+    from storage.tail import Look, Seen, Watcher
 
 __all__ = ["tail"]
 

@@ -10,11 +10,9 @@ from typing import Annotated
 import typer
 
 from comporta.cli.output import AsJson, console, fail, print_json, warn
-from comporta.cli.publish import Domain, File, RejectsFile, Shop, Skip, check_scope, judging
-from comporta.cli.rejects import Rejects
+from comporta.cli.publish import Domain, File, Rejects, RejectsFile, Shop, Skip, check_scope, judging
 from comporta.runtime.settings import Settings, load_settings
-from producers.bulk import REFUSED
-from producers.lines import LinesUnreadable, NumberedLine, Source
+from producers.bulk import REFUSED, LinesUnreadable, NumberedLine, Source
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
 from storage.errors import StorageError

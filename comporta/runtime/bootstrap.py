@@ -12,11 +12,10 @@ from uuid_utils import uuid7
 
 from broker.sync_publisher import SinglePublisher
 from comporta.runtime.settings import Settings
-from consumers.events import events_worker
 from consumers.heartbeat import Beat
 from consumers.observer import Observe
-from consumers.orders import orders_worker
 from consumers.source import Intake
+from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import Controller
 from control.switchboard import Switchboard

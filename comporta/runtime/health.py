@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from comporta.runtime.single_flight import Asked
+from prometheus_client import CollectorRegistry
 
-__all__ = ["Reach", "Readiness"]
+from broker.connection import is_memory, open_connection, release
+from comporta.runtime.metrics import Exposition
+from comporta.runtime.single_flight import Asked
+from storage.database import Database
+
+__all__ = ["Monitor", "Reach", "Readiness", "monitor_for"]
+
 
 _PATIENCE = 3.0
+
+
 # Several who ask at once, and one who asks every second, cost one connection.
 _FRESH = 2.0
 
@@ -54,3 +62,31 @@ class Readiness:
             self._away.pop(name, None)
             return Reach(True)
         return Reach(False, self._away.setdefault(name, datetime.now(UTC)))
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """`unwell` names the loops that don't turn, each with what is wrong."""
+
+    unwell: Callable[[], Mapping[str, str]]
+    readiness: Readiness
+    exposition: Exposition
+
+
+def monitor_for(
+    broker_url: str,
+    database: Database,
+    unwell: Callable[[], Mapping[str, str]],
+    work: CollectorRegistry | None,
+    *,
+    with_gauges: bool,
+) -> Monitor:
+    """The monitor of a process: `work` has the metrics of its worker, the database's come `with_gauges`."""
+    looks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
+    return Monitor(unwell, Readiness(looks), Exposition(work, database.gauges.read if with_gauges else None))
+
+
+def _reach_broker(url: str) -> None:
+    # The embedded one is always there.
+    if not is_memory(url):
+        release(open_connection(url, name="readiness"))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from comporta.runtime.single_flight import Asked
 from consumers.observer import Observed
 from rules.outcomes import Outcome
+from storage.errors import StorageError
+from storage.gauges import Reading
 
-__all__ = ["WorkMetrics"]
-
+__all__ = ["Exposition", "RecentLags", "StateMetrics", "WorkMetrics"]
 UNKNOWN_SHOP = "?"
 _BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _LAG_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -23,6 +34,17 @@ _LAG = (
     "sets one, else less the event's time. A clock that is ahead counts as 0. Orders and receipts are observed only "
     "with a timestamp."
 )
+log = structlog.get_logger(__name__)
+# Prometheus gives up after 10 s and then has nothing at all, not even that the database is away.
+_PATIENCE = 5.0
+# Two who scrape at the same time cost one reading.
+_FRESH = 1.0
+Labels = Sequence[str]
+_METRIC = "comporta_event_lag_seconds"
+_WINDOW = 60.0
+# Many who look at once cost one sample.
+_APART = 2.0
+Sums = Mapping[str, tuple[float, float]]
 
 
 class WorkMetrics:
@@ -72,3 +94,133 @@ class WorkMetrics:
 
 def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:
     return Histogram(name, text, ("domain",), buckets=buckets, registry=registry)
+
+
+class Exposition:
+    """A worker's own metrics, where there is a worker, and the database's, where it is asked."""
+
+    def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
+        self._work = work
+        self._reading = Asked("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
+        self._away = False
+
+    async def render(self, accept: str) -> tuple[str, bytes]:
+        """Content type and body, in the form that the `Accept` header asks for; never waits for long."""
+        registry = CollectorRegistry()
+        if self._work is not None:
+            registry.register(self._work)
+        if self._reading is not None:
+            registry.register(StateMetrics(await self._read(self._reading)))
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            # A version that is no number: the library compares it with one.
+            encode, content_type = choose_encoder("")
+        return content_type, encode(registry)
+
+    async def _read(self, reading: Asked[Reading]) -> Reading | None:
+        try:
+            found = await reading.answer()
+        except (StorageError, TimeoutError) as error:
+            if not self._away:
+                log.warning("no gauges: the database is away", error=str(error) or "no answer in time")
+            self._away = True
+            return None
+        self._away = False
+        return found
+
+
+class StateMetrics(Collector):
+    """One reading, or that there was none: then `comporta_database_up` is 0 and stands alone."""
+
+    def __init__(self, reading: Reading | None) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of the contract (section 9) that come from the database."""
+        yield _gauge(
+            "database_up", "1 if the database answered this scrape, else 0.", (), [((), self._reading is not None)]
+        )
+        if self._reading is not None:
+            yield from _families(self._reading)
+
+
+def _families(reading: Reading) -> Iterator[Metric]:
+    off = reading.off.items()
+    yield _gauge(
+        "switch_off",
+        "1 if any switch over the shop and domain is off, else 0.",
+        ("shop", "domain"),
+        ((scope, seconds is not None) for scope, seconds in off),
+    )
+    yield _gauge(
+        "switch_off_seconds",
+        "Seconds since the longest standing of the switches that stop the shop and domain was turned off; 0 if on.",
+        ("shop", "domain"),
+        ((scope, seconds or 0.0) for scope, seconds in off),
+    )
+    yield _gauge("missed", "Keys whose newest known change was discarded.", ("shop", "domain"), reading.missed.items())
+    yield _gauge(
+        "quarantined", "Refused messages that wait in the quarantine.", ("domain",), _single(reading.quarantined)
+    )
+    yield _gauge("orders", "Orders by state.", ("shop", "state"), reading.orders.items())
+    yield _gauge(
+        "oldest_waiting_order_seconds",
+        "Seconds since the oldest order that the ERP does not have yet (waiting or sending) was received; 0 if none.",
+        ("shop",),
+        _single(reading.oldest_waiting),
+    )
+    yield _gauge(
+        "worker_last_seen_seconds",
+        "Seconds since the worker was last heard of. One that was killed stays for a day; one that stopped is gone.",
+        ("worker",),
+        _single(reading.workers),
+    )
+
+
+def _single(values: Mapping[str, float]) -> Iterable[tuple[Labels, float]]:
+    return (((label,), value) for label, value in values.items())
+
+
+def _gauge(name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]) -> Metric:
+    family = GaugeMetricFamily(f"comporta_{name}", text, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return family
+
+
+class RecentLags:
+    """The mean of about the last minute by domain, in seconds; a domain that nothing came for is left out."""
+
+    def __init__(self, metrics: Collector, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._samples: deque[tuple[float, Sums]] = deque([(clock(), {})])
+
+    def read(self) -> dict[str, float]:
+        """The means, from the oldest sample within the window to now."""
+        now, sums = self._clock(), self._sums()
+        with self._lock:
+            if now - self._samples[-1][0] >= _APART:
+                self._samples.append((now, sums))
+            while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
+                self._samples.popleft()
+            before = self._samples[0][1]
+        found: dict[str, float] = {}
+        for domain, (total, count) in sums.items():
+            total_before, count_before = before.get(domain, (0.0, 0.0))
+            if count > count_before:
+                found[domain] = (total - total_before) / (count - count_before)
+        return found
+
+    def _sums(self) -> Sums:
+        totals: dict[str, float] = {}
+        counts: dict[str, float] = {}
+        for metric in self._metrics.collect():
+            for sample in metric.samples if metric.name == _METRIC else ():
+                if sample.name == f"{_METRIC}_sum":
+                    totals[sample.labels["domain"]] = sample.value
+                elif sample.name == f"{_METRIC}_count":
+                    counts[sample.labels["domain"]] = sample.value
+        return {domain: (total, counts.get(domain, 0.0)) for domain, total in totals.items()}

@@ -1,4 +1,4 @@
-"""One process: the worker, and beside it the page's server where that is wanted."""
+"""One process: a worker, a web server, or both, from start to stop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -18,45 +19,65 @@ from tenacity.nap import sleep_using_event
 
 from broker.connection import masked as masked_broker
 from comporta.runtime.bootstrap import Parts, assemble, assemble_admin
+from comporta.runtime.health import Monitor, monitor_for
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.metrics import WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
 from comporta.runtime.threads import Loops, stop_on_signals
-from comporta.web.access import open_access
-from comporta.web.app import Doors
-from comporta.web.live import Live
-from comporta.web.pages.lags import RecentLags
-from comporta.web.server import WebServer
-from control.actions import Acting
-from control.monitor import Monitor, monitor_for
-from producers.messages import Outgoing, Result
-from producers.publisher import Publisher
+from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
 from storage.errors import SchemaOutdated, Unavailable
-from storage.repairs import Repairs
 
-__all__ = ["Running", "run_process", "run_until", "wait_for_schema"]
+__all__ = ["Host", "Running", "Serve", "Server", "Web", "run_process", "run_until", "wait_for_schema"]
 
 log = structlog.get_logger(__name__)
 
 # How long a thread may keep the others waiting. Python's 5 ms are too long beside a worker at full speed: who obeys
 # a pause needs the interpreter after every round trip.
 _TURN_SECONDS = 0.0005
-# Who asks over HTTP does not wait for long: 503, and the same again later.
-_HTTP_DEADLINE = 5.0
-# … and not for long either for an act on many: it is told what is left.
-_HTTP_SECONDS = 20.0
 
 
-def run_process(settings: Settings, domains: Sequence[str], *, with_web: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a process offers its web server; `work` has the metrics of its worker, None without one."""
+
+    settings: Settings
+    database: Database
+    switchboard: Switchboard
+    monitor: Monitor
+    work: CollectorRegistry | None
+
+
+class Server(Protocol):
+    """A web server in a thread of the process; `link` logs its holder in, where there are no operators."""
+
+    port: int
+    link: str | None
+
+    def run(self) -> None:
+        """Serve until stopped."""
+
+    def stop(self) -> None:
+        """End `run`."""
+
+    def close(self) -> None:
+        """Release what the server holds, once `run` has ended."""
+
+
+# Two steps: the first checks the settings, before the database is waited for.
+Serve = Callable[[Host], Server]
+Web = Callable[[Settings], Serve]
+
+
+def run_process(settings: Settings, domains: Sequence[str], web: Web | None = None) -> int:
     """Runs a worker for these domains (for none: no worker) until a signal; returns the exit code."""
     stop = threading.Event()
     stop_on_signals(stop)
     parent = multiprocessing.parent_process()
     wanted: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
-    return run_until(settings, domains, stop, with_web=with_web, wanted=wanted, beside=_show_link)
+    return run_until(settings, domains, stop, web, wanted=wanted, beside=_show_link)
 
 
 def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
@@ -86,20 +107,20 @@ def run_until(
     settings: Settings,
     domains: Sequence[str],
     stop: threading.Event,
+    web: Web | None = None,
     *,
-    with_web: bool,
     wanted: Callable[[], bool] = lambda: True,
     beside: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
 ) -> int:
     """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
     configure_logs(settings.log_level, settings.log_format)
-    access = open_access(settings) if with_web else None
+    serve = None if web is None else web(settings)
     database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
     loops, metrics = Loops(stop), WorkMetrics()
     work = metrics.registry if domains else None
-    monitor = monitor_for(settings.broker_url, database, loops.unwell, work, with_gauges=with_web)
+    monitor = monitor_for(settings.broker_url, database, loops.unwell, work, with_gauges=serve is not None)
     # Before the database is waited for: who waits is well.
-    monitoring = _monitoring(settings, monitor) if not with_web else None
+    monitoring = _monitoring(settings, monitor) if serve is None else None
     if monitoring is not None:
         loops.start("monitoring", monitoring.run)
     if not wait_for_schema(database, stop):
@@ -110,16 +131,11 @@ def run_until(
         parts = assemble(settings, database, domains, loops.pulse, metrics.observe)
     else:
         parts = assemble_admin(settings, database, loops.pulse)
-    publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE) if with_web else None
-    web = (
-        WebServer(settings, access, _doors(settings, database, parts, monitor, publisher, work))
-        if access and publisher
-        else None
-    )
+    server = None if serve is None else serve(Host(settings, database, parts.switchboard, monitor, work))
     for name, run in parts.loops.items():
         loops.start(name, run)
-    if web is not None:
-        loops.start("web", web.run)
+    if server is not None:
+        loops.start("web", server.run)
     log.info(
         "started",
         worker=parts.worker_id,
@@ -128,16 +144,17 @@ def run_until(
         broker=masked_broker(settings.broker_url),
         database=masked_database(settings.database_url),
     )
-    for name, run in beside(Running(database, parts, web.port if web else 0, web.link if web else None)).items():
+    running = Running(database, parts, server.port if server else 0, server.link if server else None)
+    for name, run in beside(running).items():
         loops.start(name, run)
     loops.wait(wanted)
     log.info("stopping", worker=parts.worker_id)
-    for server in (web, monitoring):
-        if server is not None:
-            server.stop()
+    for listening in (server, monitoring):
+        if listening is not None:
+            listening.stop()
     loops.join()
-    if publisher is not None:
-        publisher.close()
+    if server is not None:
+        server.close()
     database.close()
     log.info("stopped", worker=parts.worker_id, failed=loops.failed)
     return 1 if loops.failed else 0
@@ -146,31 +163,6 @@ def run_until(
 def _monitoring(settings: Settings, monitor: Monitor) -> MonitorServer | None:
     port = settings.metrics_port
     return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
-
-
-def _doors(
-    settings: Settings,
-    database: Database,
-    parts: Parts,
-    monitor: Monitor,
-    publisher: Publisher,
-    work: CollectorRegistry | None,
-) -> Doors:
-    def publish(messages: Sequence[Outgoing]) -> list[Result]:
-        return list(publisher.publish_all(messages))
-
-    return Doors(
-        views=database.views,
-        live=Live(database.views, monitor.readiness.look),
-        switchboard=parts.switchboard,
-        monitor=monitor,
-        publish=publish,
-        foresee=database.foresight.outcomes,
-        acting=Acting(database, publish, _HTTP_SECONDS),
-        repairs=Repairs(database.fence),
-        label=settings.admin_label,
-        lags=RecentLags(work).read if work is not None else dict,
-    )
 
 
 def _spare_the_collector() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,16 +20,29 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from broker import connection
 from storage import engine
 
-__all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
-
+__all__ = [
+    "PREFIX",
+    "Given",
+    "Settings",
+    "SettingsError",
+    "Unknown",
+    "given_settings",
+    "load_settings",
+    "program_version",
+    "shown_value",
+    "unknown_names",
+]
 PREFIX = "COMPORTA_"
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _TOKEN = re.compile(r"[!-~]+")
+HIDDEN = "(hidden)"
+# The tests' own settings stand in the same environment.
+_OF_TESTS = "comporta_test_"
 
 
 class SettingsError(ValueError):
@@ -138,3 +154,80 @@ def _faults(error: ValidationError) -> str:
         name = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else PREFIX + "*"
         lines.append(f"  {name}: {fault['msg'].removeprefix('Value error, ')}")
     return "these settings can't be used (environment or .env):\n" + "\n".join(lines)
+
+
+class Given(NamedTuple):
+    """One setting: its name, its value as it may be shown, and whether environment, .env or default gave it."""
+
+    name: str
+    value: str | int | float | None
+    source: str
+
+
+class Unknown(NamedTuple):
+    """A name with our prefix that is no setting, where it stands, and the setting that was perhaps meant."""
+
+    name: str
+    source: str
+    meant: str | None
+
+
+def given_settings(settings: Settings) -> list[Given]:
+    """Every setting, in the order they are declared in."""
+    places = _places()
+    return [
+        Given(PREFIX + name.upper(), shown_value(name, getattr(settings, name)), _source(name, places))
+        for name in Settings.model_fields
+    ]
+
+
+def unknown_names() -> list[Unknown]:
+    """What is misspelt, or meant for another version."""
+    known = {PREFIX.lower() + name for name in Settings.model_fields}
+    found: dict[str, str] = {}
+    for source, names in _places().items():
+        for name in names:
+            if name.startswith(PREFIX.lower()) and not name.startswith(_OF_TESTS) and name not in known:
+                found.setdefault(name, source)
+    return [Unknown(name.upper(), source, _nearest(name, known)) for name, source in sorted(found.items())]
+
+
+def shown_value(name: str, value: object) -> str | int | float | None:
+    """A value without what is secret in it: passwords in addresses, and whatever stands behind their question mark."""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if name == "database_url":
+        return engine.masked(str(value))
+    if isinstance(value, str) and "://" in value:
+        return _masked(value)
+    return value if value is None or isinstance(value, int | float) else str(value)
+
+
+def _places() -> dict[str, Mapping[str, Any]]:
+    """What environment and .env hold, by name in small letters; the first has precedence."""
+    return {"environment": EnvSettingsSource(Settings).env_vars, ".env": DotEnvSettingsSource(Settings).env_vars}
+
+
+def _source(name: str, places: Mapping[str, Mapping[str, Any]]) -> str:
+    return next((place for place, found in places.items() if PREFIX.lower() + name in found), "default")
+
+
+def _nearest(name: str, known: set[str]) -> str | None:
+    meant = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return meant[0].upper() if meant else None
+
+
+def _masked(url: str) -> str:
+    parts = urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    name = user.partition(":")[0] + (":***" if ":" in user else "")
+    query = "?***" if parts.query else ""
+    return f"{parts.scheme}://{name}{at}{place}{parts.path}{query}"
+
+
+def program_version() -> str:
+    """The version; `0+unknown` where the code runs without having been installed."""
+    try:
+        return version("comporta")
+    except PackageNotFoundError:
+        return "0+unknown"

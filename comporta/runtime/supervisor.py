@@ -97,7 +97,7 @@ def _child(settings: Settings, domains: Sequence[str]) -> None:
     # Its own process group: Ctrl-C reaches the parent alone, which passes it on once.
     os.setpgrp()
     try:
-        code = run_process(settings, domains, with_web=False)
+        code = run_process(settings, domains)
     except (SettingsError, StorageError) as error:
         log.error("worker process can't start", error=str(error))
         code = 1

@@ -12,10 +12,9 @@ from random import Random
 from typing import Any
 
 from comporta.simulator.catalogue import Catalogue
-from comporta.simulator.changes import CHANGES, SHARES
 from comporta.simulator.invalid import SPOILERS
 from comporta.simulator.messages import Data, ErpMessage, EventWriter
-from comporta.simulator.state import Book, Key, key_of
+from comporta.simulator.state import CHANGES, SHARES, Book, Key, key_of
 
 __all__ = ["Clock", "Faults", "SimulatedErp", "ticking"]
 

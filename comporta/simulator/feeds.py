@@ -14,9 +14,9 @@ from broker.connection import open_connection, release
 from broker.declare import declare
 from broker.sync_publisher import SinglePublisher
 from comporta.simulator.erp import SimulatedErp
-from comporta.simulator.pacing import paced
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
+from comporta.simulator.traffic import paced
 from consumers.source import Intake, KombuSource
 from producers.messages import Outgoing
 from schemas.topology import EVENTS, ORDERS_OUT

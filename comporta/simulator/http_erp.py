@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from comporta.runtime.monitor_server import listen
 from comporta.runtime.settings import SettingsError
 from comporta.simulator.receipts import AnsweringErp
-from comporta.web.listening import listen
 
 __all__ = ["serve_answers"]
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import TypeVar
 
 from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.messages import ErpMessage
-from comporta.simulator.pacing import paced
 from comporta.simulator.shop import SimulatedShop
 from producers.messages import Outgoing
 from schemas.topology import EVENTS
 
-__all__ = ["erp_traffic", "traffic"]
+__all__ = ["erp_traffic", "paced", "traffic"]
+# Shorter sleeps would cost more than they even out.
+_LEAST_SLEEP = 0.002
+_MOST_BEHIND = 0.1
+Thing = TypeVar("Thing")
 
 
 def erp_traffic(
@@ -57,3 +61,20 @@ def _among(changes: Iterator[Outgoing], orders: Iterator[Outgoing], share: float
 
 def _outgoing(message: ErpMessage) -> Outgoing:
     return Outgoing(EVENTS, message.routing_key, message.body, message.event_id)
+
+
+def paced(
+    things: Iterable[Thing],
+    rate: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Thing]:
+    """So many a second on average; whoever was slow to take them gets a tenth of a second's worth at once, not more."""
+    due = clock()
+    for thing in things:
+        now = clock()
+        if due - now >= _LEAST_SLEEP:
+            sleep(due - now)
+        due = max(due, now - _MOST_BEHIND) + 1 / rate
+        yield thing

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
-from control.auth.operators import OperatorsUnreadable
-from control.auth.place import Place, is_loopback, place_of
-from control.auth.registry import OneHolder, OperatorsFile, Registry
+from control.auth.operators import OneHolder, OperatorsFile, OperatorsUnreadable, Registry
 from control.auth.sessions import Sessions
-from control.auth.tokens import Holder, digest_of, new_token
-from control.auth.who import LOCAL
+from control.auth.tokens import LOCAL, Holder, digest_of, new_token
 
-__all__ = ["Access", "open_access"]
+__all__ = ["Access", "Place", "is_loopback", "open_access", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,38 @@ def open_access(settings: Settings) -> Access:
     registry = OneHolder(Holder(LOCAL, digest_of(token)))
     hosts = (settings.admin_host, "localhost", "127.0.0.1", "[::1]", *([place.host] if place.host else []))
     return Access(registry, Sessions(registry), place, hosts, token)
+
+
+class Place(NamedTuple):
+    """The public address taken apart; without one, all is as the request says."""
+
+    origin: str | None = None
+    host: str | None = None
+    root: str = ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come by https."""
+        return self.origin is not None and self.origin.startswith("https://")
+
+
+def place_of(public_url: str | None) -> Place:
+    """Where a public URL says we are; its path is the root path, without a slash at its end."""
+    if public_url is None:
+        return Place()
+    parts = urlsplit(public_url)
+    standard = {"http": 80, "https": 443}[parts.scheme]
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in {None, standard} else f":{parts.port}"
+    return Place(f"{parts.scheme}://{named}{port}", named, parts.path.rstrip("/"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

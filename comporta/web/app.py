@@ -1,68 +1,51 @@
-"""Puts the application together: each room has a router of its own."""
+"""Application: one router a resource, one form for errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 from fastapi import FastAPI
 
-from comporta.web.api.acting import act_refused, acting_router
-from comporta.web.api.events import Foresee, Publish, events_router
-from comporta.web.api.looking import looking_router
-from comporta.web.api.reckoning import reckoning_router
+from comporta.runtime.monitor_server import health_router
+from comporta.runtime.settings import program_version
+from comporta.web.api.events import events_router
+from comporta.web.api.ledger import ledger_router
+from comporta.web.api.missed import missed_router
+from comporta.web.api.orders import orders_router
+from comporta.web.api.quarantine import quarantine_router
+from comporta.web.api.repairs import repairs_router
+from comporta.web.api.search import search_router
+from comporta.web.api.status import status_router
 from comporta.web.api.stream import streaming_router
 from comporta.web.api.switches import switching_router
-from comporta.web.docs_page import docs_router
-from comporta.web.health import health_router
-from comporta.web.live import Live
-from comporta.web.openapi import describe_errors
+from comporta.web.context import AppContext
+from comporta.web.openapi import describe_errors, docs_router
 from comporta.web.pages.router import install_page
-from comporta.web.problems import install_problems
-from control.actions import Acting
-from control.monitor import Monitor
-from control.switchboard import Switchboard
-from control.version import program_version
+from comporta.web.problems import act_refused, install_problems
 from rules.actions import ActError
-from storage.repairs import Repairs
-from storage.views import Views
 
-__all__ = ["Doors", "create_app"]
+__all__ = ["create_app"]
 
 
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """What the API leads to: `monitor` says whether the process is well, `publish` asks the broker.
-
-    `label` names the environment, `lags` says how many seconds events take just now, where this process knows it.
-    """
-
-    views: Views
-    live: Live
-    switchboard: Switchboard
-    monitor: Monitor
-    publish: Publish
-    foresee: Foresee
-    acting: Acting
-    repairs: Repairs
-    label: str | None = None
-    lags: Callable[[], Mapping[str, float]] = dict
-
-
-def create_app(doors: Doors) -> FastAPI:
-    """The application; nobody asks who comes: `guard` puts the gate before it."""
+def create_app(context: AppContext) -> FastAPI:
+    """Build the application; it does not authenticate: `guard` puts the gate before it."""
     app = FastAPI(title="Comporta", version=program_version(), docs_url=None, redoc_url=None)
     install_problems(app)
     describe_errors(app)
     app.add_exception_handler(ActError, act_refused)
-    app.include_router(looking_router(doors.views))
-    app.include_router(reckoning_router(doors.views))
-    app.include_router(streaming_router(doors.live))
-    app.include_router(switching_router(doors.switchboard))
-    app.include_router(acting_router(doors.acting, doors.repairs))
-    app.include_router(events_router(doors.publish, doors.foresee))
-    app.include_router(health_router(doors.monitor))
-    app.include_router(docs_router())
+    for router in (
+        status_router(context.views),
+        missed_router(context.views, context.acting),
+        quarantine_router(context.views, context.acting),
+        orders_router(context.views, context.acting),
+        repairs_router(context.repairs),
+        ledger_router(context.views),
+        search_router(context.views),
+        streaming_router(context.live),
+        switching_router(context.switchboard),
+        events_router(context.publish, context.foresee),
+        health_router(context.monitor),
+        docs_router(),
+    ):
+        app.include_router(router)
     # Last, so that every error already has its handler.
-    install_page(app, doors)
+    install_page(app, context)
     return app

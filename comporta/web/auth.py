@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comporta.web.access import Access
-from comporta.web.attempts import Attempts
 from comporta.web.csrf import is_our_own
+from comporta.web.middleware import path_below_root
 from comporta.web.pages.errors import error_page, wants_html
+from comporta.web.pages.preferences import safe_next
 from comporta.web.problems import problem
-from comporta.web.rooted import path_below_root
-from comporta.web.session import SessionCookie
-from comporta.web.strangers import LOGIN, LOGOUT, LOOKS, to_nobody
-from control.auth.tokens import holder_of
-from control.auth.who import Who
+from comporta.web.session import LOGIN, LOGOUT, Attempts, SessionCookie
+from control.auth.tokens import Who, holder_of
 
-__all__ = ["Gate"]
+__all__ = ["LOOKS", "Gate", "to_nobody"]
 
 # What watches over the process, the way in and out, and what the login page shows and asks for.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", LOGIN, LOGOUT, "/preferences"})
 _OPEN_BELOW = "/static/"
+# The methods that change nothing.
+LOOKS = frozenset({"GET", "HEAD"})
+# What programs call: they get an error, never a page to fill in.
+_PROGRAMS = ("/api/", "/events/")
+_WHO = {"WWW-Authenticate": 'Bearer realm="comporta"'}
+_FROM_ELSEWHERE = frozenset({"cross-site", "same-site"})
+_AGAIN = '<!doctype html><title>Comporta</title><meta http-equiv="refresh" content="0; url={address}">'
 
 Ask = Callable[[], Who | None]
 
@@ -128,3 +134,36 @@ def _only_looks(connection: HTTPConnection, who: Who) -> Response:
 def _asked(ask: Ask, *, by_cookie: bool) -> _Caller | None:
     who = ask()
     return None if who is None else _Caller(who, ask, by_cookie)
+
+
+def to_nobody(connection: HTTPConnection, path: str) -> Response:
+    """The answer to whoever has shown neither a token nor a session that counts."""
+    root = connection.scope.get("root_path", "")
+    if "hx-request" in connection.headers:
+        # A part of a page is asked for: the login must not end up in its place.
+        return Response(status_code=401, headers={**_WHO, "HX-Redirect": _login(root, _page_shown(connection, root))})
+    if f"{path}/".startswith(_PROGRAMS) or "text/html" not in connection.headers.get("accept", ""):
+        return problem(401, "send an operator's token as `Authorization: Bearer …`", headers=_WHO)
+    if connection.scope["method"] not in LOOKS:
+        return RedirectResponse(root + LOGIN, 303)
+    target = _target(connection, path)
+    if connection.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:
+        # After a link in a chat the browser holds a strict cookie back, and sends it when a page of ours asks again.
+        return HTMLResponse(_AGAIN.format(address=escape(root + target, quote=True)))
+    return RedirectResponse(_login(root, target), 303)
+
+
+def _login(root: str, target: str) -> str:
+    return root + LOGIN + ("" if target == "/" else f"?next={quote(target, safe='/')}")
+
+
+def _page_shown(connection: HTTPConnection, root: str) -> str:
+    """The page that asks for a part of itself, as htmx names it."""
+    shown = urlsplit(connection.headers.get("hx-current-url", "/"))
+    path = shown.path.removeprefix(root)
+    return safe_next(path + (f"?{shown.query}" if shown.query else ""))
+
+
+def _target(connection: HTTPConnection, path: str) -> str:
+    query = connection.scope["query_string"].decode("ascii", errors="replace")
+    return safe_next(quote(path) + (f"?{query}" if query else ""))

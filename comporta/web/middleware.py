@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CONTENT_SECURITY_POLICY", "SafeHeaders"]
+__all__ = ["CONTENT_SECURITY_POLICY", "SafeHeaders", "UnderRoot", "path_below_root"]
+
 
 # Nothing inline and nothing from elsewhere; images as data are the icon in the tab, which counts down.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -22,6 +23,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -50,3 +53,28 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+class UnderRoot:
+    """Puts the root path before every path that comes without it; the router takes it off again."""
+
+    def __init__(self, app: ASGIApp, root: str) -> None:
+        self._app = app
+        self._root = root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path == self._root:
+                path = f"{path}/"
+            elif not path.startswith(f"{self._root}/"):
+                path = self._root + path
+            scope = {**scope, "root_path": self._root, "path": path}
+        await self._app(scope, receive, send)
+
+
+def path_below_root(scope: Scope) -> str:
+    """The path as the routes name it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 
+from comporta.web.pages.rendering import address
+from comporta.web.pages.static_files import static_path
 from comporta.web.problems import PROBLEM_TYPE, Problem
 
-__all__ = ["describe_errors"]
-
+__all__ = ["describe_errors", "docs_router"]
 _ERRORS = {
     "400": "The request can't be read; what is wrong is named",
     "401": "Nobody we know asks: send a token",
@@ -20,6 +22,25 @@ _ERRORS = {
     "503": "The database or the broker is away",
 }
 _OPEN = ("/healthz", "/readyz", "/metrics")
+_CONFLICT = {"409": "As things stand now it can't be done"}
+_BODY = {"413": "The body is too long", "415": "The body has another content type than is taken"}
+# The document's address stands in an attribute: the policy of our headers allows no script in the page itself.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Comporta: API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{css}">
+</head>
+<body>
+<main id="api" data-document="{document}"></main>
+<script src="{bundle}"></script>
+<script src="{start}"></script>
+</body>
+</html>
+"""
 
 
 def describe_errors(app: FastAPI) -> None:
@@ -72,6 +93,22 @@ def _acted_on(path: str) -> dict[str, str]:
     return {**_looked_at(path), **_CONFLICT, **_BODY}
 
 
-_CONFLICT = {"409": "As things stand now it can't be done"}
-_BODY = {"413": "The body is too long", "415": "The body has another content type than is taken"}
 _MORE = {"get": _looked_at, "post": _acted_on, "put": _acted_on, "patch": _acted_on, "delete": _acted_on}
+
+
+def docs_router() -> APIRouter:
+    """The door to the API's documentation."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    def docs(request: Request) -> Response:
+        return HTMLResponse(
+            _PAGE.format(
+                css=address(request, static_path("vendor/swagger-ui/swagger-ui.css")),
+                bundle=address(request, static_path("vendor/swagger-ui/swagger-ui-bundle.js")),
+                start=address(request, static_path("js/docs.js")),
+                document=address(request, "/openapi.json"),
+            )
+        )
+
+    return router

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from rules.actions import Changed, Conflict, NotThere
 from storage.errors import RowRefused, StorageError
 from storage.views import BadCursor, RangeTooLong
 
@@ -124,3 +125,15 @@ _SENTENCES = {
     404: "there is nothing at this address; /docs lists what there is",
     405: "this address is not asked in this way; /docs lists what may be asked, and how",
 }
+
+
+def act_refused(_request: Request, error: Exception) -> Response:
+    """The answer to an act that can't be done (RFC 9457)."""
+    code = 404 if isinstance(error, NotThere) else 409 if isinstance(error, Conflict) else 503
+    numbers = {"expected": error.expected, "now": error.now} if isinstance(error, Changed) else {}
+    problem = {"type": "about:blank", "title": _ACTION_TITLES[code], "status": code, "detail": str(error), **numbers}
+    headers = {"Retry-After": "5"} if code == 503 else None
+    return JSONResponse(problem, code, headers, media_type=PROBLEM_TYPE)
+
+
+_ACTION_TITLES = {404: "Not there", 409: "Not as things stand", 503: "Not confirmed"}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from fastapi import HTTPException, Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["limited_body", "media_type"]
+from control.auth.tokens import LOCAL, Role, Who
+from rules.actions import Asked
+
+__all__ = ["LOCAL", "Role", "Who", "as_somebody", "limited_body", "media_type", "who_of"]
 
 
 def media_type(request: Request) -> str:
@@ -25,3 +29,25 @@ async def limited_body(request: Request, limit: int, what: str) -> bytes:
         # Nobody reads this answer; as an exception it would be a traceback in the log.
         raise HTTPException(400, "the request ended before its body") from None
     return bytes(body)
+
+
+def who_of(connection: HTTPConnection) -> Who:
+    """Who asks; a request that came past the gate without being asked is a fault of ours, and gets nothing."""
+    who: Who = connection.scope["state"]["who"]
+    return who
+
+
+def as_somebody(app: ASGIApp, who: Who) -> ASGIApp:
+    """The application as this one person sees it, without a gate."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["who"] = who
+        await app(scope, receive, send)
+
+    return asked
+
+
+def asked_of(connection: HTTPConnection, reason: str | None = None) -> Asked:
+    """Who asks over HTTP, as the gate has found out."""
+    name = who_of(connection).name
+    return Asked(name, "http", reason, name)

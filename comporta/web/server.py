@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp
 
+from comporta.runtime.metrics import RecentLags
+from comporta.runtime.monitor_server import listen
+from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
-from comporta.web.access import Access
-from comporta.web.app import Doors, create_app
-from comporta.web.guard import guard
-from comporta.web.listening import listen
+from comporta.web.access import Access, open_access
+from comporta.web.app import create_app
+from comporta.web.auth import Gate
+from comporta.web.context import AppContext
+from comporta.web.live import Live
+from comporta.web.middleware import SafeHeaders, UnderRoot
+from comporta.web.pages.login import login_router
+from comporta.web.session import Attempts, SessionCookie
+from control.actions import Acting
 from control.auth.local_token import forget_link, keep_link
+from producers.messages import Outgoing, Result
+from producers.publisher import Publisher
+from storage.repairs import Repairs
 
-__all__ = ["WebServer", "bind"]
+__all__ = ["WebServer", "bind", "guard", "web_server"]
+
 
 log = structlog.get_logger(__name__)
+
+# Who asks over HTTP does not wait for long: 503, and the same again later.
+_HTTP_DEADLINE = 5.0
+# … and not for long either for an act on many: it is told what is left.
+_HTTP_SECONDS = 20.0
+
+
+def web_server(settings: Settings) -> Serve:
+    """Check who may log in, before the database is waited for; the result starts the server. Raises `SettingsError`."""
+    access = open_access(settings)
+    return lambda host: WebServer(access, host)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -34,16 +61,19 @@ def bind(settings: Settings) -> socket.socket:
 class WebServer:
     """uvicorn without its signal handlers; `link` lets its holder in, where there are no operators."""
 
-    def __init__(self, settings: Settings, access: Access, doors: Doors) -> None:
+    def __init__(self, access: Access, host: Host) -> None:
+        settings = host.settings
+        self._publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE)
+        context = _context(host, self._publisher)
         self._socket = bind(settings)
         self.port: int = self._socket.getsockname()[1]
         self._token = access.token
-        self._live = doors.live
+        self._live = context.live
         address = settings.admin_address(self.port)
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
         config = uvicorn.Config(
-            guard(create_app(doors), access, self.port),
+            guard(create_app(context), access, self.port),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -69,6 +99,41 @@ class WebServer:
         self._server.should_exit = True
         self._live.close()
 
+    def close(self) -> None:
+        """Close the connection to the broker, once `run` has ended."""
+        self._publisher.close()
+
     def _keep(self) -> Path | None:
         # For the commands that the same user gives on the same machine.
         return None if self._token is None else keep_link(self.port, self._token)
+
+
+def guard(app: FastAPI, access: Access, port: int) -> ASGIApp:
+    """The application with a gate, a login and safe headers; `port` is where it listens."""
+    cookie, attempts = SessionCookie(access.place, port), Attempts()
+    app.include_router(login_router(access, cookie, attempts))
+    guarded: ASGIApp = Gate(app, access, cookie, attempts)
+    # Without operators a page elsewhere must not reach us through a name that resolves to loopback.
+    guarded = TrustedHostMiddleware(guarded, allowed_hosts=list(access.hosts), www_redirect=False)
+    if access.place.root:
+        guarded = UnderRoot(guarded, access.place.root)
+    return SafeHeaders(guarded)
+
+
+def _context(host: Host, publisher: Publisher) -> AppContext:
+    def publish(messages: Sequence[Outgoing]) -> list[Result]:
+        return list(publisher.publish_all(messages))
+
+    views = host.database.views
+    return AppContext(
+        views=views,
+        live=Live(views, host.monitor.readiness.look),
+        switchboard=host.switchboard,
+        monitor=host.monitor,
+        publish=publish,
+        foresee=host.database.foresight.outcomes,
+        acting=Acting(host.database, publish, _HTTP_SECONDS),
+        repairs=Repairs(host.database.fence),
+        label=host.settings.admin_label,
+        lags=RecentLags(host.work).read if host.work is not None else dict,
+    )

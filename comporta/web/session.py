@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from control.auth.place import Place
+from comporta.web.access import Place
 from control.auth.sessions import SESSION_SECONDS
 
-__all__ = ["SessionCookie"]
+__all__ = ["LOGIN", "LOGOUT", "Attempts", "SessionCookie"]
+
+LOGIN, LOGOUT = "/login", "/logout"
+_BY_ADDRESS, _IN_ALL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(100)
 
 
 class SessionCookie:
@@ -50,3 +58,24 @@ class SessionCookie:
 
     def _by_https(self, connection: HTTPConnection) -> bool:
         return self._secure or connection.scope["scheme"] == "https"
+
+
+class Attempts:
+    """Counts failures of the last minute, by address and in all; who succeeds costs nobody a try."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def seconds_to_wait(self, address: str) -> int:
+        """How long until another try is heard; 0 if it is now."""
+        return max(self._wait(_BY_ADDRESS, "address", address), self._wait(_IN_ALL, "all"))
+
+    def failed(self, address: str) -> None:
+        """Counts a failure."""
+        self._limiter.hit(_BY_ADDRESS, "address", address)
+        self._limiter.hit(_IN_ALL, "all")
+
+    def _wait(self, item: RateLimitItem, *names: str) -> int:
+        if self._limiter.test(item, *names):
+            return 0
+        return max(1, math.ceil(self._limiter.get_window_stats(item, *names).reset_time - time.time()))

@@ -13,8 +13,7 @@ import tomlkit
 from tomlkit.items import AoT
 
 from control.auth.operators import OperatorsUnreadable, check_name, parse_operators
-from control.auth.tokens import digest_of, new_token
-from control.auth.who import Role
+from control.auth.tokens import Role, digest_of, new_token
 
 __all__ = ["OperatorsUnchanged", "add_operator", "remove_operator"]
 

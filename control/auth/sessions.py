@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import orjson
 
-from control.auth.registry import Registry
-from control.auth.tokens import Holder
-from control.auth.who import Who
+from control.auth.operators import Registry
+from control.auth.tokens import Holder, Who
 
 __all__ = ["SESSION_SECONDS", "Sessions"]
 

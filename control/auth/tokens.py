@@ -5,15 +5,17 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable
+from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-from control.auth.who import Who
+__all__ = ["LOCAL", "Holder", "Role", "Who", "digest_of", "holder_of", "new_token"]
 
-__all__ = ["Holder", "digest_of", "holder_of", "new_token"]
 
 # A token that has strayed into a repository or a log is found by this.
 _PREFIX = "comporta_"
+
+
 _BYTES = 32
 
 
@@ -44,3 +46,26 @@ def holder_of(token: str, holders: Iterable[Holder]) -> Holder | None:
         if hmac.compare_digest(digest, holder.digest):
             found = holder
     return found
+
+
+class Role(StrEnum):
+    """What somebody may do: look, or look and act."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+class Who(NamedTuple):
+    """A name and its role."""
+
+    name: str
+    role: Role
+
+    @property
+    def may_act(self) -> bool:
+        """Whether they may change something, or only look."""
+        return self.role is Role.OPERATOR
+
+
+# Whoever has the link that was printed at start, where no operators are named.
+LOCAL = Who("local", Role.OPERATOR)

@@ -15,9 +15,9 @@ from rules.cost import Basis
 from rules.outcomes import Outcome
 from schemas.control import ANY
 from schemas.domains import DOMAINS, ORDERS
+from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import ledger, received
-from storage.tail import database_now
 from storage.types import UtcTime
 from storage.views.cached_counts import Counts
 from storage.views.rows import plain_row

@@ -12,8 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from sqlakeyset import InvalidPage, Marker, select_page, serialize_bookmark, unserialize_bookmark
 from sqlalchemy import ColumnElement, Connection, Engine, Select, UnaryExpression, func, select
 
+from storage.dialect import database_now
 from storage.errors import translated
-from storage.tail import database_now
 from storage.types import UtcTime
 from storage.views.rows import plain_row
 

@@ -15,16 +15,14 @@ from sqlalchemy import Table, select
 from broker.connection import open_connection
 from broker.declare import declare
 from broker.sync_publisher import SinglePublisher
-from consumers.events import events_worker
-from consumers.orders import orders_worker
 from consumers.source import Intake, KombuSource
-from consumers.worker import Worker
+from consumers.worker import Worker, events_worker, orders_worker
 from control.switchboard import Switchboard
 from rules.actions import Asked
 from schemas.control import Action, Command, ControlMessage, Reply
 from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES
-from storage.acts import Act
+from storage.audit import Act
 from storage.database import open_database
 from storage.engine import open_engine
 from storage.event_store import Store

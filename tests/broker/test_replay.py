@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from producers.messages import Fate, Outgoing, Result
 from rules.actions import Changed, Conflict, NotConfirmed, NotThere
 from schemas.topology import DEAD, ORDERS_IN
-from storage.releasing import Chosen
+from storage.quarantine import Chosen
 from tests.broker.line import Line, stock
 from tests.broker.operator import ANA, Operator
 from tests.broker.order_events import internalized, placed
@@ -221,7 +221,7 @@ def test_killed_between_confirm_and_removal_it_stays_and_a_second_replay_is_harm
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("storage.releasing.Releasing.remove", killed)
+        patch.setattr("storage.quarantine.Releasing.remove", killed)
         with pytest.raises(Killed):
             operator.acting.replay(identity, ANA)
     take(line, 1)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 
 from control.auth.operators_edit import add_operator
-from control.auth.who import Role
+from control.auth.tokens import Role
 from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, ORDERS_IN

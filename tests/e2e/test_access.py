@@ -10,8 +10,7 @@ import pytest
 
 from control.auth.operators import read_operators
 from control.auth.operators_edit import add_operator, remove_operator
-from control.auth.tokens import digest_of
-from control.auth.who import Role
+from control.auth.tokens import Role, digest_of
 from tests.e2e.programs import Program, Programs, running_programs
 from tests.services.ports import free_port
 from tests.services.waiting import wait_until

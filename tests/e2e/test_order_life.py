@@ -17,10 +17,10 @@ from sqlalchemy import update
 
 from broker.connection import open_connection
 from consumers.delivery import Delivery
-from consumers.orders import orders_worker
 from consumers.source import Intake
+from consumers.worker import orders_worker
 from producers.erp import ErpByAmqp
-from rules.delivering import Answer, Said, after_attempt
+from rules.orders import Answer, Said, after_attempt
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
 from storage.order_queue import Claimed, Dispatch, Due
 from storage.order_store import OrderStore

@@ -19,9 +19,8 @@ from rules.orders import Known, OrderState, Settled, judge_receipt
 from rules.outcomes import Outcome
 from rules.switches import Switches
 from schemas.orders import Receipt, order_event
-from storage.claiming import Looked, look
 from storage.dialect import rowset
-from storage.order_queue import Dispatch, Due
+from storage.order_queue import Dispatch, Due, Looked, look
 from storage.tables import orders
 from tests.broker.line import Line
 from tests.e2e.order_steps import some_orders
@@ -45,11 +44,11 @@ def a_lease_is_not_honoured(plant: pytest.MonkeyPatch) -> None:
         connection.execute(update(orders).where(sending).values(state=OrderState.WAITING.value))
         return look(connection, now)
 
-    plant.setattr(storage.dispatch, "look", grasping)
+    plant.setattr(storage.order_queue, "look", grasping)
 
 
 def a_lease_never_ends(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(storage.dispatch, "look", lambda connection, _now: look(connection, datetime(2020, 1, 1, tzinfo=UTC)))
+    plant.setattr(storage.order_queue, "look", lambda connection, _now: look(connection, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 def a_late_receipt_is_dropped(plant: pytest.MonkeyPatch) -> None:
@@ -82,12 +81,12 @@ def _recording(where: Callable[[Any], Sequence[Any]]) -> Callable[[str], Executa
 
 
 def a_record_overwrites_what_is_internalized(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(storage.dispatch, "_record", _recording(lambda given: [orders.c.attempts == given["attempts"]]))
+    plant.setattr(storage.order_queue, "_record", _recording(lambda given: [orders.c.attempts == given["attempts"]]))
 
 
 def a_record_of_an_earlier_attempt_counts(plant: pytest.MonkeyPatch) -> None:
     state = orders.c.state == OrderState.SENDING.value
-    plant.setattr(storage.dispatch, "_record", _recording(lambda _given: [state]))
+    plant.setattr(storage.order_queue, "_record", _recording(lambda _given: [state]))
 
 
 PLANTS: list[Plant] = [

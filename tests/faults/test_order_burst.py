@@ -19,8 +19,8 @@ import pytest
 from broker.connection import open_connection
 from comporta.simulator.messages import Data
 from comporta.simulator.retail import retail_orders
-from consumers.orders import orders_worker
 from consumers.source import Intake
+from consumers.worker import orders_worker
 from producers.erp import ErpByAmqp
 from producers.messages import Fate, Outgoing
 from producers.publisher import Publisher

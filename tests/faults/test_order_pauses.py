@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from producers.erp import ErpByAmqp, ErpByHttp, Order, WayToErp
-from rules.delivering import Answer
+from rules.orders import Answer
 from storage.tables import orders
 from tests.broker.line import Line
 from tests.broker.order_events import internalized, receipt_told

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rules.delivering import Answer, Said, after_attempt
+from rules.orders import Answer, Said, after_attempt
 from storage.order_queue import Claimed, Dispatch, Due
 from storage.order_store import OrderStore
 from storage.views import Views

@@ -13,8 +13,7 @@ from sqlalchemy import update
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent, parse_event
 from storage import repairs as reading
-from storage.repairs import Repairs, Sheet
-from storage.sheets import SheetStart
+from storage.repairs import Repairs, Sheet, SheetStart
 from storage.tables import switches
 from tests.services.waiting import wait_until
 from tests.storage.test_store import Place, stock

@@ -42,8 +42,8 @@ def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: Gallery) 
 def test_a_batch_whose_outcomes_lose_a_delivery_leaves_a_difference(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan_batch = storage.store.plan_batch
-    monkeypatch.setattr(storage.store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
+    plan_batch = storage.event_store.plan_batch
+    monkeypatch.setattr(storage.event_store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
     gallery.store.commit([change("stock"), change("stock", product_code="B")])
     assert gallery.views.balance().domains["stock"].difference == 1
 
@@ -52,8 +52,8 @@ def test_what_is_rolled_back_has_not_come_in(gallery: Gallery, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError("after the ledger")
 
-    add_tally = storage.store.add_tally
-    monkeypatch.setattr(storage.store, "add_tally", lambda *given: (add_tally(*given), fail()))
+    add_tally = storage.event_store.add_tally
+    monkeypatch.setattr(storage.event_store, "add_tally", lambda *given: (add_tally(*given), fail()))
     with pytest.raises(RuntimeError):
         gallery.store.commit([change("stock")])
     assert gallery.views.balance().total == Terms(0, 0, 0, 0, 0)

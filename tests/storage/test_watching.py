@@ -14,12 +14,12 @@ from rules.outcomes import Outcome, Rejected
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
+from storage.dialect import database_now
 from storage.engine import open_engine
 from storage.event_store import Store
 from storage.fence import fence_for
 from storage.tables import outcomes, watchers
-from storage.tail import KEPT, MOST_LINES, database_now, forget_outcomes, record_outcomes
-from storage.watcher import Look, Watcher
+from storage.tail import KEPT, MOST_LINES, Look, Watcher, forget_outcomes, record_outcomes
 from storage.workers import Registrar
 from tests.unit.samples import SAMPLES, event
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.delivering import Answer, Attempted, Said, after_attempt
-from rules.orders import Known, OrderState, judge_receipt
+from rules.orders import Answer, Attempted, Known, OrderState, Said, after_attempt, judge_receipt
 from rules.outcomes import Outcome
 from rules.throttle import Pace
 from schemas.orders import Receipt

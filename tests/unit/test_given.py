@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comporta.runtime.settings import Settings, load_settings
-from control.given import given_settings, shown_value, unknown_names
+from comporta.runtime.settings import Settings, given_settings, load_settings, shown_value, unknown_names
 
 
 @pytest.fixture(autouse=True)

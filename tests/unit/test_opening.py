@@ -10,11 +10,10 @@ import pytest
 
 from comporta.cli.credentials import shown_token
 from comporta.runtime.settings import Settings, SettingsError
-from comporta.web.access import open_access
+from comporta.web.access import open_access, place_of
 from control.auth.local_token import LinkUnsafe, forget_link, keep_link, kept_link
 from control.auth.operators_edit import add_operator
-from control.auth.place import place_of
-from control.auth.who import Role
+from control.auth.tokens import Role
 
 
 @pytest.fixture

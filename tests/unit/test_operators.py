@@ -13,12 +13,10 @@ from structlog.testing import capture_logs
 
 from comporta.runtime.settings import Settings, SettingsError
 from comporta.web.access import open_access
-from control.auth.operators import OperatorsUnreadable, parse_operators, read_operators
+from control.auth.operators import OneHolder, OperatorsFile, OperatorsUnreadable, parse_operators, read_operators
 from control.auth.operators_edit import OperatorsUnchanged, add_operator, remove_operator
-from control.auth.registry import OneHolder, OperatorsFile
 from control.auth.sessions import SESSION_SECONDS, Sessions
-from control.auth.tokens import Holder, digest_of, holder_of, new_token
-from control.auth.who import Role, Who
+from control.auth.tokens import Holder, Role, Who, digest_of, holder_of, new_token
 
 ANA = Who("ana", Role.OPERATOR)
 DIGEST = "a" * 64

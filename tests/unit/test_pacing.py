@@ -9,9 +9,8 @@ import pytest
 
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.erp import SimulatedErp
-from comporta.simulator.pacing import paced
 from comporta.simulator.shop import SimulatedShop
-from comporta.simulator.traffic import erp_traffic, traffic
+from comporta.simulator.traffic import erp_traffic, paced, traffic
 from producers.messages import Outgoing
 
 PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}

@@ -16,12 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comporta.simulator.catalogue import Catalogue
-from comporta.simulator.changes import CHANGES, SHARES
 from comporta.simulator.erp import Faults, SimulatedErp
 from comporta.simulator.invalid import SPOILERS, Spoiler
 from comporta.simulator.messages import ErpMessage, EventWriter
 from comporta.simulator.nfe import SimulatorDataMissing, nfe_catalogue
-from comporta.simulator.state import key_of
+from comporta.simulator.state import CHANGES, SHARES, key_of
 from schemas.check_digits import is_gtin
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event

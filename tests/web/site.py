@@ -10,13 +10,13 @@ from urllib.parse import urljoin
 
 import httpx
 
-from comporta.runtime.health import Readiness
-from comporta.web.app import Doors, create_app
+from comporta.runtime.health import Monitor, Readiness
+from comporta.runtime.metrics import Exposition
+from comporta.web.app import create_app
+from comporta.web.context import AppContext
 from comporta.web.live import Live
-from comporta.web.who import LOCAL, as_somebody
+from comporta.web.request import LOCAL, as_somebody
 from control.actions import Acting
-from control.metrics.exposition import Exposition
-from control.monitor import Monitor
 from producers.messages import Fate, Outgoing, Result
 from storage.database import open_database
 from storage.repairs import Repairs
@@ -33,7 +33,7 @@ class Site:
         self.gallery = Gallery(url)
         self.published: list[Outgoing] = []
         self.live = Live(self.database.views)
-        doors = Doors(
+        doors = AppContext(
             views=self.database.views,
             live=self.live,
             switchboard=self.gallery.switchboard,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from comporta.web.who import as_somebody
-from control.auth.who import Role, Who
+from comporta.web.request import as_somebody
+from control.auth.tokens import Role, Who
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
-from storage.releasing import Releasing
+from storage.quarantine import Releasing
 from tests.services.waiting import wait_until
 from tests.storage.looking import change, refused
 from tests.web.site import Site

@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from comporta.web.who import LOCAL, as_somebody
+from comporta.web.request import LOCAL, as_somebody
 from tests.storage.looking import change, refused
 from tests.web.site import Site
 

@@ -13,13 +13,10 @@ from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as some
 
-from comporta.runtime.metrics import WorkMetrics
-from comporta.web.pages.charts import points, rates
-from comporta.web.pages.formats import duration, lag, number, stamp
-from comporta.web.pages.history import periods
+from comporta.runtime.metrics import RecentLags, WorkMetrics
+from comporta.web.pages.charts import periods, points, rates
+from comporta.web.pages.formats import duration, indented, lag, number, stamp
 from comporta.web.pages.icalendar import reminder
-from comporta.web.pages.indenting import indented
-from comporta.web.pages.lags import RecentLags
 from schemas.control import SwitchState
 from storage.views import AuditRow, LedgerRow
 

@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from starlette.requests import HTTPConnection
 
-from comporta.web.pages import i18n, words
+from comporta.web.pages import i18n
 from comporta.web.pages.i18n import LANGUAGES, catalog_path, wanted_language
 from rules.orders import OrderState
 from rules.outcomes import Outcome
@@ -57,9 +57,9 @@ def test_a_translation_has_exactly_the_placeholders_of_its_text() -> None:
 
 
 def test_everything_that_the_contract_names_has_a_word() -> None:
-    assert set(DOMAIN_NAMES) <= set(words.DOMAINS)
-    assert set(words.OUTCOMES) == {str(outcome) for outcome in Outcome}
-    assert set(words.STATES) == {str(state) for state in OrderState}
+    assert set(DOMAIN_NAMES) <= set(i18n.DOMAINS)
+    assert set(i18n.OUTCOMES) == {str(outcome) for outcome in Outcome}
+    assert set(i18n.STATES) == {str(state) for state in OrderState}
 
 
 @pytest.mark.parametrize(

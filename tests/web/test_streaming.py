@@ -11,7 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
-from comporta.web.who import LOCAL, as_somebody
+from comporta.web.request import LOCAL, as_somebody
 from tests.services.waiting import wait_until
 from tests.web.site import Site
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from comporta.web.who import Role, Who, as_somebody
+from comporta.web.request import Role, Who, as_somebody
 from tests.web.site import Site
 
 __all__ = ["Element", "Seen", "Visitor"]

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from comporta.cli.doctor.finding import Finding, doubtful, well, wrong
-from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings
+from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, shown_value, unknown_names
 from comporta.web.access import open_access
-from control.given import shown_value, unknown_names
 
 __all__ = ["erp_findings", "operator_findings", "port_findings", "read_settings", "unknown_findings"]
 

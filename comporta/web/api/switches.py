@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from comporta.web.request import limited_body, media_type
-from comporta.web.who import Who, who_of
+from comporta.web.request import Who, limited_body, media_type, who_of
 from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage, Reply, parse_control
 from schemas.events import CONTENT_TYPES

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from comporta.web.pages.away import away_since
-from comporta.web.pages.rendering import render_bare, say
-from comporta.web.pages.words import N_
+from comporta.web.pages.i18n import N_
+from comporta.web.pages.rendering import away_since, render_bare, say
 
 __all__ = ["error_page", "wants_html"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,7 +11,9 @@ from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
-__all__ = ["duration", "lag", "number", "stamp"]
+__all__ = ["duration", "indented", "lag", "number", "stamp"]
+_PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_DEEPEST = 60
 
 
 def number(value: int | float | Decimal, locale: Locale) -> str:
@@ -43,3 +47,30 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{minutes} min" if minutes else f"{whole} s"
+
+
+def indented(text: str) -> str:
+    """The text with a member or item a line; as it is, if it is no JSON."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    lines: list[str] = []
+    depth, line, previous = 0, "", ""
+    for piece in _PIECES.findall(text):
+        if piece in "}]":
+            depth -= 1
+            if previous not in ("{", "["):
+                lines.append(line)
+                line = _margin(depth)
+        elif previous in ("{", "[", ","):
+            lines.append(line)
+            line = _margin(depth)
+        line += piece + (" " if piece == ":" else "")
+        depth += piece in ("{", "[")
+        previous = piece
+    return "\n".join([*lines, line])
+
+
+def _margin(depth: int) -> str:
+    return "  " * min(depth, _DEEPEST)

@@ -9,13 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from comporta.web.access import Access
-from comporta.web.attempts import Attempts
 from comporta.web.csrf import is_our_own
 from comporta.web.pages.preferences import safe_next
 from comporta.web.pages.rendering import address, render_bare
 from comporta.web.request import limited_body
-from comporta.web.session import SessionCookie
-from comporta.web.strangers import LOGIN, LOGOUT
+from comporta.web.session import LOGIN, LOGOUT, Attempts, SessionCookie
 from control.auth.tokens import holder_of
 
 __all__ = ["login_router"]

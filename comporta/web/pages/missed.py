@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from uuid_utils import uuid7
 
-from comporta.web.api.acting import asked_of
 from comporta.web.pages.forms import Form, act, expected_of
+from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import given, list_page
 from comporta.web.pages.rendering import Pages, say
-from comporta.web.pages.words import N_
+from comporta.web.request import asked_of
 from control.actions import Acting
 from storage.missed import Wanted
 from storage.repairs import Repairs

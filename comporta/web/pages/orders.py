@@ -7,12 +7,12 @@ from datetime import timedelta
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from comporta.web.api.acting import asked_of
+from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, act, expected_of
-from comporta.web.pages.indenting import indented
+from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import given, list_page
 from comporta.web.pages.rendering import Pages, say, say_many
-from comporta.web.pages.words import N_
+from comporta.web.request import asked_of
 from control.actions import Acting
 from rules.actions import Conflict
 from rules.masking import mask_documents

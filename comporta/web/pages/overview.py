@@ -10,11 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from comporta.web.pages.charts import by_domain, points, rates, spans
-from comporta.web.pages.history import OffHistory
+from comporta.web.pages.charts import OffHistory, by_domain, points, rates, spans
+from comporta.web.pages.i18n import ACTIONS, OUTCOMES
 from comporta.web.pages.lists import given, list_page, moment_of
 from comporta.web.pages.rendering import Pages
-from comporta.web.pages.words import ACTIONS, OUTCOMES
 from schemas.control import StatusDocument
 from storage.views import AuditFilter, LedgerFilter, LedgerRow, OrderFilter, Views, WorkerFilter
 

@@ -9,19 +9,19 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Form as FormField
 from pydantic import BaseModel
 
-from comporta.web.api.acting import asked_of
+from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, act, expected_of
-from comporta.web.pages.indenting import indented
+from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import given, list_page, moment_of
 from comporta.web.pages.rendering import Pages, is_refresh, say, say_many
-from comporta.web.pages.words import N_
+from comporta.web.request import asked_of
 from control.actions import Acting
 from control.replay import Replayed
 from rules.actions import NotConfirmed
 from rules.masking import mask_documents
 from schemas.reason_docs import meanings
 from schemas.reasons import Reason
-from storage.releasing import Chosen
+from storage.quarantine import Chosen
 from storage.views import QuarantineFilter, Views
 
 __all__ = ["quarantine_router"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
@@ -17,21 +18,40 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from comporta.web.pages import formats, words
-from comporta.web.pages.away import found_again
+from comporta.web.pages import formats, i18n
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
-from comporta.web.pages.integration import integration
 from comporta.web.pages.static_files import static_path
-from comporta.web.who import who_of
-from schemas.control import StatusDocument
+from comporta.web.request import who_of
+from schemas.control import ANY, StatusDocument, SwitchState
 from schemas.domains import DOMAIN_NAMES
 
-__all__ = ["THEME_COOKIE", "Pages", "address", "is_refresh", "render_bare", "say", "say_many"]
+__all__ = [
+    "THEME_COOKIE",
+    "Integration",
+    "Pages",
+    "address",
+    "away_since",
+    "found_again",
+    "integration",
+    "is_refresh",
+    "render_bare",
+    "say",
+    "say_many",
+]
+
 
 THEME_COOKIE = "comporta_theme"
+
+
 THEMES = ("auto", "light", "dark")
+
+
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
 _BACKTICKS = re.compile(r"`([^`]+)`")
+
+
 _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
 
 
@@ -137,8 +157,8 @@ def _environment(language: Language) -> Environment:
     translations = language.translations
     environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
     environment.globals["domain_names"] = DOMAIN_NAMES
-    environment.globals["outcomes"] = tuple(words.OUTCOMES)
-    environment.globals["order_states"] = tuple(words.STATES)
+    environment.globals["outcomes"] = tuple(i18n.OUTCOMES)
+    environment.globals["order_states"] = tuple(i18n.STATES)
     environment.filters.update(_filters(language))
     return environment
 
@@ -148,7 +168,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
 
     def word(name: str, among: str) -> str:
         # What a newer worker writes may have a name that this page does not know yet.
-        known = getattr(words, among).get(name)
+        known = getattr(i18n, among).get(name)
         return name if known is None else translate(known)
 
     return {
@@ -177,3 +197,66 @@ def _each(value: object) -> list[object]:
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+class _Away:
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._since: datetime | None = None
+
+    def noticed(self) -> datetime:
+        with self._lock:
+            self._since = self._since or datetime.now(UTC)
+            return self._since
+
+    def over(self) -> None:
+        with self._lock:
+            self._since = None
+
+
+# One for the process, as the database is: whatever page notices first, all say the same.
+_away = _Away()
+
+
+def away_since() -> datetime:
+    """The first failure in a row; called where the database has failed."""
+    return _away.noticed()
+
+
+def found_again() -> None:
+    """Called where the database has answered."""
+    _away.over()
+
+
+class Integration(NamedTuple):
+    """The state in one word, and the switches that are off, the widest first."""
+
+    state: Literal["on", "off", "partly"]
+    off: tuple[SwitchState, ...]
+
+    @property
+    def pauses(self) -> list[list[SwitchState]]:
+        """The switches that were turned together: one shop, several domains, one reason and one end."""
+        together: dict[tuple[object, ...], list[SwitchState]] = {}
+        for switch in self.off:
+            said = (switch.shop, switch.since, switch.until, switch.by, switch.reason)
+            together.setdefault(said, []).append(switch)
+        return list(together.values())
+
+    @property
+    def whole(self) -> SwitchState | None:
+        """The switch over everything, if that one is off."""
+        return next((switch for switch in self.off if (switch.shop, switch.domain) == (ANY, ANY)), None)
+
+
+def integration(document: StatusDocument) -> Integration:
+    """Off means that nothing at all comes through; partly off, that something does."""
+    off = tuple(sorted((switch for switch in document.switches if switch.off), key=_narrowness))
+    if not off:
+        return Integration("on", ())
+    through = any(state == "on" for domains in document.effective.values() for state in domains.values())
+    return Integration("partly" if through else "off", off)
+
+
+def _narrowness(switch: SwitchState) -> tuple[int, str, str]:
+    return (switch.shop != ANY) + (switch.domain != ANY), switch.shop, switch.domain

@@ -2,76 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from comporta.web.context import AppContext
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.missed import missed_router
 from comporta.web.pages.orders import orders_router
 from comporta.web.pages.overview import overview_router
 from comporta.web.pages.preferences import preferences_router
-from comporta.web.pages.prolonging import prolonging_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
 from comporta.web.pages.static_files import assets_router
-from comporta.web.pages.switch import switch_router
-from control.actions import Acting
-from control.switchboard import Switchboard
-from storage.repairs import Repairs
-from storage.views import Views
+from comporta.web.pages.switch import prolonging_router, switch_router
 
 __all__ = ["install_page"]
 
 Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 
-class Doors(Protocol):
-    """What the page leads to."""
-
-    @property
-    def views(self) -> Views:
-        """What is looked at."""
-
-    @property
-    def switchboard(self) -> Switchboard:
-        """What turns switches."""
-
-    @property
-    def acting(self) -> Acting:
-        """What else is done."""
-
-    @property
-    def repairs(self) -> Repairs:
-        """The repair sheets."""
-
-    @property
-    def lags(self) -> Callable[[], Mapping[str, float]]:
-        """How many seconds events take just now, by domain, where this process knows it."""
-
-    @property
-    def label(self) -> str | None:
-        """The environment's name."""
-
-
-def install_page(app: FastAPI, doors: Doors) -> None:
+def install_page(app: FastAPI, context: AppContext) -> None:
     """Adds the page to an application whose errors are problem details already."""
-    pages = Pages(doors.views.status, doors.label)
+    pages = Pages(context.views.status, context.label)
     for room in (
         assets_router(),
         preferences_router(),
-        overview_router(pages, doors.views, doors.lags),
-        orders_router(pages, doors.views, doors.acting),
-        missed_router(pages, doors.views, doors.acting, doors.repairs),
-        quarantine_router(pages, doors.views, doors.acting),
-        switch_router(pages, doors.switchboard, doors.views.cost),
-        prolonging_router(pages, doors.switchboard),
+        overview_router(pages, context.views, context.lags),
+        orders_router(pages, context.views, context.acting),
+        missed_router(pages, context.views, context.acting, context.repairs),
+        quarantine_router(pages, context.views, context.acting),
+        switch_router(pages, context.switchboard, context.views.cost),
+        prolonging_router(pages, context.switchboard),
     ):
         app.include_router(room)
     for kind, handler in list(app.exception_handlers.items()):

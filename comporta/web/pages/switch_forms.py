@@ -9,7 +9,7 @@ from typing import Literal
 
 import orjson
 
-from comporta.web.pages.words import N_
+from comporta.web.pages.i18n import N_
 from schemas.control import ANY, ControlMessage, StatusDocument, SwitchState, parse_control
 
 __all__ = ["Ends", "FormFault", "OffForm", "chosen_switches", "scope_value"]

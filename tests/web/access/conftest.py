@@ -9,7 +9,7 @@ import pytest
 from comporta.runtime.settings import Settings
 from comporta.web.access import Access, open_access
 from control.auth.operators_edit import add_operator
-from control.auth.who import Role
+from control.auth.tokens import Role
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from comporta.web.access import Access
-from comporta.web.guard import guard
-from comporta.web.who import who_of
+from comporta.web.request import who_of
+from comporta.web.server import guard
 
 __all__ = ["HOST", "HTML", "OURS", "PORT", "bearer", "browser", "logged_in", "rooms", "run"]
 

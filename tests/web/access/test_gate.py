@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from comporta.web.access import Access
-from comporta.web.guard import guard
 from comporta.web.middleware import CONTENT_SECURITY_POLICY
+from comporta.web.server import guard
 from control.auth.operators_edit import remove_operator
 from tests.web.access.gates import HOST, HTML, PORT, bearer, browser, rooms, run
 

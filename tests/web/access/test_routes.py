@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from comporta.web.access import Access
-from comporta.web.guard import guard
+from comporta.web.server import guard
 from tests.web.access.gates import HOST, PORT, bearer
 from tests.web.site import Site
 

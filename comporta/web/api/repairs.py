@@ -1,0 +1,66 @@
+"""Repair sheets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from comporta.web.api.params import (
+    only_known,
+)
+from storage.repairs import Repairs, Sheet
+
+__all__ = ["repairs_router"]
+
+
+class ScopeShown(BaseModel):
+    """A shop and a domain, each possibly `*`."""
+
+    shop: str
+    domain: str
+
+
+class LineShown(BaseModel):
+    """One shop and domain of a sheet; `missed` is null if it was not counted."""
+
+    shop: str
+    domain: str
+    missed: int | None
+    left: int
+
+
+class SheetShown(BaseModel):
+    """What a resume, or the end of a pause, has left to be repaired."""
+
+    epoch: int
+    at: datetime
+    action: Literal["resume", "expire"]
+    scopes: list[ScopeShown]
+    by: str
+    reason: str
+    missed: int | None
+    left: int
+    lines: list[LineShown]
+
+    @classmethod
+    def of(cls, sheet: Sheet) -> Self:
+        """The sheet as it is shown."""
+        said = sheet._asdict()
+        said["scopes"] = [{"shop": shop, "domain": domain} for shop, domain in sheet.scopes]
+        said["lines"] = [line._asdict() for line in sheet.lines]
+        return cls.model_validate(said)
+
+
+def repairs_router(repairs: Repairs) -> APIRouter:
+    """Route to the repair sheets."""
+    router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
+
+    @router.get("/repairs", tags=["act"])
+    def sheets(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[SheetShown]:
+        """What each resume has left to be repaired, newest first, and how much of it still is."""
+        return [SheetShown.of(sheet) for sheet in repairs.sheets(limit)]
+
+    return router

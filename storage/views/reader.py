@@ -1,0 +1,136 @@
+"""What people and programs look at; nothing here writes or waits for the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, Select, select
+
+from rules.cost import Cost, foretell
+from schemas.control import ANY, StatusDocument
+from storage.errors import translated
+from storage.tables import orders, quarantine
+from storage.views.biography import Biography, read_biography
+from storage.views.ledger import LedgerView
+from storage.views.lists import (
+    ORDER_COLUMNS,
+    AuditFilter,
+    MissedFilter,
+    OrderFilter,
+    QuarantineFilter,
+    with_doc,
+)
+from storage.views.pagination import Count, Listing, Page, every_row, read_count, read_page
+from storage.views.rows import (
+    plain_row,
+)
+from storage.views.status import StatusView
+
+__all__ = ["Views"]
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
+Rows = list[dict[str, Any]]
+
+
+class Views:
+    """Reads one database; may be used by several threads at once."""
+
+    def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
+        # Each statement by itself: a look needs no BEGIN and no ROLLBACK, and leaves no transaction open.
+        self._engine = engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._receipt_timeout = receipt_timeout
+        self._status = StatusView(engine, receipt_timeout)
+        self._ledger = LedgerView(engine)
+        # The ledger's sums are kept by whoever keeps asking.
+        self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
+
+    def status(self) -> StatusDocument:
+        """The whole state at a glance, by the database's clock; counts over 20,000 may be a moment old."""
+        return self._status.read()
+
+    def ping(self) -> None:
+        """Raises `Unavailable` unless the database answers."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(select(1))
+
+    def page(
+        self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True
+    ) -> Page[Row]:
+        """A page of a list, the first without a cursor; raises `BadCursor`."""
+        return read_page(self._engine, listing, self._receipt_timeout, limit, cursor, counted=counted)
+
+    def every(self, listing: Listing[Row]) -> Iterator[Row]:
+        """All rows of a list, however many, in the order in which they are read fastest."""
+        return every_row(self._engine, listing, self._receipt_timeout)
+
+    def count(self, listing: Listing[Any]) -> Count:
+        """How many rows a list has, exact up to 10,000."""
+        return read_count(self._engine, listing, self._receipt_timeout)
+
+    def missed(
+        self, shop: str | None = None, domain: str | None = None, limit: int = 100, *, text: str | None = None
+    ) -> Rows:
+        """The missed keys, oldest first."""
+        return self._rows(MissedFilter(shop, domain, text), limit)
+
+    def quarantined(
+        self,
+        shop: str | None = None,
+        domain: str | None = None,
+        limit: int = 100,
+        *,
+        reason: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Rows:
+        """The refused messages, newest first, without their bodies."""
+        return self._rows(QuarantineFilter(shop, domain, reason, since, until), limit)
+
+    def orders(
+        self,
+        shop: str | None = None,
+        state: str | None = None,
+        limit: int = 100,
+        *,
+        text: str | None = None,
+        older_than: float | None = None,
+        overdue: bool = False,
+    ) -> Rows:
+        """Orders, the oldest first, without what they hold; `older_than` in seconds since they were received."""
+        age = None if older_than is None else timedelta(seconds=older_than)
+        return self._rows(OrderFilter(shop, state, age, text, overdue), limit)
+
+    def audit(
+        self, limit: int = 100, *, by: str | None = None, action: str | None = None, shop: str | None = None
+    ) -> Rows:
+        """What was asked, newest first."""
+        return self._rows(AuditFilter(by, action, shop), limit)
+
+    def quarantined_message(self, identity: str) -> dict[str, Any] | None:
+        """One refused message, whole; None if there is none of this id."""
+        columns = [column for column in quarantine.columns if column.name != "lease_until"]
+        found = self._one(select(*columns).where(quarantine.c.id == identity))
+        return None if found is None else with_doc(found)
+
+    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
+        """One order, whole; None if there is none of this id."""
+        query = select(*ORDER_COLUMNS, orders.c.payload, orders.c.lease_until)
+        return self._one(query.where(orders.c.shop == shop, orders.c.order_id == order_id))
+
+    def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
+        """About what a pause of a scope would cost, told from what the last hour brought to it."""
+        return foretell(self._ledger.basis(shop, frozenset(domains)), minutes)
+
+    def biography(self, text: str, shop: str | None = None) -> Biography:
+        """Everything that is known of a product, a customer, a document, a price table or an order."""
+        return read_biography(self._engine, text, shop)
+
+    def _rows(self, listing: Listing[Any], limit: int) -> Rows:
+        return list(self.page(listing, limit, counted=False).rows)
+
+    def _one(self, query: Select[Any]) -> dict[str, Any] | None:
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else plain_row(row)
