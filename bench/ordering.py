@@ -22,7 +22,7 @@ from bench.processes import Child, Gauge, MeasurementFailed, ServersGauge, await
 from bench.results import Figures, percentile
 from broker.connection import open_connection
 from comporta.simulator.retail import retail_orders
-from producers.messages import CLOUDEVENT, Fate, Outgoing
+from producers.messages import CLOUDEVENT, Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.control import Action
 from schemas.orders import PLACED
@@ -83,7 +83,7 @@ def resume_to_erp(servers: Servers) -> Figures:
     return {"pauses": len(waits), **_waits(waits)}
 
 
-def _held_up(order: Outgoing, channel: Any, database: psycopg.Connection, heard: Mapping[str, float]) -> float:
+def _held_up(order: OutgoingMessage, channel: Any, database: psycopg.Connection, heard: Mapping[str, float]) -> float:
     """Places an order over a pause; returns how long after the reply to the resume it was at the ERP."""
     _ask(channel, heard, "pause")
     _publish(channel, order)
@@ -137,7 +137,7 @@ def _await(count: int, children: Sequence[Child], gauge: Gauge, done: Callable[[
         time.sleep(_LOOK_SECONDS)
 
 
-def _orders(count: int) -> Iterator[Outgoing]:
+def _orders(count: int) -> Iterator[OutgoingMessage]:
     """The first so many invoices as orders, over the shops in turn."""
     # A few invoices come in two pieces.
     seen: dict[str, Any] = {}
@@ -148,10 +148,10 @@ def _orders(count: int) -> Iterator[Outgoing]:
     for number, (order_id, data) in enumerate(islice(seen.items(), count)):
         envelope = {"specversion": "1.0", "id": f"placed-{order_id}", "source": "/shop/bench", "type": PLACED}
         body = orjson.dumps({**envelope, "time": data["placed_at"], "subject": order_id, "data": data})
-        yield Outgoing(ORDERS_IN, f"shop-{number % SHOPS + 1}", body, order_id)
+        yield OutgoingMessage(ORDERS_IN, f"shop-{number % SHOPS + 1}", body, order_id)
 
 
-def _publish(channel: Any, order: Outgoing) -> None:
+def _publish(channel: Any, order: OutgoingMessage) -> None:
     message = channel.prepare_message(order.body, content_type=CLOUDEVENT, properties={"delivery_mode": 2})
     channel.basic_publish(message, exchange=order.exchange, routing_key=order.routing_key)
 

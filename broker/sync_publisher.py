@@ -10,13 +10,13 @@ import kombu
 from broker.connection import BrokerLost, is_memory, open_connection, release, translated
 from broker.declare import declare
 
-__all__ = ["SinglePublisher"]
+__all__ = ["SyncPublisher"]
 
 _PERSISTENT = 2
 _CONFIRM_SECONDS = 10
 
 
-class SinglePublisher:
+class SyncPublisher:
     """One connection, opened when first used and again when it broke; for one thread only."""
 
     def __init__(self, url: str, name: str) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from producers.events import outgoing_document, outgoing_text
-    from producers.messages import Fate, Outgoing, Result
+    from producers.messages import Fate, OutgoingMessage, PublishResult
     from producers.publisher import Publisher
 
-__all__ = ["Fate", "Outgoing", "Publisher", "Result", "outgoing_document", "outgoing_text"]
+__all__ = ["Fate", "OutgoingMessage", "PublishResult", "Publisher", "outgoing_document", "outgoing_text"]
 
 _MODULES = {
     "Fate": "producers.messages",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from consumers.decode import reject
 from consumers.delivery import Delivery
-from rules.outcomes import Rejected
+from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
 from storage.errors import RowRefused, Unavailable
 from storage.event_store import Committed
@@ -38,7 +38,7 @@ def commit(store: Commits, items: Sequence[Item]) -> Committed:
             half = len(items) // 2
             return _both(commit(store, items[:half]), commit(store, items[half:]))
         delivery, decoded = items[0]
-        if isinstance(decoded, Rejected):
+        if isinstance(decoded, RejectedDelivery):
             raise Unavailable(f"the quarantine itself was refused: {error}") from error
         refusal = Refusal(Reason.REFUSED_BY_DATABASE, "", str(error))
         return store.commit([reject(delivery, refusal)])

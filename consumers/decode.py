@@ -7,7 +7,7 @@ from typing import Any
 
 from broker.properties import UNREADABLE_HEADERS
 from consumers.delivery import Delivery
-from rules.outcomes import Rejected, Told
+from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes
 from schemas.domains import DOMAINS, ORDERS
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
@@ -25,7 +25,7 @@ UNKNOWN = "?"
 _ASSUMED = "application/json"
 
 
-def decode(delivery: Delivery) -> ChangeEvent | Rejected:
+def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
     """What a delivery of change events or dead letters says, decided without the database."""
     if delivery.queue == DEAD:
         limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
@@ -46,7 +46,7 @@ def decode_order(delivery: Delivery) -> OrderItem:
         message = parse(shop_of(delivery, domain), delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
-    return Told(domain, message, partial(reject, delivery))
+    return Decoded(domain, message, partial(reject, delivery))
 
 
 def shop_of(delivery: Delivery, domain: str) -> str:
@@ -59,11 +59,11 @@ def shop_of(delivery: Delivery, domain: str) -> str:
     return shop
 
 
-def reject(delivery: Delivery, refusal: Refusal) -> Rejected:
+def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
     """The delivery as the quarantine keeps it: whole."""
     headers = dict(delivery.properties.get("application_headers") or {})
     domain = _domain_of(delivery, headers)
-    return Rejected(
+    return RejectedDelivery(
         shop=UNKNOWN if delivery.routing_key == delivery.queue else _shop_of(delivery.routing_key, domain) or UNKNOWN,
         domain=domain,
         refusal=refusal,

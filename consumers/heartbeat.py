@@ -9,9 +9,9 @@ import structlog
 
 from storage.errors import StorageError
 from storage.switches import EndsExpired
-from storage.workers import Registrar
+from storage.workers import WorkerRegistry
 
-__all__ = ["Beat"]
+__all__ = ["Heartbeat"]
 
 log = structlog.get_logger(__name__)
 
@@ -19,10 +19,10 @@ BEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """Beats once a second until told to stop, then leaves the register."""
 
-    registrar: Registrar
+    registrar: WorkerRegistry
     switchboard: EndsExpired
     stop: threading.Event
 

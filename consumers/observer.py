@@ -11,13 +11,13 @@ from rules.outcomes import Tally
 from schemas.events import ChangeEvent
 from schemas.topology import DEAD
 
-__all__ = ["Observe", "Observed", "lags_of", "unobserved"]
+__all__ = ["BatchStats", "OnBatch", "ignore_batch", "lags_of"]
 
 # A second later AMQP's whole seconds can't be told from a clock that gives milliseconds.
 _YEAR_10000 = 253_402_300_800
 
 
-class Observed(NamedTuple):
+class BatchStats(NamedTuple):
     """One batch: its outcomes, the seconds from its receipt to its commit, and its lag by domain in seconds."""
 
     tally: Tally
@@ -25,10 +25,10 @@ class Observed(NamedTuple):
     lags: Mapping[str, float]
 
 
-Observe = Callable[[Observed], None]
+OnBatch = Callable[[BatchStats], None]
 
 
-def unobserved(_batch: Observed) -> None:
+def ignore_batch(_batch: BatchStats) -> None:
     """Nobody wants to know."""
 
 

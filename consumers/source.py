@@ -13,7 +13,7 @@ from broker.connection import BrokerLost, translated
 from consumers.delivery import Delivery
 from rules.batching import waiting_seconds
 
-__all__ = ["Intake", "KombuSource"]
+__all__ = ["BatchLimits", "KombuSource"]
 
 # Once something has come, a pause this long means that no more is on its way.
 _GAP_SECONDS = 0.002
@@ -22,7 +22,7 @@ _TICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class BatchLimits:
     """How much is taken at once: at most `batch_size` deliveries, or what came within `batch_ms` milliseconds.
 
     Both are bounds: how far a batch goes towards them follows the backlog (`rules.batching`).
@@ -42,7 +42,7 @@ class KombuSource:
     a compressed body before anyone looked.
     """
 
-    def __init__(self, connection: kombu.Connection, queues: Sequence[str], intake: Intake) -> None:
+    def __init__(self, connection: kombu.Connection, queues: Sequence[str], intake: BatchLimits) -> None:
         self._connection = connection
         self._intake = intake
         self._buffer: list[Delivery] = []

@@ -17,14 +17,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_whe
 from consumers.commit import Commits, Item, commit
 from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
-from consumers.observer import Observe, Observed, lags_of, unobserved
+from consumers.observer import BatchStats, OnBatch, ignore_batch, lags_of
 from consumers.reconnect import keep_session
-from consumers.source import Intake, KombuSource
-from rules.outcomes import Rejected
+from consumers.source import BatchLimits, KombuSource
+from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
 from schemas.topology import DEAD, ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
 from storage.errors import Unavailable
-from storage.event_store import Committed, Store
+from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
 
 __all__ = ["Worker", "events_worker"]
@@ -49,11 +49,11 @@ class Worker:
     url: str
     name: str
     queues: Sequence[str]
-    intake: Intake
+    intake: BatchLimits
     decode: Callable[[Delivery], Any]
     store: Commits
     stop: threading.Event
-    observe: Observe = unobserved
+    observe: OnBatch = ignore_batch
 
     def run(self) -> None:
         """Returns when told to stop, with the batch in hand finished if the database allows."""
@@ -76,7 +76,7 @@ class Worker:
             return 0
         seconds = time.perf_counter() - started
         # Before settling, which may fail: what is committed is counted, as the ledger counts it.
-        self.observe(Observed(committed.tally, seconds, lags_of(items, time.time())))
+        self.observe(BatchStats(committed.tally, seconds, lags_of(items, time.time())))
         source.settle(deliveries)
         _report(items, committed, seconds)
         return len(deliveries)
@@ -119,7 +119,7 @@ def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None
         log.debug("batch", **+outcomes, epoch=committed.epoch, unknown_fields=unknown, seconds=round(seconds, 4))
 
 
-def _report_rejected(rejected: Rejected) -> None:
+def _report_rejected(rejected: RejectedDelivery) -> None:
     log.warning(
         "quarantined",
         shop=rejected.shop,
@@ -132,10 +132,10 @@ def _report_rejected(rejected: Rejected) -> None:
 def events_worker(
     url: str,
     domains: Sequence[str],
-    intake: Intake,
-    store: Store,
+    intake: BatchLimits,
+    store: EventStore,
     stop: threading.Event,
-    observe: Observe = unobserved,
+    observe: OnBatch = ignore_batch,
 ) -> Worker:
     """Applies the change events of some domains; moves dead letters, which any worker may, to the quarantine."""
     queues = [*(event_queue(domain) for domain in domains), DEAD]
@@ -143,7 +143,7 @@ def events_worker(
 
 
 def orders_worker(
-    url: str, intake: Intake, store: OrderStore, stop: threading.Event, observe: Observe = unobserved
+    url: str, intake: BatchLimits, store: OrderStore, stop: threading.Event, observe: OnBatch = ignore_batch
 ) -> Worker:
     """Accepts orders and receipts; a session of its own, so that no backlog of events holds them up."""
     return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], intake, decode_order, store, stop, observe)

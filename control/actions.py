@@ -6,27 +6,27 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple
 
-from control.replay import Replayed, replay
+from control.replay import ReplayResult, replay
 from control.resync import ask_again
-from producers.messages import Outgoing, Result
-from rules.actions import Asked, Changed, Conflict, NotConfirmed, NotThere, check_expected, grew_much
+from producers.messages import OutgoingMessage, PublishResult
+from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
-from storage.audit import Act, Acts
+from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
 from storage.missed import MissedKeys, Wanted
-from storage.order_retry import OrderKey, Retryable, Retrying
-from storage.quarantine import Chosen, Releasing
+from storage.order_retry import OrderKey, OrderRetries, Retryable
+from storage.quarantine import Chosen, QuarantineStore
 
-__all__ = ["Acting", "Resynced"]
+__all__ = ["OperatorActions", "ResyncResult"]
 
 # No shop has an empty name.
 _BEFORE_ALL: OrderKey | None = ("", "")
 
-Publish = Callable[[Sequence[Outgoing]], list[Result]]
+Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
-class Resynced(NamedTuple):
+class ResyncResult(NamedTuple):
     """How many keys are missed, in how many messages they fit, and how many the ERP was asked for."""
 
     keys: int
@@ -34,7 +34,7 @@ class Resynced(NamedTuple):
     requested: int
 
 
-class Acting:
+class OperatorActions:
     """Every act is audited with who, why and how many; one that can't be done raises `ActError`.
 
     `seconds` bounds a replay of many: who asks over HTTP is told what is left, and asks again.
@@ -43,21 +43,21 @@ class Acting:
     def __init__(self, database: Database, publish: Publish, seconds: float | None = None) -> None:
         self._publish = publish
         self._seconds = seconds
-        self._acts = Acts(database.fence)
+        self._acts = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
-        self._releasing = Releasing(database.fence)
-        self._retrying = Retrying(database.fence)
+        self._releasing = QuarantineStore(database.fence)
+        self._retrying = OrderRetries(database.fence)
 
     def count_quarantined(self, chosen: Chosen) -> int:
         """How many messages a replay or a drop would be about."""
         return self._releasing.span(chosen).number
 
-    def replay(self, identity: str, asked: Asked) -> None:
-        """Publishes one message again; raises `NotThere`, `Conflict` or `NotConfirmed` if it stays."""
+    def replay(self, identity: str, asked: AuditContext) -> None:
+        """Publishes one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays."""
         scope = self._releasing.scope_of(identity)
         if scope is None:
-            raise NotThere(_not_there(identity))
-        done = self._replay(Act("replay", asked, *scope, identity), Chosen(ids=(identity,)))
+            raise NotFound(_not_there(identity))
+        done = self._replay(AuditEntry("replay", asked, *scope, identity), Chosen(ids=(identity,)))
         if done.refused:
             raise Conflict(f"{identity} can't be replayed: {done.refused[0].why}")
         if done.error is not None:
@@ -65,17 +65,17 @@ class Acting:
         if not done.replayed:
             raise Conflict(f"{identity} is being replayed by somebody else; in half a minute it may be tried again")
 
-    def replay_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> Replayed:
-        """Publishes the chosen messages again; raises `Changed` if there are not as many as expected."""
+    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
+        """Publishes the chosen messages again; raises `CountChanged` if there are not as many as expected."""
         return self._replay(_act("replay", asked, chosen), chosen, expected)
 
-    def drop(self, identity: str, asked: Asked) -> None:
-        """Removes one message for good; raises `NotThere`."""
-        if not self._releasing.drop(Act("drop", asked, subject=identity), identity):
-            raise NotThere(_not_there(identity))
+    def drop(self, identity: str, asked: AuditContext) -> None:
+        """Removes one message for good; raises `NotFound`."""
+        if not self._releasing.drop(AuditEntry("drop", asked, subject=identity), identity):
+            raise NotFound(_not_there(identity))
 
-    def drop_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> int:
-        """Removes the chosen messages for good, and says how many; raises `Changed`."""
+    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
+        """Removes the chosen messages for good, and says how many; raises `CountChanged`."""
         span = self._releasing.span(chosen)
         check_expected("messages", expected, span.number)
         dropped = 0
@@ -91,50 +91,50 @@ class Acting:
     def resync(
         self,
         wanted: Wanted,
-        asked: Asked,
+        asked: AuditContext,
         *,
         dry_run: bool = False,
         expected: int | None = None,
         request: str | None = None,
-    ) -> Resynced:
+    ) -> ResyncResult:
         """Asks the ERP for the missed keys, and waits until the broker has every message; raises `NotConfirmed`.
 
-        The same `request` gives messages of the same id for the same keys. Raises `Changed` if far more keys are
+        The same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
         missed than expected: then what was shown before is no longer what would be asked for.
         """
         scopes = self._missed.scopes(wanted)
         keys = sum(scopes.values())
         messages = sum(ceil(count / MOST_KEYS) for count in scopes.values())
         if expected is not None and grew_much(expected, keys):
-            raise Changed("missed keys", expected, keys)
+            raise CountChanged("missed keys", expected, keys)
         if dry_run or not keys:
-            return Resynced(keys, messages, 0)
-        with self._acts.noted(Act("resync", asked, wanted.shop, wanted.domain)) as noted:
+            return ResyncResult(keys, messages, 0)
+        with self._acts.noted(AuditEntry("resync", asked, wanted.shop, wanted.domain)) as noted:
             pieces = self._missed.pieces(wanted, scopes, MOST_KEYS)
             requested = ask_again(
                 self._publish, pieces, request or noted.id, lambda more: self._acts.add(noted.id, more)
             )
-        return Resynced(keys, messages, requested)
+        return ResyncResult(keys, messages, requested)
 
-    def retry(self, shop: str, order_id: str, asked: Asked) -> bool:
+    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
         """Lets an order be sent again that is neither internalized nor being sent; whether there was such a one."""
-        return self._retrying.retry(Act("retry", asked), shop, order_id)
+        return self._retrying.retry(AuditEntry("retry", asked), shop, order_id)
 
     def count_retryable(self, which: Retryable) -> int:
         """How many orders a retry of many would be about."""
         return self._retrying.count(which)
 
-    def retry_many(self, which: Retryable, asked: Asked, expected: int | None = None) -> int:
-        """Lets many orders be sent again, and says how many; raises `Changed`."""
+    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
+        """Lets many orders be sent again, and says how many; raises `CountChanged`."""
         check_expected("orders", expected, self._retrying.count(which))
         retried, after = 0, _BEFORE_ALL
-        with self._acts.noted(Act("retry", asked, which.shop, ORDERS, str(which))) as noted:
+        with self._acts.noted(AuditEntry("retry", asked, which.shop, ORDERS, str(which))) as noted:
             while after is not None:
                 some, after = self._retrying.retry_some(noted.id, which, after)
                 retried += some
         return retried
 
-    def _replay(self, act: Act, chosen: Chosen, expected: int | None = None) -> Replayed:
+    def _replay(self, act: AuditEntry, chosen: Chosen, expected: int | None = None) -> ReplayResult:
         span = self._releasing.span(chosen)
         check_expected("messages", expected, span.number)
         with self._acts.noted(act) as noted:
@@ -143,11 +143,11 @@ class Acting:
         return done
 
 
-def _act(action: str, asked: Asked, chosen: Chosen) -> Act:
-    return Act(action, asked, chosen.shop, chosen.domain, str(chosen))
+def _act(action: str, asked: AuditContext, chosen: Chosen) -> AuditEntry:
+    return AuditEntry(action, asked, chosen.shop, chosen.domain, str(chosen))
 
 
-def _first_refusal(done: Replayed) -> str | None:
+def _first_refusal(done: ReplayResult) -> str | None:
     return f"{done.staying} can't be replayed: {done.refused[0].why}" if done.refused else None
 
 

@@ -18,7 +18,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from broker.connection import BrokerLost
-from broker.sync_publisher import SinglePublisher
+from broker.sync_publisher import SyncPublisher
 from schemas.control import Announcement
 from schemas.topology import STATUS
 
@@ -55,7 +55,7 @@ class Announcer:
 
     def run(self) -> None:
         """Returns when told to stop and nothing waits any more."""
-        publisher = SinglePublisher(self.url, "status")
+        publisher = SyncPublisher(self.url, "status")
         while True:
             try:
                 announcement = self._waiting.get(timeout=_IDLE_SECONDS)
@@ -66,7 +66,7 @@ class Announcer:
             self._publish(publisher, announcement)
         publisher.close()
 
-    def _publish(self, publisher: SinglePublisher, announcement: Announcement) -> None:
+    def _publish(self, publisher: SyncPublisher, announcement: Announcement) -> None:
         retrying = Retrying(
             retry=retry_if_exception_type(BrokerLost),
             wait=wait_random_exponential(multiplier=0.5, max=10),

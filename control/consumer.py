@@ -15,14 +15,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 from broker.connection import BrokerLost
 from consumers.delivery import Delivery, Source
 from consumers.reconnect import keep_session
-from consumers.source import Intake, KombuSource
+from consumers.source import BatchLimits, KombuSource
 from control.switchboard import Switchboard
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
 from schemas.reasons import Reason, Refused
 from schemas.topology import CONTROL
 from storage.errors import RowRefused, Unavailable
 
-__all__ = ["Controller", "Replies", "issued_at"]
+__all__ = ["ControlConsumer", "Replies", "issued_at"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Replies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Controller:
+class ControlConsumer:
     """Takes pause, resume and status off the control queue, one at a time, and answers each."""
 
     url: str
@@ -56,7 +56,7 @@ class Controller:
 
     def _consume(self, connection: kombu.Connection) -> None:
         self.replies.reopen()
-        source = KombuSource(connection, [CONTROL], Intake(batch_size=1, batch_ms=0, prefetch=1))
+        source = KombuSource(connection, [CONTROL], BatchLimits(batch_size=1, batch_ms=0, prefetch=1))
         while not self.stop.is_set():
             self.step(source)
 

@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import Conflict, way_back
-from storage.quarantine import Chosen, Kept, Releasing, Span
+from storage.quarantine import Chosen, QuarantinedMessage, QuarantineStore, Selection
 
-__all__ = ["Replayed", "Unreplayed", "replay"]
+__all__ = ["ReplayFailure", "ReplayResult", "replay"]
 
 _ASSUMED = "application/json"
 _MOST_NAMED = 100
 
-Publish = Callable[[Sequence[Outgoing]], list[Result]]
+Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
-class Unreplayed(NamedTuple):
+class ReplayFailure(NamedTuple):
     """A message that can't be replayed and stays where it is, with the reason."""
 
     id: str
@@ -31,7 +31,7 @@ class Unreplayed(NamedTuple):
 
 
 @dataclass
-class Replayed:
+class ReplayResult:
     """What came of a replay of so many `chosen` messages.
 
     `replayed` have left the quarantine; `staying` can't be replayed as things stand, the first 100 of them named in
@@ -42,16 +42,21 @@ class Replayed:
     chosen: int
     replayed: int = 0
     staying: int = 0
-    refused: list[Unreplayed] = field(default_factory=list)
+    refused: list[ReplayFailure] = field(default_factory=list)
     left: int = 0
     error: str | None = None
 
 
 def replay(
-    publish: Publish, releasing: Releasing, act: str, chosen: Chosen, span: Span, seconds: float | None = None
-) -> Replayed:
+    publish: Publish,
+    releasing: QuarantineStore,
+    act: str,
+    chosen: Chosen,
+    span: Selection,
+    seconds: float | None = None,
+) -> ReplayResult:
     """Replays the chosen messages up to the newest of the span, the oldest first, for at most so long."""
-    done, after, end = Replayed(span.number), "", None if seconds is None else time.monotonic() + seconds
+    done, after, end = ReplayResult(span.number), "", None if seconds is None else time.monotonic() + seconds
     while (end is None or time.monotonic() < end) and (kept := releasing.claim(chosen, span.through, after)):
         after = kept[-1].id
         _replay_some(publish, releasing, act, kept, done)
@@ -61,12 +66,14 @@ def replay(
     return done
 
 
-def _replay_some(publish: Publish, releasing: Releasing, act: str, kept: Sequence[Kept], done: Replayed) -> None:
+def _replay_some(
+    publish: Publish, releasing: QuarantineStore, act: str, kept: Sequence[QuarantinedMessage], done: ReplayResult
+) -> None:
     messages, refused = _sorted_out(kept)
     results = publish(messages) if messages else []
     fates = {fate: [each for each in results if each.fate is fate] for fate in Fate}
     # One that no queue takes must not stand in the way of the others.
-    refused += [Unreplayed(_id(each), _why(each)) for each in (*fates[Fate.RETURNED], *fates[Fate.NACKED])]
+    refused += [ReplayFailure(_id(each), _why(each)) for each in (*fates[Fate.RETURNED], *fates[Fate.NACKED])]
     if fates[Fate.CONFIRMED]:
         done.replayed += releasing.remove(act, [_id(each) for each in fates[Fate.CONFIRMED]])
     if staying := [*(each.id for each in refused), *(_id(each) for each in fates[Fate.UNKNOWN])]:
@@ -77,26 +84,26 @@ def _replay_some(publish: Publish, releasing: Releasing, act: str, kept: Sequenc
         done.error = _why(fates[Fate.UNKNOWN][0])
 
 
-def _sorted_out(kept: Sequence[Kept]) -> tuple[list[Outgoing], list[Unreplayed]]:
-    messages: list[Outgoing] = []
-    refused: list[Unreplayed] = []
+def _sorted_out(kept: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessage], list[ReplayFailure]]:
+    messages: list[OutgoingMessage] = []
+    refused: list[ReplayFailure] = []
     for each in kept:
         try:
             way = way_back(each.shop, each.domain, each.reason, each.headers)
         except Conflict as conflict:
-            refused.append(Unreplayed(each.id, str(conflict)))
+            refused.append(ReplayFailure(each.id, str(conflict)))
         else:
             # Without a content type JSON is assumed; said here, since not every broker keeps that it was not.
             kind = each.content_type or _ASSUMED
-            messages.append(Outgoing(way.exchange, each.routing_key, each.body, each.id, kind, way.headers))
+            messages.append(OutgoingMessage(way.exchange, each.routing_key, each.body, each.id, kind, way.headers))
     return messages, refused
 
 
-def _id(result: Result) -> str:
+def _id(result: PublishResult) -> str:
     return result.message.message_id
 
 
-def _why(result: Result) -> str:
+def _why(result: PublishResult) -> str:
     message = result.message
     if result.fate is Fate.RETURNED:
         return (

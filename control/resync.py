@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import NotConfirmed
 from schemas.resync import request_id, resync_event
 from schemas.topology import RESYNC
@@ -17,7 +17,7 @@ __all__ = ["ask_again"]
 # So many are on their way at once: enough to hide the round trip, few enough to stop early and to stay small.
 _AT_ONCE = 16
 
-Publish = Callable[[Sequence[Outgoing]], list[Result]]
+Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
 def ask_again(publish: Publish, pieces: Iterable[Piece], request: str, confirmed: Callable[[int], None]) -> int:
@@ -38,17 +38,17 @@ def ask_again(publish: Publish, pieces: Iterable[Piece], request: str, confirmed
     return asked
 
 
-def _message(piece: Piece, request: str) -> Outgoing:
+def _message(piece: Piece, request: str) -> OutgoingMessage:
     identity = request_id(request, piece.shop, piece.domain, piece.keys)
     body = resync_event(identity, piece.shop, piece.domain, piece.keys, datetime.now(UTC))
-    return Outgoing(RESYNC, f"{piece.shop}.{piece.domain}", body, identity)
+    return OutgoingMessage(RESYNC, f"{piece.shop}.{piece.domain}", body, identity)
 
 
-def _is_confirmed(result: Result) -> bool:
+def _is_confirmed(result: PublishResult) -> bool:
     return result.fate is Fate.CONFIRMED
 
 
-def _why(result: Result) -> str:
+def _why(result: PublishResult) -> str:
     key = result.message.routing_key
     if result.fate is Fate.RETURNED:
         return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rules.switches import Scope, Switch, Switches, decide, expire
-from schemas.control import Announcement, Command, Reply, Result
+from schemas.control import Announcement, Command, ControlResult, Reply
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Connection, Fence
-from storage.repairs import Begun, SheetStart, after_expiry, after_resume
-from storage.switches import AloneState, read_alone, write_switches
+from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
+from storage.switches import ChangeState, read_for_change, write_switches
 
 __all__ = ["Switchboard"]
 
@@ -26,8 +26,8 @@ class Switchboard:
     def change(self, command: Command) -> Reply:
         """Obeys a pause or a resume; when this returns, the fence holds."""
         likely = command.action == "resume"
-        with SheetStart(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
-            found = read_alone(connection, command.message_id)
+        with RepairSheetWriter(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
+            found = read_for_change(connection, command.message_id)
             state, announcements, begun = _end_expired(connection, found)
             decision = decide(command, state, repeated=found.obeyed)
             write_switches(connection, decision.changes)
@@ -45,7 +45,7 @@ class Switchboard:
     ) -> Reply:
         """Audits a control message that could not be read, and answers it."""
         with self._fence.shared() as connection:
-            found = read_alone(connection)
+            found = read_for_change(connection)
             audit_unreadable(
                 connection,
                 found.switches,
@@ -60,8 +60,8 @@ class Switchboard:
 
     def end_expired(self) -> None:
         """Ends the pauses that have run past their end; whoever sees one first does it, once."""
-        with SheetStart(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
-            after, announcements, begun = _end_expired(connection, read_alone(connection))
+        with RepairSheetWriter(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
+            after, announcements, begun = _end_expired(connection, read_for_change(connection))
             sheets.begin(connection, begun, after)
         self._announce_all(announcements)
 
@@ -70,7 +70,7 @@ class Switchboard:
             self._announce(announcement)
 
 
-def _end_expired(connection: Connection, found: AloneState) -> tuple[Switches, list[Announcement], list[Begun]]:
+def _end_expired(connection: Connection, found: ChangeState) -> tuple[Switches, list[Announcement], list[NewSheet]]:
     ended = expire(found.switches)
     write_switches(connection, ended)
     after = found.switches.changed(ended)
@@ -79,7 +79,7 @@ def _end_expired(connection: Connection, found: AloneState) -> tuple[Switches, l
     return after, [_expiry(switch, after, found.in_flight) for switch in ended], after_expiry(ended, after)
 
 
-def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: Result, error: str | None) -> Reply:
+def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: ControlResult, error: str | None) -> Reply:
     return Reply(
         result=result,
         epoch=state.epoch,

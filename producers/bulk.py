@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self, cast
 
-from producers.events import Judged
-from producers.messages import Fate, Outgoing, Result
+from producers.events import CheckedEvent
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from schemas.events import MAX_BODY
 from schemas.reasons import Reason, Refusal
 
@@ -30,7 +30,7 @@ class _Interrupted(BaseException):
 class Publishes(Protocol):
     """What a feed needs of a publisher."""
 
-    def publish_all(self, messages: Iterable[Outgoing]) -> Iterator[Result]:
+    def publish_all(self, messages: Iterable[OutgoingMessage]) -> Iterator[PublishResult]:
         """Publishes messages as they come; gives their results in the same order."""
 
 
@@ -41,7 +41,7 @@ class Feed:
     It stops reading when it is interrupted, or when a message is not answered for: the broker is then away.
     """
 
-    judge: Callable[[NumberedLine], Judged]
+    judge: Callable[[NumberedLine], CheckedEvent]
     reject: Callable[[NumberedLine, Refusal], None]
     counts: Counter[str] = field(default_factory=Counter)
     last_line: int = 0
@@ -73,13 +73,13 @@ class Feed:
         if self._reading:
             raise _Interrupted
 
-    def run(self, publisher: Publishes, lines: Iterator[NumberedLine]) -> Iterator[Result]:
+    def run(self, publisher: Publishes, lines: Iterator[NumberedLine]) -> Iterator[PublishResult]:
         """Feeds the publisher; gives each result once it is counted."""
         for result in publisher.publish_all(self._messages(lines)):
             self._count(self._sent.popleft(), result)
             yield result
 
-    def _messages(self, lines: Iterator[NumberedLine]) -> Iterator[Outgoing]:
+    def _messages(self, lines: Iterator[NumberedLine]) -> Iterator[OutgoingMessage]:
         while not self.stopped and (line := self._next(lines)) is not None:
             self.last_line = line.number
             judged = self.judge(line)
@@ -99,7 +99,7 @@ class Feed:
         finally:
             self._reading = False
 
-    def _count(self, line: NumberedLine, result: Result) -> None:
+    def _count(self, line: NumberedLine, result: PublishResult) -> None:
         self.counts[result.fate] += 1
         if result.fate is Fate.CONFIRMED:
             return

@@ -12,13 +12,13 @@ from urllib.parse import quote
 import httpx
 
 from producers.events import message_id_of
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
-from rules.orders import Answer, Said
+from rules.orders import DeliveryStatus, ErpResponse
 from schemas.orders import order_event
 from schemas.topology import ORDERS_OUT
 
-__all__ = ["ErpByAmqp", "ErpByHttp", "Order", "WayToErp"]
+__all__ = ["AmqpErpGateway", "ErpGateway", "HttpErpGateway", "Order"]
 
 # The shop, the order's id and all that the shop said of it.
 Order = tuple[str, str, Mapping[str, Any]]
@@ -30,35 +30,35 @@ _AGAIN = frozenset({408, 425, 429})
 _LONGEST_NUMBER = 255
 
 
-class WayToErp(Protocol):
-    """Hands orders over, each way in its own manner; takes `times` as many at once as may be with the ERP itself."""
+class ErpGateway(Protocol):
+    """Hand orders to the ERP; `concurrency_factor` times as many at once as may be with the ERP itself."""
 
-    times: int
+    concurrency_factor: int
 
-    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+    def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """Sends orders on their way; an answer never raises for what an ERP or a network may do."""
 
     def close(self) -> None:
         """Closes its connections."""
 
 
-class ErpByAmqp:
+class AmqpErpGateway:
     """Publishes each order to `erp.orders`; the number comes later, as a receipt.
 
     How many the ERP has in hand it decides itself by what it reads. What a slice costs is a wait for the broker's
     disk, whatever its size.
     """
 
-    times = 4
+    concurrency_factor = 4
 
     def __init__(self, url: str, deadline: float = 30.0) -> None:
         self._publisher = Publisher(url, name="orders", deadline=deadline)
 
-    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+    def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """All at once, and every answer is there: a thread for each would cost more than the publishing."""
         now = datetime.now(UTC)
         messages = (
-            Outgoing(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
+            OutgoingMessage(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
             for shop, order_id, payload in orders
         )
         return [_known(_sent(result)) for result in self._publisher.publish_all(messages)]
@@ -68,10 +68,10 @@ class ErpByAmqp:
         self._publisher.close()
 
 
-class ErpByHttp:
+class HttpErpGateway:
     """POSTs each order as JSON; the idempotency key is the same at every attempt."""
 
-    times = 1
+    concurrency_factor = 1
 
     def __init__(self, url: str, at_once: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
@@ -79,17 +79,17 @@ class ErpByHttp:
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="order")
         self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
 
-    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+    def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """Each in a thread, at most `at_once` together."""
         return [self._pool.submit(self.deliver, *order) for order in orders]
 
-    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> Answer:
+    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
         """What the ERP answers to one order, by status."""
         headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
         try:
             response = self._client.post(self._url, json=payload, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(Said.FAILED, error=f"{type(error).__name__}: {error}")
+            return ErpResponse(DeliveryStatus.FAILED, error=f"{type(error).__name__}: {error}")
         return _answer(response)
 
     def close(self) -> None:
@@ -98,17 +98,17 @@ class ErpByHttp:
         self._pool.shutdown()
 
 
-def _known(answer: Answer) -> Future[Answer]:
-    future: Future[Answer] = Future()
+def _known(answer: ErpResponse) -> Future[ErpResponse]:
+    future: Future[ErpResponse] = Future()
     future.set_result(answer)
     return future
 
 
-def _sent(result: Result) -> Answer:
+def _sent(result: PublishResult) -> ErpResponse:
     """`SENT` only on a confirm that was no return."""
     if result.fate is Fate.CONFIRMED:
-        return Answer(Said.SENT)
-    return Answer(Said.FAILED, error=f"{result.fate}: {result.detail}")
+        return ErpResponse(DeliveryStatus.SENT)
+    return ErpResponse(DeliveryStatus.FAILED, error=f"{result.fate}: {result.detail}")
 
 
 def _header(key: str) -> str:
@@ -116,19 +116,19 @@ def _header(key: str) -> str:
     return key if key.isascii() and key.isprintable() and key == key.strip() else quote(key, safe="/")
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response) -> ErpResponse:
     code = response.status_code
     if code in _ACCEPTED:
         number = _number(response)
         if number is not None:
-            return Answer(Said.INTERNALIZED, erp_number=number)
-        return Answer(Said.FAILED, error=f"HTTP {code} without an erp_number")
+            return ErpResponse(DeliveryStatus.INTERNALIZED, erp_number=number)
+        return ErpResponse(DeliveryStatus.FAILED, error=f"HTTP {code} without an erp_number")
     if code == httpx.codes.ACCEPTED:
-        return Answer(Said.SENT)
+        return ErpResponse(DeliveryStatus.SENT)
     error = f"HTTP {code}: {_shown(response)}".removesuffix(": ")
     if response.is_client_error and code not in _AGAIN:
-        return Answer(Said.REJECTED, error=error)
-    return Answer(Said.FAILED, error=error, retry_after=_retry_after(response))
+        return ErpResponse(DeliveryStatus.REJECTED, error=error)
+    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(response))
 
 
 def _number(response: httpx.Response) -> str | None:

@@ -8,27 +8,27 @@ from typing import Any, NamedTuple
 import orjson
 from uuid_utils import uuid7
 
-from producers.messages import CLOUDEVENT, Outgoing
-from rules.outcomes import Rejected
+from producers.messages import CLOUDEVENT, OutgoingMessage
+from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent, domain_of, load_json, read_event
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
 
-__all__ = ["Judged", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
+__all__ = ["CheckedEvent", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
 _UNKNOWN = "?"
 _LONGEST_ID = 255
 
 
-class Judged(NamedTuple):
+class CheckedEvent(NamedTuple):
     """One event as it would be received: its message if it is taken, or the refusal; `item` is None if unchecked."""
 
-    item: ChangeEvent | Rejected | None
-    outgoing: Outgoing | None
+    item: ChangeEvent | RejectedDelivery | None
+    outgoing: OutgoingMessage | None
     refusal: Refusal | None
 
 
-def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> Judged:
+def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> CheckedEvent:
     """Checks the text of one event; `domain` is that of its type unless said."""
     try:
         document = load_json(text)
@@ -37,7 +37,7 @@ def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> Judged:
         return _refused(shop, domain, text, refused.refusal)
 
 
-def outgoing_document(shop: str, document: Any) -> Judged:
+def outgoing_document(shop: str, document: Any) -> CheckedEvent:
     """Checks one event that was part of a larger document; it is published in a text of its own."""
     text = orjson.dumps(document)
     try:
@@ -46,7 +46,7 @@ def outgoing_document(shop: str, document: Any) -> Judged:
         return _refused(shop, None, text, refused.refusal)
 
 
-def outgoing_raw(shop: str, text: bytes, domain: str | None) -> Outgoing:
+def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
     """A message of any text, unchecked; raises `Refused` where no domain is given and none can be read."""
     try:
         document = load_json(text)
@@ -56,13 +56,13 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> Outgoing:
         document = None
     identity = document.get("id") if isinstance(document, dict) else None
     named = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
-    return Outgoing(EVENTS, f"{shop}.{domain or domain_of(document)}", text, named)
+    return OutgoingMessage(EVENTS, f"{shop}.{domain or domain_of(document)}", text, named)
 
 
-def _taken(shop: str, domain: str | None, document: Any, text: bytes) -> Judged:
+def _taken(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
     domain = domain or domain_of(document)
     event = read_event(domain, shop, document)
-    return Judged(event, Outgoing(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
+    return CheckedEvent(event, OutgoingMessage(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
 
 
 def message_id_of(event_id: str) -> str:
@@ -71,7 +71,7 @@ def message_id_of(event_id: str) -> str:
     return event_id if len(event_id.encode()) <= _LONGEST_ID else sha256(event_id.encode()).hexdigest()
 
 
-def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> Judged:
+def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> CheckedEvent:
     named = domain or _UNKNOWN
-    rejected = Rejected(shop, named, refusal, text, f"{shop}.{named}", CLOUDEVENT, {}, redelivered=False)
-    return Judged(rejected, None, refusal)
+    rejected = RejectedDelivery(shop, named, refusal, text, f"{shop}.{named}", CLOUDEVENT, {}, redelivered=False)
+    return CheckedEvent(rejected, None, refusal)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 
 __all__ = ["HttpPublisher"]
 
@@ -29,7 +29,7 @@ class HttpPublisher:
         self._explain = explain
         self._client = httpx.Client(timeout=30, trust_env=False, headers=headers)
 
-    def publish_all(self, messages: Iterable[Outgoing]) -> Iterator[Result]:
+    def publish_all(self, messages: Iterable[OutgoingMessage]) -> Iterator[PublishResult]:
         """Publishes messages as they come; gives their results in the same order."""
         source = iter(messages)
         while batch := list(_some(source)):
@@ -39,7 +39,7 @@ class HttpPublisher:
         """Closes the connection."""
         self._client.close()
 
-    def _publish(self, batch: Sequence[Outgoing]) -> list[Result]:
+    def _publish(self, batch: Sequence[OutgoingMessage]) -> list[PublishResult]:
         body = b"[" + b",".join(message.body for message in batch) + b"]"
         try:
             answer = self._client.post(
@@ -47,15 +47,15 @@ class HttpPublisher:
             )
         except httpx.HTTPError as error:
             why = f"{self._url} can't be reached ({type(error).__name__}): is `comporta run` running?"
-            return [Result(message, Fate.UNKNOWN, why) for message in batch]
+            return [PublishResult(message, Fate.UNKNOWN, why) for message in batch]
         if answer.status_code == httpx.codes.ACCEPTED:
-            return [Result(message, Fate.CONFIRMED) for message in batch]
+            return [PublishResult(message, Fate.CONFIRMED) for message in batch]
         if (why_not := self._explain(answer.status_code)) is not None:
-            return [Result(message, Fate.UNKNOWN, f"{self._url}: {why_not}") for message in batch]
+            return [PublishResult(message, Fate.UNKNOWN, f"{self._url}: {why_not}") for message in batch]
         return _refused(batch, answer)
 
 
-def _some(source: Iterator[Outgoing]) -> Iterator[Outgoing]:
+def _some(source: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
     size = 0
     for message in islice(source, _AT_ONCE):
         size += len(message.body)
@@ -64,12 +64,12 @@ def _some(source: Iterator[Outgoing]) -> Iterator[Outgoing]:
             return
 
 
-def _refused(batch: Sequence[Outgoing], answer: httpx.Response) -> list[Result]:
+def _refused(batch: Sequence[OutgoingMessage], answer: httpx.Response) -> list[PublishResult]:
     problem: dict[str, Any] = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     why = f"HTTP {answer.status_code}: {problem.get('detail', 'no Comporta answers there')}"
     single = {error["index"]: error for error in problem.get("errors", ()) if "index" in error}
     fate = Fate.NACKED if answer.is_client_error else Fate.UNKNOWN
     return [
-        Result(message, fate, f"{why} ({single[index]['sentence']})" if index in single else why)
+        PublishResult(message, fate, f"{why} ({single[index]['sentence']})" if index in single else why)
         for index, message in enumerate(batch)
     ]

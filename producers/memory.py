@@ -10,15 +10,15 @@ import kombu
 
 from broker.connection import BrokerLost, open_connection, release, translated
 from broker.declare import declare
-from producers.messages import Fate, Outgoing
-from producers.transport import Flight
+from producers.messages import Fate, OutgoingMessage
+from producers.transport import PendingPublish
 
-__all__ = ["EmbeddedLine"]
+__all__ = ["MemoryTransport"]
 
 _PERSISTENT = 2
 
 
-class EmbeddedLine:
+class MemoryTransport:
     """Puts each message into its queue at once; one that has no queue is returned."""
 
     def __init__(self, url: str) -> None:
@@ -39,7 +39,7 @@ class EmbeddedLine:
         """Whether it is open."""
         return self._open
 
-    def send(self, flight: Flight) -> None:
+    def send(self, flight: PendingPublish) -> None:
         """Settles a message at once."""
         with self._lock:
             if not self._open:
@@ -55,7 +55,7 @@ class EmbeddedLine:
             self._open = False
             release(self._connection)
 
-    def _queues(self, message: Outgoing) -> list[str]:
+    def _queues(self, message: OutgoingMessage) -> list[str]:
         if not message.exchange:
             return [message.routing_key] if message.routing_key in self._channel.queues else []
         table = self._channel.get_table(message.exchange)
@@ -63,7 +63,7 @@ class EmbeddedLine:
         found = kind.lookup(table, message.exchange, message.routing_key, default=None)
         return [queue for queue in found if queue is not None]
 
-    def _put(self, flight: Flight) -> None:
+    def _put(self, flight: PendingPublish) -> None:
         message = flight.message
         try:
             with translated():

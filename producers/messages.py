@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["CLOUDEVENT", "Fate", "Outgoing", "Result"]
+__all__ = ["CLOUDEVENT", "Fate", "OutgoingMessage", "PublishResult"]
 
 CLOUDEVENT = "application/cloudevents+json"
 
@@ -20,7 +20,7 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outgoing(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """One persistent message; its `message_id` stays the same however often it has to be sent."""
 
     exchange: str
@@ -31,9 +31,9 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, object] | None = None
 
 
-class Result(NamedTuple):
+class PublishResult(NamedTuple):
     """A message and its fate; `detail` says why it is not confirmed, and is empty if it is."""
 
-    message: Outgoing
+    message: OutgoingMessage
     fate: Fate
     detail: str = ""

@@ -15,13 +15,13 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from producers.erp import WayToErp
-from rules.orders import Answer, Attempted, Said, after_attempt
-from rules.throttle import Pace
+from producers.erp import ErpGateway
+from rules.orders import DeliveryStatus, ErpResponse, OrderUpdate, after_attempt
+from rules.throttle import Throttle
 from storage.errors import RowRefused, Unavailable
-from storage.order_queue import Claimed, Dispatch, Due, Result
+from storage.order_queue import ClaimedOrder, DeliveryRecord, Due, OrderQueue
 
-__all__ = ["Dispatcher"]
+__all__ = ["OrderDispatcher"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,16 +31,16 @@ _STOP_SECONDS = 7.0
 
 
 @dataclass
-class Dispatcher:
+class OrderDispatcher:
     """Claims, sends and writes down, until told to stop; then it waits for what is in flight."""
 
-    dispatch: Dispatch
-    erp: WayToErp
+    dispatch: OrderQueue
+    erp: ErpGateway
     stop: threading.Event
     in_flight: int = 32
     wake: threading.Event = field(default_factory=threading.Event)
-    _flying: dict[Future[Answer], Claimed] = field(default_factory=dict)
-    _paces: dict[str, Pace] = field(default_factory=dict)
+    _flying: dict[Future[ErpResponse], ClaimedOrder] = field(default_factory=dict)
+    _paces: dict[str, Throttle] = field(default_factory=dict)
     _stopped: frozenset[str] = frozenset()
     _turn: int = 0
 
@@ -69,9 +69,9 @@ class Dispatcher:
 
     @property
     def _places(self) -> int:
-        return self.in_flight * self.erp.times
+        return self.in_flight * self.erp.concurrency_factor
 
-    def _wake(self, _future: Future[Answer]) -> None:
+    def _wake(self, _future: Future[ErpResponse]) -> None:
         self.wake.set()
 
     def _share(self, due: Due) -> list[tuple[str, int]]:
@@ -100,15 +100,15 @@ class Dispatcher:
                 share.append((shop, number))
         return share
 
-    def _landed(self) -> list[Result]:
+    def _landed(self) -> list[DeliveryRecord]:
         """What has an answer by now, and how to write it down."""
         now = time.monotonic()
         done = [future for future in self._flying if future.done()]
         return [self._judge(self._flying.pop(future), future.result(), now) for future in done]
 
-    def _judge(self, order: Claimed, answer: Answer, now: float) -> Result:
+    def _judge(self, order: ClaimedOrder, answer: ErpResponse, now: float) -> DeliveryRecord:
         pace = self._pace(order.shop)
-        if answer.said is Said.FAILED:
+        if answer.said is DeliveryStatus.FAILED:
             pace.failed(now)
             log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=answer.error)
         else:
@@ -123,10 +123,10 @@ class Dispatcher:
             if results := self._landed():
                 self._patiently(partial(self.dispatch.record, results))
 
-    def _pace(self, shop: str) -> Pace:
-        return self._paces.setdefault(shop, Pace())
+    def _pace(self, shop: str) -> Throttle:
+        return self._paces.setdefault(shop, Throttle())
 
-    def _patiently(self, action: Callable[[], list[Claimed] | None]) -> list[Claimed] | None:
+    def _patiently(self, action: Callable[[], list[ClaimedOrder] | None]) -> list[ClaimedOrder] | None:
         retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
@@ -142,5 +142,5 @@ class Dispatcher:
             return None
 
 
-def _after(answer: Answer, attempts: int, chance: float, now: datetime) -> Attempted:
+def _after(answer: ErpResponse, attempts: int, chance: float, now: datetime) -> OrderUpdate:
     return after_attempt(answer, attempts, now, chance)

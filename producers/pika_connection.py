@@ -11,15 +11,15 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPConnectionError
 
-from producers.messages import Outgoing
+from producers.messages import OutgoingMessage
 
-__all__ = ["CorkedConnection", "parameters_of", "properties_of", "what_went_wrong"]
+__all__ = ["BufferedConnection", "connection_parameters", "error_text", "message_properties"]
 _CONNECT_SECONDS = 5
 _HEARTBEAT = 30
 _PERSISTENT = 2
 
 
-class CorkedConnection(pika.SelectConnection):
+class BufferedConnection(pika.SelectConnection):
     """For whoever publishes much: pika writes each frame to the socket apart, three a message."""
 
     _held: list[bytes] | None = None
@@ -48,7 +48,7 @@ class CorkedConnection(pika.SelectConnection):
             super()._adapter_emit_data(data)
 
 
-def parameters_of(url: str, name: str) -> pika.URLParameters:
+def connection_parameters(url: str, name: str) -> pika.URLParameters:
     """How to connect; `name` shows in the broker's list of connections."""
     parameters = pika.URLParameters(url)
     parameters.heartbeat = _HEARTBEAT
@@ -57,7 +57,7 @@ def parameters_of(url: str, name: str) -> pika.URLParameters:
     return parameters
 
 
-def properties_of(message: Outgoing) -> pika.BasicProperties:
+def message_properties(message: OutgoingMessage) -> pika.BasicProperties:
     """The properties that a message is published with."""
     return pika.BasicProperties(
         content_type=message.content_type,
@@ -69,7 +69,7 @@ def properties_of(message: Outgoing) -> pika.BasicProperties:
     )
 
 
-def what_went_wrong(reason: Any) -> str:
+def error_text(reason: Any) -> str:
     """The innermost error, in a few words: pika wraps it up to four times."""
     while inner := _inside(reason):
         reason = inner

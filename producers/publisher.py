@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from broker.connection import check_url, is_memory
-from producers.memory import EmbeddedLine
-from producers.messages import Outgoing, Result
-from producers.transport import Flight, Line
+from producers.memory import MemoryTransport
+from producers.messages import OutgoingMessage, PublishResult
+from producers.transport import PendingPublish, Transport
 
 __all__ = ["Publisher"]
 
@@ -51,17 +51,17 @@ class Publisher:
         """What the connection is doing: `connecting`, `open`, `blocked` or `closed`, with why."""
         return self._line.state
 
-    def publish(self, message: Outgoing) -> Result:
+    def publish(self, message: OutgoingMessage) -> PublishResult:
         """Publishes one message and waits for its fate: a round trip each; `publish_all` is far faster."""
         [result] = self.publish_all([message])
         return result
 
-    def publish_all(self, messages: Iterable[Outgoing]) -> Iterator[Result]:
+    def publish_all(self, messages: Iterable[OutgoingMessage]) -> Iterator[PublishResult]:
         """Publishes messages as they come; gives their results in the same order, as they are known."""
-        flying: deque[Flight] = deque()
+        flying: deque[PendingPublish] = deque()
         size = 0
         for message in messages:
-            flight = Flight(message)
+            flight = PendingPublish(message)
             size += len(message.body)
             flying.append(flight)
             self._line.send(flight)
@@ -86,10 +86,10 @@ class Publisher:
         return self._line.alive
 
 
-def _line(url: str, name: str, deadline: float) -> Line:
+def _line(url: str, name: str, deadline: float) -> Transport:
     if is_memory(url):
-        return EmbeddedLine(url)
+        return MemoryTransport(url)
     # Only here: pika is loaded where it is used.
-    from producers.rabbitmq import ConfirmingLine
+    from producers.rabbitmq import RabbitMQTransport
 
-    return ConfirmingLine(url, name=name, deadline=deadline)
+    return RabbitMQTransport(url, name=name, deadline=deadline)

@@ -23,11 +23,11 @@ from tenacity import (
 )
 
 from broker.connection import masked
-from producers.messages import Fate, Outgoing
-from producers.pika_connection import CorkedConnection, parameters_of, properties_of, what_went_wrong
-from producers.transport import Flight
+from producers.messages import Fate, OutgoingMessage
+from producers.pika_connection import BufferedConnection, connection_parameters, error_text, message_properties
+from producers.transport import PendingPublish
 
-__all__ = ["ConfirmingLine"]
+__all__ = ["RabbitMQTransport"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,16 +43,16 @@ class _Lost(Exception):
     """The connection ended before it brought anything home."""
 
 
-class ConfirmingLine:
+class RabbitMQTransport:
     """Sends what it is handed in order, and settles each flight by the broker's answer or by the deadline."""
 
     def __init__(self, url: str, *, name: str, deadline: float) -> None:
         self._url = url
         self._deadline = deadline
         self._silence = min(_LONGEST_SILENCE, deadline / 3)
-        self._parameters = parameters_of(url, name)
-        self._outbox: deque[Flight] = deque()
-        self._unsettled: dict[int, Flight] = {}
+        self._parameters = connection_parameters(url, name)
+        self._outbox: deque[PendingPublish] = deque()
+        self._unsettled: dict[int, PendingPublish] = {}
         self._returned: dict[tuple[str, str, str], str] = {}
         self._state = "connecting"
         self._woken = False
@@ -77,7 +77,7 @@ class ConfirmingLine:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def send(self, flight: Flight) -> None:
+    def send(self, flight: PendingPublish) -> None:
         """Takes a message on its way; may be called by any thread."""
         self._outbox.append(flight)
         if not self._woken:
@@ -122,7 +122,7 @@ class ConfirmingLine:
     def _serve(self) -> None:
         """Runs one connection from beginning to end; raises `_Lost` if it brought nothing home."""
         self._progress, self._why = False, ""
-        connection = CorkedConnection(
+        connection = BufferedConnection(
             self._parameters,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_closed,
@@ -143,7 +143,7 @@ class ConfirmingLine:
         if not self._progress and not self._closing.is_set():
             raise _Lost(self._state)
 
-    def _on_open(self, connection: CorkedConnection) -> None:
+    def _on_open(self, connection: BufferedConnection) -> None:
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Any) -> None:
@@ -174,11 +174,11 @@ class ConfirmingLine:
             self._woken = True
             connection.ioloop.add_callback(self._pump)
 
-    def _publish(self, flight: Flight) -> None:
+    def _publish(self, flight: PendingPublish) -> None:
         message = flight.message
         try:
             self._channel.basic_publish(
-                message.exchange, message.routing_key, message.body, properties_of(message), mandatory=True
+                message.exchange, message.routing_key, message.body, message_properties(message), mandatory=True
             )
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
             # Nothing of it was written yet; the others on their way have nothing to do with it.
@@ -198,7 +198,7 @@ class ConfirmingLine:
             if flight := unsettled.pop(tag, None):
                 self._settle(flight, acked)
 
-    def _settle(self, flight: Flight, acked: bool) -> None:
+    def _settle(self, flight: PendingPublish, acked: bool) -> None:
         message = flight.message
         # An unroutable message is returned and then acknowledged all the same.
         if self._returned and (why := self._returned.pop(_identity(message), None)):
@@ -224,13 +224,13 @@ class ConfirmingLine:
     def _on_channel_closed(self, _channel: Any, reason: Exception) -> None:
         self._channel = None
         if self._connection is not None and self._connection.is_open and not self._closing.is_set():
-            self._why = what_went_wrong(reason)
+            self._why = error_text(reason)
             self._connection.close()
 
-    def _on_closed(self, connection: CorkedConnection, reason: Any) -> None:
+    def _on_closed(self, connection: BufferedConnection, reason: Any) -> None:
         self._channel = None
         # Where we ended the connection ourselves, the reason is why we did.
-        self._state = f"connecting: {self._why or what_went_wrong(reason)}"
+        self._state = f"connecting: {self._why or error_text(reason)}"
         connection.ioloop.stop()
 
     def _tick_on(self) -> None:
@@ -281,10 +281,10 @@ class ConfirmingLine:
         log.warning("publisher waits", broker=masked(self._url), state=self._state, next_try_seconds=wait)
 
 
-def _identity(message: Outgoing) -> tuple[str, str, str]:
+def _identity(message: OutgoingMessage) -> tuple[str, str, str]:
     return message.exchange, message.routing_key, message.message_id
 
 
-def _up_to(unsettled: dict[int, Flight], tag: int) -> list[int]:
+def _up_to(unsettled: dict[int, PendingPublish], tag: int) -> list[int]:
     # Tags are handed out in order, and a dict keeps it.
     return list(takewhile(lambda each: each <= tag, unsettled))

@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 
-__all__ = ["Flight", "Line"]
+__all__ = ["PendingPublish", "Transport"]
 
 
-class Flight:
+class PendingPublish:
     """A message that was handed over; settled once, by whoever first learns its fate."""
 
     __slots__ = ("_landed", "detail", "fate", "handed", "message")
 
-    def __init__(self, message: Outgoing) -> None:
+    def __init__(self, message: OutgoingMessage) -> None:
         self.message = message
         self.handed = time.monotonic()
         self.fate: Fate | None = None
@@ -25,10 +25,10 @@ class Flight:
         self._landed: threading.Event | None = None
 
     @property
-    def result(self) -> Result:
+    def result(self) -> PublishResult:
         """The fate; only asked of a settled flight."""
         assert self.fate is not None
-        return Result(self.message, self.fate, self.detail)
+        return PublishResult(self.message, self.fate, self.detail)
 
     def settle(self, fate: Fate, detail: str = "") -> None:
         """Says what became of it, and wakes whoever waits for it; the first word counts."""
@@ -50,7 +50,7 @@ class Flight:
                 self.settle(Fate.UNKNOWN, "the publisher was closed")
 
 
-class Line(Protocol):
+class Transport(Protocol):
     """A way to a broker."""
 
     @property
@@ -61,7 +61,7 @@ class Line(Protocol):
     def alive(self) -> bool:
         """Whether anybody still settles what is handed over."""
 
-    def send(self, flight: Flight) -> None:
+    def send(self, flight: PendingPublish) -> None:
         """Takes a message on its way; never waits for the broker."""
 
     def close(self) -> None:

@@ -10,12 +10,12 @@ from schemas.reasons import Reason
 from schemas.topology import EVENTS, ORDERS_IN
 
 __all__ = [
-    "ActError",
-    "Asked",
-    "Changed",
+    "ActionError",
+    "AuditContext",
     "Conflict",
+    "CountChanged",
     "NotConfirmed",
-    "NotThere",
+    "NotFound",
     "WayBack",
     "check_expected",
     "grew_much",
@@ -30,7 +30,7 @@ _BROKERS_OWN = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count"
 _SOME = 500
 
 
-class Asked(NamedTuple):
+class AuditContext(NamedTuple):
     """Who asks for an act, by which door, and why; `user_id` is a name that somebody vouches for."""
 
     by: str
@@ -39,19 +39,19 @@ class Asked(NamedTuple):
     user_id: str | None = None
 
 
-class ActError(Exception):
+class ActionError(Exception):
     """An act is refused or failed; the text is a sentence with the way out."""
 
 
-class NotThere(ActError):
+class NotFound(ActionError):
     """What the act is about does not exist."""
 
 
-class Conflict(ActError):
+class Conflict(ActionError):
     """As things stand the act can't be done."""
 
 
-class Changed(Conflict):
+class CountChanged(Conflict):
     """The act is about another number than the one that was shown."""
 
     def __init__(self, what: str, expected: int, now: int) -> None:
@@ -59,7 +59,7 @@ class Changed(Conflict):
         super().__init__(f"{expected} {what} were expected and there are {now} now: look again, then repeat it")
 
 
-class NotConfirmed(ActError):
+class NotConfirmed(ActionError):
     """The broker has not taken what the act publishes."""
 
 
@@ -91,9 +91,9 @@ def publishers_own(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_expected(what: str, expected: int | None, now: int) -> None:
-    """Raises `Changed` if a number was shown before and is another now."""
+    """Raises `CountChanged` if a number was shown before and is another now."""
     if expected is not None and expected != now:
-        raise Changed(what, expected, now)
+        raise CountChanged(what, expected, now)
 
 
 def grew_much(expected: int, now: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-__all__ = ["ENOUGH_MINUTES", "Basis", "Cost", "foretell"]
+__all__ = ["ENOUGH_MINUTES", "Basis", "Cost", "estimate_cost"]
 
 # From less than this one could as well guess.
 ENOUGH_MINUTES = 15.0
@@ -37,7 +37,7 @@ class Cost(NamedTuple):
     enough: bool
 
 
-def foretell(basis: Basis, minutes: float) -> Cost:
+def estimate_cost(basis: Basis, minutes: float) -> Cost:
     """What so many minutes would cost if they brought what the basis did."""
     # Of a ledger that began a moment ago: a rate by the second would be noise.
     share = minutes / max(basis.minutes, 1.0)

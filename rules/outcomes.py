@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
 
-__all__ = ["Outcome", "Plan", "Rejected", "Tally", "Told", "outcome_of_each", "plan_batch"]
+__all__ = ["Decoded", "Outcome", "Plan", "RejectedDelivery", "Tally", "outcome_per_item", "plan_batch"]
 Tally = Counter[tuple[str, str, "Outcome"]]
 Message = TypeVar("Message")
 
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class Rejected(NamedTuple):
+class RejectedDelivery(NamedTuple):
     """A delivery that can't be taken, whole, with the reason; `shop` is `?` where it is unreadable."""
 
     shop: str
@@ -39,12 +39,12 @@ class Rejected(NamedTuple):
     redelivered: bool
 
 
-class Told(NamedTuple, Generic[Message]):
+class Decoded(NamedTuple, Generic[Message]):
     """A message of another kind than a change event; `reject` makes its delivery a rejected one."""
 
     domain: str
     message: Message
-    reject: Callable[[Refusal], Rejected]
+    reject: Callable[[Refusal], RejectedDelivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Plan:
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     discard: dict[str, list[ChangeEvent]] = field(default_factory=dict)
-    quarantine: list[Rejected] = field(default_factory=list)
+    quarantine: list[RejectedDelivery] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
 
 
-def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, str], bool]) -> Plan:
+def plan_batch(batch: Sequence[ChangeEvent | RejectedDelivery], stops: Callable[[str, str], bool]) -> Plan:
     """Sorts a batch by the switches (`stops(shop, domain)`); of one key only the newest event remains.
 
     An event that is older than another of its key in the batch is superseded, as it would be a batch later.
@@ -68,7 +68,7 @@ def plan_batch(batch: Sequence[ChangeEvent | Rejected], stops: Callable[[str, st
     plan = Plan()
     taken: defaultdict[tuple[str, str], list[ChangeEvent]] = defaultdict(list)
     for item in batch:
-        if isinstance(item, Rejected):
+        if isinstance(item, RejectedDelivery):
             plan.quarantine.append(item)
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
@@ -93,15 +93,15 @@ def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
     return [newest[key] for key in sorted(newest)]
 
 
-def outcome_of_each(
-    batch: Sequence[ChangeEvent | Rejected], plan: Plan, applied: Iterable[ChangeEvent]
+def outcome_per_item(
+    batch: Sequence[ChangeEvent | RejectedDelivery], plan: Plan, applied: Iterable[ChangeEvent]
 ) -> list[Outcome]:
     """The outcomes in the batch's order; `applied` are the events of `plan.apply` that are newer than their rows."""
     # By identity: an equal event that comes twice is applied once.
     winners = {id(event) for event in applied}
     outcomes = []
     for item in batch:
-        if isinstance(item, Rejected):
+        if isinstance(item, RejectedDelivery):
             outcomes.append(Outcome.QUARANTINED)
         elif plan.tally[item.shop, item.domain, Outcome.DISCARDED]:
             outcomes.append(Outcome.DISCARDED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from schemas.control import ANY, Command, Result, StillOff
+from schemas.control import ANY, Command, ControlResult, StillOff
 from schemas.domains import DOMAIN_NAMES
 from schemas.reasons import Reason
 
@@ -104,7 +104,7 @@ class Switches:
 class Decision:
     """What comes of a command: its result, the error if refused, and the switches to write."""
 
-    result: Result
+    result: ControlResult
     error: str | None
     changes: tuple[Switch, ...]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Pace"]
+__all__ = ["Throttle"]
 
 _FIRST_RATE = 50.0
 _DOUBLED_EVERY = 5.0
@@ -14,7 +14,7 @@ _BREAK_SECONDS, _LONGEST_BREAK = 5.0, 60.0
 
 
 @dataclass(slots=True)
-class Pace:
+class Throttle:
     """One shop's pace; every time is in seconds of one clock, passed in.
 
     After `slow_down` it starts at 50 orders a second and doubles every 5 seconds, and is free from 5,000 on.

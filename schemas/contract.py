@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.asyncapi import asyncapi_document
 from schemas.json_schema import event_schemas, message_schemas
-from schemas.reason_docs import GROUPS, Meaning
+from schemas.reason_docs import GROUPS, ReasonDoc
 
 __all__ = ["contract_files", "reasons_page"]
 _INTRODUCTION = (
@@ -40,6 +40,6 @@ def reasons_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(meaning: Meaning) -> str:
+def _section(meaning: ReasonDoc) -> str:
     example = f" Refused, for example: {meaning.example}." if meaning.example else ""
     return f"\n### {meaning.reason}\n\n{meaning.what}{example}\n\n{meaning.way_out}"

@@ -18,8 +18,8 @@ __all__ = [
     "Announcement",
     "Command",
     "ControlMessage",
+    "ControlResult",
     "Reply",
-    "Result",
     "StatusDocument",
     "StillOff",
     "SwitchState",
@@ -29,7 +29,7 @@ __all__ = [
 
 ANY = "*"
 Action = Literal["pause", "resume"]
-Result = Literal["off", "on", "unchanged", "refused"]
+ControlResult = Literal["off", "on", "unchanged", "refused"]
 DomainScope = Literal["*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
 
 
@@ -94,7 +94,7 @@ class StillOff(Message):
 class Reply(Message):
     """The answer to a pause or a resume, sent only when it holds."""
 
-    result: Result
+    result: ControlResult
     epoch: int
     effective_at: datetime
     in_flight_orders: int

@@ -24,9 +24,9 @@ __all__ = [
     "PLACED",
     "REJECTED",
     "TO_ERP",
-    "OrderPlaced",
     "PlacedOrder",
     "Receipt",
+    "ReceivedOrder",
     "order_event",
     "parse_order",
     "parse_receipt",
@@ -38,7 +38,7 @@ _VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
 _SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
 
 
-class OrderPlaced(NamedTuple):
+class ReceivedOrder(NamedTuple):
     """An order as it came: what was understood of it, and `payload`, its data with all that the shop said.
 
     Of two orders with the same `digest` both say the same; `unknown` counts fields nobody here reads.
@@ -119,7 +119,7 @@ ORDER_TYPES: dict[str, type[Attributes]] = {
 _Event = TypeVar("_Event", bound=_OrderEvent)
 
 
-def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> OrderPlaced:
+def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ReceivedOrder:
     """The order in a message's body; raises `Refused` with the first fault.
 
     With `attributes` (binary mode) the body is only the event's data.
@@ -130,7 +130,7 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
     text = _as_kept(payload)
     data = event.data
     known = len(event.model_fields_set) + len(data.model_fields_set)
-    return OrderPlaced(
+    return ReceivedOrder(
         shop,
         data.order_id,
         event.id,

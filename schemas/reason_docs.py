@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from schemas.reasons import Reason
 
-__all__ = ["GROUPS", "Meaning", "meanings"]
+__all__ = ["GROUPS", "ReasonDoc", "reason_docs"]
 
 
-class Meaning(NamedTuple):
+class ReasonDoc(NamedTuple):
     """One reason: what is wrong, what to do about it and, where it helps, a value that is refused for it."""
 
     reason: Reason
@@ -19,43 +19,43 @@ class Meaning(NamedTuple):
     example: str = ""
 
 
-GROUPS: dict[str, tuple[Meaning, ...]] = {
+GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     "Around the body": (
-        Meaning(
+        ReasonDoc(
             Reason.TOO_LARGE,
             "An event is larger than 1 MiB, or a request with several larger than 8 MiB.",
             "Send one entity an event; leave pictures where they are and send their address.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.COMPRESSED,
             "The message has a header `compression`.",
             "Send the JSON as it is; switch the compression of your AMQP library off.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.CONTENT_TYPE,
             "The content type is none that an event has.",
             "Use `application/cloudevents+json`; in binary mode `application/json`.",
             "content type `text/xml`",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.CONTENT_ENCODING,
             "The content encoding is neither `utf-8` nor empty.",
             "Send plain UTF-8 and say `utf-8`, or leave the property out.",
             "content encoding `gzip`",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.BINARY_ATTRIBUTE,
             "In binary mode: a header that names an attribute is neither text, a whole number nor a time.",
             "Send the attributes as text.",
             "header `cloudEvents:subject` with a list",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.BATCH_FORMAT,
             "The body of a batch is not a JSON array of events.",
             "Send an array, even for one event, or use the content type of a single event.",
             '`{"specversion": "1.0"}` as `application/cloudevents-batch+json`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.ROUTING_KEY,
             "The routing key is not `<shop>.<domain>` (of a receipt `<shop>.receipts`, of an order `<shop>`), or the "
             "shop in it is no shop id.",
@@ -65,224 +65,224 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
         ),
     ),
     "JSON": (
-        Meaning(
+        ReasonDoc(
             Reason.MALFORMED_JSON,
             "The body is not JSON as RFC 8259 has it, in UTF-8 and without a byte order mark.",
             "Let a JSON library write it; NaN and Infinity are no JSON.",
             '`{"on_hand": NaN}`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.DUPLICATE_KEY,
             "An object names the same member twice, so that nobody can say which value is meant.",
             "Name each member once.",
             '`{"branch": "1", "branch": "2"}`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.WRONG_TYPE,
             "A value has another JSON type than the field, or is null where null is not allowed.",
             "Send the type that the schema names; leave a field without a value out.",
             '`"active": "true"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.NUL_CHARACTER,
             "A text holds the character U+0000, which databases can't keep.",
             "Strip it: it usually comes from a fixed-width field of the ERP.",
             '`"name": "Caf\\u0000"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.TOO_MANY_FAULTS,
             "The message has so many faults that naming one would not help.",
             "Compare the whole message with the schema of its type.",
         ),
     ),
     "The event": (
-        Meaning(
+        ReasonDoc(
             Reason.NOT_AN_EVENT,
             "The body is JSON, but no CloudEvent: it is no object, or has no `type`.",
             "Wrap the data: `specversion`, `id`, `source`, `type`, `sequence` or `time`, `data`.",
             "`[]`",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.UNKNOWN_TYPE,
             "The `type` is none of the contract's.",
             "Use `erp.<entity>.changed.v1` or `erp.<entity>.deleted.v1`; an order is `shop.order.placed.v1`, a receipt "
             "`erp.order.internalized.v1` or `erp.order.rejected.v1`.",
             '`"type": "erp.discount.changed.v1"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.UNKNOWN_VERSION,
             "The `type` is known, its major version is not.",
             "Send v1, or update Comporta before the ERP.",
             '`"type": "erp.stock.changed.v2"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.WRONG_DOMAIN,
             "The entity in `type` and the domain of the routing key differ.",
             "Publish a stock event with `<shop>.stock`, a price event with `<shop>.prices`.",
             "`erp.price.changed.v1` with the routing key `main.stock`",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.NO_VERSION,
             "Neither `sequence` nor `time` is given, so that nobody can say which of two changes is newer.",
             "Send a `sequence` that grows with each change of the entity; without one, the `time` of the change.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.SEQUENCE_FORMAT,
             "`sequence` is not a JSON string of decimal digits, or exceeds 9223372036854775807.",
             "Send a counter or a timestamp as digits, in quotes.",
             '`"sequence": 18446`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.MISSING_FIELD,
             "A field that is required is not there.",
             "Events carry the whole state: send every required field each time, also those that didn't change.",
         ),
     ),
     "Values": (
-        Meaning(
+        ReasonDoc(
             Reason.WRONG_VALUE,
             "A value is outside the list or the range that the field allows.",
             "See the field in the schema of the event.",
             '`"status": "gone"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.TOO_LONG,
             "A text or a list is too long: keys have at most 255 characters, orders 10,000 items.",
             "Send a shorter key; place two orders.",
         ),
-        Meaning(Reason.TOO_SHORT, "A text or a list is empty that must not be.", "Send it, or leave the field out."),
-        Meaning(
+        ReasonDoc(Reason.TOO_SHORT, "A text or a list is empty that must not be.", "Send it, or leave the field out."),
+        ReasonDoc(
             Reason.NUMBER_NOT_STRING,
             "A quantity or an amount is a JSON number; on its way through floating point it can lose digits.",
             "Put it in quotes.",
             '`"on_hand": 12.5` instead of `"on_hand": "12.5"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.NUMBER_FORMAT,
             "The text is no decimal number: ASCII digits, a point, perhaps a minus and an exponent.",
             "Use a point for the decimals and nothing between thousands.",
             '`"price": "1.234,56"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.NUMBER_RANGE,
             "The number has too many digits: 11 before the point; after it 4 in a quantity, 10 in an amount.",
             "Round it in the ERP, where it is known how.",
             '`"on_hand": "1.23456"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.NOT_POSITIVE,
             "The number must be greater than zero.",
             "What has no price is not in the table: delete the price, or send `active: false`.",
             '`"price": "0"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.TIME_FORMAT,
             "The text is no RFC 3339 time with a zone, or lies outside of 0001-01-02 to 9999-12-31 in UTC.",
             "Send seconds and a zone; leave `valid_to` out where there is no end.",
             '`"as_of": "2026-11-23T07:22:51"`, `"valid_to": "9999-12-31T23:59:59-03:00"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.URL_FORMAT,
             "The text is no http or https address.",
             "Send an absolute address, spaces written as %20.",
             '`"url": "/images/1.jpg"`',
         ),
-        Meaning(Reason.NCM_FORMAT, "An NCM has 8 digits.", "Send it without points.", '`"ncm": "0901.21.00"`'),
-        Meaning(
+        ReasonDoc(Reason.NCM_FORMAT, "An NCM has 8 digits.", "Send it without points.", '`"ncm": "0901.21.00"`'),
+        ReasonDoc(
             Reason.GTIN_CHECK_DIGIT,
             "The text is no GTIN of 8, 12, 13 or 14 digits with a right check digit.",
             "Correct the code in the ERP; a product without one is `SEM GTIN`, an own code is another barcode type.",
             '`"gtin": "4006381333930"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.CPF_CHECK_DIGIT,
             "The document of a customer of kind `PF`, or one of 11 digits in an order, is no CPF: 11 digits, the last "
             "two of them checked.",
             "Send digits only; correct the number where it comes from, or send kind `foreign` for another document.",
             '`"document": "529.982.247-25"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.CNPJ_CHECK_DIGIT,
             "The document of a customer of kind `PJ`, or one of 14 digits or capitals in an order, is no CNPJ: 12 "
             "digits or capitals and 2 check digits.",
             "Send it without points, slash and dash, letters as capitals; correct the number where it comes from.",
             '`"document": "12ABC34501DE36"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.CURRENCY_UNKNOWN,
             "The currency is no code of ISO 4217 that is in use.",
             "Send three capitals.",
             '`"currency": "R$"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.WINDOW_EMPTY,
             "`valid_to` does not lie after `valid_from`, so that the price would never hold.",
             "Send a later end, or none; mind the zones.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.AVAILABLE_MISMATCH,
             "`on_hand`, `reserved` and `available` are all given and don't add up.",
             "available = on_hand - reserved; or leave `available` out.",
         ),
     ),
     "Orders": (
-        Meaning(
+        ReasonDoc(
             Reason.ORDER_SUM,
             "The totals of the items + the freight - the discount of the order differ by more than 0.01 from `total`.",
             "Send the totals as they were charged; a discount on one item belongs into that item's total.",
             '`"total": "10.02"` for items of `"4.00"` and `"6.00"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.LINE_TWICE,
             "Two items of an order have the same `line`.",
             "Number the items: the ERP names them by their line.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.ORDER_CHANGED,
             "An order came again with the same `order_id` and other data. The first one stays as it is.",
             "An order that was placed doesn't change: place a new one with an id of its own.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.ORDER_UNKNOWN,
             "A receipt names an order that this shop never placed.",
             "Answer with the `order_id` of the order and the routing key of its shop; then replay the receipt.",
         ),
     ),
     "Control messages": (
-        Meaning(
+        ReasonDoc(
             Reason.UNKNOWN_FIELD,
             "A control message has a field that does not exist. (In events unknown fields are ignored.)",
             "Check the spelling: a misspelt scope would mean everything.",
             '`"shops": "main"`',
         ),
-        Meaning(
+        ReasonDoc(
             Reason.STALE,
             "The command was issued before the last change of its scope.",
             "Look at the status; if the command is still meant, send it anew.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.EXPIRED,
             "`until` does not lie in the future, by the database's clock.",
             "Send a later end, or none.",
         ),
     ),
     "Broker and database": (
-        Meaning(
+        ReasonDoc(
             Reason.UNROUTABLE,
             "The broker returned the message: no queue is bound for its routing key.",
             "Start Comporta once, which declares the queues, and check the virtual host and the routing key.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.UNCONFIRMED,
             "The broker did not confirm the message in time, or refused it. It may or may not have arrived.",
             "Send it again with the same id: a repeat changes nothing.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.REFUSED_BY_DATABASE,
             "The database refused a value that the checks had let through.",
             "Nothing is wrong with the other events; report it with the message, it is a gap in the checks.",
         ),
-        Meaning(
+        ReasonDoc(
             Reason.DELIVERY_LIMIT,
             "The message was delivered again and again without an outcome: a worker ended each time.",
             "See the worker's log for the time of the message; replay it once the cause is gone.",
@@ -291,7 +291,7 @@ GROUPS: dict[str, tuple[Meaning, ...]] = {
 }
 
 
-def meanings() -> Iterator[Meaning]:
+def reason_docs() -> Iterator[ReasonDoc]:
     """Every reason's meaning, in the page's order."""
     for group in GROUPS.values():
         yield from group

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, update
 from uuid_utils import uuid7
 
-from rules.actions import Asked
+from rules.actions import AuditContext
 from rules.switches import Decision, Switch, Switches
 from schemas.control import Command
 from storage.errors import StorageError
@@ -21,14 +21,14 @@ from storage.tables import audit
 __all__ = [
     "EXPIRED_BY",
     "EXPIRED_REASON",
-    "Act",
-    "Acts",
-    "Noted",
+    "AuditEntry",
+    "AuditLog",
+    "OpenEntry",
+    "add_count",
     "audit_command",
     "audit_expiry",
     "audit_unreadable",
-    "count_act",
-    "note_act",
+    "record_action",
 ]
 EXPIRED_BY, EXPIRED_REASON = "comporta", "until reached"
 _ANY = "*"
@@ -79,35 +79,35 @@ def _add(connection: Connection, state: Switches, **row: Any) -> None:
     connection.execute(audit.insert(), {"id": str(uuid7()), "at": state.now, "epoch": state.epoch, **row})
 
 
-class Act(NamedTuple):
+class AuditEntry(NamedTuple):
     """One act: its kind, who asks, the shop and the domain (None: all), and what it is about."""
 
     action: str
-    asked: Asked
+    asked: AuditContext
     shop: str | None = None
     domain: str | None = None
     subject: str | None = None
 
 
 @dataclass
-class Noted:
+class OpenEntry:
     """An act that is being done: its id in the audit, and the error that it ended with."""
 
     id: str
     error: str | None = None
 
 
-class Acts:
+class AuditLog:
     """The audit of acts that take more than one transaction."""
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
     @contextmanager
-    def noted(self, act: Act) -> Iterator[Noted]:
+    def noted(self, act: AuditEntry) -> Iterator[OpenEntry]:
         """Notes an act before the block and its end after it; one whose process dies stays `begun`, with its count."""
         with self._fence.shared() as connection:
-            noted = Noted(note_act(connection, act, 0, "begun"))
+            noted = OpenEntry(record_action(connection, act, 0, "begun"))
         try:
             yield noted
         except BaseException as error:
@@ -119,7 +119,7 @@ class Acts:
     def add(self, identity: str, more: int) -> None:
         """Counts what has been done, where that takes no other write."""
         with self._fence.shared() as connection:
-            count_act(connection, identity, more)
+            add_count(connection, identity, more)
 
     def _end(self, identity: str, error: str | None) -> None:
         ended = {"result": "done" if error is None else "failed", "error": error}
@@ -127,7 +127,7 @@ class Acts:
             connection.execute(update(audit).where(audit.c.id == identity).values(ended))
 
 
-def note_act(connection: Connection, act: Act, count: int, result: str = "done") -> str:
+def record_action(connection: Connection, act: AuditEntry, count: int, result: str = "done") -> str:
     """Notes an act that is done in the same transaction."""
     state = read_switches(connection)
     identity = str(uuid7())
@@ -150,6 +150,6 @@ def note_act(connection: Connection, act: Act, count: int, result: str = "done")
     return identity
 
 
-def count_act(connection: Connection, identity: str, more: int) -> None:
+def add_count(connection: Connection, identity: str, more: int) -> None:
     """Counts what is done in the same transaction."""
     connection.execute(update(audit).where(audit.c.id == identity).values(count=audit.c["count"] + more))

@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
 from storage.engine import open_engine
-from storage.event_store import Foresight
+from storage.event_store import DryRun
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
-from storage.tail import Watcher
+from storage.tail import OutcomeTail
 from storage.views import Views
 
 __all__ = ["Database", "open_database"]
@@ -27,7 +27,7 @@ class Database:
     url: str
     fence: Fence
     views: Views
-    foresight: Foresight
+    foresight: DryRun
     _engine: Engine
 
     @property
@@ -49,9 +49,9 @@ class Database:
         """What is wrong with it, for whoever runs it; raises `Unavailable` if it can't be reached."""
         return check_up(self._engine)
 
-    def watch(self) -> Watcher:
+    def watch(self) -> OutcomeTail:
         """Sees every outcome that is committed while the block lasts."""
-        return Watcher(self._engine)
+        return OutcomeTail(self._engine)
 
     def migrate(self) -> tuple[str | None, str | None]:
         """Brings it to the newest revision; returns the revisions before and after."""
@@ -69,4 +69,4 @@ class Database:
 def open_database(url: str, receipt_timeout: timedelta = timedelta(minutes=15)) -> Database:
     """The database that a URL names; an order without a receipt for longer than `receipt_timeout` is overdue."""
     engine = open_engine(url)
-    return Database(url, fence_for(engine), Views(engine, receipt_timeout), Foresight(engine), engine)
+    return Database(url, fence_for(engine), Views(engine, receipt_timeout), DryRun(engine), engine)

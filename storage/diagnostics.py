@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from storage.dialect import database_now
 from storage.engine import LOCK_MS
 from storage.errors import SchemaOutdated, translated
-from storage.fence import Holder, fence_holders
+from storage.fence import FenceHolder, fence_holders
 from storage.migrate import require_current
 from storage.tables import metadata
 
@@ -38,7 +38,7 @@ class Checkup(NamedTuple):
     schema: str | None
     lacking: list[str]
     ahead: float
-    holders: list[Holder]
+    holders: list[FenceHolder]
     busy: str | None
 
 

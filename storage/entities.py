@@ -38,8 +38,8 @@ from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
 __all__ = [
+    "apply_and_return",
     "apply_events",
-    "apply_telling",
     "clear_missed",
     "key_text",
     "newer_than_rows",
@@ -64,7 +64,7 @@ def apply_events(
     return Counter(result.scalars())
 
 
-def apply_telling(
+def apply_and_return(
     connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
 ) -> list[ChangeEvent]:
     """Writes as `apply_events` does, and tells which events were newer than their row, which costs more."""

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from rules.outcomes import Outcome, Plan, Rejected, Tally, outcome_of_each, plan_batch
+from rules.outcomes import Outcome, Plan, RejectedDelivery, Tally, outcome_per_item, plan_batch
 from schemas.events import ChangeEvent
-from storage.entities import apply_events, apply_telling, clear_missed, newer_than_rows, record_missed
+from storage.entities import apply_and_return, apply_events, clear_missed, newer_than_rows, record_missed
 from storage.errors import translated
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
-from storage.switches import EndsExpired, FencedState, read_fenced, read_switches
+from storage.switches import BatchState, EndsExpired, read_for_batch, read_switches
 from storage.tail import record_outcomes
 
-__all__ = ["Committed", "Foresight", "Store"]
+__all__ = ["Committed", "DryRun", "EventStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Committed:
 
     tally: Tally
     epoch: int
-    rejected: Sequence[Rejected] = ()
+    rejected: Sequence[RejectedDelivery] = ()
 
 
-class Store:
+class EventStore:
     """Writes batches for one worker."""
 
     def __init__(self, fence: Fence, switchboard: EndsExpired, worker: str) -> None:
@@ -39,7 +39,7 @@ class Store:
         self._worker = worker
         self._shops: set[str] = set()
 
-    def commit(self, batch: Sequence[ChangeEvent | Rejected]) -> Committed:
+    def commit(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> Committed:
         """Decides and writes a batch; when this returns, every outcome is committed.
 
         Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
@@ -47,13 +47,13 @@ class Store:
         came_in = count_received(batch)
         while True:
             with self._fence.shared() as connection:
-                state = read_fenced(connection)
+                state = read_for_batch(connection)
                 if not state.switches.expired:
                     plan = plan_batch(batch, state.switches.stops)
                     new = self._new_shops(plan)
                     applied = self._write(connection, came_in, plan, state, new)
                     if state.watched:
-                        each = outcome_of_each(batch, plan, applied)
+                        each = outcome_per_item(batch, plan, applied)
                         record_outcomes(connection, self._worker, batch, each, state.switches.now)
             if not state.switches.expired:
                 self._shops |= new
@@ -62,7 +62,7 @@ class Store:
             self._switchboard.end_expired()
 
     def _write(
-        self, connection: Connection, came_in: Counter[str], plan: Plan, state: FencedState, new: set[str]
+        self, connection: Connection, came_in: Counter[str], plan: Plan, state: BatchState, new: set[str]
     ) -> list[ChangeEvent]:
         """Returns the events that were applied, if anybody watches."""
         now = state.switches.now
@@ -71,7 +71,7 @@ class Store:
             add_shops(connection, new, now)
         for domain, events in plan.apply.items():
             if state.watched:
-                newer = apply_telling(connection, domain, events, now)
+                newer = apply_and_return(connection, domain, events, now)
                 applied += newer
                 _count_applied(plan, domain, Counter(event.shop for event in newer))
             else:
@@ -96,17 +96,17 @@ def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
         plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
 
 
-class Foresight:
-    """Decides by the same rules as `Store`, on what the database holds at the moment of asking."""
+class DryRun:
+    """Decides by the same rules as `EventStore`, on what the database holds at the moment of asking."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def outcomes(self, batch: Sequence[ChangeEvent | Rejected]) -> list[Outcome]:
+    def outcomes(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> list[Outcome]:
         """The outcome of each item, in order; of one key only the newest event of the batch would be applied."""
         with translated(), self._engine.connect() as connection:
             plan = plan_batch(batch, read_switches(connection).stops)
             applied = [
                 event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
             ]
-        return outcome_of_each(batch, plan, applied)
+        return outcome_per_item(batch, plan, applied)

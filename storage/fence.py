@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import translated
 
-__all__ = ["Connection", "Fence", "Holder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
+__all__ = ["Connection", "Fence", "FenceHolder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ _HOLDERS = text(
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 
-class Holder(NamedTuple):
+class FenceHolder(NamedTuple):
     """A connection inside the fence, and for how many seconds its transaction has lasted."""
 
     pid: int
@@ -130,9 +130,9 @@ def _pid(connection: Connection) -> int:
     return pid
 
 
-def fence_holders(connection: Connection) -> list[Holder]:
+def fence_holders(connection: Connection) -> list[FenceHolder]:
     """Who is inside the fence of a PostgreSQL database just now; takes no lock."""
-    return [Holder(*row) for row in connection.execute(_HOLDERS)]
+    return [FenceHolder(*row) for row in connection.execute(_HOLDERS)]
 
 
 class SqliteFence:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from rules.orders import Attempted, OrderState
+from rules.orders import OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
 from storage.dialect import dump_rows, rowset
@@ -41,7 +41,7 @@ from storage.switches import EndsExpired, read_switches
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
 
-__all__ = ["Claimed", "Dispatch", "Due", "Looked", "Result", "claim_oldest", "look"]
+__all__ = ["ClaimedOrder", "DeliveryRecord", "Due", "DueShops", "OrderQueue", "claim_oldest", "find_due"]
 # What an attempt may take; a worker that died gives its orders back after it.
 LEASE = timedelta(seconds=60)
 _WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
@@ -52,7 +52,7 @@ _ROWID: ColumnElement[Any] = literal_column("orders.rowid")
 _CTID: ColumnElement[Any] = literal_column("orders.ctid")
 
 
-class Claimed(NamedTuple):
+class ClaimedOrder(NamedTuple):
     """An order that is this worker's to send until its lease ends."""
 
     shop: str
@@ -61,7 +61,7 @@ class Claimed(NamedTuple):
     payload: dict[str, Any]
 
 
-class Looked(NamedTuple):
+class DueShops(NamedTuple):
     """The shops with orders that are due, oldest first, and how many workers deliver orders."""
 
     shops: tuple[str, ...]
@@ -76,10 +76,10 @@ class Due(NamedTuple):
     workers: int
 
 
-Result = tuple[Claimed, Callable[[datetime], Attempted]]
+DeliveryRecord = tuple[ClaimedOrder, Callable[[datetime], OrderUpdate]]
 
 
-class Dispatch:
+class OrderQueue:
     """Claims orders for one worker; nothing is claimed of a shop whose orders are switched off."""
 
     def __init__(self, fence: Fence, switchboard: EndsExpired, lease: timedelta = LEASE) -> None:
@@ -87,7 +87,9 @@ class Dispatch:
         self._switchboard = switchboard
         self._lease = lease
 
-    def claim(self, share: Callable[[Due], Sequence[tuple[str, int]]], results: Sequence[Result] = ()) -> list[Claimed]:
+    def claim(
+        self, share: Callable[[Due], Sequence[tuple[str, int]]], results: Sequence[DeliveryRecord] = ()
+    ) -> list[ClaimedOrder]:
         """Claims orders, oldest first per shop: `share` says how many of which shop.
 
         Claiming and the switches are one transaction inside the fence: behind a pause nothing is claimed. Before it
@@ -104,7 +106,7 @@ class Dispatch:
             # A pause ran out: ended inside the fence, as for a batch.
             self._switchboard.end_expired()
 
-    def record(self, results: Sequence[Result]) -> None:
+    def record(self, results: Sequence[DeliveryRecord]) -> None:
         """Writes what became of claimed orders.
 
         One that a receipt or a later attempt has moved on is left alone, unless the ERP's number has come.
@@ -114,12 +116,12 @@ class Dispatch:
 
     @staticmethod
     def _due(connection: Connection, state: Switches) -> Due:
-        shops, senders = look(connection, state.now)
+        shops, senders = find_due(connection, state.now)
         stopped = frozenset(shop for shop in shops if state.stops(shop, ORDERS))
         return Due(tuple(shop for shop in shops if shop not in stopped), stopped, senders)
 
 
-def _write(connection: Connection, results: Sequence[Result], now: datetime) -> None:
+def _write(connection: Connection, results: Sequence[DeliveryRecord], now: datetime) -> None:
     if not results:
         return
     dialect = connection.dialect.name
@@ -161,24 +163,24 @@ def _record(dialect: str) -> Executable:
     )
 
 
-def look(connection: Connection, now: datetime) -> Looked:
+def find_due(connection: Connection, now: datetime) -> DueShops:
     """What there is to send now, with the orders of whoever let a lease run out back among it."""
     given = {"now": now, "heard": now - _HEARD_OF}
     rows = connection.execute(_LOOK, given).all()
     if rows[0].lost:
         connection.execute(_GIVE_BACK, given)
         rows = connection.execute(_LOOK, given).all()
-    return Looked(tuple(row.shop for row in rows if row.shop is not None), rows[0].senders)
+    return DueShops(tuple(row.shop for row in rows if row.shop is not None), rows[0].senders)
 
 
 def claim_oldest(
     connection: Connection, wanted: Sequence[tuple[str, int]], now: datetime, until: datetime
-) -> list[Claimed]:
+) -> list[ClaimedOrder]:
     """Claims so many of each shop, shop by shop as they were given, the oldest of each first."""
     turn = {shop: number for number, (shop, _) in enumerate(wanted)}
     rows = list(_claim(connection, wanted, {"now": now, "until": until}))
     rows.sort(key=lambda row: (turn[row.shop], row.placed_at, row.order_id))
-    return [Claimed(row.shop, row.order_id, row.attempts, row.payload) for row in rows]
+    return [ClaimedOrder(row.shop, row.order_id, row.attempts, row.payload) for row in rows]
 
 
 def _claim(connection: Connection, wanted: Sequence[tuple[str, int]], given: dict[str, Any]) -> Iterator[Row[Any]]:

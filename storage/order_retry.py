@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, func, select, tuple_, update
 
 from rules.orders import OrderState
 from schemas.domains import ORDERS
-from storage.audit import Act, count_act, note_act
+from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
 from storage.tables import orders
 
-__all__ = ["OrderKey", "Retryable", "Retrying"]
+__all__ = ["OrderKey", "OrderRetries", "Retryable"]
 
 OrderKey = tuple[str, str]
 _AT_ONCE = 500
@@ -30,19 +30,19 @@ class Retryable(NamedTuple):
         return f"state={self.state.value}" + (f" shop={self.shop}" if self.shop else "")
 
 
-class Retrying:
+class OrderRetries:
     """What may be done with orders."""
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
-    def retry(self, act: Act, shop: str, order_id: str) -> bool:
+    def retry(self, act: AuditEntry, shop: str, order_id: str) -> bool:
         """Lets one order be sent again; whether there is such a one that may be."""
         where = (orders.c.shop == shop, orders.c.order_id == order_id, orders.c.state.in_(_MAY_BE_SENT))
         with self._fence.shared() as connection:
             found = connection.execute(_again(*where)).rowcount > 0
             if found:
-                note_act(connection, act._replace(shop=shop, domain=ORDERS, subject=order_id), 1)
+                record_action(connection, act._replace(shop=shop, domain=ORDERS, subject=order_id), 1)
             return found
 
     def count(self, which: Retryable) -> int:
@@ -64,7 +64,7 @@ class Retrying:
                 return 0, None
             keys = [(row.shop, row.order_id) for row in found]
             connection.execute(_again(key.in_(keys)))
-            count_act(connection, act, len(keys))
+            add_count(connection, act, len(keys))
             return len(keys), keys[-1]
 
 

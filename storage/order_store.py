@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Select, bindparam, case, literal, select, update
 from sqlalchemy.types import TypeEngine
 
-from rules.orders import Known, OrderState, judge_receipt
-from rules.outcomes import Outcome, Rejected, Tally, Told
-from schemas.orders import OrderPlaced, Receipt
+from rules.orders import OrderRecord, OrderState, apply_receipt
+from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from schemas.orders import Receipt, ReceivedOrder
 from schemas.reasons import Reason, Refusal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
 from storage.event_store import Committed
@@ -25,8 +25,8 @@ from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
 __all__ = ["OrderItem", "OrderKey", "OrderStore", "insert_orders", "read_orders", "write_settled"]
-_Told = Told[OrderPlaced | Receipt]
-OrderItem = _Told | Rejected
+_Told = Decoded[ReceivedOrder | Receipt]
+OrderItem = _Told | RejectedDelivery
 _CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an order of this id has come before, with another content")
 OrderKey = tuple[str, str]
 
@@ -53,8 +53,8 @@ class OrderStore:
         tally: Tally = Counter()
         with self._fence.shared() as connection:
             state = read_switches(connection)
-            rejected = [item for item in batch if isinstance(item, Rejected)]
-            told = [item for item in batch if not isinstance(item, Rejected)]
+            rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
+            told = [item for item in batch if not isinstance(item, RejectedDelivery)]
             rejected += _accept(connection, told, tally, state.now)
             rejected += _settle(connection, told, tally, state.now)
             for item in rejected:
@@ -70,12 +70,12 @@ class OrderStore:
         return Committed(tally, state.epoch, rejected)
 
 
-def _accept(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[Rejected]:
+def _accept(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[RejectedDelivery]:
     """Writes the new orders; returns those that contradict what came before under their id."""
-    placed = [(item, item.message) for item in told if isinstance(item.message, OrderPlaced)]
+    placed = [(item, item.message) for item in told if isinstance(item.message, ReceivedOrder)]
     if not placed:
         return []
-    first: dict[OrderKey, OrderPlaced] = {}
+    first: dict[OrderKey, ReceivedOrder] = {}
     for _, order in placed:
         first.setdefault((order.shop, order.order_id), order)
     new = insert_orders(connection, list(first.values()), now)
@@ -93,17 +93,17 @@ def _accept(connection: Connection, told: Sequence[_Told], tally: Tally, now: da
     return rejected
 
 
-def _settle(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[Rejected]:
+def _settle(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[RejectedDelivery]:
     """Applies receipts in the order they came; returns those that are refused."""
     receipts = [(item, item.message) for item in told if isinstance(item.message, Receipt)]
     if not receipts:
         return []
     known = read_orders(connection, {(receipt.shop, receipt.order_id) for _, receipt in receipts})
-    changed: dict[OrderKey, Known] = {}
+    changed: dict[OrderKey, OrderRecord] = {}
     rejected = []
     for item, receipt in receipts:
         key = (receipt.shop, receipt.order_id)
-        settled = judge_receipt(known.get(key), receipt)
+        settled = apply_receipt(known.get(key), receipt)
         if settled.refusal is not None:
             rejected.append(item.reject(settled.refusal))
             continue
@@ -115,7 +115,7 @@ def _settle(connection: Connection, told: Sequence[_Told], tally: Tally, now: da
     return rejected
 
 
-def insert_orders(connection: Connection, accepted: Sequence[OrderPlaced], now: datetime) -> set[OrderKey]:
+def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
     """Writes orders, one a key, as waiting; returns the keys that were not there before."""
     dialect = connection.dialect.name
     rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=_key))
@@ -123,20 +123,20 @@ def insert_orders(connection: Connection, accepted: Sequence[OrderPlaced], now: 
     return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), given)}
 
 
-def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, Known]:
+def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
     """What is known of some orders, locked until the transaction ends; who is unknown is left out."""
     dialect = connection.dialect.name
     rows = ({"shop": shop, "order_id": order_id} for shop, order_id in sorted(keys))
     found = connection.execute(_read(dialect), {"rows": dump_rows(dialect, rows)})
     return {
-        (row.shop, row.order_id): Known(
+        (row.shop, row.order_id): OrderRecord(
             row.digest, OrderState(row.state), row.erp_number, row.last_error, row.receipt_id
         )
         for row in found
     }
 
 
-def write_settled(connection: Connection, settled: Mapping[OrderKey, Known], now: datetime) -> None:
+def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
     """Writes what receipts have changed."""
     dialect = connection.dialect.name
     rows = (
@@ -146,7 +146,7 @@ def write_settled(connection: Connection, settled: Mapping[OrderKey, Known], now
     connection.execute(_settle_statement(dialect), {"rows": dump_rows(dialect, rows), "now": now})
 
 
-def _key(order: OrderPlaced) -> OrderKey:
+def _key(order: ReceivedOrder) -> OrderKey:
     return order.shop, order.order_id
 
 

@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, upd
 from uuid_utils import uuid7
 
 from rules.actions import publishers_own
-from rules.outcomes import Rejected
-from storage.audit import Act, count_act, note_act
+from rules.outcomes import RejectedDelivery
+from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
 from storage.switches import read_switches
 from storage.tables import quarantine
 
-__all__ = ["Chosen", "Kept", "Releasing", "Span", "add_rejected"]
+__all__ = ["Chosen", "QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
 # py-amqp gives a timestamp without its zone, which is UTC.
 _HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
 # Longer than a publisher waits for its confirms; a replayer that died gives its messages back after it.
@@ -28,7 +28,7 @@ _BYTES_AT_ONCE = 8 * 1024 * 1024
 _DROPPED_AT_ONCE = 1_000
 
 
-def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejected], now: datetime) -> None:
+def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
     """Keeps refused messages; one that comes again after a crash is already there and not kept twice."""
     for item in rejected:
         digest = _digest(item)
@@ -60,7 +60,7 @@ def _known(connection: Connection, digest: str) -> bool:
     return bool(connection.scalar(select(func.count()).select_from(quarantine).where(*same)))
 
 
-def _digest(item: Rejected) -> str:
+def _digest(item: RejectedDelivery) -> str:
     digest = hashlib.sha256(item.body)
     digest.update(f"{item.domain}\n{item.routing_key}\n{item.content_type}\n".encode(errors="replace"))
     # RabbitMQ counts deliveries in a header: the same message again would never be recognised.
@@ -100,14 +100,14 @@ class Chosen(NamedTuple):
         return " ".join(f"{name}={value}" for name, value in said.items() if value is not None) or "all"
 
 
-class Span(NamedTuple):
+class Selection(NamedTuple):
     """How many messages are chosen, and the newest of them: what comes later is left alone."""
 
     number: int
     through: str
 
 
-class Kept(NamedTuple):
+class QuarantinedMessage(NamedTuple):
     """A quarantined message, whole."""
 
     id: str
@@ -120,21 +120,21 @@ class Kept(NamedTuple):
     body: bytes
 
 
-class Releasing:
+class QuarantineStore:
     """What may be done with messages in the quarantine."""
 
     def __init__(self, fence: Fence, lease: timedelta = LEASE) -> None:
         self._fence = fence
         self._lease = lease
 
-    def span(self, chosen: Chosen) -> Span:
+    def span(self, chosen: Chosen) -> Selection:
         """How many messages are chosen now."""
         with self._fence.snapshot() as connection:
             query = select(func.count(), func.max(quarantine.c.id)).where(*_where(chosen))
             count, through = connection.execute(query).one()
-            return Span(count, through or "")
+            return Selection(count, through or "")
 
-    def claim(self, chosen: Chosen, through: str, after: str = "") -> list[Kept]:
+    def claim(self, chosen: Chosen, through: str, after: str = "") -> list[QuarantinedMessage]:
         """Some of the chosen messages, the oldest first, which are then this replayer's for 30 seconds.
 
         Those that somebody else is replaying are passed over.
@@ -145,9 +145,9 @@ class Releasing:
             query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
             found = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
             ids = _as_many_as_fit(tuple(row) for row in found)
-            columns = [quarantine.c[name] for name in Kept._fields]
+            columns = [quarantine.c[name] for name in QuarantinedMessage._fields]
             claim = update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=now + self._lease)
-            rows = [Kept(*row) for row in connection.execute(claim.returning(*columns))]
+            rows = [QuarantinedMessage(*row) for row in connection.execute(claim.returning(*columns))]
             return sorted(rows, key=lambda kept: kept.id)
 
     def remove(self, act: str, ids: Sequence[str]) -> int:
@@ -158,7 +158,7 @@ class Releasing:
         with self._fence.shared() as connection:
             held = quarantine.c.lease_until > read_switches(connection).now
             removed = connection.execute(delete(quarantine).where(quarantine.c.id.in_(ids), held)).rowcount
-            count_act(connection, act, removed)
+            add_count(connection, act, removed)
             return removed
 
     def give_back(self, ids: Sequence[str]) -> None:
@@ -166,13 +166,13 @@ class Releasing:
         with self._fence.shared() as connection:
             connection.execute(update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=None))
 
-    def drop(self, act: Act, identity: str) -> bool:
+    def drop(self, act: AuditEntry, identity: str) -> bool:
         """Removes one message for good; whether it was there."""
         with self._fence.shared() as connection:
             gone = delete(quarantine).where(quarantine.c.id == identity)
             row = connection.execute(gone.returning(quarantine.c.shop, quarantine.c.domain)).first()
             if row is not None:
-                note_act(connection, act._replace(shop=row.shop, domain=row.domain), 1)
+                record_action(connection, act._replace(shop=row.shop, domain=row.domain), 1)
             return row is not None
 
     def drop_some(self, act: str, chosen: Chosen, through: str) -> int:
@@ -184,7 +184,7 @@ class Releasing:
             where = (*_where(chosen), quarantine.c.id <= through)
             some = select(quarantine.c.id).where(*where).order_by(quarantine.c.id).limit(_DROPPED_AT_ONCE)
             dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(some))).rowcount
-            count_act(connection, act, dropped)
+            add_count(connection, act, dropped)
             return dropped
 
     def scope_of(self, identity: str) -> tuple[str, str] | None:

@@ -31,7 +31,16 @@ from storage.errors import StorageError, translated
 from storage.fence import Fence
 from storage.tables import missed, repair_lines, repairs
 
-__all__ = ["Begun", "Line", "Repairs", "Sheet", "SheetStart", "after_expiry", "after_resume", "within"]
+__all__ = [
+    "NewSheet",
+    "RepairLine",
+    "RepairSheetWriter",
+    "Repairs",
+    "Sheet",
+    "after_expiry",
+    "after_resume",
+    "in_scopes",
+]
 # Counting takes at most this share of one core, however many look and however many keys are missed.
 _SHARE = 0.05
 _FRESH_SECONDS = 1.0
@@ -39,7 +48,7 @@ Left = Mapping[datetime, Mapping[Scope, int]]
 log = structlog.get_logger(__name__)
 
 
-class Line(NamedTuple):
+class RepairLine(NamedTuple):
     """One shop and domain of a sheet: how many keys were missed (None: not counted), and how many still are."""
 
     shop: str
@@ -59,7 +68,7 @@ class Sheet(NamedTuple):
     reason: str
     missed: int | None
     left: int
-    lines: tuple[Line, ...]
+    lines: tuple[RepairLine, ...]
 
 
 class Repairs:
@@ -96,9 +105,9 @@ class Repairs:
 def _sheet(head: Any, counted: Mapping[Scope, int], left: Mapping[Scope, int]) -> Sheet:
     scopes = tuple((shop, domain) for shop, domain in head.scopes)
     if head.missed is None:
-        lines = [Line(*scope, None, count) for scope, count in left.items() if within(scopes, *scope)]
+        lines = [RepairLine(*scope, None, count) for scope, count in left.items() if in_scopes(scopes, *scope)]
     else:
-        lines = [Line(*scope, count, left.get(scope, 0)) for scope, count in counted.items()]
+        lines = [RepairLine(*scope, count, left.get(scope, 0)) for scope, count in counted.items()]
     total = sum(line.left for line in lines)
     said = (head.epoch, head.at, head.action, scopes, head.by, head.reason, head.missed)
     return Sheet(*said, total, tuple(sorted(lines, key=lambda line: (line.shop, line.domain))))
@@ -120,7 +129,7 @@ def _left(connection: Connection, moments: Sequence[datetime]) -> Left:
     return left
 
 
-class Begun(NamedTuple):
+class NewSheet(NamedTuple):
     """A sheet before anything is counted: the epoch and the moment, and what was switched on, by whom and why."""
 
     epoch: int
@@ -131,25 +140,25 @@ class Begun(NamedTuple):
     reason: str
 
 
-def after_resume(command: Command, changes: Sequence[Switch], after: Switches) -> list[Begun]:
+def after_resume(command: Command, changes: Sequence[Switch], after: Switches) -> list[NewSheet]:
     """The sheet that a command begins, if it has switched on anything that can have missed keys."""
-    scopes = _fed(changes)
+    scopes = _resumed_scopes(changes)
     said = (command.by, command.message.reason)
-    return [Begun(after.epoch, after.now, "resume", scopes, *said)] if scopes else []
+    return [NewSheet(after.epoch, after.now, "resume", scopes, *said)] if scopes else []
 
 
-def after_expiry(ended: Sequence[Switch], after: Switches) -> list[Begun]:
+def after_expiry(ended: Sequence[Switch], after: Switches) -> list[NewSheet]:
     """The sheet that begins when pauses have ended by themselves."""
-    scopes = _fed(ended)
-    return [Begun(after.epoch, after.now, "expire", scopes, EXPIRED_BY, EXPIRED_REASON)] if scopes else []
+    scopes = _resumed_scopes(ended)
+    return [NewSheet(after.epoch, after.now, "expire", scopes, EXPIRED_BY, EXPIRED_REASON)] if scopes else []
 
 
-def within(scopes: Iterable[Scope], shop: str, domain: str) -> bool:
+def in_scopes(scopes: Iterable[Scope], shop: str, domain: str) -> bool:
     """Whether a shop and domain belong to any of the scopes."""
     return any(named in (ANY, shop) and kind in (ANY, domain) for named, kind in scopes)
 
 
-class SheetStart:
+class RepairSheetWriter:
     """Surrounds one change of the switches; counts in a thread of its own, so that no reply waits for it.
 
     Where a sheet is `likely`, it connects before the fence is taken: inside it, only a read is left to do.
@@ -160,7 +169,7 @@ class SheetStart:
         self._likely = likely
         self._stack = ExitStack()
         self._snapshot: Connection | None = None
-        self._begun: list[Begun] = []
+        self._begun: list[NewSheet] = []
         self._after: Switches | None = None
 
     def __enter__(self) -> Self:
@@ -176,7 +185,7 @@ class SheetStart:
         else:
             threading.Thread(target=self._count, name="repair-sheet", daemon=True).start()
 
-    def begin(self, connection: Connection, begun: list[Begun], after: Switches) -> None:
+    def begin(self, connection: Connection, begun: list[NewSheet], after: Switches) -> None:
         """Writes the sheets, and freezes what is missed now; the caller holds the fence alone."""
         if not begun:
             return
@@ -214,7 +223,7 @@ class SheetStart:
         flowing = {scope: count for scope, count in counts.items() if not self._after.stops(*scope)}
         with self._fence.shared() as connection:
             for each in self._begun:
-                lines = {scope: count for scope, count in flowing.items() if within(each.scopes, *scope)}
+                lines = {scope: count for scope, count in flowing.items() if in_scopes(each.scopes, *scope)}
                 total = {"missed": sum(lines.values())}
                 connection.execute(update(repairs).where(repairs.c.epoch == each.epoch).values(total))
                 rows = [
@@ -230,7 +239,7 @@ def _report(error: StorageError) -> None:
     log.warning("what was missed could not be counted", error=str(error))
 
 
-def _fed(changes: Iterable[Switch]) -> tuple[Scope, ...]:
+def _resumed_scopes(changes: Iterable[Switch]) -> tuple[Scope, ...]:
     # An order waits: it is never missed.
     return tuple(switch.scope for switch in changes if not switch.off and switch.domain in (ANY, *DOMAINS))
 

@@ -17,7 +17,15 @@ from storage.dialect import insert_into
 from storage.tables import audit, missed, orders, switches, watchers
 from storage.types import UtcTime
 
-__all__ = ["AloneState", "EndsExpired", "FencedState", "read_alone", "read_fenced", "read_switches", "write_switches"]
+__all__ = [
+    "BatchState",
+    "ChangeState",
+    "EndsExpired",
+    "read_for_batch",
+    "read_for_change",
+    "read_switches",
+    "write_switches",
+]
 
 
 class EndsExpired(Protocol):
@@ -28,7 +36,7 @@ class EndsExpired(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FencedState:
+class BatchState:
     """What a batch has to know: the switches that are off, which domains have missed keys, whether anybody watches."""
 
     switches: Switches
@@ -37,7 +45,7 @@ class FencedState:
 
 
 @dataclass(frozen=True, slots=True)
-class AloneState:
+class ChangeState:
     """What a change has to know: every switch, how many orders are on their way, whether its message came before."""
 
     switches: Switches
@@ -51,22 +59,22 @@ def read_switches(connection: Connection) -> Switches:
     return _switches(rows)
 
 
-def read_fenced(connection: Connection) -> FencedState:
+def read_for_batch(connection: Connection) -> BatchState:
     """The switches that are off, the domains with missed keys and whether anybody watches, in one statement."""
     rows = connection.execute(_fenced(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     found = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return FencedState(_switches(rows), found, bool(first["watched"]))
+    return BatchState(_switches(rows), found, bool(first["watched"]))
 
 
-def read_alone(connection: Connection, message_id: str | None = None) -> AloneState:
+def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
     """Every switch, how many orders are on their way to the ERP and whether this message was obeyed before.
 
     In one statement: whoever asks for a change waits for each.
     """
     given = {**_clock(connection), "message_id": message_id}
     rows = connection.execute(_alone(connection.dialect.name), given).all()
-    return AloneState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
+    return ChangeState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:

@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Delete, Engine, Table, delete, exists, select, update
 from uuid_utils import uuid7
 
-from rules.outcomes import Outcome, Rejected
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.events import ChangeEvent
 from storage.dialect import database_now
 from storage.entities import key_text
@@ -30,9 +30,9 @@ __all__ = [
     "KEPT",
     "LEASE",
     "MOST_LINES",
-    "Look",
-    "Seen",
-    "Watcher",
+    "OutcomeBatch",
+    "OutcomeTail",
+    "TailPage",
     "forget_outcomes",
     "record_outcomes",
     "remove_outcomes",
@@ -41,7 +41,7 @@ LEASE = timedelta(seconds=10)
 # Far longer than a lease: what was told while somebody watched outlives a watcher that is slow for a moment.
 KEPT = timedelta(seconds=60)
 MOST_LINES = 1_000
-Item = ChangeEvent | Rejected
+Item = ChangeEvent | RejectedDelivery
 _MOST_BATCHES = 50
 
 
@@ -78,7 +78,7 @@ def _removing(table: Table, which: ColumnElement[bool]) -> Delete:
 def _lines(batch: Sequence[Item], found: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
     for item, outcome in zip(batch, found, strict=False):
         said: dict[str, Any]
-        if isinstance(item, Rejected):
+        if isinstance(item, RejectedDelivery):
             said = {"key": None, "version": None, "reason": item.refusal.reason, "pointer": item.refusal.pointer}
         else:
             said = {"key": orjson.Fragment(key_text(item)), "version": item.version, "reason": None, "pointer": None}
@@ -86,7 +86,7 @@ def _lines(batch: Sequence[Item], found: Sequence[Outcome]) -> Iterator[dict[str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OutcomeBatch:
     """One batch: when it was committed, what became of its events, how many of them are left out."""
 
     at: datetime
@@ -95,19 +95,19 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TailPage:
     """What came since the last look; `more` says that another look would find more at once.
 
     `removed` counts batches that aged out before they were read; `lapsed` says that nothing was told for a while.
     """
 
-    batches: tuple[Seen, ...]
+    batches: tuple[OutcomeBatch, ...]
     removed: int
     lapsed: bool
     more: bool
 
 
-class Watcher:
+class OutcomeTail:
     """Has every batch told from the start of the block to its end; for one thread only.
 
     Each batch is seen once, and none is skipped in silence.
@@ -140,7 +140,7 @@ class Watcher:
             connection.execute(delete(watchers).where(watchers.c.id == self._id))
             remove_outcomes(connection, ~others)
 
-    def look(self) -> Look:
+    def look(self) -> TailPage:
         """What was committed since the last look, in the order it was told in, and what was lost of it."""
         with translated(), self._engine.begin() as connection:
             lapsed = self._renew(connection)
@@ -152,7 +152,7 @@ class Watcher:
         self._seen.intersection_update(found)
         self._seen.update(wanted)
         self._waiting = set(left)
-        return Look(batches, removed, lapsed, bool(left))
+        return TailPage(batches, removed, lapsed, bool(left))
 
     def _renew(self, connection: Connection) -> bool:
         if time.monotonic() - self._renewed < self._renew_seconds:
@@ -175,8 +175,8 @@ class Watcher:
         self._renewed = time.monotonic()
 
 
-def _read(connection: Connection, wanted: list[str]) -> tuple[Seen, ...]:
+def _read(connection: Connection, wanted: list[str]) -> tuple[OutcomeBatch, ...]:
     if not wanted:
         return ()
     rows = connection.execute(select(outcomes).where(outcomes.c.id.in_(wanted)).order_by(outcomes.c.id))
-    return tuple(Seen(row.at, orjson.loads(row.lines), row.left_out) for row in rows)
+    return tuple(OutcomeBatch(row.at, orjson.loads(row.lines), row.left_out) for row in rows)

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 
 from storage.dialect import insert_into
 from storage.fence import Fence
-from storage.switches import read_fenced
+from storage.switches import read_for_batch
 from storage.tables import switches, workers
 from storage.tail import forget_outcomes
 
-__all__ = ["Registrar"]
+__all__ = ["WorkerRegistry"]
 
 
 # Long enough to be seen on the morning after; a killed worker can't remove itself.
@@ -24,7 +24,7 @@ _REMEMBERED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Registrar:
+class WorkerRegistry:
     """Keeps one worker's row: written at every beat, removed at a clean stop."""
 
     fence: Fence
@@ -34,7 +34,7 @@ class Registrar:
     def beat(self) -> bool:
         """Says that the worker is alive; returns whether a pause has run out and has to be ended."""
         with self.fence.shared() as connection:
-            state = read_fenced(connection).switches
+            state = read_for_batch(connection).switches
             epoch = connection.scalar(select(func.max(switches.c.epoch))) or 0
             insert = insert_into(connection.dialect.name, workers)
             seen = {"last_seen": state.now, "epoch_seen": epoch}

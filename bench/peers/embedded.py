@@ -14,15 +14,15 @@ import orjson
 from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
 from broker.connection import open_connection
-from broker.sync_publisher import SinglePublisher
+from broker.sync_publisher import SyncPublisher
 from comporta.runtime.logging import configure_logs
-from consumers.source import Intake, KombuSource
+from consumers.source import BatchLimits, KombuSource
 from consumers.worker import events_worker
 from control.switchboard import Switchboard
 from schemas.domains import DOMAINS
 from schemas.topology import EVENTS
 from storage.database import open_database
-from storage.event_store import Store
+from storage.event_store import EventStore
 
 __all__ = ["main"]
 
@@ -35,11 +35,11 @@ def main(backlog: int) -> None:
     with tempfile.TemporaryDirectory(prefix="comporta-bench-") as folder:
         database = open_database(f"sqlite:///{Path(folder) / 'bench.db'}")
         database.migrate()
-        publisher = SinglePublisher(_URL, "bench")
+        publisher = SyncPublisher(_URL, "bench")
         for event in real_events(backlog):
             publisher.publish(event.body, exchange=EVENTS, routing_key=event.routing_key, content_type=CONTENT_TYPE)
-        store = Store(database.fence, Switchboard(database.fence, lambda _: None), "bench")
-        worker = events_worker(_URL, tuple(DOMAINS), Intake(), store, threading.Event())
+        store = EventStore(database.fence, Switchboard(database.fence, lambda _: None), "bench")
+        worker = events_worker(_URL, tuple(DOMAINS), BatchLimits(), store, threading.Event())
         source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.intake)
         cpu, started, done = time.process_time(), time.perf_counter(), 0
         while done < backlog:

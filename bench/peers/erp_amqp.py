@@ -9,7 +9,7 @@ from typing import Any
 import kombu
 import orjson
 
-from producers.messages import Fate, Outgoing
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.orders import INTERNALIZED
 from schemas.topology import EVENTS, ORDERS_OUT
@@ -42,7 +42,7 @@ def main() -> None:
                     print(done, flush=True)
 
 
-def _receipts(orders: list[Any]) -> Iterator[Outgoing]:
+def _receipts(orders: list[Any]) -> Iterator[OutgoingMessage]:
     for order in orders:
         document = orjson.loads(order.body)
         order_id = document["subject"]
@@ -56,7 +56,7 @@ def _receipts(orders: list[Any]) -> Iterator[Outgoing]:
             "data": {"order_id": order_id, "erp_number": order_id},
         }
         key = f"{order.delivery_info['routing_key']}.receipts"
-        yield Outgoing(EVENTS, key, orjson.dumps(receipt), identity)
+        yield OutgoingMessage(EVENTS, key, orjson.dumps(receipt), identity)
 
 
 if __name__ == "__main__":

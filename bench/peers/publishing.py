@@ -17,7 +17,7 @@ from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
 from comporta.runtime.logging import configure_logs
 from comporta.simulator.messages import ErpMessage
-from producers.messages import Fate, Outgoing
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
 
@@ -46,7 +46,7 @@ def main(url: str, way: str, count: int) -> None:
 
 
 def _ours(url: str, events: Events) -> int:
-    messages = (Outgoing(EVENTS, event.routing_key, event.body, event.event_id) for event in events)
+    messages = (OutgoingMessage(EVENTS, event.routing_key, event.body, event.event_id) for event in events)
     with Publisher(url) as publisher:
         return sum(result.fate is Fate.CONFIRMED for result in publisher.publish_all(messages))
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from comporta.cli.credentials import shown_token
+from comporta.cli.credentials import client_credentials
 from comporta.runtime.settings import Settings
 from producers.errors import NoReply
 from schemas.control import Action, Reply, StatusDocument
@@ -19,8 +19,8 @@ from schemas.control import Action, Reply, StatusDocument
 if TYPE_CHECKING:
     import httpx
 
-    from comporta.cli.client_actions import ActsRemotely
-    from producers.messages import Outgoing, Result
+    from comporta.cli.client_actions import Actions
+    from producers.messages import OutgoingMessage, PublishResult
     from storage.database import Database
     from storage.views import Views
 
@@ -53,7 +53,7 @@ class Remote(Protocol):
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """One order, whole."""
 
-    def acting(self) -> AbstractContextManager[ActsRemotely]:
+    def acting(self) -> AbstractContextManager[Actions]:
         """What may be done beside switching, while the block lasts."""
 
 
@@ -109,9 +109,9 @@ class _Broker:
         return self._views.order(shop, order_id)
 
     @contextmanager
-    def acting(self) -> Iterator[ActsRemotely]:
+    def acting(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
-        from control.actions import Acting
+        from control.actions import OperatorActions
         from producers.publisher import Publisher
 
         # Standard output is for what the command says; what goes wrong is in its result.
@@ -119,13 +119,13 @@ class _Broker:
         with ExitStack() as stack:
             publisher: Publisher | None = None
 
-            def publish(messages: Sequence[Outgoing]) -> list[Result]:
+            def publish(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
                 # Connected when first used: most acts publish nothing.
                 nonlocal publisher
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield Acting(self._database, publish)
+            yield OperatorActions(self._database, publish)
 
 
 class _Http:
@@ -133,7 +133,7 @@ class _Http:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.admin_url
-        self._shown = shown_token(settings)
+        self._shown = client_credentials(settings)
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         headers = {"content-type": "application/json", "idempotency-key": message_id}
@@ -156,10 +156,10 @@ class _Http:
         return None if answer.status_code == 404 else self._read(_ROW, answer)
 
     @contextmanager
-    def acting(self) -> Iterator[ActsRemotely]:
-        from comporta.cli.client_actions import ActingOverHttp
+    def acting(self) -> Iterator[Actions]:
+        from comporta.cli.client_actions import HttpActions
 
-        yield ActingOverHttp(self._ask)
+        yield HttpActions(self._ask)
 
     @staticmethod
     def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from control.actions import Resynced
-from control.replay import Replayed
+from control.actions import ResyncResult
+from control.replay import ReplayResult
 from producers.errors import NoReply
-from rules.actions import Asked, Conflict, NotConfirmed, NotThere
+from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
 from storage.missed import Wanted
 from storage.order_retry import Retryable
 from storage.quarantine import Chosen
@@ -20,47 +20,47 @@ from storage.quarantine import Chosen
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ActingOverHttp", "ActsRemotely"]
+__all__ = ["Actions", "HttpActions"]
 
 Document = TypeVar("Document")
-_REPLAYED, _NUMBERS = TypeAdapter(Replayed), TypeAdapter(dict[str, int])
-_REFUSALS = {404: NotThere, 409: Conflict, 503: NotConfirmed}
+_REPLAYED, _NUMBERS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
+_REFUSALS = {404: NotFound, 409: Conflict, 503: NotConfirmed}
 # An act on many takes as long as it takes.
 _PATIENCE = 3600.0
 
 
-class ActsRemotely(Protocol):
+class Actions(Protocol):
     """What a command may do; each raises `ActError` as `Acting` does."""
 
     def count_quarantined(self, chosen: Chosen) -> int:
         """How many messages are chosen."""
 
-    def replay(self, identity: str, asked: Asked) -> None:
+    def replay(self, identity: str, asked: AuditContext) -> None:
         """Publishes one message again."""
 
-    def replay_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> Replayed:
+    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
         """Publishes the chosen messages again."""
 
-    def drop(self, identity: str, asked: Asked) -> None:
+    def drop(self, identity: str, asked: AuditContext) -> None:
         """Removes one message for good."""
 
-    def drop_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> int:
+    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
         """Removes the chosen messages for good."""
 
-    def resync(self, wanted: Wanted, asked: Asked, *, dry_run: bool = False) -> Resynced:
+    def resync(self, wanted: Wanted, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
         """Asks the ERP for missed keys."""
 
-    def retry(self, shop: str, order_id: str, asked: Asked) -> bool:
+    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
         """Lets an order be sent again."""
 
     def count_retryable(self, which: Retryable) -> int:
         """How many orders are meant."""
 
-    def retry_many(self, which: Retryable, asked: Asked, expected: int | None = None) -> int:
+    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
         """Lets many orders be sent again."""
 
 
-class ActingOverHttp:
+class HttpActions:
     """Asks the running process, which knows by the token who asks; `ask` sends one request."""
 
     def __init__(self, ask: Callable[..., httpx.Response]) -> None:
@@ -69,26 +69,26 @@ class ActingOverHttp:
     def count_quarantined(self, chosen: Chosen) -> int:
         return self._numbers("/api/quarantine/drop", {"filter": _said(chosen), "dry_run": True})["chosen"]
 
-    def replay(self, identity: str, asked: Asked) -> None:
+    def replay(self, identity: str, asked: AuditContext) -> None:
         self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _why(asked))
 
-    def replay_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> Replayed:
+    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
         said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
         return _read(_REPLAYED, self._post("/api/quarantine/replay", said))
 
-    def drop(self, identity: str, asked: Asked) -> None:
+    def drop(self, identity: str, asked: AuditContext) -> None:
         path = f"/api/quarantine/{quote(identity, safe='')}"
         _checked(self._ask("DELETE", path, params=_why(asked)))
 
-    def drop_many(self, chosen: Chosen, asked: Asked, expected: int | None = None) -> int:
+    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
         said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
         return self._numbers("/api/quarantine/drop", said)["dropped"]
 
-    def resync(self, wanted: Wanted, asked: Asked, *, dry_run: bool = False) -> Resynced:
+    def resync(self, wanted: Wanted, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
         said = {"shop": wanted.shop, "domain": wanted.domain, "dry_run": dry_run, **_why(asked)}
-        return Resynced(**self._numbers("/api/missed/resync", said))
+        return ResyncResult(**self._numbers("/api/missed/resync", said))
 
-    def retry(self, shop: str, order_id: str, asked: Asked) -> bool:
+    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
         path = f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/retry"
         try:
             self._post(path, _why(asked))
@@ -99,7 +99,7 @@ class ActingOverHttp:
     def count_retryable(self, which: Retryable) -> int:
         return self._numbers("/api/orders/retry", {"filter": which._asdict(), "dry_run": True})["chosen"]
 
-    def retry_many(self, which: Retryable, asked: Asked, expected: int | None = None) -> int:
+    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
         said = {"filter": which._asdict(), "expected": expected, **_why(asked)}
         return self._numbers("/api/orders/retry", said)["retried"]
 
@@ -115,7 +115,7 @@ def _said(chosen: Chosen) -> dict[str, Any]:
     return {name: value for name, value in chosen._asdict().items() if value is not None}
 
 
-def _why(asked: Asked) -> dict[str, str]:
+def _why(asked: AuditContext) -> dict[str, str]:
     return {} if asked.reason is None else {"reason": asked.reason}
 
 

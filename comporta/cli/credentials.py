@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comporta.runtime.settings import PREFIX, Settings
-from control.auth.local_token import LinkUnsafe, kept_link
+from control.auth.local_token import UnsafeTokenFile, load_local_token
 
-__all__ = ["Shown", "shown_token"]
+__all__ = ["ClientCredentials", "client_credentials"]
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
-class Shown(NamedTuple):
+class ClientCredentials(NamedTuple):
     """A token, if there is one, where it came from, and why there is none."""
 
     token: str | None
@@ -41,14 +41,14 @@ _HOW = (
 )
 
 
-def shown_token(settings: Settings) -> Shown:
+def client_credentials(settings: Settings) -> ClientCredentials:
     """`COMPORTA_TOKEN`; without it, what the process on this port has left for its own user."""
     if settings.token is not None:
-        return Shown(settings.token.get_secret_value(), f"{PREFIX}TOKEN")
+        return ClientCredentials(settings.token.get_secret_value(), f"{PREFIX}TOKEN")
     try:
-        link = kept_link(settings.admin_port)
-    except LinkUnsafe as unsafe:
-        return Shown(None, "", str(unsafe))
+        link = load_local_token(settings.admin_port)
+    except UnsafeTokenFile as unsafe:
+        return ClientCredentials(None, "", str(unsafe))
     if link is None:
-        return Shown(None, "", f"{PREFIX}TOKEN is not set")
-    return Shown(link, f"the token of the Comporta that was started on port {settings.admin_port}")
+        return ClientCredentials(None, "", f"{PREFIX}TOKEN is not set")
+    return ClientCredentials(link, f"the token of the Comporta that was started on port {settings.admin_port}")

@@ -27,7 +27,7 @@ from comporta.cli.doctor import command as doctor
 from comporta.cli.output import fail
 from comporta.runtime.settings import SettingsError
 from producers.errors import NoReply
-from rules.actions import ActError
+from rules.actions import ActionError
 from storage.errors import StorageError
 
 __all__ = ["main"]
@@ -73,7 +73,7 @@ def main() -> None:
             app()
         except SettingsError as error:
             raise fail(str(error), _WRONG_USAGE) from None
-        except (ActError, NoReply, StorageError, BrokerLost) as error:
+        except (ActionError, NoReply, StorageError, BrokerLost) as error:
             raise fail(str(error), _FAILED) from None
         except OSError as error:
             raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None

@@ -13,9 +13,9 @@ import typer
 from pytimeparse import parse
 
 from comporta.cli.client import remote_for
-from comporta.cli.output import fail, one_line, print_json, print_rows, say
+from comporta.cli.output import fail, one_line, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
-from rules.actions import Asked
+from rules.actions import AuditContext
 from schemas.domains import DOMAIN_NAMES
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "Sure",
     "Why",
     "ask_whether_sure",
-    "asked",
+    "audit_context",
     "duration_of",
     "print_list",
     "user_name",
@@ -42,11 +42,11 @@ Shop = Annotated[str | None, typer.Option(help="Only this shop.")]
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)]
 
 
-def asked(why: str | None) -> Asked:
+def audit_context(why: str | None) -> AuditContext:
     """The one who runs this command, with their reason."""
     if why is not None and (len(why) > _LONGEST or "\0" in why):
         raise typer.BadParameter(f"--why: at most {_LONGEST} characters, none of them NUL")
-    return Asked(user_name(), "cli", why)
+    return AuditContext(user_name(), "cli", why)
 
 
 def user_name() -> str:
@@ -94,4 +94,4 @@ def print_list(what: str, columns: tuple[str, ...], as_json: bool, **filters: An
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, columns, say("nothing"))
+        print_rows(rows, columns, translate("nothing"))

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Why, asked, duration_of
-from comporta.cli.output import AsJson, console, fail, print_json, print_rows, say
+from comporta.cli.options import Why, audit_context, duration_of
+from comporta.cli.output import AsJson, console, fail, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
-from rules.actions import Asked
+from rules.actions import AuditContext
 from rules.orders import OrderState
 from storage.order_retry import Retryable
 
@@ -49,7 +49,7 @@ def orders_list(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, _COLUMNS, say("nothing"))
+        print_rows(rows, _COLUMNS, translate("nothing"))
 
 
 @orders_app.command("show")
@@ -80,12 +80,12 @@ def orders_retry(
     if bool(order_ids) == (state is not None):
         raise typer.BadParameter("name the orders by their ids, or all in one state by --state")
     if state is not None:
-        _retry_all(state, shop, asked(why), as_json)
+        _retry_all(state, shop, audit_context(why), as_json)
     else:
-        _retry_each(order_ids or [], shop or _MAIN, asked(why), as_json)
+        _retry_each(order_ids or [], shop or _MAIN, audit_context(why), as_json)
 
 
-def _retry_all(state: OrderState, shop: str | None, who: Asked, as_json: bool) -> None:
+def _retry_all(state: OrderState, shop: str | None, who: AuditContext, as_json: bool) -> None:
     if state not in _MAY_BE_SENT:
         raise typer.BadParameter(f"--state: orders that are {state} are not sent again")
     which = Retryable(state, shop)
@@ -95,7 +95,7 @@ def _retry_all(state: OrderState, shop: str | None, who: Asked, as_json: bool) -
     _print_retried(retried, number, as_json)
 
 
-def _retry_each(order_ids: list[str], shop: str, who: Asked, as_json: bool) -> None:
+def _retry_each(order_ids: list[str], shop: str, who: AuditContext, as_json: bool) -> None:
     with remote_for(load_settings()).acting() as acting:
         left = [order_id for order_id in order_ids if not acting.retry(shop, order_id, who)]
     _print_retried(len(order_ids) - len(left), len(order_ids), as_json)

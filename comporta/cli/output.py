@@ -13,7 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "fail", "local_time", "one_line", "print_json", "print_rows", "say", "warn"]
+__all__ = [
+    "AsJson",
+    "console",
+    "errors",
+    "fail",
+    "local_time",
+    "one_line",
+    "print_json",
+    "print_rows",
+    "translate",
+    "warn",
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _terminal = Console(highlight=False)
 # What is piped somewhere is not folded to eighty columns.
@@ -99,7 +110,7 @@ def _plain(value: Any) -> str:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
-def say(name: str, **values: object) -> str:
+def translate(name: str, **values: object) -> str:
     """One text with its values; Portuguese where the locale says so."""
     return _TEXTS[name][_portuguese()].format(**values)
 

@@ -12,19 +12,19 @@ from typing import Annotated, Self, TextIO
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from comporta.cli.credentials import shown_token
+from comporta.cli.credentials import client_credentials
 from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
 from producers.bulk import REFUSED, Feed, LinesUnreadable, NumberedLine, Publishes, Source
-from producers.events import Judged, outgoing_raw, outgoing_text
+from producers.events import CheckedEvent, outgoing_raw, outgoing_text
 from producers.messages import Fate
 from schemas.domains import DOMAINS
 from schemas.events import MAX_BODY, SHOP
 from schemas.reasons import Reason, Refusal, Refused
 
-__all__ = ["Domain", "File", "Rejects", "RejectsFile", "Shop", "Skip", "check_scope", "judging", "publish"]
+__all__ = ["Domain", "File", "Rejects", "RejectsFile", "Shop", "Skip", "check_scope", "checker", "publish"]
 _SHOW_EVERY = 200
 File = Annotated[str, typer.Argument(help="Events, one JSON a line (.gz and .xz are read too); - is standard input.")]
 Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
@@ -63,7 +63,7 @@ def publish(
             Rejects(rejects, source=file, append=skip > 0) as rejected,
             _publisher(settings, shop, deadline) as publisher,
         ):
-            feed = Feed(judging(shop, domain, raw=raw), rejected.add)
+            feed = Feed(checker(shop, domain, raw=raw), rejected.add)
             stop_on_signals(threading.Event(), feed.interrupt)
             _run(feed, publisher, source, skip)
     except LinesUnreadable as error:
@@ -80,18 +80,18 @@ def check_scope(shop: str, domain: str | None) -> None:
         raise typer.BadParameter(f"--domain: {domain}: not a change domain; there are {', '.join(DOMAINS)}")
 
 
-def judging(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[NumberedLine], Judged]:
+def checker(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[NumberedLine], CheckedEvent]:
     """What decides about a line: whether it is an event that would be taken or, raw, only where it goes."""
 
-    def judge(line: NumberedLine) -> Judged:
+    def judge(line: NumberedLine) -> CheckedEvent:
         if line.size > MAX_BODY + 1:
-            return Judged(None, None, Refusal(Reason.TOO_LARGE, "", f"the line has more than {MAX_BODY} bytes"))
+            return CheckedEvent(None, None, Refusal(Reason.TOO_LARGE, "", f"the line has more than {MAX_BODY} bytes"))
         if not raw:
             return outgoing_text(shop, line.text, domain)
         try:
-            return Judged(None, outgoing_raw(shop, line.text, domain), None)
+            return CheckedEvent(None, outgoing_raw(shop, line.text, domain), None)
         except Refused as refused:
-            return Judged(None, None, refused.refusal)
+            return CheckedEvent(None, None, refused.refusal)
 
     return judge
 
@@ -102,7 +102,7 @@ def _publisher(settings: Settings, shop: str, deadline: float) -> Iterator[Publi
     if settings.embedded:
         from producers.http_publisher import HttpPublisher
 
-        shown = shown_token(settings)
+        shown = client_credentials(settings)
         over_http = HttpPublisher(settings.admin_url, shop, shown.headers, shown.refused)
         yield over_http
         over_http.close()

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Sure, Why, ask_whether_sure, asked, print_list
+from comporta.cli.options import Domain, Limit, Shop, Sure, Why, ask_whether_sure, audit_context, print_list
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
 from comporta.runtime.settings import load_settings
-from control.replay import Replayed
-from rules.actions import ActError, NotThere
+from control.replay import ReplayResult
+from rules.actions import ActionError, NotFound
 from storage.quarantine import Chosen
 
 __all__ = ["quarantine_app"]
@@ -59,13 +59,13 @@ def quarantine_replay(
 ) -> None:
     """Publish messages again, as they were; they pass the switch like any other, and come back if still refused."""
     chosen = _chosen(ids, reason, shop, domain, every)
-    who = asked(why)
+    who = audit_context(why)
     with remote_for(load_settings()).acting() as acting:
         if ids:
             _each("replayed", ids, lambda identity: acting.replay(identity, who), as_json)
             return
         number = acting.count_quarantined(chosen)
-        done = acting.replay_many(chosen, who, number) if number else Replayed(0)
+        done = acting.replay_many(chosen, who, number) if number else ReplayResult(0)
     _print_replayed(done, as_json)
 
 
@@ -82,7 +82,7 @@ def quarantine_drop(
 ) -> None:
     """Remove messages for good; asks before, with the number."""
     chosen = _chosen(ids, reason, shop, domain, every)
-    who = asked(why)
+    who = audit_context(why)
     with remote_for(load_settings()).acting() as acting:
         number = len(ids) if ids else acting.count_quarantined(chosen)
         if number:
@@ -110,9 +110,9 @@ def _each(done: str, ids: list[str], act: Callable[[str], None], as_json: bool) 
     for identity in dict.fromkeys(ids):
         try:
             if not _ID.fullmatch(identity):
-                raise NotThere(f"{one_line(identity)} is no id of a message; `comporta quarantine list` shows them")
+                raise NotFound(f"{one_line(identity)} is no id of a message; `comporta quarantine list` shows them")
             act(identity)
-        except ActError as error:
+        except ActionError as error:
             left[identity] = str(error)
     number = len(dict.fromkeys(ids)) - len(left)
     if as_json:
@@ -123,7 +123,7 @@ def _each(done: str, ids: list[str], act: Callable[[str], None], as_json: bool) 
         raise fail("\n".join(left.values()))
 
 
-def _print_replayed(done: Replayed, as_json: bool) -> None:
+def _print_replayed(done: ReplayResult, as_json: bool) -> None:
     if as_json:
         print_json({**vars(done), "refused": [each._asdict() for each in done.refused]})
     else:

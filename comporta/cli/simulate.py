@@ -27,7 +27,7 @@ from comporta.simulator.nfe import SimulatorDataMissing
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.sources import NFE, catalogue_from, orders_from
 from comporta.simulator.traffic import traffic
-from producers.messages import Fate, Outgoing
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.events import SHOP
 
@@ -135,7 +135,7 @@ class _Ending:
     def sleep(self, seconds: float) -> None:
         self.stop.wait(min(seconds, self._left))
 
-    def cut(self, messages: Iterator[Outgoing]) -> Iterator[Outgoing]:
+    def cut(self, messages: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
         return takewhile(lambda _: not self.stop.is_set() and self._left > 0, messages)
 
     @property
@@ -153,7 +153,7 @@ class _Run:
     details: dict[Fate, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
-    def publish(self, messages: Iterator[Outgoing]) -> None:
+    def publish(self, messages: Iterator[OutgoingMessage]) -> None:
         for result in self.publisher.publish_all(self._counted(messages)):
             self.fates[result.fate] += 1
             if result.detail:
@@ -188,7 +188,7 @@ class _Run:
         state = "" if self.publisher.state == "open" else f" ({self.publisher.state})"
         return f"{self.published:,} published, {confirmed:,} confirmed, {rate:,.0f} a second; Ctrl-C ends{state}"
 
-    def _counted(self, messages: Iterator[Outgoing]) -> Iterator[Outgoing]:
+    def _counted(self, messages: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
         for message in messages:
             self.published += 1
             yield message

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import Limit, print_list
-from comporta.cli.output import AsJson, console, local_time, one_line, print_json, say
+from comporta.cli.output import AsJson, console, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
@@ -68,7 +68,7 @@ def _present(remote: Remote) -> Group | Text:
     try:
         return status_view(remote.status())
     except (NoReply, StorageError) as error:
-        return Text(f"{say('no_answer')}: {error}", style="bold red")
+        return Text(f"{translate('no_answer')}: {error}", style="bold red")
 
 
 def status_view(document: StatusDocument) -> Group:
@@ -88,7 +88,7 @@ def headline(document: StatusDocument) -> Text:
     if not document.all_on:
         everything = all(state == "off" for state in cells)
         name, style = ("switched_off", "bold red") if everything else ("partly_off", "bold yellow")
-    return Text.assemble(say("integration"), ": ", (say(name), style), f"   epoch {document.epoch}")
+    return Text.assemble(translate("integration"), ": ", (translate(name), style), f"   epoch {document.epoch}")
 
 
 def switch_lines(document: StatusDocument) -> list[Text]:
@@ -123,6 +123,6 @@ def _standing(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
 
 
 def _switch_line(switch: Mapping[str, Any]) -> Text:
-    until = local_time(switch["until"], "minutes") if switch["until"] else say("open_end")
+    until = local_time(switch["until"], "minutes") if switch["until"] else translate("open_end")
     since = local_time(switch["since"], "seconds")
-    return Text("  " + one_line(say("still_off", **{**switch, "until": until, "since": since})))
+    return Text("  " + one_line(translate("still_off", **{**switch, "until": until, "since": since})))

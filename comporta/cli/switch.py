@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import duration_of, user_name
-from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, say
+from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
 from schemas.control import Action, ControlMessage, Reply
 from schemas.validation_errors import validation_refused
@@ -104,14 +104,14 @@ def _print(reply: Reply, as_json: bool) -> None:
     if as_json:
         print_json(reply.model_dump(mode="json"))
         return
-    console.print(one_line(say(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
+    console.print(one_line(translate(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
     if reply.in_flight_orders:
-        console.print(say("in_flight", count=reply.in_flight_orders), markup=False)
+        console.print(translate("in_flight", count=reply.in_flight_orders), markup=False)
     for switch in reply.still_off:
-        until = local_time(switch.until, "minutes") if switch.until else say("open_end")
+        until = local_time(switch.until, "minutes") if switch.until else translate("open_end")
         since = local_time(switch.since, "seconds")
         values = {"shop": switch.shop, "domain": switch.domain, "by": switch.by, "reason": switch.reason}
-        console.print("  " + one_line(say("still_off", since=since, until=until, **values)), markup=False)
+        console.print("  " + one_line(translate("still_off", since=since, until=until, **values)), markup=False)
 
 
 def _end_of(duration: str) -> datetime:

@@ -19,7 +19,7 @@ from storage.engine import masked
 from storage.errors import SchemaOutdated, Unavailable
 
 if TYPE_CHECKING:
-    from storage.tail import Look, Seen, Watcher
+    from storage.tail import OutcomeBatch, OutcomeTail, TailPage
 
 __all__ = ["tail"]
 
@@ -30,7 +30,7 @@ _COLOURS = {
     Outcome.DISCARDED: typer.colors.YELLOW,
     Outcome.QUARANTINED: typer.colors.RED,
 }
-Line = dict[str, Any]
+OutcomeRow = dict[str, Any]
 
 
 def tail(
@@ -68,7 +68,7 @@ def tail(
     database.close()
 
 
-def _looks(watcher: Watcher, stop: threading.Event, seconds: float | None) -> Iterator[Look]:
+def _looks(watcher: OutcomeTail, stop: threading.Event, seconds: float | None) -> Iterator[TailPage]:
     """Looks again and again, and a last time when it is time to end."""
     end = time.monotonic() + seconds if seconds is not None else None
     ending = False
@@ -91,7 +91,7 @@ def _note(text: str) -> None:
     typer.echo(f"comporta: {text}", err=True)
 
 
-def _json_lines(look: Look, wanted: Line) -> Iterator[str]:
+def _json_lines(look: TailPage, wanted: OutcomeRow) -> Iterator[str]:
     for count in _lost(look):
         yield json.dumps({"lost_batches": count})
     for batch in look.batches:
@@ -102,7 +102,7 @@ def _json_lines(look: Look, wanted: Line) -> Iterator[str]:
             yield json.dumps({"at": at, "left_out": batch.left_out})
 
 
-def _text_lines(look: Look, wanted: Line) -> Iterator[str]:
+def _text_lines(look: TailPage, wanted: OutcomeRow) -> Iterator[str]:
     for count in _lost(look):
         number = "Batches" if count is None else f"{count} batches"
         yield f"… {number} are missing here: this command was stopped, or slower than the workers"
@@ -114,18 +114,18 @@ def _text_lines(look: Look, wanted: Line) -> Iterator[str]:
             yield f"{at} … {batch.left_out:,} more outcomes of this batch are left out"
 
 
-def _lost(look: Look) -> Iterator[int | None]:
+def _lost(look: TailPage) -> Iterator[int | None]:
     if look.lapsed:
         yield None
     if look.removed:
         yield look.removed
 
 
-def _chosen(batch: Seen, wanted: Line) -> Iterator[Line]:
+def _chosen(batch: OutcomeBatch, wanted: OutcomeRow) -> Iterator[OutcomeRow]:
     return (line for line in batch.lines if wanted.items() <= line.items())
 
 
-def _row(line: Line) -> str:
+def _row(line: OutcomeRow) -> str:
     key = "?" if line["key"] is None else "/".join(line["key"].values()).rstrip("/")
     version = "" if line["version"] is None else str(line["version"])
     outcome = typer.style(line["outcome"], _COLOURS[line["outcome"]]) if console.is_terminal else line["outcome"]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.output import AsJson, console, fail, print_json, warn
-from comporta.cli.publish import Domain, File, Rejects, RejectsFile, Shop, Skip, check_scope, judging
+from comporta.cli.publish import Domain, File, Rejects, RejectsFile, Shop, Skip, check_scope, checker
 from comporta.runtime.settings import Settings, load_settings
 from producers.bulk import REFUSED, LinesUnreadable, NumberedLine, Source
 from rules.outcomes import Outcome
@@ -38,7 +38,7 @@ def validate(
     check_scope(shop, domain)
     foresee = _checked if offline else _foreseeing(load_settings())
     counts: Counter[str] = Counter()
-    judge = judging(shop, domain)
+    judge = checker(shop, domain)
     try:
         with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
             for lines in _some(source.lines(skip)):

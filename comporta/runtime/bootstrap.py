@@ -10,30 +10,30 @@ from os import getpid
 
 from uuid_utils import uuid7
 
-from broker.sync_publisher import SinglePublisher
+from broker.sync_publisher import SyncPublisher
 from comporta.runtime.settings import Settings
-from consumers.heartbeat import Beat
-from consumers.observer import Observe
-from consumers.source import Intake
+from consumers.heartbeat import Heartbeat
+from consumers.observer import OnBatch
+from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
-from control.consumer import Controller
+from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
-from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
-from producers.order_dispatcher import Dispatcher
+from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
+from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from storage.database import Database
-from storage.event_store import Store
-from storage.order_queue import Dispatch
+from storage.event_store import EventStore
+from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
-from storage.workers import Registrar
+from storage.workers import WorkerRegistry
 
-__all__ = ["Parts", "assemble", "assemble_admin"]
+__all__ = ["Components", "build_admin", "build_worker"]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """Everything one process runs, sharing one `stop`."""
 
     worker_id: str
@@ -41,13 +41,13 @@ class Parts:
     loops: Mapping[str, Callable[[], None]]
 
 
-def assemble(
+def build_worker(
     settings: Settings,
     database: Database,
     domains: Sequence[str],
     pulse: Callable[[str], threading.Event],
-    observe: Observe,
-) -> Parts:
+    observe: OnBatch,
+) -> Components:
     """A worker for these domains with its control, heartbeat and announcements.
 
     `pulse` gives each loop its `stop` by the loop's name, `observe` is told of every batch.
@@ -62,35 +62,37 @@ def assemble(
         wake.set()
 
     switchboard = Switchboard(database.fence, announce)
-    intake = Intake(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = Store(database.fence, switchboard, worker_id)
+    intake = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
+    store = EventStore(database.fence, switchboard, worker_id)
     changes = [domain for domain in domains if domain in DOMAINS]
-    replies = SinglePublisher(settings.broker_url, "replies")
-    controller = Controller(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
+    replies = SyncPublisher(settings.broker_url, "replies")
+    controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, intake, store, pulse("worker"), observe)
     loops = {
         "announcer": announcer.run,
-        "beat": Beat(Registrar(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
+        "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
         "control": controller.run,
         "worker": worker.run,
     }
     if ORDERS in domains:
         order_store = OrderStore(database.fence, worker_id, wake.set)
-        dispatch = Dispatch(database.fence, switchboard)
+        dispatch = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, intake, order_store, pulse("orders"), observe)
-        dispatcher = Dispatcher(dispatch, _way_to_erp(settings), pulse("dispatcher"), settings.orders_in_flight, wake)
+        dispatcher = OrderDispatcher(
+            dispatch, _way_to_erp(settings), pulse("dispatcher"), settings.orders_in_flight, wake
+        )
         loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
-    return Parts(worker_id, switchboard, loops)
+    return Components(worker_id, switchboard, loops)
 
 
-def assemble_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Parts:
+def build_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Components:
     """What the page needs where no worker runs beside it: a switchboard whose changes are announced."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce)
-    return Parts(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
+    return Components(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
 
 
-def _way_to_erp(settings: Settings) -> WayToErp:
+def _way_to_erp(settings: Settings) -> ErpGateway:
     if settings.erp_url is None:
-        return ErpByAmqp(settings.broker_url)
-    return ErpByHttp(settings.erp_url, settings.orders_in_flight)
+        return AmqpErpGateway(settings.broker_url)
+    return HttpErpGateway(settings.erp_url, settings.orders_in_flight)

@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from broker.connection import is_memory, open_connection, release
 from comporta.runtime.metrics import Exposition
-from comporta.runtime.single_flight import Asked
+from comporta.runtime.single_flight import SingleFlight
 from storage.database import Database
 
-__all__ = ["Monitor", "Reach", "Readiness", "monitor_for"]
+__all__ = ["Monitor", "Reach", "ReadinessProbe", "monitor_for"]
 
 
 _PATIENCE = 3.0
@@ -32,14 +32,14 @@ class Reach:
     since: datetime | None = None
 
 
-class Readiness:
+class ReadinessProbe:
     """Looks at each part by its name; a look that raises, or takes longer than 3 s, did not reach it."""
 
     def __init__(
         self, looks: Mapping[str, Callable[[], object]], patience: float = _PATIENCE, fresh: float = _FRESH
     ) -> None:
         self._looks = {
-            name: Asked(f"reach {name}", look, patience=patience, fresh=fresh) for name, look in looks.items()
+            name: SingleFlight(f"reach {name}", look, patience=patience, fresh=fresh) for name, look in looks.items()
         }
         self._away: dict[str, datetime] = {}
 
@@ -49,7 +49,7 @@ class Readiness:
         return {name: self._noted(name, there) for name, there in zip(self._looks, reached, strict=True)}
 
     @staticmethod
-    async def _reaches(look: Asked[object]) -> bool:
+    async def _reaches(look: SingleFlight[object]) -> bool:
         try:
             await look.answer()
         except Exception:
@@ -66,24 +66,24 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """`unwell` names the loops that don't turn, each with what is wrong."""
+    """`unhealthy` names the loops that don't turn, each with what is wrong."""
 
-    unwell: Callable[[], Mapping[str, str]]
-    readiness: Readiness
+    unhealthy: Callable[[], Mapping[str, str]]
+    readiness: ReadinessProbe
     exposition: Exposition
 
 
 def monitor_for(
     broker_url: str,
     database: Database,
-    unwell: Callable[[], Mapping[str, str]],
+    unhealthy: Callable[[], Mapping[str, str]],
     work: CollectorRegistry | None,
     *,
     with_gauges: bool,
 ) -> Monitor:
     """The monitor of a process: `work` has the metrics of its worker, the database's come `with_gauges`."""
     looks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
-    return Monitor(unwell, Readiness(looks), Exposition(work, database.gauges.read if with_gauges else None))
+    return Monitor(unhealthy, ReadinessProbe(looks), Exposition(work, database.gauges.read if with_gauges else None))
 
 
 def _reach_broker(url: str) -> None:

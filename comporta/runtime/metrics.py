@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from comporta.runtime.single_flight import Asked
-from consumers.observer import Observed
+from comporta.runtime.single_flight import SingleFlight
+from consumers.observer import BatchStats
 from rules.outcomes import Outcome
 from storage.errors import StorageError
 from storage.gauges import Reading
@@ -63,7 +63,7 @@ class WorkMetrics:
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
         self._shops: set[str] = set()
 
-    def observe(self, batch: Observed) -> None:
+    def observe(self, batch: BatchStats) -> None:
         """Counts and times one batch."""
         domains = set()
         for scope, count in batch.tally.items():
@@ -101,7 +101,7 @@ class Exposition:
 
     def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
         self._work = work
-        self._reading = Asked("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
+        self._reading = SingleFlight("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
         self._away = False
 
     async def render(self, accept: str) -> tuple[str, bytes]:
@@ -118,7 +118,7 @@ class Exposition:
             encode, content_type = choose_encoder("")
         return content_type, encode(registry)
 
-    async def _read(self, reading: Asked[Reading]) -> Reading | None:
+    async def _read(self, reading: SingleFlight[Reading]) -> Reading | None:
         try:
             found = await reading.answer()
         except (StorageError, TimeoutError) as error:

@@ -90,11 +90,11 @@ def health_router(monitor: Monitor) -> APIRouter:
 
     @router.get("/healthz", summary="Whether every loop turns", responses={503: {"model": Health}})
     async def healthz(response: Response) -> Health:
-        unwell = dict(monitor.unwell())
-        if not unwell:
+        unhealthy = dict(monitor.unhealthy())
+        if not unhealthy:
             return {"status": "ok"}
         response.status_code = 503
-        return {"status": "unwell", "loops": unwell}
+        return {"status": "unwell", "loops": unhealthy}
 
     @router.get("/readyz", summary="Whether broker and database can be reached", responses={503: {"model": Readiness}})
     async def readyz(response: Response) -> Readiness:

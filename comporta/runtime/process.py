@@ -18,13 +18,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_eve
 from tenacity.nap import sleep_using_event
 
 from broker.connection import masked as masked_broker
-from comporta.runtime.bootstrap import Parts, assemble, assemble_admin
+from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.metrics import WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
-from comporta.runtime.threads import Loops, stop_on_signals
+from comporta.runtime.threads import ThreadGroup, stop_on_signals
 from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
@@ -98,7 +98,7 @@ class Running:
     """
 
     database: Database
-    parts: Parts
+    parts: Components
     port: int
     link: str | None
 
@@ -116,9 +116,9 @@ def run_until(
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
     database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
-    loops, metrics = Loops(stop), WorkMetrics()
+    loops, metrics = ThreadGroup(stop), WorkMetrics()
     work = metrics.registry if domains else None
-    monitor = monitor_for(settings.broker_url, database, loops.unwell, work, with_gauges=serve is not None)
+    monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)
     # Before the database is waited for: who waits is well.
     monitoring = _monitoring(settings, monitor) if serve is None else None
     if monitoring is not None:
@@ -128,9 +128,9 @@ def run_until(
     _spare_the_collector()
     sys.setswitchinterval(_TURN_SECONDS)
     if domains:
-        parts = assemble(settings, database, domains, loops.pulse, metrics.observe)
+        parts = build_worker(settings, database, domains, loops.pulse, metrics.observe)
     else:
-        parts = assemble_admin(settings, database, loops.pulse)
+        parts = build_admin(settings, database, loops.pulse)
     server = None if serve is None else serve(Host(settings, database, parts.switchboard, monitor, work))
     for name, run in parts.loops.items():
         loops.start(name, run)

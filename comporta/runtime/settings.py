@@ -27,14 +27,14 @@ from storage import engine
 
 __all__ = [
     "PREFIX",
-    "Given",
+    "SettingSource",
     "Settings",
     "SettingsError",
     "Unknown",
     "given_settings",
     "load_settings",
     "program_version",
-    "shown_value",
+    "redacted",
     "unknown_names",
 ]
 PREFIX = "COMPORTA_"
@@ -156,7 +156,7 @@ def _faults(error: ValidationError) -> str:
     return "these settings can't be used (environment or .env):\n" + "\n".join(lines)
 
 
-class Given(NamedTuple):
+class SettingSource(NamedTuple):
     """One setting: its name, its value as it may be shown, and whether environment, .env or default gave it."""
 
     name: str
@@ -172,11 +172,11 @@ class Unknown(NamedTuple):
     meant: str | None
 
 
-def given_settings(settings: Settings) -> list[Given]:
+def given_settings(settings: Settings) -> list[SettingSource]:
     """Every setting, in the order they are declared in."""
     places = _places()
     return [
-        Given(PREFIX + name.upper(), shown_value(name, getattr(settings, name)), _source(name, places))
+        SettingSource(PREFIX + name.upper(), redacted(name, getattr(settings, name)), _source(name, places))
         for name in Settings.model_fields
     ]
 
@@ -192,7 +192,7 @@ def unknown_names() -> list[Unknown]:
     return [Unknown(name.upper(), source, _nearest(name, known)) for name, source in sorted(found.items())]
 
 
-def shown_value(name: str, value: object) -> str | int | float | None:
+def redacted(name: str, value: object) -> str | int | float | None:
     """A value without what is secret in it: passwords in addresses, and whatever stands behind their question mark."""
     if isinstance(value, SecretStr):
         return HIDDEN

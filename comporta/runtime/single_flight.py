@@ -9,12 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-__all__ = ["Asked"]
+__all__ = ["SingleFlight"]
 
 Answer = TypeVar("Answer")
 
 
-class Asked(Generic[Answer]):
+class SingleFlight(Generic[Answer]):
     """One question, in a thread of its own; who asks while it is open, or just answered, gets that same answer.
 
     So a server that hangs costs one thread and one connection, however often somebody asks.

@@ -11,14 +11,14 @@ from types import FrameType
 
 import structlog
 
-__all__ = ["HUNG_SECONDS", "Loops", "Pulse", "stop_on_signals"]
+__all__ = ["STALL_SECONDS", "LivenessEvent", "ThreadGroup", "stop_on_signals"]
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 9.0
 # Longer than the slowest turn that ends well: a statement waits 10 s for a lock and works for 20 s at most, and
 # an order is given up after 30 s.
-HUNG_SECONDS = 60.0
+STALL_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 
 
@@ -35,7 +35,7 @@ def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda
         signal.signal(number, handle)
 
 
-class Pulse(threading.Event):
+class LivenessEvent(threading.Event):
     """A loop's own view of `stop` that notes when it is looked at: a loop that turns looks at it at every turn.
 
     So does one that waits for an away broker or database between two attempts; one that hangs does not.
@@ -67,21 +67,21 @@ class Pulse(threading.Event):
         return told
 
 
-class Loops:
+class ThreadGroup:
     """Threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
 
-    def __init__(self, stop: threading.Event, hung_after: float = HUNG_SECONDS) -> None:
+    def __init__(self, stop: threading.Event, hung_after: float = STALL_SECONDS) -> None:
         self._stop = stop
         self._hung_after = hung_after
         self.failed = False
         self._threads: list[threading.Thread] = []
-        self._pulses: dict[str, Pulse] = {}
+        self._pulses: dict[str, LivenessEvent] = {}
 
-    def pulse(self, name: str) -> Pulse:
-        """The `stop` for the loop of this name: whether it still turns shows in `unwell`."""
-        return self._pulses.setdefault(name, Pulse(self._stop))
+    def pulse(self, name: str) -> LivenessEvent:
+        """The `stop` for the loop of this name: whether it still turns shows in `unhealthy`."""
+        return self._pulses.setdefault(name, LivenessEvent(self._stop))
 
-    def unwell(self) -> dict[str, str]:
+    def unhealthy(self) -> dict[str, str]:
         """The loops that ended by themselves or hang, each with what is wrong; none once told to stop."""
         if self._stop.is_set() and not self.failed:
             return {}

@@ -14,7 +14,7 @@ from typing import Any
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.invalid import SPOILERS
 from comporta.simulator.messages import Data, ErpMessage, EventWriter
-from comporta.simulator.state import CHANGES, SHARES, Book, Key, key_of
+from comporta.simulator.state import CHANGES, SHARES, ErpState, Key, key_of
 
 __all__ = ["Clock", "Faults", "SimulatedErp", "ticking"]
 
@@ -70,7 +70,7 @@ class SimulatedErp:
     ) -> None:
         self._random = Random(seed)
         self._writer = EventWriter(shop, f"/erp/simulator/{seed}", first_sequence)
-        self._book = Book(catalogue.entities())
+        self._book = ErpState(catalogue.entities())
         self._clock = clock or ticking()
         self._sent: deque[ErpMessage] = deque(maxlen=_REPEATABLE)
         self._late_by = late_by

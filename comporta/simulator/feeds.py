@@ -12,13 +12,13 @@ import orjson
 
 from broker.connection import open_connection, release
 from broker.declare import declare
-from broker.sync_publisher import SinglePublisher
+from broker.sync_publisher import SyncPublisher
 from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.traffic import paced
-from consumers.source import Intake, KombuSource
-from producers.messages import Outgoing
+from consumers.source import BatchLimits, KombuSource
+from producers.messages import OutgoingMessage
 from schemas.topology import EVENTS, ORDERS_OUT
 
 __all__ = ["Feeds", "answer_orders"]
@@ -54,9 +54,9 @@ class Feeds:
         for _ in range(3):
             self._left.acquire(timeout=_END_SECONDS)
 
-    def _until(self, stop: threading.Event, feed: Callable[[SinglePublisher], None]) -> _Loop:
+    def _until(self, stop: threading.Event, feed: Callable[[SyncPublisher], None]) -> _Loop:
         def run() -> None:
-            publisher = SinglePublisher(self._url, "simulation")
+            publisher = SyncPublisher(self._url, "simulation")
             feed(publisher)
             publisher.close()
             self._left.release()
@@ -64,19 +64,19 @@ class Feeds:
 
         return run
 
-    def _tell(self, publisher: SinglePublisher) -> None:
+    def _tell(self, publisher: SyncPublisher) -> None:
         changes = paced(self._erp.changes(), _CHANGES_A_SECOND, sleep=self._ending.wait)
         told = chain(self._erp.initial_load(), changes)
-        self._publish(publisher, (Outgoing(EVENTS, each.routing_key, each.body, each.event_id) for each in told))
+        self._publish(publisher, (OutgoingMessage(EVENTS, each.routing_key, each.body, each.event_id) for each in told))
 
-    def _place(self, publisher: SinglePublisher) -> None:
+    def _place(self, publisher: SyncPublisher) -> None:
         self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
 
-    def _answer(self, publisher: SinglePublisher) -> None:
+    def _answer(self, publisher: SyncPublisher) -> None:
         for receipts in _receipts(self._url, self._answers, self._ending):
             self._publish(publisher, receipts)
 
-    def _publish(self, publisher: SinglePublisher, messages: Iterable[Outgoing]) -> None:
+    def _publish(self, publisher: SyncPublisher, messages: Iterable[OutgoingMessage]) -> None:
         for message in messages:
             if self._ending.is_set():
                 return
@@ -87,14 +87,14 @@ class Feeds:
 
 def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> None:
     """Answers the orders in `erp.orders` with receipts until `stop`."""
-    publisher = SinglePublisher(url, "simulated ERP")
+    publisher = SyncPublisher(url, "simulated ERP")
     for receipts in _receipts(url, answers, stop):
         for message in receipts:
             _send(publisher, message)
     publisher.close()
 
 
-def _send(publisher: SinglePublisher, message: Outgoing) -> None:
+def _send(publisher: SyncPublisher, message: OutgoingMessage) -> None:
     publisher.publish(
         message.body,
         exchange=message.exchange,
@@ -103,19 +103,19 @@ def _send(publisher: SinglePublisher, message: Outgoing) -> None:
     )
 
 
-def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[Outgoing]]:
+def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[OutgoingMessage]]:
     """Reads orders, and gives the receipts whose time has come, again and again."""
     connection = open_connection(url, name="simulated ERP")
     declare(connection)
-    source = KombuSource(connection, [ORDERS_OUT], Intake(batch_size=50, batch_ms=0))
-    due: list[tuple[float, int, Outgoing]] = []
+    source = KombuSource(connection, [ORDERS_OUT], BatchLimits(batch_size=50, batch_ms=0))
+    due: list[tuple[float, int, OutgoingMessage]] = []
     numbers = count(1)
     while not stop.is_set():
         orders = source.receive(_LOOK_SECONDS)
         for order in orders:
             seconds, receipt = answers.react(orjson.loads(order.body)["data"]["order_id"])
             if receipt is not None:
-                message = Outgoing(EVENTS, f"{order.routing_key}.receipts", receipt, "")
+                message = OutgoingMessage(EVENTS, f"{order.routing_key}.receipts", receipt, "")
                 heappush(due, (time.monotonic() + seconds, next(numbers), message))
         yield _ripe(due)
         if orders:
@@ -123,6 +123,6 @@ def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterato
     release(connection)
 
 
-def _ripe(due: list[tuple[float, int, Outgoing]]) -> Iterator[Outgoing]:
+def _ripe(due: list[tuple[float, int, OutgoingMessage]]) -> Iterator[OutgoingMessage]:
     while due and due[0][0] <= time.monotonic():
         yield heappop(due)[2]

@@ -12,13 +12,13 @@ from comporta.simulator.messages import Data
 from schemas.domains import ORDERS
 from schemas.reasons import Reason
 
-__all__ = ["ORDER_SPOILERS", "SPOILERS", "Spoiler"]
+__all__ = ["ORDER_SPOILERS", "SPOILERS", "InvalidCase"]
 
 _NO_CPF = "12345678900"
 _NO_GTIN = "7997846900945"
 
 
-class Spoiler(NamedTuple):
+class InvalidCase(NamedTuple):
     """One way to break an event of a domain; `spoil` takes the good document and gives the bad body."""
 
     domain: str
@@ -61,29 +61,29 @@ def _with_a_line_twice(order: Data) -> bytes:
     return _with(items=[first, first, *others])(order)
 
 
-SPOILERS: tuple[Spoiler, ...] = (
-    Spoiler("stock", Reason.MALFORMED_JSON, _cut_short),
-    Spoiler("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
-    Spoiler("stock", Reason.AVAILABLE_MISMATCH, _with(on_hand="5", reserved="2", available="5")),
-    Spoiler("stock", Reason.TIME_FORMAT, _with(as_of="23/11/2026 07:22")),
-    Spoiler("stock", Reason.UNKNOWN_VERSION, _of_type("erp.stock.changed.v2")),
-    Spoiler("stock", Reason.WRONG_DOMAIN, _of_type("erp.price.changed.v1")),
-    Spoiler("prices", Reason.NUMBER_RANGE, _with(price="1E+999999")),
-    Spoiler("prices", Reason.NUMBER_FORMAT, _with(price="1.234,56")),
-    Spoiler("prices", Reason.UNKNOWN_TYPE, _of_type("erp.discount.changed.v1")),
-    Spoiler("products", Reason.NUL_CHARACTER, _with_nul),
-    Spoiler("products", Reason.MISSING_FIELD, _without_unit),
-    Spoiler("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
-    Spoiler("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
+SPOILERS: tuple[InvalidCase, ...] = (
+    InvalidCase("stock", Reason.MALFORMED_JSON, _cut_short),
+    InvalidCase("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
+    InvalidCase("stock", Reason.AVAILABLE_MISMATCH, _with(on_hand="5", reserved="2", available="5")),
+    InvalidCase("stock", Reason.TIME_FORMAT, _with(as_of="23/11/2026 07:22")),
+    InvalidCase("stock", Reason.UNKNOWN_VERSION, _of_type("erp.stock.changed.v2")),
+    InvalidCase("stock", Reason.WRONG_DOMAIN, _of_type("erp.price.changed.v1")),
+    InvalidCase("prices", Reason.NUMBER_RANGE, _with(price="1E+999999")),
+    InvalidCase("prices", Reason.NUMBER_FORMAT, _with(price="1.234,56")),
+    InvalidCase("prices", Reason.UNKNOWN_TYPE, _of_type("erp.discount.changed.v1")),
+    InvalidCase("products", Reason.NUL_CHARACTER, _with_nul),
+    InvalidCase("products", Reason.MISSING_FIELD, _without_unit),
+    InvalidCase("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
+    InvalidCase("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
 )
-ORDER_SPOILERS: tuple[Spoiler, ...] = (
-    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
-    Spoiler(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
-    Spoiler(ORDERS, Reason.MALFORMED_JSON, _cut_short),
-    Spoiler(ORDERS, Reason.LINE_TWICE, _with_a_line_twice),
-    Spoiler(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document(_NO_CPF)),
-    Spoiler(ORDERS, Reason.CURRENCY_UNKNOWN, _with(currency="R$")),
-    Spoiler(ORDERS, Reason.TOO_SHORT, _with(items=[])),
-    Spoiler(ORDERS, Reason.NUMBER_NOT_STRING, _with(total=99.9)),
-    Spoiler(ORDERS, Reason.UNKNOWN_VERSION, _of_type("shop.order.placed.v2")),
+ORDER_SPOILERS: tuple[InvalidCase, ...] = (
+    InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
+    InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
+    InvalidCase(ORDERS, Reason.MALFORMED_JSON, _cut_short),
+    InvalidCase(ORDERS, Reason.LINE_TWICE, _with_a_line_twice),
+    InvalidCase(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document(_NO_CPF)),
+    InvalidCase(ORDERS, Reason.CURRENCY_UNKNOWN, _with(currency="R$")),
+    InvalidCase(ORDERS, Reason.TOO_SHORT, _with(items=[])),
+    InvalidCase(ORDERS, Reason.NUMBER_NOT_STRING, _with(total=99.9)),
+    InvalidCase(ORDERS, Reason.UNKNOWN_VERSION, _of_type("shop.order.placed.v2")),
 )

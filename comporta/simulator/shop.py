@@ -14,7 +14,7 @@ import orjson
 from comporta.simulator.erp import Clock, ticking
 from comporta.simulator.invalid import ORDER_SPOILERS
 from comporta.simulator.messages import Data
-from producers.messages import Outgoing
+from producers.messages import OutgoingMessage
 from schemas.orders import PLACED
 from schemas.topology import ORDERS_IN
 
@@ -53,31 +53,31 @@ class SimulatedShop:
         self._clock = clock or ticking()
         self._number = first_number
         self._events = 0
-        self._sent: deque[tuple[Data, Outgoing]] = deque(maxlen=_REPEATABLE)
+        self._sent: deque[tuple[Data, OutgoingMessage]] = deque(maxlen=_REPEATABLE)
         self._steps = (self._place, self._repeat, self._spoil, self._change)
         # One in four of the bad ones is an order of before with other data.
         self._shares = list(accumulate((max(0.0, 1 - duplicates - bad), duplicates, bad * 3 / 4, bad / 4)))
 
-    def placed(self) -> Iterator[Outgoing]:
+    def placed(self) -> Iterator[OutgoingMessage]:
         """Orders without end, each a message for the broker."""
         for _ in repeat(None):
             [step] = self._random.choices(self._steps, cum_weights=self._shares)
             yield step()
 
-    def _place(self) -> Outgoing:
+    def _place(self) -> OutgoingMessage:
         document = self._new()
         message = self._message(document, orjson.dumps(document))
         self._sent.append((document, message))
         return message
 
-    def _repeat(self) -> Outgoing:
+    def _repeat(self) -> OutgoingMessage:
         return self._random.choice(self._sent)[1] if self._sent else self._place()
 
-    def _spoil(self) -> Outgoing:
+    def _spoil(self) -> OutgoingMessage:
         document = self._new()
         return self._message(document, self._random.choice(ORDER_SPOILERS).spoil(document))
 
-    def _change(self) -> Outgoing:
+    def _change(self) -> OutgoingMessage:
         if not self._sent:
             return self._place()
         before = self._random.choice(self._sent)[0]["data"]
@@ -103,8 +103,8 @@ class SimulatedShop:
             "data": data,
         }
 
-    def _message(self, document: Data, body: bytes) -> Outgoing:
-        return Outgoing(ORDERS_IN, self._shop, body, document["id"])
+    def _message(self, document: Data, body: bytes) -> OutgoingMessage:
+        return OutgoingMessage(ORDERS_IN, self._shop, body, document["id"])
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

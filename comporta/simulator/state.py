@@ -10,7 +10,7 @@ from typing import Any
 from comporta.simulator.messages import Data
 from schemas.domains import DOMAINS
 
-__all__ = ["CHANGES", "SHARES", "Book", "Key", "key_of"]
+__all__ = ["CHANGES", "SHARES", "ErpState", "Key", "key_of"]
 Key = tuple[Any, ...]
 Change = Callable[[Random, Data, str], Data]
 _LEAST_PRICE = Decimal("0.01")
@@ -35,7 +35,7 @@ def key_of(domain: str, data: Mapping[str, Any]) -> Key:
     return tuple([fields[name] for name in known.key_fields])
 
 
-class Book:
+class ErpState:
     """Entities by domain and key; a deleted one keeps its last data, so that it can come back."""
 
     def __init__(self, entities: Iterable[tuple[str, Data]]) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.messages import ErpMessage
 from comporta.simulator.shop import SimulatedShop
-from producers.messages import Outgoing
+from producers.messages import OutgoingMessage
 from schemas.topology import EVENTS
 
 __all__ = ["erp_traffic", "paced", "traffic"]
@@ -26,7 +26,7 @@ def erp_traffic(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[Outgoing]:
+) -> Iterator[OutgoingMessage]:
     """All that the ERP holds, as fast as it is taken; then its changes without end, so many a second."""
     changes = paced(erp.changes(), rate, clock=clock, sleep=sleep)
     return map(_outgoing, chain(erp.initial_load(), changes))
@@ -40,7 +40,7 @@ def traffic(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[Outgoing]:
+) -> Iterator[OutgoingMessage]:
     """The same, with so many orders a second evenly among the changes, if there is a shop that places them."""
     if shop is None:
         return erp_traffic(erp, rate, clock=clock, sleep=sleep)
@@ -48,7 +48,9 @@ def traffic(
     return chain(map(_outgoing, erp.initial_load()), paced(both, rate + orders, clock=clock, sleep=sleep))
 
 
-def _among(changes: Iterator[Outgoing], orders: Iterator[Outgoing], share: float) -> Iterator[Outgoing]:
+def _among(
+    changes: Iterator[OutgoingMessage], orders: Iterator[OutgoingMessage], share: float
+) -> Iterator[OutgoingMessage]:
     due = 0.0
     while True:
         due += share
@@ -59,8 +61,8 @@ def _among(changes: Iterator[Outgoing], orders: Iterator[Outgoing], share: float
             yield next(changes)
 
 
-def _outgoing(message: ErpMessage) -> Outgoing:
-    return Outgoing(EVENTS, message.routing_key, message.body, message.event_id)
+def _outgoing(message: ErpMessage) -> OutgoingMessage:
+    return OutgoingMessage(EVENTS, message.routing_key, message.body, message.event_id)
 
 
 def paced(

@@ -8,20 +8,20 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
-from control.auth.operators import OneHolder, OperatorsFile, OperatorsUnreadable, Registry
+from control.auth.operators import CredentialStore, OperatorsFile, OperatorsUnreadable, SingleCredential
 from control.auth.sessions import Sessions
-from control.auth.tokens import LOCAL, Holder, digest_of, new_token
+from control.auth.tokens import LOCAL, Credential, digest_of, new_token
 
-__all__ = ["Access", "Place", "is_loopback", "open_access", "place_of"]
+__all__ = ["Access", "PublicUrl", "is_loopback", "open_access", "parse_public_url"]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """Who may come in, and where: `token` is that of the link where there are no operators, else None."""
 
-    registry: Registry
+    registry: CredentialStore
     sessions: Sessions
-    place: Place
+    place: PublicUrl
     hosts: tuple[str, ...]
     token: str | None = field(repr=False)
 
@@ -38,10 +38,10 @@ class Access:
 
 def open_access(settings: Settings) -> Access:
     """What the settings say; raises `SettingsError` where they let in whoever comes, or name a faulty file."""
-    place = place_of(settings.public_url)
+    place = parse_public_url(settings.public_url)
     if settings.operators_file is not None:
         try:
-            registry: Registry = OperatorsFile(settings.operators_file)
+            registry: CredentialStore = OperatorsFile(settings.operators_file)
         except OperatorsUnreadable as error:
             raise SettingsError(f"{PREFIX}OPERATORS_FILE: {error}") from None
         # Whoever asks is asked who they are, so that the name by which they came proves nothing more.
@@ -53,12 +53,12 @@ def open_access(settings: Settings) -> Access:
             f"or leave {PREFIX}ADMIN_HOST at 127.0.0.1"
         )
     token = new_token()
-    registry = OneHolder(Holder(LOCAL, digest_of(token)))
+    registry = SingleCredential(Credential(LOCAL, digest_of(token)))
     hosts = (settings.admin_host, "localhost", "127.0.0.1", "[::1]", *([place.host] if place.host else []))
     return Access(registry, Sessions(registry), place, hosts, token)
 
 
-class Place(NamedTuple):
+class PublicUrl(NamedTuple):
     """The public address taken apart; without one, all is as the request says."""
 
     origin: str | None = None
@@ -71,16 +71,16 @@ class Place(NamedTuple):
         return self.origin is not None and self.origin.startswith("https://")
 
 
-def place_of(public_url: str | None) -> Place:
+def parse_public_url(public_url: str | None) -> PublicUrl:
     """Where a public URL says we are; its path is the root path, without a slash at its end."""
     if public_url is None:
-        return Place()
+        return PublicUrl()
     parts = urlsplit(public_url)
     standard = {"http": 80, "https": 443}[parts.scheme]
     host = parts.hostname or ""
     named = f"[{host}]" if ":" in host else host
     port = "" if parts.port in {None, standard} else f":{parts.port}"
-    return Place(f"{parts.scheme}://{named}{port}", named, parts.path.rstrip("/"))
+    return PublicUrl(f"{parts.scheme}://{named}{port}", named, parts.path.rstrip("/"))
 
 
 def is_loopback(host: str) -> bool:

@@ -20,7 +20,7 @@ from comporta.web.context import AppContext
 from comporta.web.openapi import describe_errors, docs_router
 from comporta.web.pages.router import install_page
 from comporta.web.problems import act_refused, install_problems
-from rules.actions import ActError
+from rules.actions import ActionError
 
 __all__ = ["create_app"]
 
@@ -30,7 +30,7 @@ def create_app(context: AppContext) -> FastAPI:
     app = FastAPI(title="Comporta", version=program_version(), docs_url=None, redoc_url=None)
     install_problems(app)
     describe_errors(app)
-    app.add_exception_handler(ActError, act_refused)
+    app.add_exception_handler(ActionError, act_refused)
     for router in (
         status_router(context.views),
         missed_router(context.views, context.acting),

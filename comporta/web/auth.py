@@ -12,40 +12,40 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comporta.web.access import Access
-from comporta.web.csrf import is_our_own
+from comporta.web.csrf import is_same_origin
 from comporta.web.middleware import path_below_root
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.preferences import safe_next
 from comporta.web.problems import problem
-from comporta.web.session import LOGIN, LOGOUT, Attempts, SessionCookie
-from control.auth.tokens import Who, holder_of
+from comporta.web.session import LOGIN, LOGOUT, LoginLimiter, SessionCookie
+from control.auth.tokens import Identity, authenticate
 
-__all__ = ["LOOKS", "Gate", "to_nobody"]
+__all__ = ["SAFE_METHODS", "AuthMiddleware", "unauthenticated"]
 
 # What watches over the process, the way in and out, and what the login page shows and asks for.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", LOGIN, LOGOUT, "/preferences"})
 _OPEN_BELOW = "/static/"
 # The methods that change nothing.
-LOOKS = frozenset({"GET", "HEAD"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 # What programs call: they get an error, never a page to fill in.
 _PROGRAMS = ("/api/", "/events/")
 _WHO = {"WWW-Authenticate": 'Bearer realm="comporta"'}
 _FROM_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _AGAIN = '<!doctype html><title>Comporta</title><meta http-equiv="refresh" content="0; url={address}">'
 
-Ask = Callable[[], Who | None]
+Ask = Callable[[], Identity | None]
 
 
 class _Caller(NamedTuple):
-    who: Who
+    who: Identity
     again: Ask
     by_cookie: bool
 
 
-class Gate:
+class AuthMiddleware:
     """Lets through who has shown a token or a session, and may do what they ask."""
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: SessionCookie, attempts: Attempts) -> None:
+    def __init__(self, app: ASGIApp, access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> None:
         self._app = app
         self._access = access
         self._cookie = cookie
@@ -62,9 +62,9 @@ class Gate:
         caller = self._caller(connection)
         answer = self._by_link(connection) if path == "/" else None
         if answer is None:
-            answer = to_nobody(connection, path) if caller is None else self._refused(connection, caller)
+            answer = unauthenticated(connection, path) if caller is None else self._refused(connection, caller)
         if answer is not None or caller is None:
-            await (answer or to_nobody(connection, path))(scope, receive, send)
+            await (answer or unauthenticated(connection, path))(scope, receive, send)
             return
         scope.setdefault("state", {})["who"] = caller.who
         await self._app(scope, receive, _While(caller.again, send))
@@ -76,14 +76,14 @@ class Gate:
         value = self._cookie.read(connection)
         return None if value is None else _asked(lambda: self._access.sessions.who(value), by_cookie=True)
 
-    def _by_token(self, token: str) -> Who | None:
-        holder = holder_of(token, self._access.registry.holders())
+    def _by_token(self, token: str) -> Identity | None:
+        holder = authenticate(token, self._access.registry.holders())
         return None if holder is None else holder.who
 
     def _refused(self, connection: HTTPConnection, caller: _Caller) -> Response | None:
-        if connection.scope["method"] in LOOKS:
+        if connection.scope["method"] in SAFE_METHODS:
             return None
-        if caller.by_cookie and not is_our_own(connection, self._access.place.origin):
+        if caller.by_cookie and not is_same_origin(connection, self._access.place.origin):
             return problem(403, "this request does not come from a page of ours; programs send a Bearer token")
         if not caller.who.may_act:
             return _only_looks(connection, caller.who)
@@ -95,7 +95,9 @@ class Gate:
         if token is None or self._access.token is None or connection.scope["method"] != "GET":
             return None
         address = connection.client.host if connection.client else ""
-        holder = None if self._attempts.seconds_to_wait(address) else holder_of(token, self._access.registry.holders())
+        holder = (
+            None if self._attempts.seconds_to_wait(address) else authenticate(token, self._access.registry.holders())
+        )
         root = connection.scope.get("root_path", "")
         if holder is None:
             self._attempts.failed(address)
@@ -123,7 +125,7 @@ class _While:
         await self._send(message)
 
 
-def _only_looks(connection: HTTPConnection, who: Who) -> Response:
+def _only_looks(connection: HTTPConnection, who: Identity) -> Response:
     sentence, request = f"{who.name} is a viewer and may only look; this takes an operator", Request(connection.scope)
     # The page's script shows the sentence of a problem itself.
     if wants_html(request) and "hx-request" not in request.headers:
@@ -136,7 +138,7 @@ def _asked(ask: Ask, *, by_cookie: bool) -> _Caller | None:
     return None if who is None else _Caller(who, ask, by_cookie)
 
 
-def to_nobody(connection: HTTPConnection, path: str) -> Response:
+def unauthenticated(connection: HTTPConnection, path: str) -> Response:
     """The answer to whoever has shown neither a token nor a session that counts."""
     root = connection.scope.get("root_path", "")
     if "hx-request" in connection.headers:
@@ -144,7 +146,7 @@ def to_nobody(connection: HTTPConnection, path: str) -> Response:
         return Response(status_code=401, headers={**_WHO, "HX-Redirect": _login(root, _page_shown(connection, root))})
     if f"{path}/".startswith(_PROGRAMS) or "text/html" not in connection.headers.get("accept", ""):
         return problem(401, "send an operator's token as `Authorization: Bearer …`", headers=_WHO)
-    if connection.scope["method"] not in LOOKS:
+    if connection.scope["method"] not in SAFE_METHODS:
         return RedirectResponse(root + LOGIN, 303)
     target = _target(connection, path)
     if connection.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:

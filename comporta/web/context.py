@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
 from comporta.web.api.events import Foresee, Publish
-from comporta.web.live import Live
-from control.actions import Acting
+from comporta.web.live import LiveFeed
+from control.actions import OperatorActions
 from control.switchboard import Switchboard
 from storage.repairs import Repairs
 from storage.views import Views
@@ -24,12 +24,12 @@ class AppContext:
     """
 
     views: Views
-    live: Live
+    live: LiveFeed
     switchboard: Switchboard
     monitor: Monitor
     publish: Publish
     foresee: Foresee
-    acting: Acting
+    acting: OperatorActions
     repairs: Repairs
     label: str | None = None
     lags: Callable[[], Mapping[str, float]] = dict

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-__all__ = ["is_our_own"]
+__all__ = ["is_same_origin"]
 
 # "none" is what somebody did themselves, such as reloading.
 _OURS = frozenset({"same-origin", "none"})
 
 
-def is_our_own(connection: HTTPConnection, origin: str | None) -> bool:
+def is_same_origin(connection: HTTPConnection, origin: str | None) -> bool:
     """Whether the browser says so; `origin` is where a proxy shows us.
 
     A cookie goes along with whatever makes the browser ask, so that it alone says nothing about who meant it.

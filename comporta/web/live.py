@@ -18,7 +18,7 @@ from schemas.control import StatusDocument
 from storage.errors import StorageError
 from storage.views import Balance
 
-__all__ = ["FULL_EVERY", "LOOK_EVERY", "Live", "LiveEvent", "Looks", "Subscription"]
+__all__ = ["FULL_EVERY", "LOOK_EVERY", "LiveEvent", "LiveFeed", "LiveSource", "Subscription"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ _REACH_EVERY, _REACH_AGAIN = 10.0, 2.0
 Reaches = Callable[[], Awaitable[Mapping[str, Reach]]]
 
 
-class Looks(Protocol):
+class LiveSource(Protocol):
     """What is looked at."""
 
     def status(self) -> StatusDocument:
@@ -81,12 +81,12 @@ class Subscription:
         return self._waiting.pop(next(iter(self._waiting)))
 
 
-class Live:
+class LiveFeed:
     """Looks every 0.5 s while anybody listens, and tells what has changed; all of it every 10 s."""
 
     def __init__(
         self,
-        looks: Looks,
+        looks: LiveSource,
         reaches: Reaches | None = None,
         *,
         look_every: float = LOOK_EVERY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CONTENT_SECURITY_POLICY", "SafeHeaders", "UnderRoot", "path_below_root"]
+__all__ = ["CONTENT_SECURITY_POLICY", "RootPath", "SecurityHeaders", "path_below_root"]
 
 
 # Nothing inline and nothing from elsewhere; images as data are the icon in the tab, which counts down.
@@ -35,7 +35,7 @@ _HEADERS = {
 }
 
 
-class SafeHeaders:
+class SecurityHeaders:
     """Sets them on whatever comes back; only what says itself how long it keeps may be kept."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -55,7 +55,7 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class UnderRoot:
+class RootPath:
     """Puts the root path before every path that comes without it; the router takes it off again."""
 
     def __init__(self, app: ASGIApp, root: str) -> None:

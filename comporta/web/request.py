@@ -6,10 +6,10 @@ from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from control.auth.tokens import LOCAL, Role, Who
-from rules.actions import Asked
+from control.auth.tokens import LOCAL, Identity, Role
+from rules.actions import AuditContext
 
-__all__ = ["LOCAL", "Role", "Who", "as_somebody", "limited_body", "media_type", "who_of"]
+__all__ = ["LOCAL", "Identity", "Role", "as_somebody", "identity_of", "media_type", "read_body"]
 
 
 def media_type(request: Request) -> str:
@@ -17,7 +17,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def limited_body(request: Request, limit: int, what: str) -> bytes:
+async def read_body(request: Request, limit: int, what: str) -> bytes:
     """The body; answers 413 as soon as it is longer than `limit` bytes."""
     body = bytearray()
     try:
@@ -31,13 +31,13 @@ async def limited_body(request: Request, limit: int, what: str) -> bytes:
     return bytes(body)
 
 
-def who_of(connection: HTTPConnection) -> Who:
+def identity_of(connection: HTTPConnection) -> Identity:
     """Who asks; a request that came past the gate without being asked is a fault of ours, and gets nothing."""
-    who: Who = connection.scope["state"]["who"]
+    who: Identity = connection.scope["state"]["who"]
     return who
 
 
-def as_somebody(app: ASGIApp, who: Who) -> ASGIApp:
+def as_somebody(app: ASGIApp, who: Identity) -> ASGIApp:
     """The application as this one person sees it, without a gate."""
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +47,7 @@ def as_somebody(app: ASGIApp, who: Who) -> ASGIApp:
     return asked
 
 
-def asked_of(connection: HTTPConnection, reason: str | None = None) -> Asked:
+def audit_context(connection: HTTPConnection, reason: str | None = None) -> AuditContext:
     """Who asks over HTTP, as the gate has found out."""
-    name = who_of(connection).name
-    return Asked(name, "http", reason, name)
+    name = identity_of(connection).name
+    return AuditContext(name, "http", reason, name)

@@ -18,19 +18,19 @@ from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
 from comporta.web.access import Access, open_access
 from comporta.web.app import create_app
-from comporta.web.auth import Gate
+from comporta.web.auth import AuthMiddleware
 from comporta.web.context import AppContext
-from comporta.web.live import Live
-from comporta.web.middleware import SafeHeaders, UnderRoot
+from comporta.web.live import LiveFeed
+from comporta.web.middleware import RootPath, SecurityHeaders
 from comporta.web.pages.login import login_router
-from comporta.web.session import Attempts, SessionCookie
-from control.actions import Acting
-from control.auth.local_token import forget_link, keep_link
-from producers.messages import Outgoing, Result
+from comporta.web.session import LoginLimiter, SessionCookie
+from control.actions import OperatorActions
+from control.auth.local_token import delete_local_token, save_local_token
+from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from storage.repairs import Repairs
 
-__all__ = ["WebServer", "bind", "guard", "web_server"]
+__all__ = ["WebServer", "bind", "secure", "web_server"]
 
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class WebServer:
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
         config = uvicorn.Config(
-            guard(create_app(context), access, self.port),
+            secure(create_app(context), access, self.port),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -92,7 +92,7 @@ class WebServer:
             self._server.run(sockets=[self._socket])
         finally:
             if kept is not None and self._token is not None:
-                forget_link(kept, self._token)
+                delete_local_token(kept, self._token)
 
     def stop(self) -> None:
         """Ends streams, lets running requests end, then ends `run`."""
@@ -105,34 +105,34 @@ class WebServer:
 
     def _keep(self) -> Path | None:
         # For the commands that the same user gives on the same machine.
-        return None if self._token is None else keep_link(self.port, self._token)
+        return None if self._token is None else save_local_token(self.port, self._token)
 
 
-def guard(app: FastAPI, access: Access, port: int) -> ASGIApp:
+def secure(app: FastAPI, access: Access, port: int) -> ASGIApp:
     """The application with a gate, a login and safe headers; `port` is where it listens."""
-    cookie, attempts = SessionCookie(access.place, port), Attempts()
+    cookie, attempts = SessionCookie(access.place, port), LoginLimiter()
     app.include_router(login_router(access, cookie, attempts))
-    guarded: ASGIApp = Gate(app, access, cookie, attempts)
+    guarded: ASGIApp = AuthMiddleware(app, access, cookie, attempts)
     # Without operators a page elsewhere must not reach us through a name that resolves to loopback.
     guarded = TrustedHostMiddleware(guarded, allowed_hosts=list(access.hosts), www_redirect=False)
     if access.place.root:
-        guarded = UnderRoot(guarded, access.place.root)
-    return SafeHeaders(guarded)
+        guarded = RootPath(guarded, access.place.root)
+    return SecurityHeaders(guarded)
 
 
 def _context(host: Host, publisher: Publisher) -> AppContext:
-    def publish(messages: Sequence[Outgoing]) -> list[Result]:
+    def publish(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         return list(publisher.publish_all(messages))
 
     views = host.database.views
     return AppContext(
         views=views,
-        live=Live(views, host.monitor.readiness.look),
+        live=LiveFeed(views, host.monitor.readiness.look),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
         foresee=host.database.foresight.outcomes,
-        acting=Acting(host.database, publish, _HTTP_SECONDS),
+        acting=OperatorActions(host.database, publish, _HTTP_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
         lags=RecentLags(host.work).read if host.work is not None else dict,

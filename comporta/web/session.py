@@ -12,10 +12,10 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from comporta.web.access import Place
+from comporta.web.access import PublicUrl
 from control.auth.sessions import SESSION_SECONDS
 
-__all__ = ["LOGIN", "LOGOUT", "Attempts", "SessionCookie"]
+__all__ = ["LOGIN", "LOGOUT", "LoginLimiter", "SessionCookie"]
 
 LOGIN, LOGOUT = "/login", "/logout"
 _BY_ADDRESS, _IN_ALL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(100)
@@ -27,7 +27,7 @@ class SessionCookie:
     A cookie knows no ports and, with `__Host-`, no path: the name tells several of us on one host apart.
     """
 
-    def __init__(self, place: Place, port: int) -> None:
+    def __init__(self, place: PublicUrl, port: int) -> None:
         self._secure = place.secure
         self._name = f"comporta-{re.sub('[^a-z0-9]+', '-', place.root.lower()).strip('-') or port}"
 
@@ -60,7 +60,7 @@ class SessionCookie:
         return self._secure or connection.scope["scheme"] == "https"
 
 
-class Attempts:
+class LoginLimiter:
     """Counts failures of the last minute, by address and in all; who succeeds costs nobody a try."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-__all__ = ["LinkUnsafe", "forget_link", "keep_link", "kept_link"]
+__all__ = ["UnsafeTokenFile", "delete_local_token", "load_local_token", "save_local_token"]
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +20,11 @@ _OTHERS = 0o077
 _LONGEST = 4096
 
 
-class LinkUnsafe(Exception):
+class UnsafeTokenFile(Exception):
     """A folder or file that is not the user's alone, and is therefore neither written nor believed."""
 
 
-def keep_link(port: int, token: str) -> Path | None:
+def save_local_token(port: int, token: str) -> Path | None:
     """Writes the token down for the user's own commands; None, and a warning, where there is no safe place."""
     for folder in _folders():
         path = folder / f"{port}"
@@ -35,7 +35,7 @@ def keep_link(port: int, token: str) -> Path | None:
             with suppress(FileNotFoundError):
                 path.unlink()
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
-        except (OSError, LinkUnsafe) as error:
+        except (OSError, UnsafeTokenFile) as error:
             log.debug("link not kept", folder=str(folder), error=str(error))
             continue
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -45,15 +45,15 @@ def keep_link(port: int, token: str) -> Path | None:
     return None
 
 
-def forget_link(path: Path, token: str) -> None:
-    """Removes what `keep_link` wrote, unless another process has written its own since."""
-    with suppress(OSError, LinkUnsafe):
+def delete_local_token(path: Path, token: str) -> None:
+    """Removes what `save_local_token` wrote, unless another process has written its own since."""
+    with suppress(OSError, UnsafeTokenFile):
         if _read(path) == token:
             path.unlink()
 
 
-def kept_link(port: int) -> str | None:
-    """The token of the process on this port; None if there is none, raises `LinkUnsafe` if it can't be trusted."""
+def load_local_token(port: int) -> str | None:
+    """The token of the process on this port; None if there is none, raises `UnsafeTokenFile` if it can't be trusted."""
     found = [folder / f"{port}" for folder in _folders() if os.path.lexists(folder / f"{port}")]
     for path in sorted(found, key=lambda each: os.lstat(each).st_mtime, reverse=True):
         _check(os.lstat(path.parent), path.parent, stat.S_ISDIR)
@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise LinkUnsafe(f"{path} can't be read: {error.strerror}") from None
+        raise UnsafeTokenFile(f"{path} can't be read: {error.strerror}") from None
     with os.fdopen(handle, "rb") as file:
         _check(os.fstat(handle), path, stat.S_ISREG)
         return file.read(_LONGEST).decode("ascii", errors="replace")
@@ -81,8 +81,8 @@ def _read(path: Path) -> str:
 def _check(found: os.stat_result, path: Path, is_kind: Callable[[int], bool]) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if not is_kind(found.st_mode):
-        raise LinkUnsafe(f"{path} is not what Comporta would have made; remove it")
+        raise UnsafeTokenFile(f"{path} is not what Comporta would have made; remove it")
     if found.st_uid != os.geteuid():
-        raise LinkUnsafe(f"{path} belongs to another user; remove it, or set COMPORTA_TOKEN")
+        raise UnsafeTokenFile(f"{path} belongs to another user; remove it, or set COMPORTA_TOKEN")
     if mode & _OTHERS:
-        raise LinkUnsafe(f"{path} is open to others (mode {mode:04o}); remove it and start Comporta again")
+        raise UnsafeTokenFile(f"{path} is open to others (mode {mode:04o}); remove it and start Comporta again")

@@ -13,13 +13,13 @@ from typing import Annotated, Protocol
 import structlog
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from control.auth.tokens import LOCAL, Holder, Role, Who
+from control.auth.tokens import LOCAL, Credential, Identity, Role
 
 __all__ = [
-    "OneHolder",
+    "CredentialStore",
     "OperatorsFile",
     "OperatorsUnreadable",
-    "Registry",
+    "SingleCredential",
     "check_name",
     "parse_operators",
     "read_operators",
@@ -67,7 +67,7 @@ class _File(BaseModel):
 _FILE = TypeAdapter(_File)
 
 
-def read_operators(path: Path) -> tuple[Holder, ...]:
+def read_operators(path: Path) -> tuple[Credential, ...]:
     """Everybody whom the file names; raises `OperatorsUnreadable`."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -82,7 +82,7 @@ def read_operators(path: Path) -> tuple[Holder, ...]:
     return parse_operators(text, path)
 
 
-def parse_operators(text: str, path: Path) -> tuple[Holder, ...]:
+def parse_operators(text: str, path: Path) -> tuple[Credential, ...]:
     """The same from the file's text; raises `OperatorsUnreadable`."""
     try:
         entries = _FILE.validate_python(tomllib.loads(text)).operator
@@ -95,7 +95,7 @@ def parse_operators(text: str, path: Path) -> tuple[Holder, ...]:
             raise OperatorsUnreadable(
                 f"{path} can't be used: {' and '.join(map(_entry, twice))} have the same {what}; remove one of them"
             )
-    return tuple(Holder(Who(each.name, each.role), each.token_sha256) for each in entries)
+    return tuple(Credential(Identity(each.name, each.role), each.token_sha256) for each in entries)
 
 
 def _twice(values: Sequence[str]) -> list[int]:
@@ -125,20 +125,20 @@ def _entry(index: int) -> str:
     return f"[[operator]] number {index + 1}"
 
 
-class Registry(Protocol):
+class CredentialStore(Protocol):
     """Who holds which token."""
 
-    def holders(self) -> Sequence[Holder]:
+    def holders(self) -> Sequence[Credential]:
         """Everybody, by what is known now."""
 
 
-class OneHolder:
+class SingleCredential:
     """The holder of the link that was printed at start, and nobody else."""
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: Credential) -> None:
         self._holders = (holder,)
 
-    def holders(self) -> Sequence[Holder]:
+    def holders(self) -> Sequence[Credential]:
         """The one."""
         return self._holders
 
@@ -152,7 +152,7 @@ class OperatorsFile:
         self._holders = read_operators(path)
         self._warn()
 
-    def holders(self) -> Sequence[Holder]:
+    def holders(self) -> Sequence[Credential]:
         """Everybody whom the file names; while it is faulty, everybody whom it named before."""
         # A look at the file's date takes a microsecond: less than any way of being told.
         version = _version(self._path)

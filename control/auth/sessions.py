@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import orjson
 
-from control.auth.operators import Registry
-from control.auth.tokens import Holder, Who
+from control.auth.operators import CredentialStore
+from control.auth.tokens import Credential, Identity
 
 __all__ = ["SESSION_SECONDS", "Sessions"]
 
@@ -30,20 +30,20 @@ class _Session(NamedTuple):
 class Sessions:
     """Issues and reads them with a key that ends with the process."""
 
-    def __init__(self, registry: Registry, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, registry: CredentialStore, clock: Callable[[], float] = time.time) -> None:
         self._registry = registry
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._ended: dict[str, int] = {}
 
-    def issue(self, holder: Holder) -> str:
+    def issue(self, holder: Credential) -> str:
         """A new session for them, as the cookie's value."""
         ends = int(self._clock()) + SESSION_SECONDS
         session = _Session(secrets.token_urlsafe(12), holder.who.name, self._mark(holder.digest), ends)
         payload = base64.urlsafe_b64encode(orjson.dumps(list(session))).rstrip(b"=").decode()
         return f"{payload}.{self._sign(payload)}"
 
-    def who(self, value: str) -> Who | None:
+    def who(self, value: str) -> Identity | None:
         """Whose session it is; None once it has ended, or its owner is gone or has another token."""
         session = self._read(value)
         if session is None or session.identity in self._ended or session.ends <= self._clock():

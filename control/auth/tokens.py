@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-__all__ = ["LOCAL", "Holder", "Role", "Who", "digest_of", "holder_of", "new_token"]
+__all__ = ["LOCAL", "Credential", "Identity", "Role", "authenticate", "digest_of", "new_token"]
 
 
 # A token that has strayed into a repository or a log is found by this.
@@ -19,10 +19,10 @@ _PREFIX = "comporta_"
 _BYTES = 32
 
 
-class Holder(NamedTuple):
+class Credential(NamedTuple):
     """Somebody, and the SHA-256 of their token in hexadecimal."""
 
-    who: Who
+    who: Identity
     digest: str
 
 
@@ -39,7 +39,7 @@ def digest_of(token: str) -> str:
     return sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
-def holder_of(token: str, holders: Iterable[Holder]) -> Holder | None:
+def authenticate(token: str, holders: Iterable[Credential]) -> Credential | None:
     """Whose token it is; takes as long for a wrong one as for a right one."""
     digest, found = digest_of(token), None
     for holder in holders:
@@ -55,7 +55,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-class Who(NamedTuple):
+class Identity(NamedTuple):
     """A name and its role."""
 
     name: str
@@ -68,4 +68,4 @@ class Who(NamedTuple):
 
 
 # Whoever has the link that was printed at start, where no operators are named.
-LOCAL = Who("local", Role.OPERATOR)
+LOCAL = Identity("local", Role.OPERATOR)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, Select, select
 
-from rules.cost import Cost, foretell
+from rules.cost import Cost, estimate_cost
 from schemas.control import ANY, StatusDocument
 from storage.errors import translated
 from storage.tables import orders, quarantine
@@ -121,7 +121,7 @@ class Views:
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
         """About what a pause of a scope would cost, told from what the last hour brought to it."""
-        return foretell(self._ledger.basis(shop, frozenset(domains)), minutes)
+        return estimate_cost(self._ledger.basis(shop, frozenset(domains)), minutes)
 
     def biography(self, text: str, shop: str | None = None) -> Biography:
         """Everything that is known of a product, a customer, a document, a price table or an order."""

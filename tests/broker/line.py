@@ -14,19 +14,19 @@ from sqlalchemy import Table, select
 
 from broker.connection import open_connection
 from broker.declare import declare
-from broker.sync_publisher import SinglePublisher
-from consumers.source import Intake, KombuSource
+from broker.sync_publisher import SyncPublisher
+from consumers.source import BatchLimits, KombuSource
 from consumers.worker import Worker, events_worker, orders_worker
 from control.switchboard import Switchboard
-from rules.actions import Asked
+from rules.actions import AuditContext
 from schemas.control import Action, Command, ControlMessage, Reply
 from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES
-from storage.audit import Act
+from storage.audit import AuditEntry
 from storage.database import open_database
 from storage.engine import open_engine
-from storage.event_store import Store
-from storage.order_retry import Retrying
+from storage.event_store import EventStore
+from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
 from storage.tables import ENTITY_TABLES, orders
 from tests.services.waiting import wait_until
@@ -103,12 +103,12 @@ class Line:
     def __post_init__(self) -> None:
         self.database = open_database(self.database_url)
         self.switchboard = Switchboard(self.database.fence, lambda _: None)
-        self.store = Store(self.database.fence, self.switchboard, "w1")
-        self.publisher = SinglePublisher(self.url, "test ERP")
+        self.store = EventStore(self.database.fence, self.switchboard, "w1")
+        self.publisher = SyncPublisher(self.url, "test ERP")
 
     def retry(self, shop: str, order_id: str) -> bool:
         """Lets an order be sent again, as an operator does; whether there was one that may be."""
-        return Retrying(self.database.fence).retry(Act("retry", Asked("ana", "http")), shop, order_id)
+        return OrderRetries(self.database.fence).retry(AuditEntry("retry", AuditContext("ana", "http")), shop, order_id)
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS, **properties: Any) -> None:
         """Publishes messages, each confirmed."""
@@ -118,7 +118,7 @@ class Line:
 
     def worker(self, *domains: str, batch_size: int = 500, batch_ms: int = _LONG_MS, prefetch: int = 1000) -> Worker:
         """A worker for these domains, or for all."""
-        intake = Intake(batch_size, batch_ms, prefetch)
+        intake = BatchLimits(batch_size, batch_ms, prefetch)
         return events_worker(self.url, domains or tuple(DOMAINS), intake, self.store, self.stop)
 
     def hand(self, *domains: str, **intake: int) -> Hand:
@@ -128,7 +128,7 @@ class Line:
     def order_hand(self) -> Hand:
         """A worker for orders and receipts to step by hand."""
         store = OrderStore(self.database.fence, "w1")
-        return Hand(self.url, orders_worker(self.url, Intake(500, _LONG_MS, 1000), store, self.stop))
+        return Hand(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
 
     def orders(self) -> dict[str, dict[str, Any]]:
         """The orders of all shops, by `<shop>/<order_id>`."""

@@ -7,17 +7,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from control.actions import Acting
-from producers.messages import Outgoing, Result
+from control.actions import OperatorActions
+from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
-from rules.actions import Asked
+from rules.actions import AuditContext
 from storage.engine import open_engine
 from storage.tables import audit
 from tests.broker.line import Line
 
 __all__ = ["ANA", "Operator"]
 
-ANA = Asked("ana", "http", "the cause is gone", "ana")
+ANA = AuditContext("ana", "http", "the cause is gone", "ana")
 
 
 class Operator:
@@ -26,10 +26,10 @@ class Operator:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.publisher = Publisher(line.url, name="operator", deadline=10)
-        self.published: list[Outgoing] = []
-        self.acting = Acting(line.database, self.publish)
+        self.published: list[OutgoingMessage] = []
+        self.acting = OperatorActions(line.database, self.publish)
 
-    def publish(self, messages: Sequence[Outgoing]) -> list[Result]:
+    def publish(self, messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         self.published += messages
         return list(self.publisher.publish_all(messages))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rules.outcomes import Told
-from schemas.orders import OrderPlaced, Receipt, parse_order, parse_receipt
+from rules.outcomes import Decoded
+from schemas.orders import Receipt, ReceivedOrder, parse_order, parse_receipt
 
 __all__ = ["event", "internalized", "order_told", "placed", "receipt_told", "rejected"]
 
@@ -45,11 +45,11 @@ def rejected(order_id: str = "O1", reason: str = "no credit", **envelope: Any) -
     return event("erp.order.rejected.v1", {"order_id": order_id, "reason": reason}, **envelope)
 
 
-def order_told(body: bytes, shop: str = "main") -> Told[OrderPlaced | Receipt]:
+def order_told(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
     """An order as a worker hands it on; it must not be refused."""
-    return Told("orders", parse_order(shop, body), lambda refusal: pytest.fail(str(refusal)))
+    return Decoded("orders", parse_order(shop, body), lambda refusal: pytest.fail(str(refusal)))
 
 
-def receipt_told(body: bytes, shop: str = "main") -> Told[OrderPlaced | Receipt]:
+def receipt_told(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
     """A receipt as a worker hands it on; it must not be refused."""
-    return Told("receipts", parse_receipt(shop, body), lambda refusal: pytest.fail(str(refusal)))
+    return Decoded("receipts", parse_receipt(shop, body), lambda refusal: pytest.fail(str(refusal)))

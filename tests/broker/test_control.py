@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from broker.connection import open_connection
-from broker.sync_publisher import SinglePublisher
-from consumers.source import Intake
+from broker.sync_publisher import SyncPublisher
+from consumers.source import BatchLimits
 from control.announcer import Announcer
 from control.client import request
-from control.consumer import Controller
+from control.consumer import ControlConsumer
 from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
@@ -34,9 +34,9 @@ class Desk:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.connection = open_connection(line.url, name="test control")
-        controller = Controller(line.url, line.switchboard, line.database.views.status, line.publisher, line.stop)
+        controller = ControlConsumer(line.url, line.switchboard, line.database.views.status, line.publisher, line.stop)
         self.controller = controller
-        self.source = Source(self.connection, [CONTROL], Intake(1, 0, 1))
+        self.source = Source(self.connection, [CONTROL], BatchLimits(1, 0, 1))
         self.channel = self.connection.channel()
         self.replies = f"replies-{id(self)}"
         self.channel.queue_declare(self.replies, durable=False, exclusive=True)
@@ -190,7 +190,7 @@ def test_milliseconds_as_the_time_are_refused_by_name(desk: Desk) -> None:
 def test_the_way_back_is_ready_before_anybody_asks(line: Line) -> None:
     steps: list[str] = []
 
-    class Watched(SinglePublisher):
+    class Watched(SyncPublisher):
         def reopen(self) -> None:
             super().reopen()
             steps.append("ready" if self._producer is not None else "not ready")
@@ -201,7 +201,7 @@ def test_the_way_back_is_ready_before_anybody_asks(line: Line) -> None:
             steps.append("answered" if self._producer is opened_before else "connected")
 
     replies = Watched(line.url, "test replies")
-    controller = Controller(line.url, line.switchboard, line.database.views.status, replies, line.stop)
+    controller = ControlConsumer(line.url, line.switchboard, line.database.views.status, replies, line.stop)
     running = threading.Thread(target=controller.run, daemon=True)
     running.start()
     wait_until(lambda: steps, what="the way back to be ready")

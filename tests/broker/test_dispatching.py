@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from producers.erp import ErpByAmqp, ErpByHttp, WayToErp
-from producers.order_dispatcher import Dispatcher
+from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
+from producers.order_dispatcher import OrderDispatcher
 from schemas.topology import ORDERS_OUT
-from storage.order_queue import Dispatch
+from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from tests.broker.line import Line
 from tests.broker.order_events import internalized, order_told, placed, receipt_told
@@ -28,9 +28,9 @@ _TIMEOUT = httpx.Timeout(1.0)
 class Office:
     """A dispatcher in a thread of its own, and the orders it has to deliver."""
 
-    def __init__(self, line: Line, erp: WayToErp) -> None:
+    def __init__(self, line: Line, erp: ErpGateway) -> None:
         self.line = line
-        self.dispatcher = Dispatcher(Dispatch(line.database.fence, line.switchboard), erp, line.stop)
+        self.dispatcher = OrderDispatcher(OrderQueue(line.database.fence, line.switchboard), erp, line.stop)
         self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
         self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
         self._thread.start()
@@ -61,11 +61,11 @@ def erp() -> Iterator[Erp]:
 
 
 @pytest.fixture
-def open_office() -> Iterator[Callable[[Line, WayToErp], Office]]:
+def open_office() -> Iterator[Callable[[Line, ErpGateway], Office]]:
     """Opens offices that are closed in the end."""
     offices: list[Office] = []
 
-    def opened(line: Line, way: WayToErp) -> Office:
+    def opened(line: Line, way: ErpGateway) -> Office:
         offices.append(Office(line, way))
         return offices[-1]
 
@@ -75,20 +75,20 @@ def open_office() -> Iterator[Callable[[Line, WayToErp], Office]]:
 
 
 @pytest.fixture
-def office(database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+def office(database_url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
     """An office with an ERP over HTTP, on PostgreSQL."""
     yield from _office(database_url, erp, open_office)
 
 
 @pytest.fixture
-def each_office(any_database_url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+def each_office(any_database_url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
     """An office with an ERP over HTTP, on each database."""
     yield from _office(any_database_url, erp, open_office)
 
 
-def _office(url: str, erp: Erp, open_office: Callable[[Line, WayToErp], Office]) -> Iterator[Office]:
+def _office(url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
     line = Line("memory://", url)
-    yield open_office(line, ErpByHttp(erp.url, 32, _TIMEOUT))
+    yield open_office(line, HttpErpGateway(erp.url, 32, _TIMEOUT))
     line.close()
 
 
@@ -182,9 +182,9 @@ def test_one_shop_whose_erp_hangs_holds_up_no_other(office: Office, erp: Erp) ->
 
 
 def test_over_amqp_an_order_lies_in_the_erps_queue_once_confirmed(
-    line: Line, open_office: Callable[[Line, WayToErp], Office]
+    line: Line, open_office: Callable[[Line, ErpGateway], Office]
 ) -> None:
-    office = open_office(line, ErpByAmqp(line.url))
+    office = open_office(line, AmqpErpGateway(line.url))
     office.place("O1")
     order = office.wait_state("sent")
     assert (order["attempts"], order["erp_number"]) == (1, None)
@@ -198,11 +198,11 @@ def test_over_amqp_an_order_lies_in_the_erps_queue_once_confirmed(
 
 
 def test_an_order_that_the_broker_returns_waits_and_is_sent_again(
-    rabbit_line: Line, open_office: Callable[[Line, WayToErp], Office]
+    rabbit_line: Line, open_office: Callable[[Line, ErpGateway], Office]
 ) -> None:
     with open_channel(rabbit_line.url) as channel:
         channel.queue_unbind("erp.orders", ORDERS_OUT, "#")
-        office = open_office(rabbit_line, ErpByAmqp(rabbit_line.url))
+        office = open_office(rabbit_line, AmqpErpGateway(rabbit_line.url))
         office.place("O1")
         order = office.wait_state("waiting")
         order = wait_until(
@@ -216,12 +216,12 @@ def test_an_order_that_the_broker_returns_waits_and_is_sent_again(
 
 @pytest.mark.parametrize("order_id", ["Pedido nº 7\n", "a/b c?d#e%20", "x" * 255, "🫘" * 100])
 def test_an_odd_id_goes_both_ways(
-    line: Line, erp: Erp, open_office: Callable[[Line, WayToErp], Office], order_id: str
+    line: Line, erp: Erp, open_office: Callable[[Line, ErpGateway], Office], order_id: str
 ) -> None:
-    office = open_office(line, ErpByHttp(erp.url, 4, _TIMEOUT))
+    office = open_office(line, HttpErpGateway(erp.url, 4, _TIMEOUT))
     office.place(order_id)
     assert office.wait_state("internalized", order_id)["erp_number"] == "1000"
-    by_amqp = ErpByAmqp(line.url)
+    by_amqp = AmqpErpGateway(line.url)
     [answer] = by_amqp.send([("main", order_id, {"order_id": order_id})])
     assert answer.result().said == "sent"
     by_amqp.close()

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 import pytest
 
 from broker.connection import BrokerUrlError
-from producers.messages import Fate, Outgoing
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
 from tests.broker.line import CLOUDEVENT, Line, stock
 from tests.services.rabbitmq import Broker
 
 
-def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENTS) -> Outgoing:
+def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENTS) -> OutgoingMessage:
     """An event that names its number."""
-    return Outgoing(exchange, routing_key, stock(number, f"P{number}"), f"e{number}")
+    return OutgoingMessage(exchange, routing_key, stock(number, f"P{number}"), f"e{number}")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_no_queue_takes_is_returned_and_its_neighbours_are_not(publisher: P
 def test_the_source_is_read_no_further_than_the_window(publisher: Publisher) -> None:
     read = 0
 
-    def source() -> Iterator[Outgoing]:
+    def source() -> Iterator[OutgoingMessage]:
         nonlocal read
         for number in range(500):
             read += 1
@@ -86,7 +86,7 @@ def test_the_source_is_read_no_further_than_the_window(publisher: Publisher) -> 
 def test_large_messages_shrink_the_window(line: Line) -> None:
     read = 0
 
-    def source() -> Iterator[Outgoing]:
+    def source() -> Iterator[OutgoingMessage]:
         nonlocal read
         for number in range(20):
             read += 1

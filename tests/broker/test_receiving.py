@@ -12,7 +12,7 @@ import kombu
 import pytest
 
 from broker.connection import BrokerLost, open_connection, release, translated
-from consumers.source import Intake, KombuSource
+from consumers.source import BatchLimits, KombuSource
 from schemas.topology import EVENTS
 from tests.broker.line import Line, stock
 from tests.services.proxy import Proxy
@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, rabbitmq: Broker, rabbit_line: Line, mon
 def _source(url: str, *queues: str, prefetch: int = 1000) -> Iterator[tuple[kombu.Connection, KombuSource]]:
     connection = open_connection(url, name="test")
     try:
-        yield connection, KombuSource(connection, queues or [_QUEUE], Intake(500, 20, prefetch))
+        yield connection, KombuSource(connection, queues or [_QUEUE], BatchLimits(500, 20, prefetch))
     finally:
         release(connection)
 
@@ -101,7 +101,7 @@ def test_frames_that_came_past_py_amqp_keep_the_connection_alive(rabbit_line: Li
 def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabbit_line: Line) -> None:
     with Proxy(rabbitmq.port) as proxy:
         connection = open_connection(proxy.through(rabbit_line.url), name="test")
-        source = KombuSource(connection, [_QUEUE], Intake())
+        source = KombuSource(connection, [_QUEUE], BatchLimits())
         proxy.freeze()
         # As negotiated, but for a time that a test can wait.
         connection.connection.heartbeat = 1
@@ -120,7 +120,7 @@ def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabb
 def test_a_cut_connection_is_lost_whatever_has_come_of_a_message(rabbitmq: Broker, rabbit_line: Line) -> None:
     with Proxy(rabbitmq.port) as proxy:
         connection = open_connection(proxy.through(rabbit_line.url), name="test")
-        source = KombuSource(connection, [_QUEUE], Intake())
+        source = KombuSource(connection, [_QUEUE], BatchLimits())
         rabbit_line.publish(b"x" * 3_000_000)
         proxy.cut()
         with pytest.raises(BrokerLost):

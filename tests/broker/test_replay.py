@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, text
 
-from producers.messages import Fate, Outgoing, Result
-from rules.actions import Changed, Conflict, NotConfirmed, NotThere
+from producers.messages import Fate, OutgoingMessage, PublishResult
+from rules.actions import Conflict, CountChanged, NotConfirmed, NotFound
 from schemas.topology import DEAD, ORDERS_IN
 from storage.quarantine import Chosen
 from tests.broker.line import Line, stock
@@ -83,7 +83,7 @@ def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_qua
     assert (act["action"], act["subject"], act["shop"], act["domains"]) == ("replay", first, "main", ["stock"])
     assert (act["by"], act["user_id"], act["reason"], act["count"]) == ("ana", "ana", "the cause is gone", 1)
     assert (act["result"], act["error"], act["epoch"]) == ("done", None, 0)
-    with pytest.raises(NotThere, match=first):
+    with pytest.raises(NotFound, match=first):
         operator.acting.replay(first, ANA)
     assert len(operator.audit()) == 1
 
@@ -171,7 +171,7 @@ def test_many_are_replayed_only_if_they_are_as_many_as_were_shown(line: Line, op
     keep(line, *range(1, 251))
     assert operator.acting.count_quarantined(Chosen(shop="main")) == 250
     for act in (operator.acting.replay_many, operator.acting.drop_many):
-        with pytest.raises(Changed) as changed:
+        with pytest.raises(CountChanged) as changed:
             act(Chosen(shop="main"), ANA, expected=249)
         assert (changed.value.expected, changed.value.now) == (249, 250)
     assert operator.published == operator.audit() == []
@@ -186,7 +186,7 @@ def test_of_two_who_replay_the_same_message_one_does(line: Line, operator: Opera
     [identity] = keep(line, 1)
     holding, go = threading.Event(), threading.Event()
 
-    def slow(messages: Sequence[Outgoing]) -> list[Result]:
+    def slow(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         holding.set()
         assert go.wait(30)
         return list(operator.publisher.publish_all(messages))
@@ -242,7 +242,7 @@ def test_a_copy_that_comes_back_after_a_crash_is_kept_though_the_replayer_remove
     take(line, 1)
     [identity] = [row["id"] for row in line.quarantined()]
 
-    def crashing(messages: Sequence[Outgoing]) -> list[Result]:
+    def crashing(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         results = list(operator.publisher.publish_all(messages))
         with line.hand("stock") as dying:
             # Delivered to a worker that dies before it has settled it.
@@ -265,7 +265,7 @@ def test_what_the_broker_does_not_take_stays_and_may_be_tried_again_at_once(
     line: Line, operator: Operator, fate: Fate
 ) -> None:
     first, *_ = keep(line, 1, 2)
-    operator.acting._publish = lambda messages: [Result(each, fate, "test") for each in messages]
+    operator.acting._publish = lambda messages: [PublishResult(each, fate, "test") for each in messages]
     with pytest.raises(NotConfirmed if fate is Fate.UNKNOWN else Conflict):
         operator.acting.replay(first, ANA)
     done = operator.acting.replay_many(Chosen(), ANA)
@@ -281,7 +281,7 @@ def test_what_is_dropped_is_gone_and_audited(line: Line, operator: Operator) -> 
     line.publish(b"{")
     take(line, 1)
     operator.acting.drop(first, ANA)
-    with pytest.raises(NotThere, match=first):
+    with pytest.raises(NotFound, match=first):
         operator.acting.drop(first, ANA)
     assert operator.acting.drop_many(Chosen(ids=(third, "unknown")), ANA, expected=1) == 1
     assert operator.acting.drop_many(Chosen(reason="refused_by_database"), ANA, expected=1) == 1

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from producers.messages import Fate, Outgoing, Result
-from rules.actions import Changed, NotConfirmed
+from producers.messages import Fate, OutgoingMessage, PublishResult
+from rules.actions import CountChanged, NotConfirmed
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.resync import RESYNC_TYPE
@@ -147,9 +147,11 @@ def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Line, oper
 def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Line, operator: Operator) -> None:
     miss(line, *stocks(600), *stocks(1, "other"))
 
-    def losing(messages: Sequence[Outgoing]) -> list[Result]:
+    def losing(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         assert len(messages) == 3
-        return [Result(message, Fate.UNKNOWN if at == 1 else Fate.CONFIRMED) for at, message in enumerate(messages)]
+        return [
+            PublishResult(message, Fate.UNKNOWN if at == 1 else Fate.CONFIRMED) for at, message in enumerate(messages)
+        ]
 
     operator.acting._publish = losing
     with pytest.raises(NotConfirmed, match="501 keys were asked for"):
@@ -159,7 +161,7 @@ def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Line, op
 
 def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: Line, operator: Operator) -> None:
     miss(line, *stocks(600))
-    with pytest.raises(Changed) as changed:
+    with pytest.raises(CountChanged) as changed:
         operator.acting.resync(Wanted(), ANA, expected=99)
     assert (changed.value.expected, changed.value.now, operator.published) == (99, 600, [])
     for expected in (100, 10_000):
@@ -171,9 +173,9 @@ def test_millions_are_never_held_at_once(line: Line, operator: Operator, monkeyp
     monkeypatch.setattr("control.actions.MOST_KEYS", 1)
     sizes: list[int] = []
 
-    def counting(messages: Sequence[Outgoing]) -> list[Result]:
+    def counting(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         sizes.append(len(messages))
-        return [Result(message, Fate.CONFIRMED) for message in messages]
+        return [PublishResult(message, Fate.CONFIRMED) for message in messages]
 
     operator.acting._publish = counting
     assert operator.acting.resync(Wanted(), ANA).requested == 200

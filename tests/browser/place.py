@@ -13,7 +13,7 @@ import httpx
 
 from control.auth.operators_edit import add_operator
 from control.auth.tokens import Role
-from producers.messages import Fate, Outgoing
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, ORDERS_IN
 from storage.database import Database, open_database
@@ -85,7 +85,7 @@ class Place:
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS) -> None:
         """Publishes messages, and returns when the broker has them."""
-        messages = [Outgoing(exchange, key, body, str(uuid4())) for body in bodies]
+        messages = [OutgoingMessage(exchange, key, body, str(uuid4())) for body in bodies]
         assert {result.fate for result in self.publisher.publish_all(messages)} <= {Fate.CONFIRMED}
 
     def tell(self, *versions: int, **data: Any) -> None:

@@ -14,7 +14,7 @@ from schemas.asyncapi import asyncapi_document
 from schemas.contract import contract_files
 from schemas.domains import DOMAINS
 from schemas.json_schema import event_schemas
-from schemas.reason_docs import meanings
+from schemas.reason_docs import reason_docs
 from schemas.reasons import REASONS_PAGE, Reason, Refusal
 from tests.contract.gallery import CONTRACT
 from tests.e2e.programs import running_programs
@@ -43,9 +43,9 @@ def test_no_file_names_a_host() -> None:
 
 
 def test_every_reason_has_one_meaning_and_a_place_on_the_page() -> None:
-    assert sorted(meaning.reason for meaning in meanings()) == sorted(Reason)
+    assert sorted(meaning.reason for meaning in reason_docs()) == sorted(Reason)
     headings = re.findall(r"^### (\w+)$", (CONTRACT / "reasons.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [f"{REASONS_PAGE}#{heading}" for heading in headings] == [meaning.reason.doc for meaning in meanings()]
+    assert [f"{REASONS_PAGE}#{heading}" for heading in headings] == [meaning.reason.doc for meaning in reason_docs()]
     assert (CONTRACT.parents[1] / REASONS_PAGE).exists()
 
 

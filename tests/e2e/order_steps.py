@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 
 from consumers.delivery import Delivery
-from storage.order_queue import Claimed
+from storage.order_queue import ClaimedOrder
 
 __all__ = ["CODES", "STEPS", "Batch", "Draw", "Key", "Receipt", "Sent", "itself", "one_of", "some_orders", "step"]
 
@@ -29,7 +29,7 @@ class Receipt(NamedTuple):
 class Sent(NamedTuple):
     """An order on its way, and the idempotency key it goes under."""
 
-    order: Claimed
+    order: ClaimedOrder
     identity: str
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rules.outcomes import Rejected
+from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
 from storage.database import open_database
 from storage.order_store import OrderStore
@@ -54,7 +54,8 @@ class Shop:
         refusal = Refusal(Reason.NUMBER_NOT_STRING, "/data/on_hand", "must be a JSON string")
         kind = "application/cloudevents+json"
         items = [
-            Rejected(shop, "stock", refusal, body, f"{shop}.stock", kind, {}, redelivered=False) for body in bodies
+            RejectedDelivery(shop, "stock", refusal, body, f"{shop}.stock", kind, {}, redelivered=False)
+            for body in bodies
         ]
         with self.database.fence.shared() as connection:
             add_rejected(connection, "w0", items, read_switches(connection).now)

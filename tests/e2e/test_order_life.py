@@ -17,12 +17,12 @@ from sqlalchemy import update
 
 from broker.connection import open_connection
 from consumers.delivery import Delivery
-from consumers.source import Intake
+from consumers.source import BatchLimits
 from consumers.worker import orders_worker
-from producers.erp import ErpByAmqp
-from rules.orders import Answer, Said, after_attempt
+from producers.erp import AmqpErpGateway
+from rules.orders import DeliveryStatus, ErpResponse, after_attempt
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
-from storage.order_queue import Claimed, Dispatch, Due
+from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
 from tests.broker.line import Line
@@ -43,12 +43,14 @@ class OrderLife(RuleBasedStateMachine):
         self.line, self.batch = line, Batch()
         example = next(_examples)
         self.shops = {letter: f"{letter}{example}" for letter in "ab"}
-        self.worker = orders_worker(line.url, Intake(500, 0, 1000), OrderStore(line.database.fence, "w1"), line.stop)
-        self.desks = {name: Dispatch(line.database.fence, line.switchboard, lease) for name, lease in _LEASES.items()}
+        self.worker = orders_worker(
+            line.url, BatchLimits(500, 0, 1000), OrderStore(line.database.fence, "w1"), line.stop
+        )
+        self.desks = {name: OrderQueue(line.database.fence, line.switchboard, lease) for name, lease in _LEASES.items()}
         self.before, self.delivered, self.refused = self.ledger(), 0, 0
         self.notes: dict[Key, str] = {}
         self.off: set[str] = set()
-        self.way, self.connection = ErpByAmqp(line.url), open_connection(line.url, name="ERP")
+        self.way, self.connection = AmqpErpGateway(line.url), open_connection(line.url, name="ERP")
         self.erp = self.connection.channel()
         self.flying: list[Sent] = []
         self.held: dict[Key, int] = {}
@@ -95,16 +97,16 @@ class OrderLife(RuleBasedStateMachine):
             if lease == "holds":
                 self.held[sent.key] = order.attempts
 
-    @step("flying", random=itself, said=one_of(*Said, "lost"), dies=one_of(False, True))
+    @step("flying", random=itself, said=one_of(*DeliveryStatus, "lost"), dies=one_of(False, True))
     def answer(self, random: Random, said: str, dies: bool) -> None:
         """The ERP answers, perhaps to a worker that has died; a lost answer is a failure after it took the order."""
         # The first has waited longest: others may be at it by now.
         sent = self.flying.pop(random.choice([0, random.randrange(len(self.flying))]))
-        if said == Said.REJECTED and sent.key in self.numbers:
-            said = Said.INTERNALIZED
-        number = self.take(sent) if said in {Said.SENT, Said.INTERNALIZED, "lost"} else None
+        if said == DeliveryStatus.REJECTED and sent.key in self.numbers:
+            said = DeliveryStatus.INTERNALIZED
+        number = self.take(sent) if said in {DeliveryStatus.SENT, DeliveryStatus.INTERNALIZED, "lost"} else None
         if not dies:
-            self.record(sent.order, Said.FAILED if said == "lost" else Said(said), number)
+            self.record(sent.order, DeliveryStatus.FAILED if said == "lost" else DeliveryStatus(said), number)
 
     @step("flying", random=itself, heard=one_of(False, True))
     def take_early(self, random: Random, heard: bool) -> None:
@@ -163,7 +165,7 @@ class OrderLife(RuleBasedStateMachine):
         earlier, self.flying = self.flying, []
         self.claim(len(self.notes), "holds")
         for sent in self.flying:
-            self.record(sent.order, Said.INTERNALIZED, self.take(sent))
+            self.record(sent.order, DeliveryStatus.INTERNALIZED, self.take(sent))
         self.flying = earlier
         assert {key: row["erp_number"] for key, row in self.rows().items()} == {
             key: self.numbers.get(key) for key in self.notes
@@ -201,10 +203,10 @@ class OrderLife(RuleBasedStateMachine):
         ledger = self.ledger() - self.before
         assert (ledger.total(), ledger["quarantined"]) == (self.delivered, self.refused)
 
-    def send(self, order: Claimed) -> str:
+    def send(self, order: ClaimedOrder) -> str:
         """Hands an order to the ERP's queue; returns the key it lies there under."""
         [answer] = self.way.send([(order.shop, order.order_id, order.payload)])
-        assert answer.result().said is Said.SENT
+        assert answer.result().said is DeliveryStatus.SENT
         event = orjson.loads(self.erp.basic_get("erp.orders", no_ack=True).body)
         assert event["data"]["order_id"] == order.order_id
         return str(event["id"])
@@ -239,11 +241,11 @@ class OrderLife(RuleBasedStateMachine):
             self.held.pop(key, None)
             assert self.rows()[key]["state"] == ("rejected" if number is None else "internalized")
 
-    def record(self, order: Claimed, said: Said, number: str | None) -> None:
+    def record(self, order: ClaimedOrder, said: DeliveryStatus, number: str | None) -> None:
         key = order.shop, order.order_id
-        if said is Said.INTERNALIZED or self.held.get(key) == order.attempts:
+        if said is DeliveryStatus.INTERNALIZED or self.held.get(key) == order.attempts:
             self.held.pop(key, None)
-        answer = Answer(said, number if said is Said.INTERNALIZED else None, None if number else "no")
+        answer = ErpResponse(said, number if said is DeliveryStatus.INTERNALIZED else None, None if number else "no")
         self.desks["holds"].record([(order, lambda now: after_attempt(answer, order.attempts, now, 0.0))])
 
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:

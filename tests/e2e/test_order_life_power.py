@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Executable, update
 import producers.erp
 import storage.order_queue
 import storage.order_store
-from rules.orders import Known, OrderState, Settled, judge_receipt
+from rules.orders import OrderRecord, OrderState, ReceiptDecision, apply_receipt
 from rules.outcomes import Outcome
 from rules.switches import Switches
 from schemas.orders import Receipt, order_event
 from storage.dialect import rowset
-from storage.order_queue import Dispatch, Due, Looked, look
+from storage.order_queue import Due, DueShops, OrderQueue, find_due
 from storage.tables import orders
 from tests.broker.line import Line
 from tests.e2e.order_steps import some_orders
@@ -33,31 +33,33 @@ _WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
 
 def claim_ignores_the_switch(plant: pytest.MonkeyPatch) -> None:
     def due(connection: Connection, state: Switches) -> Due:
-        return Due(look(connection, state.now).shops, frozenset(), 1)
+        return Due(find_due(connection, state.now).shops, frozenset(), 1)
 
-    plant.setattr(Dispatch, "_due", staticmethod(due))
+    plant.setattr(OrderQueue, "_due", staticmethod(due))
 
 
 def a_lease_is_not_honoured(plant: pytest.MonkeyPatch) -> None:
-    def grasping(connection: Connection, now: Any) -> Looked:
+    def grasping(connection: Connection, now: Any) -> DueShops:
         sending = orders.c.state == OrderState.SENDING.value
         connection.execute(update(orders).where(sending).values(state=OrderState.WAITING.value))
-        return look(connection, now)
+        return find_due(connection, now)
 
-    plant.setattr(storage.order_queue, "look", grasping)
+    plant.setattr(storage.order_queue, "find_due", grasping)
 
 
 def a_lease_never_ends(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(storage.order_queue, "look", lambda connection, _now: look(connection, datetime(2020, 1, 1, tzinfo=UTC)))
+    plant.setattr(
+        storage.order_queue, "find_due", lambda connection, _now: find_due(connection, datetime(2020, 1, 1, tzinfo=UTC))
+    )
 
 
 def a_late_receipt_is_dropped(plant: pytest.MonkeyPatch) -> None:
-    def only_of_sent(known: Known | None, receipt: Receipt) -> Settled:
+    def only_of_sent(known: OrderRecord | None, receipt: Receipt) -> ReceiptDecision:
         if known is not None and known.state is OrderState.WAITING:
-            return Settled(Outcome.SUPERSEDED, known)
-        return judge_receipt(known, receipt)
+            return ReceiptDecision(Outcome.SUPERSEDED, known)
+        return apply_receipt(known, receipt)
 
-    plant.setattr(storage.order_store, "judge_receipt", only_of_sent)
+    plant.setattr(storage.order_store, "apply_receipt", only_of_sent)
 
 
 def a_retry_changes_the_idempotency_key(plant: pytest.MonkeyPatch) -> None:

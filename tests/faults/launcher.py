@@ -11,10 +11,10 @@ from typing import Any
 
 from comporta.cli import main
 from consumers.source import KombuSource
-from producers.erp import ErpByHttp
+from producers.erp import HttpErpGateway
 from schemas.topology import CONTROL
-from storage.event_store import Store
-from storage.order_queue import Dispatch
+from storage.event_store import EventStore
+from storage.order_queue import OrderQueue
 
 __all__: list[str] = []
 
@@ -31,13 +31,13 @@ def _now_and_then(how: signal.Signals, number: int) -> None:
 
 
 def _in_transaction(how: signal.Signals, number: int) -> None:
-    write = Store._write
+    write = EventStore._write
 
-    def faulty(self: Store, *arguments: Any) -> None:
+    def faulty(self: EventStore, *arguments: Any) -> None:
         write(self, *arguments)
         _now_and_then(how, number)
 
-    Store._write = faulty  # type: ignore[method-assign]
+    EventStore._write = faulty  # type: ignore[method-assign]
 
 
 def _around_settling(number: int, *, before: bool) -> None:
@@ -56,19 +56,19 @@ def _around_settling(number: int, *, before: bool) -> None:
 
 def _around_an_order(number: int, step: str) -> None:
     # Whoever takes over should not have to wait for a minute.
-    Dispatch.__init__.__defaults__ = (timedelta(seconds=1),)  # type: ignore[misc]
+    OrderQueue.__init__.__defaults__ = (timedelta(seconds=1),)  # type: ignore[misc]
     if step == "before sending":
-        deliver = ErpByHttp.deliver
+        deliver = HttpErpGateway.deliver
 
-        def faulty_delivery(self: ErpByHttp, *order: Any) -> Any:
+        def faulty_delivery(self: HttpErpGateway, *order: Any) -> Any:
             _now_and_then(signal.SIGKILL, number)
             return deliver(self, *order)
 
-        ErpByHttp.deliver = faulty_delivery  # type: ignore[method-assign]
+        HttpErpGateway.deliver = faulty_delivery  # type: ignore[method-assign]
         return
-    claim = Dispatch.claim
+    claim = OrderQueue.claim
 
-    def faulty_recording(self: Dispatch, share: Any, results: Any = ()) -> Any:
+    def faulty_recording(self: OrderQueue, share: Any, results: Any = ()) -> Any:
         if results and step == "before recording":
             _now_and_then(signal.SIGKILL, number)
         claimed = claim(self, share, results)
@@ -76,7 +76,7 @@ def _around_an_order(number: int, step: str) -> None:
             _now_and_then(signal.SIGKILL, number)
         return claimed
 
-    Dispatch.claim = faulty_recording  # type: ignore[method-assign]
+    OrderQueue.claim = faulty_recording  # type: ignore[method-assign]
 
 
 _FAULTS: dict[str, Callable[[int], None]] = {

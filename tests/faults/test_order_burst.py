@@ -19,10 +19,10 @@ import pytest
 from broker.connection import open_connection
 from comporta.simulator.messages import Data
 from comporta.simulator.retail import retail_orders
-from consumers.source import Intake
+from consumers.source import BatchLimits
 from consumers.worker import orders_worker
-from producers.erp import ErpByAmqp
-from producers.messages import Fate, Outgoing
+from producers.erp import AmqpErpGateway
+from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.orders import PLACED
 from schemas.topology import EVENTS, ORDERS_IN, ORDERS_OUT
@@ -127,20 +127,20 @@ class QueueErp:
         for message in taken:
             message.ack()
 
-    def _receipt(self, message: Any) -> Outgoing:
+    def _receipt(self, message: Any) -> OutgoingMessage:
         event = orjson.loads(message.body)
         key = event["id"]
         self.got[key] += 1
         number = self.numbers.setdefault(key, str(1000 + len(self.numbers)))
         body = internalized(event["subject"], number, id=f"receipt-{key}")
-        return Outgoing(EVENTS, f"{key.partition('/')[0]}.receipts", body, f"receipt-{key}")
+        return OutgoingMessage(EVENTS, f"{key.partition('/')[0]}.receipts", body, f"receipt-{key}")
 
 
 @contextmanager
 def working(line: Line) -> Iterator[Office]:
     """What accepts orders and receipts, and what takes orders to the ERP."""
-    office = Office(line, ErpByAmqp(line.url))
-    worker = orders_worker(line.url, Intake(500, 20, 1000), office.orders, line.stop)
+    office = Office(line, AmqpErpGateway(line.url))
+    worker = orders_worker(line.url, BatchLimits(500, 20, 1000), office.orders, line.stop)
     thread = threading.Thread(target=worker.run, name="orders", daemon=True)
     thread.start()
     try:
@@ -162,7 +162,7 @@ def place(url: str, orders: list[Data]) -> set[str]:
     for number, data in enumerate(orders):
         envelope = {"specversion": "1.0", "id": f"placed-{data['order_id']}", "source": "/shop", "type": PLACED}
         body = orjson.dumps({**envelope, "time": data["placed_at"], "data": data})
-        events.append(Outgoing(ORDERS_IN, _SHOPS[number % len(_SHOPS)], body, data["order_id"]))
+        events.append(OutgoingMessage(ORDERS_IN, _SHOPS[number % len(_SHOPS)], body, data["order_id"]))
     with Publisher(url, name="shops") as publisher:
         assert all(result.fate is Fate.CONFIRMED for result in publisher.publish_all(events))
     return {f"{event.routing_key}/{event.message_id}" for event in events}

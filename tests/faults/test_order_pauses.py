@@ -12,8 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from producers.erp import ErpByAmqp, ErpByHttp, Order, WayToErp
-from rules.orders import Answer
+from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway, Order
+from rules.orders import ErpResponse
 from storage.tables import orders
 from tests.broker.line import Line
 from tests.broker.order_events import internalized, receipt_told
@@ -32,7 +32,7 @@ class Desk(Office):
 
     looks = 0
 
-    def __init__(self, line: Line, way: WayToErp) -> None:
+    def __init__(self, line: Line, way: ErpGateway) -> None:
         super().__init__(line, way)
         claim = self.dispatcher.dispatch.claim
 
@@ -108,11 +108,11 @@ def erp() -> Iterator[Erp]:
 
 
 @pytest.fixture
-def open_desk(any_database_url: str) -> Iterator[Callable[[str, WayToErp], Desk]]:
+def open_desk(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], Desk]]:
     """Opens desks on each database, which are closed in the end."""
     desks: list[Desk] = []
 
-    def opened(broker_url: str, way: WayToErp) -> Desk:
+    def opened(broker_url: str, way: ErpGateway) -> Desk:
         line = Line(broker_url, any_database_url)
         line.empty()
         desks.append(Desk(line, way))
@@ -140,13 +140,13 @@ def open_desk(any_database_url: str) -> Iterator[Callable[[str, WayToErp], Desk]
     ],
 )
 def test_a_pause_that_lands_before_the_answer(
-    open_desk: Callable[[str, WayToErp], Desk], erp: Erp, fault: str, settles_as: str
+    open_desk: Callable[[str, ErpGateway], Desk], erp: Erp, fault: str, settles_as: str
 ) -> None:
     if fault == "409":
         erp.take("main/O1", {})
     erp.script = ["take" if fault in {"409", "hang"} else fault]
     gate = HeldErp(erp).gate
-    desk = open_desk("memory://", ErpByHttp(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
+    desk = open_desk("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
     desk.place("O1")
     gate.wait_reached()
     assert desk.pause() == 1
@@ -172,13 +172,13 @@ def test_a_pause_that_lands_before_the_answer(
 
 
 def test_a_breaker_that_opens_does_not_probe_while_off(
-    open_desk: Callable[[str, WayToErp], Desk], erp: Erp, monkeypatch: pytest.MonkeyPatch
+    open_desk: Callable[[str, ErpGateway], Desk], erp: Erp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is over long before the pause is.
     monkeypatch.setattr("rules.throttle._BREAK_SECONDS", 0.01)
     erp.script = ["500"] * 6
     gate = HeldErp(erp).gate
-    desk = open_desk("memory://", ErpByHttp(erp.url, 32, httpx.Timeout(30.0)))
+    desk = open_desk("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(30.0)))
     desk.place(*(f"O{number}" for number in range(6)))
     wait_until(lambda: erp.asked.total() == 6, what="all to be in flight")
     assert desk.pause() == 6
@@ -195,14 +195,14 @@ def test_a_breaker_that_opens_does_not_probe_while_off(
 class HeldWay:
     """A way to the ERP's queue with a gate before or behind the publishing."""
 
-    times = 1
+    concurrency_factor = 1
 
     def __init__(self, url: str, gate: Gate, where: str) -> None:
-        self._plain = ErpByAmqp(url)
+        self._plain = AmqpErpGateway(url)
         self._gate = gate
         self._where = where
 
-    def send(self, orders: Sequence[Order]) -> list[Future[Answer]]:
+    def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         if orders and self._where == "before":
             self._gate.pass_by()
         sent = self._plain.send(orders)
@@ -237,7 +237,7 @@ def check_goes_on(desk: Desk, at_the_erp: list[str]) -> None:
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_a_pause_that_lands_beside_the_publishing(
-    open_desk: Callable[[str, WayToErp], Desk], broker_url: str, where: str
+    open_desk: Callable[[str, ErpGateway], Desk], broker_url: str, where: str
 ) -> None:
     gate = Gate()
     desk = open_desk(broker_url, HeldWay(broker_url, gate, where))
@@ -252,10 +252,10 @@ def test_a_pause_that_lands_beside_the_publishing(
 
 @pytest.mark.parametrize("lost", [False, True], ids=["which comes later", "which is lost"])
 def test_a_pause_that_lands_before_the_confirm(
-    open_desk: Callable[[str, WayToErp], Desk], rabbitmq: Broker, broker_url: str, lost: bool
+    open_desk: Callable[[str, ErpGateway], Desk], rabbitmq: Broker, broker_url: str, lost: bool
 ) -> None:
     with Proxy(rabbitmq.port) as proxy:
-        way = ErpByAmqp(proxy.through(broker_url))
+        way = AmqpErpGateway(proxy.through(broker_url))
         desk = open_desk(broker_url, way)
         wait_until(lambda: way._publisher.state == "open", what="the publisher to be connected")
         (proxy.drop_server_to_client if lost else proxy.freeze)()
@@ -277,8 +277,8 @@ def test_a_pause_that_lands_before_the_confirm(
         desk.close()
 
 
-def test_a_pause_that_lands_before_the_receipt(open_desk: Callable[[str, WayToErp], Desk], broker_url: str) -> None:
-    desk = open_desk(broker_url, ErpByAmqp(broker_url))
+def test_a_pause_that_lands_before_the_receipt(open_desk: Callable[[str, ErpGateway], Desk], broker_url: str) -> None:
+    desk = open_desk(broker_url, AmqpErpGateway(broker_url))
     desk.place("O1")
     desk.wait_state("sent")
     assert desk.pause() == 0

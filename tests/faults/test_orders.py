@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.sync_publisher import SinglePublisher
+from broker.sync_publisher import SyncPublisher
 from schemas.topology import ORDERS_IN
 from tests.broker.order_events import placed
 from tests.e2e.programs import Done, Program, running_programs
@@ -36,7 +36,7 @@ def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPat
 
 
 def place(stack: Stack, *ids: str) -> None:
-    publisher = SinglePublisher(stack.broker_url, "test shop")
+    publisher = SyncPublisher(stack.broker_url, "test shop")
     for order_id in ids:
         publisher.publish(placed(order_id), exchange=ORDERS_IN, routing_key="main", content_type=CLOUDEVENT)
     publisher.close()

@@ -10,7 +10,7 @@ import pytest
 
 from broker.connection import open_connection, release
 from broker.declare import declare
-from producers.messages import Fate, Outgoing, Result
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, QUEUES, event_queue
 from tests.services.proxy import Proxy
@@ -20,8 +20,8 @@ from tests.services.waiting import wait_until
 STOCK = event_queue("stock")
 
 
-def outgoing(number: int) -> Outgoing:
-    return Outgoing(EVENTS, "main.stock", b'{"n":%d}' % number, f"e{number}")
+def outgoing(number: int) -> OutgoingMessage:
+    return OutgoingMessage(EVENTS, "main.stock", b'{"n":%d}' % number, f"e{number}")
 
 
 class Sending:
@@ -29,7 +29,7 @@ class Sending:
 
     def __init__(self, url: str, *, deadline: float = 60.0) -> None:
         self.publisher = Publisher(url, window=200, deadline=deadline)
-        self.results: list[Result] = []
+        self.results: list[PublishResult] = []
         self._sent = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -41,7 +41,7 @@ class Sending:
     def reach_state(self, word: str) -> None:
         wait_until(lambda: word in self.publisher.state, timeout=30, what=f"the publisher to say {word}")
 
-    def end(self) -> list[Result]:
+    def end(self) -> list[PublishResult]:
         """The results of all that was sent, in order; nothing hangs."""
         self._stop.set()
         self._thread.join(90)
@@ -54,7 +54,7 @@ class Sending:
         for result in self.publisher.publish_all(self._source()):
             self.results.append(result)
 
-    def _source(self) -> Iterator[Outgoing]:
+    def _source(self) -> Iterator[OutgoingMessage]:
         while not self._stop.is_set():
             # Not as fast as it could: all of it is read again in the end.
             if self._sent % 10 == 0:
@@ -63,7 +63,7 @@ class Sending:
             self._sent += 1
 
 
-def identities(results: list[Result], *fates: Fate) -> set[str]:
+def identities(results: list[PublishResult], *fates: Fate) -> set[str]:
     return {result.message.message_id for result in results if result.fate in fates}
 
 
@@ -83,7 +83,7 @@ def in_the_broker(url: str) -> list[str]:
     return found
 
 
-def check_nothing_lost(url: str, results: list[Result]) -> None:
+def check_nothing_lost(url: str, results: list[PublishResult]) -> None:
     assert identities(results, Fate.CONFIRMED) <= set(in_the_broker(url))
 
 

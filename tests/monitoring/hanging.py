@@ -6,8 +6,8 @@ import threading
 from typing import Any
 
 from comporta.cli import main
-from comporta.runtime.threads import Loops
-from storage.event_store import Store
+from comporta.runtime.threads import ThreadGroup
+from storage.event_store import EventStore
 
 __all__: list[str] = []
 
@@ -15,18 +15,18 @@ HUNG_SECONDS = 3.0
 
 
 def _hang_at_second() -> None:
-    commit, seen = Store.commit, []
+    commit, seen = EventStore.commit, []
 
-    def faulty(self: Store, batch: Any) -> Any:
+    def faulty(self: EventStore, batch: Any) -> Any:
         seen.append(batch)
         if len(seen) > 1:
             threading.Event().wait()
         return commit(self, batch)
 
-    Store.commit = faulty  # type: ignore[method-assign]
+    EventStore.commit = faulty  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    Loops.__init__.__defaults__ = (HUNG_SECONDS,)  # type: ignore[misc]
+    ThreadGroup.__init__.__defaults__ = (HUNG_SECONDS,)  # type: ignore[misc]
     _hang_at_second()
     main()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, event
 
-from rules.outcomes import Rejected
+from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.order_store import OrderStore
@@ -30,10 +30,10 @@ def change(domain: str, *, shop: str = "main", version: int = 1, **data: Any) ->
 
 def refused(
     body: bytes = b"{}", *, shop: str = "main", domain: str = "stock", reason: Reason = Reason.NO_VERSION
-) -> Rejected:
+) -> RejectedDelivery:
     """A message that can't be taken."""
     key = f"{shop}.{domain}"
-    return Rejected(shop, domain, Refusal(reason, "/x", "no"), body, key, "application/json", {}, False)
+    return RejectedDelivery(shop, domain, Refusal(reason, "/x", "no"), body, key, "application/json", {}, False)
 
 
 class Gallery(Place):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rules.orders import Answer, Said, after_attempt
-from storage.order_queue import Claimed, Dispatch, Due
+from rules.orders import DeliveryStatus, ErpResponse, after_attempt
+from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.views import Views
 from tests.broker.order_events import internalized, order_told, placed, receipt_told
@@ -31,7 +31,7 @@ class Desk(Place):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.orders = OrderStore(self.fence, "w1")
-        self.dispatch = Dispatch(self.fence, self.switchboard)
+        self.dispatch = OrderQueue(self.fence, self.switchboard)
 
     def accept(self, *ids: str, shop: str = "main") -> None:
         """Accepts orders, each placed a second after the one before."""
@@ -42,7 +42,7 @@ class Desk(Place):
     def claim(self, number: int = 10) -> list[str]:
         return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(of_each(number))]
 
-    def answered(self, order: Claimed, answer: Answer) -> None:
+    def answered(self, order: ClaimedOrder, answer: ErpResponse) -> None:
         self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
 
     def state(self, order_id: str = "a", shop: str = "main") -> str:
@@ -88,14 +88,14 @@ def test_a_pause_says_how_many_orders_are_in_flight(desk: Desk) -> None:
     desk.accept("a", "b")
     [first, _] = desk.dispatch.claim(of_each(2))
     assert desk.change("pause").in_flight_orders == 2
-    desk.answered(first, Answer(Said.SENT))
+    desk.answered(first, ErpResponse(DeliveryStatus.SENT))
     assert desk.views.status().in_flight_orders == 1
 
 
 def test_a_failed_order_waits_until_it_is_due_again(desk: Desk) -> None:
     desk.accept("a")
     [order] = desk.dispatch.claim(of_each(1))
-    desk.answered(order, Answer(Said.FAILED, error="HTTP 500"))
+    desk.answered(order, ErpResponse(DeliveryStatus.FAILED, error="HTTP 500"))
     assert desk.claim() == []
     [row] = desk.views.orders()
     assert (row["state"], row["attempts"], row["last_error"]) == ("waiting", 1, "HTTP 500")
@@ -104,13 +104,13 @@ def test_a_failed_order_waits_until_it_is_due_again(desk: Desk) -> None:
 
 def test_a_lease_that_has_ended_gives_the_order_to_another_and_the_first_writes_nothing_any_more(desk: Desk) -> None:
     desk.accept("a")
-    short = Dispatch(desk.fence, desk.switchboard, lease=timedelta(0))
+    short = OrderQueue(desk.fence, desk.switchboard, lease=timedelta(0))
     [first] = short.claim(of_each(1))
     [second] = desk.dispatch.claim(of_each(1))
     assert (first.attempts, second.attempts) == (1, 2)
-    desk.answered(first, Answer(Said.REJECTED, error="late"))
+    desk.answered(first, ErpResponse(DeliveryStatus.REJECTED, error="late"))
     assert desk.state() == "sending"
-    desk.answered(second, Answer(Said.INTERNALIZED, "7"))
+    desk.answered(second, ErpResponse(DeliveryStatus.INTERNALIZED, "7"))
     assert desk.state() == "internalized"
     assert desk.claim() == []
 
@@ -118,7 +118,7 @@ def test_a_lease_that_has_ended_gives_the_order_to_another_and_the_first_writes_
 def test_what_was_sent_is_written_down_together_with_the_next_claim(desk: Desk) -> None:
     desk.accept("a", "b")
     [first] = desk.dispatch.claim(of_each(1))
-    sent = (first, lambda now: after_attempt(Answer(Said.SENT), first.attempts, now, 1.0))
+    sent = (first, lambda now: after_attempt(ErpResponse(DeliveryStatus.SENT), first.attempts, now, 1.0))
     [second] = desk.dispatch.claim(of_each(1), [sent])
     assert (desk.state("a"), second.order_id, desk.state("b")) == ("sent", "b", "sending")
 
@@ -127,14 +127,14 @@ def test_also_behind_a_pause_it_is_written_down_and_nothing_is_claimed(desk: Des
     desk.accept("a", "b")
     [first] = desk.dispatch.claim(of_each(1))
     desk.change("pause")
-    sent = (first, lambda now: after_attempt(Answer(Said.INTERNALIZED, "7"), first.attempts, now, 1.0))
+    sent = (first, lambda now: after_attempt(ErpResponse(DeliveryStatus.INTERNALIZED, "7"), first.attempts, now, 1.0))
     assert desk.dispatch.claim(of_each(1), [sent]) == []
     assert (desk.state("a"), desk.state("b")) == ("internalized", "waiting")
 
 
 def test_what_a_dead_worker_was_sending_waits_again_also_while_off(desk: Desk) -> None:
     desk.accept("a")
-    Dispatch(desk.fence, desk.switchboard, lease=timedelta(0)).claim(of_each(1))
+    OrderQueue(desk.fence, desk.switchboard, lease=timedelta(0)).claim(of_each(1))
     desk.change("pause")
     assert desk.claim() == []
     assert (desk.state(), desk.views.status().in_flight_orders) == ("waiting", 0)
@@ -152,7 +152,7 @@ def test_what_a_receipt_has_settled_is_not_written_over_by_the_confirm(desk: Des
     desk.accept("a")
     [order] = desk.dispatch.claim(of_each(1))
     desk.orders.commit([receipt_told(internalized("a"))])
-    desk.answered(order, Answer(Said.SENT))
+    desk.answered(order, ErpResponse(DeliveryStatus.SENT))
     assert desk.state() == "internalized"
 
 
@@ -175,7 +175,7 @@ def test_workers_that_race_never_claim_the_same_order(desk: Desk) -> None:
 def test_an_order_without_a_receipt_for_too_long_is_overdue(any_database_url: str) -> None:
     desk = Desk(any_database_url)
     desk.accept("a", "b")
-    desk.answered(desk.dispatch.claim(of_each(1))[0], Answer(Said.SENT))
+    desk.answered(desk.dispatch.claim(of_each(1))[0], ErpResponse(DeliveryStatus.SENT))
     assert desk.views.status().overdue_orders == {}
     impatient = Views(desk.engine, timedelta(seconds=-1))
     assert impatient.status().overdue_orders == {"main": 1}

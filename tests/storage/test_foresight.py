@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from control.switchboard import Switchboard
-from rules.outcomes import Outcome, Rejected
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
-from storage.event_store import Store
+from storage.event_store import EventStore
 from storage.tables import ENTITY_TABLES, ledger
 from tests.unit.samples import event
 
-Item = ChangeEvent | Rejected
+Item = ChangeEvent | RejectedDelivery
 # A step of an example: a switch that is thrown, or a batch.
 Step = tuple[str, str, str] | list[tuple[Any, ...]]
 
@@ -42,7 +42,7 @@ steps = st.lists(switches | st.lists(events | rejected, max_size=12), min_size=1
 
 def item(shop: str, domain: str = "", key: str = "", version: int = 0, identity: str = "", action: str = "") -> Item:
     if not domain:
-        return Rejected(shop, "stock", Refusal(Reason.MALFORMED_JSON, "", "no"), b"x", "x", "", {}, False)
+        return RejectedDelivery(shop, "stock", Refusal(Reason.MALFORMED_JSON, "", "no"), b"x", "x", "", {}, False)
     named = {"product_code": key} if domain == "stock" else {"min_qty": key}
     body = event(domain, action=action, envelope={"sequence": str(version), "id": identity}, **named)
     return parse_event(domain, shop, body)
@@ -54,7 +54,7 @@ class Place:
     def __init__(self, url: str) -> None:
         self.database: Database = open_database(url)
         self.switchboard = Switchboard(self.database.fence, lambda _: None)
-        self.store = Store(self.database.fence, self.switchboard, "w1")
+        self.store = EventStore(self.database.fence, self.switchboard, "w1")
 
     def turn(self, action: Any, shop: str, domain: str) -> None:
         message = ControlMessage.model_validate({"reason": "test", "shop": shop, "domains": [domain]})

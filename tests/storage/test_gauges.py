@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
-from rules.outcomes import Rejected
+from rules.outcomes import RejectedDelivery
 from schemas.domains import DOMAIN_NAMES
 from schemas.events import parse_event
 from schemas.reasons import Reason, Refusal
 from storage.errors import StorageError, Unavailable
 from storage.gauges import Gauges, Reading
 from storage.tables import orders, switches, workers
-from storage.workers import Registrar
+from storage.workers import WorkerRegistry
 from tests.broker.order_events import order_told, placed
 from tests.storage.test_dispatch import Desk
 from tests.unit.samples import event
@@ -71,7 +71,7 @@ def test_missed_keys_and_refused_messages_are_counted_where_they_belong(seen: Se
     seen.change("pause", domains=["stock"])
     seen.commit(*(parse_event("stock", "main", event("stock", product_code=code)) for code in ("a", "b")))
     refusal = Refusal(Reason.ROUTING_KEY, "", "no shop")
-    rubbish = Rejected("nobody", "receipts", refusal, b"{", "nobody.receipts", "application/json", {}, False)
+    rubbish = RejectedDelivery("nobody", "receipts", refusal, b"{", "nobody.receipts", "application/json", {}, False)
     seen.orders.commit([rubbish])
     reading = seen.reading
     assert (reading.missed["main", "stock"], reading.missed["main", "prices"]) == (2, 0)
@@ -90,7 +90,7 @@ def test_an_order_waits_until_the_erp_has_it_also_while_it_is_tried(seen: Seen) 
 
 
 def test_a_worker_was_last_seen_at_its_last_beat(seen: Seen) -> None:
-    Registrar(seen.fence, "w1", ["stock"]).beat()
+    WorkerRegistry(seen.fence, "w1", ["stock"]).beat()
     assert seen.reading.workers == {"w1": pytest.approx(0, abs=30)}
     seen.grow_older("workers", "last_seen", HOUR)
     assert seen.reading.workers == {"w1": pytest.approx(3600, abs=60)}

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent, parse_event
 from storage import repairs as reading
-from storage.repairs import Repairs, Sheet, SheetStart
+from storage.repairs import Repairs, RepairSheetWriter, Sheet
 from storage.tables import switches
 from tests.services.waiting import wait_until
 from tests.storage.test_store import Place, stock
@@ -143,13 +143,13 @@ def test_a_pause_that_ends_by_itself_begins_a_sheet(desk: Desk, seen_by: str) ->
 def test_what_is_repaired_before_it_is_counted_still_counts_as_missed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, count = threading.Event(), SheetStart._count
+    go, count = threading.Event(), RepairSheetWriter._count
 
-    def late(start: SheetStart) -> None:
+    def late(start: RepairSheetWriter) -> None:
         assert go.wait(30)
         count(start)
 
-    monkeypatch.setattr(SheetStart, "_count", late)
+    monkeypatch.setattr(RepairSheetWriter, "_count", late)
     desk.change("pause")
     desk.commit(stock(1, "a"), stock(1, "b"))
     desk.change("resume")

@@ -15,13 +15,13 @@ from sqlalchemy import Engine, select
 from consumers.commit import commit
 from consumers.delivery import Delivery
 from control.switchboard import Switchboard
-from rules.outcomes import Outcome, Rejected
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.control import Announcement, Command, ControlMessage, Reply
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
-from storage.event_store import Store
+from storage.event_store import EventStore
 from storage.fence import Fence, PostgresFence, fence_for, fence_holders
 from storage.migrate import migrate, require_current
 from storage.tables import ENTITY_TABLES, metadata
@@ -38,7 +38,7 @@ class Place:
         self.fence: Fence = fence_for(self.engine)
         self.announced: list[Announcement] = []
         self.switchboard = Switchboard(self.fence, self.announced.append)
-        self.store = Store(self.fence, self.switchboard, "w1")
+        self.store = EventStore(self.fence, self.switchboard, "w1")
         self.views = Views(self.engine, timedelta(minutes=15))
 
     def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
@@ -251,6 +251,6 @@ def test_a_database_of_a_newer_program_is_named_with_the_way_out(any_database_ur
 
 def test_rubbish_makes_no_shop_known(place: Place) -> None:
     refusal = Refusal(Reason.MALFORMED_JSON, "", "no JSON")
-    place.store.commit([Rejected("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
+    place.store.commit([RejectedDelivery("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
     assert place.views.status().effective.keys() == {"main"}
     assert place.views.status().quarantined == {"stock": 1}

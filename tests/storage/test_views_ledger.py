@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 import storage.event_store
 import storage.ledger
-from rules.cost import Basis, foretell
+from rules.cost import Basis, estimate_cost
 from storage.tables import ledger, received
 from storage.views import LedgerFilter, RangeTooLong, Terms
 from tests.broker.order_events import internalized, order_told, placed, receipt_told
@@ -174,6 +174,6 @@ def test_a_ledger_that_has_just_begun_is_no_basis(gallery: Gallery) -> None:
 
 def test_a_cost_grows_with_the_time_and_never_breaks() -> None:
     basis = Basis(START, START + timedelta(minutes=60), 600, 30)
-    assert [foretell(basis, minutes)[:2] for minutes in (1, 60, 1440)] == [(10, 0), (600, 30), (14_400, 720)]
-    assert foretell(Basis(START, START, 5, 0), 10)[:2] == (50, 0)
-    assert foretell(Basis(START, START - timedelta(minutes=1), 5, 0), 1).enough is False
+    assert [estimate_cost(basis, minutes)[:2] for minutes in (1, 60, 1440)] == [(10, 0), (600, 30), (14_400, 720)]
+    assert estimate_cost(Basis(START, START, 5, 0), 10)[:2] == (50, 0)
+    assert estimate_cost(Basis(START, START - timedelta(minutes=1), 5, 0), 1).enough is False

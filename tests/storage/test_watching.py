@@ -10,20 +10,20 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 
 from control.switchboard import Switchboard
-from rules.outcomes import Outcome, Rejected
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.dialect import database_now
 from storage.engine import open_engine
-from storage.event_store import Store
+from storage.event_store import EventStore
 from storage.fence import fence_for
 from storage.tables import outcomes, watchers
-from storage.tail import KEPT, MOST_LINES, Look, Watcher, forget_outcomes, record_outcomes
-from storage.workers import Registrar
+from storage.tail import KEPT, MOST_LINES, OutcomeTail, TailPage, forget_outcomes, record_outcomes
+from storage.workers import WorkerRegistry
 from tests.unit.samples import SAMPLES, event
 
-BAD = Rejected("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x", "x", "", {}, False)
+BAD = RejectedDelivery("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x", "x", "", {}, False)
 NO_LEASE = timedelta(0)
 
 
@@ -36,11 +36,11 @@ class Place:
         self.switchboard = Switchboard(self.fence, lambda _: None)
         self.store = self.worker("w1")
 
-    def worker(self, name: str) -> Store:
-        return Store(self.fence, self.switchboard, name)
+    def worker(self, name: str) -> EventStore:
+        return EventStore(self.fence, self.switchboard, name)
 
-    def watch(self, **lease: timedelta) -> Watcher:
-        return Watcher(self.engine, **lease)
+    def watch(self, **lease: timedelta) -> OutcomeTail:
+        return OutcomeTail(self.engine, **lease)
 
     def count(self, table: Any) -> int:
         with self.engine.connect() as connection:
@@ -64,7 +64,7 @@ def stock(version: int, code: str = "P1", shop: str = "main") -> ChangeEvent:
     return parse_event("stock", shop, event("stock", envelope={"sequence": str(version)}, product_code=code))
 
 
-def versions(look: Look) -> list[int]:
+def versions(look: TailPage) -> list[int]:
     return [line["version"] for batch in look.batches for line in batch.lines]
 
 
@@ -159,7 +159,7 @@ def test_a_watcher_that_was_killed_is_told_nothing_and_soon_forgotten(place: Pla
     place.watch(lease=NO_LEASE).__enter__()
     place.store.commit([stock(1)])
     assert (place.count(outcomes), place.count(watchers)) == (0, 1)
-    Registrar(place.fence, "w1", ("stock",)).beat()
+    WorkerRegistry(place.fence, "w1", ("stock",)).beat()
     assert place.count(watchers) == 0
 
 
@@ -167,7 +167,7 @@ def test_outcomes_are_kept_for_a_minute(place: Place) -> None:
     with place.engine.begin() as connection:
         place.tell(connection, 1, ago=KEPT + timedelta(seconds=1))
         place.tell(connection, 2, ago=KEPT - timedelta(seconds=30))
-    Registrar(place.fence, "w1", ("stock",)).beat()
+    WorkerRegistry(place.fence, "w1", ("stock",)).beat()
     assert place.count(outcomes) == 1
 
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from comporta.runtime.health import Readiness
-from comporta.runtime.single_flight import Asked
+from comporta.runtime.health import ReadinessProbe
+from comporta.runtime.single_flight import SingleFlight
 
 
 class Counted:
@@ -25,13 +25,13 @@ class Counted:
         return self.asked
 
 
-async def _ask(asked: Asked[int], times: int) -> list[int | BaseException]:
+async def _ask(asked: SingleFlight[int], times: int) -> list[int | BaseException]:
     return await asyncio.gather(*(asked.answer() for _ in range(times)), return_exceptions=True)
 
 
 def test_many_who_ask_what_hangs_are_all_let_go_and_cost_one_thread() -> None:
     question = Counted()
-    asked = Asked("a test", question, patience=0.05, fresh=0.0)
+    asked = SingleFlight("a test", question, patience=0.05, fresh=0.0)
     began = time.monotonic()
     for _ in range(3):
         answers = asyncio.run(_ask(asked, 20))
@@ -44,7 +44,7 @@ def test_many_who_ask_what_hangs_are_all_let_go_and_cost_one_thread() -> None:
 def test_an_answer_is_shared_while_it_is_fresh_and_asked_anew_after_that() -> None:
     question = Counted()
     question.may.set()
-    fresh, stale = (Asked("a test", question, patience=5, fresh=seconds) for seconds in (60, 0))
+    fresh, stale = (SingleFlight("a test", question, patience=5, fresh=seconds) for seconds in (60, 0))
     assert [*asyncio.run(_ask(fresh, 3)), *asyncio.run(_ask(fresh, 1))] == [1, 1, 1, 1]
     assert [*asyncio.run(_ask(stale, 1)), *asyncio.run(_ask(stale, 1))] == [2, 3]
 
@@ -54,7 +54,7 @@ def test_what_the_asking_raises_reaches_whoever_asked() -> None:
         raise ConnectionError("away")
 
     with pytest.raises(ConnectionError, match="away"):
-        asyncio.run(Asked("a test", refuse, patience=5, fresh=0).answer())
+        asyncio.run(SingleFlight("a test", refuse, patience=5, fresh=0).answer())
 
 
 def test_a_part_that_is_away_keeps_the_moment_it_was_first_missed_until_it_is_back() -> None:
@@ -64,7 +64,7 @@ def test_a_part_that_is_away_keeps_the_moment_it_was_first_missed_until_it_is_ba
         if away[0]:
             raise ConnectionError
 
-    readiness = Readiness({"broker": broker, "database": lambda: None}, fresh=0.0)
+    readiness = ReadinessProbe({"broker": broker, "database": lambda: None}, fresh=0.0)
     first, second = asyncio.run(readiness.look()), asyncio.run(readiness.look())
     assert (first["broker"].reachable, first["database"].reachable) == (False, True)
     assert first["broker"].since == second["broker"].since is not None
@@ -75,6 +75,6 @@ def test_a_part_that_is_away_keeps_the_moment_it_was_first_missed_until_it_is_ba
 
 def test_a_part_that_hangs_counts_as_away() -> None:
     never = Counted()
-    readiness = Readiness({"broker": never.may.wait, "database": lambda: None}, patience=0.05)
+    readiness = ReadinessProbe({"broker": never.may.wait, "database": lambda: None}, patience=0.05)
     assert not asyncio.run(readiness.look())["broker"].reachable
     never.may.set()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.orders import Answer, Attempted, Known, OrderState, Said, after_attempt, judge_receipt
+from rules.orders import DeliveryStatus, ErpResponse, OrderRecord, OrderState, OrderUpdate, after_attempt, apply_receipt
 from rules.outcomes import Outcome
-from rules.throttle import Pace
+from rules.throttle import Throttle
 from schemas.orders import Receipt
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -19,32 +19,32 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("answer", "after"),
     [
-        (Answer(Said.SENT), Attempted(OrderState.SENT, None, None, None)),
-        (Answer(Said.INTERNALIZED, "7"), Attempted(OrderState.INTERNALIZED, "7", None, None)),
-        (Answer(Said.REJECTED, error="no"), Attempted(OrderState.REJECTED, None, "no", None)),
+        (ErpResponse(DeliveryStatus.SENT), OrderUpdate(OrderState.SENT, None, None, None)),
+        (ErpResponse(DeliveryStatus.INTERNALIZED, "7"), OrderUpdate(OrderState.INTERNALIZED, "7", None, None)),
+        (ErpResponse(DeliveryStatus.REJECTED, error="no"), OrderUpdate(OrderState.REJECTED, None, "no", None)),
         (
-            Answer(Said.FAILED, error="down"),
-            Attempted(OrderState.WAITING, None, "down", NOW + timedelta(seconds=1)),
+            ErpResponse(DeliveryStatus.FAILED, error="down"),
+            OrderUpdate(OrderState.WAITING, None, "down", NOW + timedelta(seconds=1)),
         ),
         (
-            Answer(Said.FAILED, error="slow down", retry_after=90),
-            Attempted(OrderState.WAITING, None, "slow down", NOW + timedelta(seconds=90)),
+            ErpResponse(DeliveryStatus.FAILED, error="slow down", retry_after=90),
+            OrderUpdate(OrderState.WAITING, None, "slow down", NOW + timedelta(seconds=90)),
         ),
     ],
 )
-def test_an_answer_says_where_the_order_stands_then(answer: Answer, after: Attempted) -> None:
+def test_an_answer_says_where_the_order_stands_then(answer: ErpResponse, after: OrderUpdate) -> None:
     assert after_attempt(answer, 1, NOW, chance=1.0) == after
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_waits_grow_to_five_minutes_and_are_spread(attempts: int, chance: float) -> None:
-    at = after_attempt(Answer(Said.FAILED), attempts, NOW, chance).next_attempt_at
+    at = after_attempt(ErpResponse(DeliveryStatus.FAILED), attempts, NOW, chance).next_attempt_at
     assert at is not None
     most = min(300.0, 2.0 ** min(attempts - 1, 20))
     assert most / 2 <= (at - NOW).total_seconds() <= most
 
 
-def allowed(pace: Pace, seconds: range) -> list[int]:
+def allowed(pace: Throttle, seconds: range) -> list[int]:
     """How many leave in each second, asked a hundred times a second."""
     left = []
     for second in seconds:
@@ -58,7 +58,7 @@ def allowed(pace: Pace, seconds: range) -> list[int]:
 
 
 def test_after_a_pause_a_shop_starts_at_fifty_a_second_and_doubles_every_five() -> None:
-    pace = Pace()
+    pace = Throttle()
     assert pace.allows(0.0) == float("inf")
     pace.slow_down(0.0)
     rates = allowed(pace, range(20))
@@ -68,7 +68,7 @@ def test_after_a_pause_a_shop_starts_at_fifty_a_second_and_doubles_every_five() 
 
 
 def test_several_workers_keep_the_pace_together() -> None:
-    paces = [Pace() for _ in range(4)]
+    paces = [Throttle() for _ in range(4)]
     for pace in paces:
         pace.slow_down(0.0)
     left = 0
@@ -81,7 +81,7 @@ def test_several_workers_keep_the_pace_together() -> None:
 
 
 def test_an_error_sends_a_slow_start_back_to_its_beginning() -> None:
-    pace = Pace()
+    pace = Throttle()
     pace.slow_down(0.0)
     allowed(pace, range(12))
     pace.failed(12.0)
@@ -89,7 +89,7 @@ def test_an_error_sends_a_slow_start_back_to_its_beginning() -> None:
 
 
 def test_five_failures_in_a_row_close_a_shop_and_then_one_order_probes() -> None:
-    pace = Pace()
+    pace = Throttle()
     for _ in range(4):
         pace.failed(0.0)
     assert pace.allows(0.0) == float("inf")
@@ -107,9 +107,9 @@ def test_five_failures_in_a_row_close_a_shop_and_then_one_order_probes() -> None
     assert pace.allows(16.0) == float("inf")
 
 
-KNOWN = Known("d", OrderState.SENT)
-AGAIN = Known("d", OrderState.WAITING, None, None, "r2")
-DONE = Known("d", OrderState.INTERNALIZED, "7", None, "r1")
+KNOWN = OrderRecord("d", OrderState.SENT)
+AGAIN = OrderRecord("d", OrderState.WAITING, None, None, "r2")
+DONE = OrderRecord("d", OrderState.INTERNALIZED, "7", None, "r1")
 
 
 def receipt(event_id: str = "r2", number: str | None = None, reason: str | None = None) -> Receipt:
@@ -120,17 +120,17 @@ def receipt(event_id: str = "r2", number: str | None = None, reason: str | None 
     ("known", "said", "outcome", "state"),
     [
         (None, receipt(number="7"), Outcome.QUARANTINED, None),
-        (Known("d", OrderState.WAITING), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
-        (Known("d", OrderState.SENDING), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
+        (OrderRecord("d", OrderState.WAITING), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
+        (OrderRecord("d", OrderState.SENDING), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
         (KNOWN, receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
-        (Known("d", OrderState.REJECTED), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
+        (OrderRecord("d", OrderState.REJECTED), receipt(number="7"), Outcome.APPLIED, OrderState.INTERNALIZED),
         (DONE, receipt(number="7"), Outcome.SUPERSEDED, OrderState.INTERNALIZED),
         (DONE, receipt(number="8"), Outcome.QUARANTINED, None),
         (KNOWN, receipt(reason="no"), Outcome.APPLIED, OrderState.REJECTED),
         (DONE, receipt(reason="no"), Outcome.QUARANTINED, None),
         # An operator has sent it again: the old refusal is no answer to that.
         (
-            Known("d", OrderState.WAITING, None, None, "r2"),
+            OrderRecord("d", OrderState.WAITING, None, None, "r2"),
             receipt(reason="no"),
             Outcome.SUPERSEDED,
             OrderState.WAITING,
@@ -138,8 +138,8 @@ def receipt(event_id: str = "r2", number: str | None = None, reason: str | None 
     ],
 )
 def test_a_receipt_counts_whatever_the_state(
-    known: Known | None, said: Receipt, outcome: Outcome, state: OrderState | None
+    known: OrderRecord | None, said: Receipt, outcome: Outcome, state: OrderState | None
 ) -> None:
-    settled = judge_receipt(known, said)
+    settled = apply_receipt(known, said)
     assert (settled.outcome, settled.order and settled.order.state) == (outcome, state)
     assert (settled.refusal is not None) is (outcome is Outcome.QUARANTINED)

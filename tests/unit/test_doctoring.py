@@ -9,9 +9,13 @@ from rich.console import Console
 
 from comporta.cli.doctor import command
 from comporta.cli.doctor.database import clock_finding
-from comporta.cli.doctor.finding import Finding, State, doubtful, well, wrong
+from comporta.cli.doctor.finding import Finding, State
 
-FINDINGS = [well("broker", "answers"), doubtful("broker", "odd", "look"), wrong("broker", "gone", "start it")]
+FINDINGS = [
+    Finding.ok("broker", "answers"),
+    Finding.warning("broker", "odd", "look"),
+    Finding.error("broker", "gone", "start it"),
+]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comporta.runtime.settings import Settings, given_settings, load_settings, shown_value, unknown_names
+from comporta.runtime.settings import Settings, given_settings, load_settings, redacted, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: s
 
 
 def test_a_value_that_is_not_set_is_shown_as_none() -> None:
-    assert shown_value("erp_url", None) is None
+    assert redacted("erp_url", None) is None
 
 
 def test_a_misspelt_name_is_found_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:

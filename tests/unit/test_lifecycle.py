@@ -10,7 +10,7 @@ import pytest
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_when_event_set, wait_fixed
 from tenacity.nap import sleep_using_event
 
-from comporta.runtime.threads import Loops
+from comporta.runtime.threads import ThreadGroup
 from tests.services.waiting import wait_until
 
 
@@ -61,17 +61,17 @@ def hanging(pulse: threading.Event) -> Callable[[], None]:
 
 
 def test_a_loop_that_hangs_is_named_and_those_that_turn_or_retry_are_not(stop: threading.Event) -> None:
-    loops = Loops(stop, hung_after=0.3)
+    loops = ThreadGroup(stop, hung_after=0.3)
     for name, kind in {"turning": turning, "retrying": retrying, "hanging": hanging}.items():
         loops.start(name, kind(loops.pulse(name)))
-    assert loops.unwell() == {}
-    found = wait_until(loops.unwell, what="the hanging loop to be found")
+    assert loops.unhealthy() == {}
+    found = wait_until(loops.unhealthy, what="the hanging loop to be found")
     assert list(found) == ["hanging"]
     assert "has not turned for" in found["hanging"]
 
 
 def test_a_loop_that_fails_is_named_and_stops_the_others(stop: threading.Event) -> None:
-    loops = Loops(stop)
+    loops = ThreadGroup(stop)
 
     def failing() -> None:
         raise RuntimeError
@@ -80,18 +80,18 @@ def test_a_loop_that_fails_is_named_and_stops_the_others(stop: threading.Event) 
     loops.start("failing", failing)
     wait_until(stop.is_set, what="the stop")
     assert loops.join()
-    assert loops.unwell()["failing"] == "has ended"
+    assert loops.unhealthy()["failing"] == "has ended"
 
 
 def test_a_stop_that_was_asked_for_is_no_illness(stop: threading.Event) -> None:
-    loops = Loops(stop)
+    loops = ThreadGroup(stop)
     loops.start("turning", turning(loops.pulse("turning")))
     stop.set()
     assert loops.join()
-    assert loops.unwell() == {}
+    assert loops.unhealthy() == {}
 
 
 def test_who_stops_a_pulse_stops_everything(stop: threading.Event) -> None:
-    loops = Loops(stop)
+    loops = ThreadGroup(stop)
     loops.pulse("one").set()
     assert loops.pulse("another").wait(0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from comporta.cli.credentials import shown_token
+from comporta.cli.credentials import client_credentials
 from comporta.runtime.settings import Settings, SettingsError
-from comporta.web.access import open_access, place_of
-from control.auth.local_token import LinkUnsafe, forget_link, keep_link, kept_link
+from comporta.web.access import open_access, parse_public_url
+from control.auth.local_token import UnsafeTokenFile, delete_local_token, load_local_token, save_local_token
 from control.auth.operators_edit import add_operator
 from control.auth.tokens import Role
 
@@ -32,16 +32,16 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_link_is_kept_for_the_same_user_alone_and_gone_after_the_stop(runtime: Path) -> None:
-    path = keep_link(8080, "secret")
+    path = save_local_token(8080, "secret")
     assert path == runtime / "8080"
     assert [stat.S_IMODE(each.stat().st_mode) for each in (runtime, path)] == [0o700, 0o600]
-    assert kept_link(8080) == "secret"
-    assert shown_token(Settings(admin_port=8080)).headers == {"authorization": "Bearer secret"}
-    assert kept_link(8081) is None
-    forget_link(path, "of an earlier process")
+    assert load_local_token(8080) == "secret"
+    assert client_credentials(Settings(admin_port=8080)).headers == {"authorization": "Bearer secret"}
+    assert load_local_token(8081) is None
+    delete_local_token(path, "of an earlier process")
     assert path.exists()
-    forget_link(path, "secret")
-    assert kept_link(8080) is None
+    delete_local_token(path, "secret")
+    assert load_local_token(8080) is None
 
 
 def test_where_the_runtime_folder_is_anothers_the_temporary_one_is_taken(
@@ -49,37 +49,37 @@ def test_where_the_runtime_folder_is_anothers_the_temporary_one_is_taken(
 ) -> None:
     runtime.mkdir()
     runtime.chmod(0o755)
-    path = keep_link(8080, "secret")
+    path = save_local_token(8080, "secret")
     assert path == tmp_path / f"comporta-{os.geteuid()}" / "8080"
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert kept_link(8080) == "secret"
+    assert load_local_token(8080) == "secret"
 
 
 def test_a_link_that_others_may_have_written_is_not_believed(runtime: Path, tmp_path: Path) -> None:
-    path = keep_link(8080, "secret")
+    path = save_local_token(8080, "secret")
     assert path is not None
     path.chmod(0o644)
-    with pytest.raises(LinkUnsafe, match="0644"):
-        kept_link(8080)
-    assert "0644" in (shown_token(Settings(admin_port=8080)).refused(401) or "")
+    with pytest.raises(UnsafeTokenFile, match="0644"):
+        load_local_token(8080)
+    assert "0644" in (client_credentials(Settings(admin_port=8080)).refused(401) or "")
     path.unlink()
     laid = tmp_path / "laid"
     laid.write_text("theirs")
     laid.chmod(0o600)
     path.symlink_to(laid)
-    with pytest.raises(LinkUnsafe):
-        kept_link(8080)
-    assert keep_link(8080, "ours") == path
-    assert (laid.read_text(), kept_link(8080)) == ("theirs", "ours")
+    with pytest.raises(UnsafeTokenFile):
+        load_local_token(8080)
+    assert save_local_token(8080, "ours") == path
+    assert (laid.read_text(), load_local_token(8080)) == ("theirs", "ours")
 
 
 def test_a_token_that_is_not_enough_is_explained_by_where_it_came_from(runtime: Path) -> None:
-    named = shown_token(Settings(token="abc"))  # type: ignore[arg-type]
+    named = client_credentials(Settings(token="abc"))  # type: ignore[arg-type]
     assert named.headers == {"authorization": "Bearer abc"}
     assert "COMPORTA_TOKEN is not known" in (named.refused(401) or "")
     assert "viewer" in (named.refused(403) or "")
     assert named.refused(200) is None
-    assert "COMPORTA_TOKEN is not set" in (shown_token(Settings()).refused(401) or "")
+    assert "COMPORTA_TOKEN is not set" in (client_credentials(Settings()).refused(401) or "")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
@@ -110,5 +110,5 @@ def test_the_link_leads_to_where_people_come_in() -> None:
     ],
 )
 def test_the_public_address_is_taken_apart(url: str | None, origin: str | None, root: str, secure: bool) -> None:
-    place = place_of(url)
+    place = parse_public_url(url)
     assert (place.origin, place.root, place.secure) == (origin, root, secure)

@@ -13,12 +13,12 @@ from structlog.testing import capture_logs
 
 from comporta.runtime.settings import Settings, SettingsError
 from comporta.web.access import open_access
-from control.auth.operators import OneHolder, OperatorsFile, OperatorsUnreadable, parse_operators, read_operators
+from control.auth.operators import OperatorsFile, OperatorsUnreadable, SingleCredential, parse_operators, read_operators
 from control.auth.operators_edit import OperatorsUnchanged, add_operator, remove_operator
 from control.auth.sessions import SESSION_SECONDS, Sessions
-from control.auth.tokens import Holder, Role, Who, digest_of, holder_of, new_token
+from control.auth.tokens import Credential, Identity, Role, authenticate, digest_of, new_token
 
-ANA = Who("ana", Role.OPERATOR)
+ANA = Identity("ana", Role.OPERATOR)
 DIGEST = "a" * 64
 
 
@@ -34,8 +34,8 @@ def path(tmp_path: Path) -> Path:
 def test_an_added_operator_is_known_by_the_token_and_the_file_keeps_only_its_hash(path: Path) -> None:
     token = add_operator(path, "ana", Role.OPERATOR)
     holders = read_operators(path)
-    assert holder_of(token, holders) == Holder(ANA, digest_of(token))
-    assert holder_of(token + "x", holders) is None
+    assert authenticate(token, holders) == Credential(ANA, digest_of(token))
+    assert authenticate(token + "x", holders) is None
     assert token not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_read_at_start_is_named_with_the_setting(path: Pat
         open_access(Settings(operators_file=path))
 
 
-def names(holders: Sequence[Holder]) -> list[str]:
+def names(holders: Sequence[Credential]) -> list[str]:
     return [who.name for who, _ in holders]
 
 
@@ -170,7 +170,7 @@ def test_a_session_ends_with_its_time_its_logout_its_owner_and_its_token(path: P
     token = add_operator(path, "ana", Role.OPERATOR)
     registry = OperatorsFile(path)
     sessions = Sessions(registry, lambda: now)
-    holder = holder_of(token, registry.holders())
+    holder = authenticate(token, registry.holders())
     assert holder is not None
     value, other = sessions.issue(holder), sessions.issue(holder)
     assert sessions.who(value) == ANA
@@ -194,11 +194,11 @@ def test_a_session_keeps_to_the_role_that_its_owner_has_now(path: Path) -> None:
     sessions = Sessions(registry)
     value = sessions.issue(registry.holders()[0])
     path.write_text(entry(role="viewer"))
-    assert sessions.who(value) == Who("ana", Role.VIEWER)
+    assert sessions.who(value) == Identity("ana", Role.VIEWER)
 
 
 def test_a_session_that_somebody_has_written_themselves_is_none() -> None:
-    registry = OneHolder(Holder(ANA, DIGEST))
+    registry = SingleCredential(Credential(ANA, DIGEST))
     sessions, others = Sessions(registry), Sessions(registry)
     value = sessions.issue(registry.holders()[0])
     payload, _, signature = value.partition(".")

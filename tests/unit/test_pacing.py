@@ -11,7 +11,7 @@ from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.traffic import erp_traffic, paced, traffic
-from producers.messages import Outgoing
+from producers.messages import OutgoingMessage
 
 PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}
 ORDER = {"items": [{"line": 1, "product_code": "1", "quantity": "1", "unit_price": "1", "total": "1"}]}
@@ -88,7 +88,7 @@ def test_orders_stand_evenly_among_the_changes_and_the_initial_load_comes_first(
 
 
 def test_without_a_shop_nobody_places_orders() -> None:
-    def first(shop: bool) -> list[Outgoing]:
+    def first(shop: bool) -> list[OutgoingMessage]:
         erp, time = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))), Time()
         if shop:
             return list(islice(traffic(erp, 100, None, 0, clock=time.read, sleep=time.sleep), 50))

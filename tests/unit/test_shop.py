@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comporta.simulator.invalid import ORDER_SPOILERS, Spoiler
+from comporta.simulator.invalid import ORDER_SPOILERS, InvalidCase
 from comporta.simulator.messages import Data
 from comporta.simulator.nfe import nfe_orders
 from comporta.simulator.shop import SimulatedShop
-from producers.messages import Outgoing
+from producers.messages import OutgoingMessage
 from schemas.check_digits import is_cnpj, is_cpf
-from schemas.orders import OrderPlaced, parse_order
+from schemas.orders import ReceivedOrder, parse_order
 from schemas.reasons import Reason, Refused
 
 seeds = st.integers(0, 2**32)
@@ -44,7 +44,7 @@ def refusal(body: bytes) -> Reason | None:
     return None
 
 
-def some(shop: SimulatedShop, count: int = 200) -> list[Outgoing]:
+def some(shop: SimulatedShop, count: int = 200) -> list[OutgoingMessage]:
     return list(islice(shop.placed(), count))
 
 
@@ -95,7 +95,7 @@ class TestAShop:
     def test_sends_new_orders_repeats_changed_ones_and_what_must_be_refused(
         self, invoices: tuple[Data, ...], seed: int
     ) -> None:
-        known: dict[str, OrderPlaced] = {}
+        known: dict[str, ReceivedOrder] = {}
         seen: Counter[str] = Counter()
         for message in some(SimulatedShop(seed, "main", invoices, duplicates=0.2, bad=0.3), 400):
             if reason := refusal(message.body):
@@ -128,6 +128,6 @@ class TestAShop:
 
 
 @pytest.mark.parametrize("spoiler", ORDER_SPOILERS, ids=lambda spoiler: str(spoiler.reason))
-def test_a_bad_order_is_refused_for_its_own_reason(invoices: tuple[Data, ...], spoiler: Spoiler) -> None:
+def test_a_bad_order_is_refused_for_its_own_reason(invoices: tuple[Data, ...], spoiler: InvalidCase) -> None:
     for order in invoices:
         assert refusal(spoiler.spoil(orjson.loads(placed(order)))) == spoiler.reason

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.erp import Faults, SimulatedErp
-from comporta.simulator.invalid import SPOILERS, Spoiler
+from comporta.simulator.invalid import SPOILERS, InvalidCase
 from comporta.simulator.messages import ErpMessage, EventWriter
 from comporta.simulator.nfe import SimulatorDataMissing, nfe_catalogue
 from comporta.simulator.state import CHANGES, SHARES, key_of
@@ -231,7 +231,7 @@ class TestAFault:
         assert seen == {spoiler.reason for spoiler in SPOILERS}
 
     @pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda spoiler: f"{spoiler.domain}-{spoiler.reason}")
-    def test_of_content_is_refused_for_its_own_reason(self, invoices: Catalogue, spoiler: Spoiler) -> None:
+    def test_of_content_is_refused_for_its_own_reason(self, invoices: Catalogue, spoiler: InvalidCase) -> None:
         writer = EventWriter("main")
         for data in getattr(invoices, spoiler.domain):
             document = writer.document(spoiler.domain, data, "2026-01-01T00:00:00Z")

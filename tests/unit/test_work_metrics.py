@@ -7,7 +7,7 @@ from collections import Counter
 from prometheus_client import generate_latest
 
 from comporta.runtime.metrics import WorkMetrics
-from consumers.observer import Observed
+from consumers.observer import BatchStats
 from rules.outcomes import Outcome, Tally
 
 LAGS = {"stock": 70.0}
@@ -26,7 +26,7 @@ def value(metrics: WorkMetrics, name: str, **labels: str) -> float | None:
 def test_outcomes_are_counted_and_those_that_did_not_happen_make_no_series() -> None:
     metrics = WorkMetrics()
     for _ in range(2):
-        metrics.observe(Observed(tally(applied=3, superseded=0), 0.02, LAGS))
+        metrics.observe(BatchStats(tally(applied=3, superseded=0), 0.02, LAGS))
     main = {"shop": "main", "domain": "stock"}
     assert value(metrics, "comporta_events_total", **main, outcome="applied") == 6
     assert value(metrics, "comporta_events_total", **main, outcome="superseded") is None
@@ -35,7 +35,7 @@ def test_outcomes_are_counted_and_those_that_did_not_happen_make_no_series() -> 
 def test_a_batch_is_timed_once_a_domain_however_many_events_it_has() -> None:
     metrics = WorkMetrics()
     both = tally(applied=400) + Counter({("main", "prices", Outcome.APPLIED): 100})
-    metrics.observe(Observed(both, 0.02, LAGS))
+    metrics.observe(BatchStats(both, 0.02, LAGS))
     for domain in ("stock", "prices"):
         assert value(metrics, "comporta_batch_seconds_count", domain=domain) == 1
         assert value(metrics, "comporta_batch_seconds_sum", domain=domain) == 0.02
@@ -46,10 +46,10 @@ def test_a_batch_is_timed_once_a_domain_however_many_events_it_has() -> None:
 
 def test_rubbish_under_a_thousand_names_makes_one_series() -> None:
     metrics = WorkMetrics()
-    metrics.observe(Observed(tally(applied=1), 0.01, {}))
+    metrics.observe(BatchStats(tally(applied=1), 0.01, {}))
     names = [f"s{number}" for number in range(1000)]
-    metrics.observe(Observed(Counter({(name, "stock", Outcome.QUARANTINED): 1 for name in names}), 0.01, {}))
-    metrics.observe(Observed(tally(quarantined=1), 0.01, {}))
+    metrics.observe(BatchStats(Counter({(name, "stock", Outcome.QUARANTINED): 1 for name in names}), 0.01, {}))
+    metrics.observe(BatchStats(tally(quarantined=1), 0.01, {}))
     refused = {"domain": "stock", "outcome": "quarantined"}
     assert value(metrics, "comporta_events_total", shop="?", **refused) == 1000
     assert value(metrics, "comporta_events_total", shop="main", **refused) == 1
@@ -58,5 +58,5 @@ def test_rubbish_under_a_thousand_names_makes_one_series() -> None:
 
 def test_workers_in_one_process_share_nothing() -> None:
     first, second = WorkMetrics(), WorkMetrics()
-    first.observe(Observed(tally(applied=1), 0.01, {}))
+    first.observe(BatchStats(tally(applied=1), 0.01, {}))
     assert generate_latest(second.registry).count(b"comporta_events_total{") == 0

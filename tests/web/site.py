@@ -10,14 +10,14 @@ from urllib.parse import urljoin
 
 import httpx
 
-from comporta.runtime.health import Monitor, Readiness
+from comporta.runtime.health import Monitor, ReadinessProbe
 from comporta.runtime.metrics import Exposition
 from comporta.web.app import create_app
 from comporta.web.context import AppContext
-from comporta.web.live import Live
+from comporta.web.live import LiveFeed
 from comporta.web.request import LOCAL, as_somebody
-from control.actions import Acting
-from producers.messages import Fate, Outgoing, Result
+from control.actions import OperatorActions
+from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.repairs import Repairs
 from tests.storage.looking import Gallery
@@ -31,18 +31,18 @@ class Site:
     def __init__(self, url: str) -> None:
         self.database = open_database(url)
         self.gallery = Gallery(url)
-        self.published: list[Outgoing] = []
-        self.live = Live(self.database.views)
+        self.published: list[OutgoingMessage] = []
+        self.live = LiveFeed(self.database.views)
         doors = AppContext(
             views=self.database.views,
             live=self.live,
             switchboard=self.gallery.switchboard,
             monitor=Monitor(
-                dict, Readiness({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
+                dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
             ),
             publish=self.publish,
             foresee=self.database.foresight.outcomes,
-            acting=Acting(self.database, self.publish),
+            acting=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )
         self.app = create_app(doors)
@@ -57,10 +57,10 @@ class Site:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, path, **options)
 
-    def publish(self, messages: Any) -> list[Result]:
+    def publish(self, messages: Any) -> list[PublishResult]:
         """Confirms every message."""
         self.published += messages
-        return [Result(message, Fate.CONFIRMED, "") for message in messages]
+        return [PublishResult(message, Fate.CONFIRMED, "") for message in messages]
 
     def get(self, path: str, **params: Any) -> Any:
         """What a route answers; fails unless it is 200."""

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from comporta.web.request import as_somebody
-from control.auth.tokens import Role, Who
+from control.auth.tokens import Identity, Role
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
-from storage.quarantine import Releasing
+from storage.quarantine import QuarantineStore
 from tests.services.waiting import wait_until
 from tests.storage.looking import change, refused
 from tests.web.site import Site
@@ -22,7 +22,7 @@ from tests.web.test_problems import check
 @pytest.fixture
 def desk(site: Site) -> Iterator[Site]:
     """The application as an operator sees it."""
-    site.app = as_somebody(site.app, Who("ana", Role.OPERATOR))  # type: ignore[assignment]
+    site.app = as_somebody(site.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
     return site
 
 
@@ -181,6 +181,6 @@ def test_with_the_database_away_nothing_is_done(desk: Site, monkeypatch: pytest.
     def away(*_: object) -> None:
         raise Unavailable("the database can't be reached: test")
 
-    monkeypatch.setattr(Releasing, "claim", away)
+    monkeypatch.setattr(QuarantineStore, "claim", away)
     check(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 503)
     assert (desk.published, [each[5] for each in acts(desk)]) == ([], ["failed"])

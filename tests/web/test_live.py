@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from comporta.runtime.health import Reach
-from comporta.web.live import Live, LiveEvent, Subscription
+from comporta.web.live import LiveEvent, LiveFeed, Subscription
 from schemas.control import StatusDocument
 from storage.errors import Unavailable
 from storage.views import Balance
-from storage.workers import Registrar
+from storage.workers import WorkerRegistry
 from tests.storage.looking import Gallery, change
 
 _PATIENCE = 20.0
@@ -50,7 +50,7 @@ class Room:
         self.gallery = gallery
         self.looked = Looked(gallery)
         self.clock = 100.0
-        self.live = Live(self.looked, look_every=0.01, full_every=10.0, clock=lambda: self.clock)
+        self.live = LiveFeed(self.looked, look_every=0.01, full_every=10.0, clock=lambda: self.clock)
 
     async def looks(self, number: int = 3) -> None:
         """Waits until it has looked so many times more."""
@@ -129,7 +129,7 @@ def test_a_worker_that_is_heard_of_again_is_no_change_and_a_new_one_is(room: Roo
         async with room.live.subscribe() as reader:
             for _ in range(2):
                 last = await next_of(reader)
-            registrar = Registrar(room.gallery.fence, "w1", ["stock"])
+            registrar = WorkerRegistry(room.gallery.fence, "w1", ["stock"])
             await asyncio.to_thread(registrar.beat)
             event = await next_of(reader)
             assert number_of(event) == number_of(last) + 1
@@ -239,7 +239,7 @@ def test_the_broker_s_absence_is_told_and_its_return(room: Room) -> None:
             there.set()
             return {"broker": Reach(False, at)}
 
-        live = Live(room.looked, reaches, look_every=0.01, full_every=1e9, clock=lambda: room.clock)
+        live = LiveFeed(room.looked, reaches, look_every=0.01, full_every=1e9, clock=lambda: room.clock)
         async with live.subscribe() as reader:
             told: list[Any] = []
             async with asyncio.timeout(_PATIENCE):

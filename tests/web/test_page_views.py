@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rules.outcomes import Rejected
+from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
 from tests.storage.looking import change, refused
 from tests.web.site import Site
@@ -187,7 +187,9 @@ def test_the_biography_tells_of_every_place_a_key_stands_in(site: Site) -> None:
 
 
 def test_a_reason_that_a_newer_version_wrote_does_no_harm(small_site: Site) -> None:
-    item = Rejected("main", "stock", Refusal(Reason.NO_VERSION, "", "x"), b"{}", "main.elsewhere", "t", {"n": 1}, False)
+    item = RejectedDelivery(
+        "main", "stock", Refusal(Reason.NO_VERSION, "", "x"), b"{}", "main.elsewhere", "t", {"n": 1}, False
+    )
     small_site.gallery.store.commit([item._replace(domain="elsewhere")])
     assert "elsewhere" in Visitor(small_site).see("/quarantine").text
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from comporta.web.request import Role, Who, as_somebody
+from comporta.web.request import Identity, Role, as_somebody
 from tests.web.site import Site
 
 __all__ = ["Element", "Seen", "Visitor"]
@@ -97,7 +97,7 @@ class Visitor:
     """Somebody with a browser."""
 
     def __init__(self, site: Site, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
-        self._app = as_somebody(site.app, Who("ana", role))
+        self._app = as_somebody(site.app, Identity("ana", role))
         self._root = root
         self._headers = {"accept": "text/html", "accept-language": language}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from broker.connection import BrokerLost, masked
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker, login_refused
-from comporta.cli.doctor.finding import Finding, doubtful, well, wrong
+from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from schemas.topology import DEAD, ORDERS_OUT, RESYNC
 
@@ -27,7 +27,9 @@ _RIGHTS = (
 def broker_findings(settings: Settings) -> Iterator[Finding]:
     """What there is to say; only one line if it can't be reached."""
     if settings.embedded:
-        yield well(_PART, "memory:// lives inside the process of `comporta run`; there is nothing to reach from here")
+        yield Finding.ok(
+            _PART, "memory:// lives inside the process of `comporta run`; there is nothing to reach from here"
+        )
         return
     where = masked(settings.broker_url)
     try:
@@ -45,30 +47,34 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
 
 def _unreached(where: str, error: BrokerLost) -> Finding:
     if login_refused(error):
-        return wrong(
+        return Finding.error(
             _PART, f"{where} refuses the login: {error}", f"check user, password and vhost in {PREFIX}BROKER_URL"
         )
-    return wrong(_PART, f"{where} can't be reached: {error}", f"start it, or check host and port in {PREFIX}BROKER_URL")
+    return Finding.error(
+        _PART, f"{where} can't be reached: {error}", f"start it, or check host and port in {PREFIX}BROKER_URL"
+    )
 
 
 def _reached(where: str, version: str) -> Finding:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) == 2 and numbers < _OLDEST:
-        return wrong(_PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest that has what is needed")
-    return well(_PART, f"{where} lets us in; RabbitMQ {version}")
+        return Finding.error(
+            _PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest that has what is needed"
+        )
+    return Finding.ok(_PART, f"{where} lets us in; RabbitMQ {version}")
 
 
 def _topology(facts: BrokerFacts) -> Iterator[Finding]:
     missing = [name for name, fact in (facts.exchanges | facts.queues).items() if fact is None]
     if missing:
-        yield doubtful(_PART, f"not there yet: {_names(missing)}", "start a worker: it declares what is missing")
+        yield Finding.warning(_PART, f"not there yet: {_names(missing)}", "start a worker: it declares what is missing")
     else:
-        yield well(_PART, f"all {len(facts.queues)} queues and their exchanges are there")
+        yield Finding.ok(_PART, f"all {len(facts.queues)} queues and their exchanges are there")
     refused = {name: fact[0] for name, fact in facts.exchanges.items() if fact is not None and fact[0]}
     refused |= {name: queue.declare for name, queue in facts.queues.items() if queue is not None and queue.declare}
     for name, why in refused.items():
         if "ACCESS_REFUSED" not in str(why):
-            yield wrong(
+            yield Finding.error(
                 _PART,
                 f"{name} is there, but not as it should be: {why}",
                 "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
@@ -76,7 +82,7 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
             )
     lacking = [name for name, why in refused.items() if "ACCESS_REFUSED" in str(why)]
     if lacking:
-        yield wrong(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS)
 
 
 def _rights(facts: BrokerFacts) -> Iterator[Finding]:
@@ -86,28 +92,28 @@ def _rights(facts: BrokerFacts) -> Iterator[Finding]:
         if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
     ]
     if unpublished:
-        yield wrong(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS)
     unread = [
         name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _OF_THE_ERP
     ]
     if unread:
-        yield wrong(_PART, f"this user may not consume {_names(unread)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS)
     if not unpublished and not unread:
-        yield well(_PART, "this user may publish and consume")
+        yield Finding.ok(_PART, "this user may publish and consume")
 
 
 def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:
     ours = {name: queue for name, queue in queues.items() if name not in _OF_THE_ERP}
     alone = [name for name, queue in ours.items() if not queue.consumers]
     if alone:
-        yield doubtful(_PART, f"nobody consumes {_names(alone)}", "start `comporta worker` or `comporta run`")
+        yield Finding.warning(_PART, f"nobody consumes {_names(alone)}", "start `comporta worker` or `comporta run`")
     elif ours:
-        yield well(
+        yield Finding.ok(
             _PART, f"every queue of ours is consumed, {min(queue.consumers for queue in ours.values())} times or more"
         )
     orders = queues.get(ORDERS_OUT)
     if by_erp and orders is not None and orders.messages and not orders.consumers:
-        yield doubtful(
+        yield Finding.warning(
             _PART,
             f"{orders.messages:,} orders wait in {ORDERS_OUT}, and nobody reads it",
             "have the ERP's consumer started; the orders wait for it",
@@ -118,13 +124,13 @@ def _depth(queues: Mapping[str, QueueFacts]) -> Iterator[Finding]:
     waiting = {name: queue.messages for name, queue in queues.items() if queue.messages}
     if not waiting:
         if queues:
-            yield well(_PART, "the queues are empty")
+            yield Finding.ok(_PART, "the queues are empty")
         return
     said = ", ".join(f"{name} {count:,}" for name, count in waiting.items())
     if max(waiting.values()) < _MANY:
-        yield well(_PART, f"messages that nobody has taken yet: {said}")
+        yield Finding.ok(_PART, f"messages that nobody has taken yet: {said}")
         return
-    yield doubtful(
+    yield Finding.warning(
         _PART,
         f"a backlog waits: {said}",
         "see that the workers work (`comporta status`); more processes take it in faster",

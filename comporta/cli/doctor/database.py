@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from comporta.cli.doctor.finding import Finding, doubtful, well, wrong
+from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from storage.database import open_database
 from storage.diagnostics import Checkup
@@ -26,12 +26,12 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     database = open_database(settings.database_url)
     where = masked(settings.database_url)
     if not database.is_there:
-        yield doubtful(_PART, f"{where} does not exist yet", "`comporta run` or `comporta migrate` makes it")
+        yield Finding.warning(_PART, f"{where} does not exist yet", "`comporta run` or `comporta migrate` makes it")
         return
     try:
         found = database.check_up()
     except StorageError as error:
-        yield wrong(_PART, f"{where}: {error}", f"start it, or check {PREFIX}DATABASE_URL")
+        yield Finding.error(_PART, f"{where}: {error}", f"start it, or check {PREFIX}DATABASE_URL")
         return
     finally:
         database.close()
@@ -48,33 +48,33 @@ def _reached(where: str, found: Checkup) -> Finding:
     version = ".".join(str(part) for part in found.version)
     major = found.version[0] if found.version else _OLDEST
     if found.server == "PostgreSQL" and isinstance(major, int) and major < _OLDEST:
-        return wrong(
+        return Finding.error(
             _PART, f"{where} is PostgreSQL {version}", f"upgrade it: {_OLDEST} is the oldest that is supported"
         )
-    return well(_PART, f"{where} answers; {found.server} {version}")
+    return Finding.ok(_PART, f"{where} answers; {found.server} {version}")
 
 
 def _schema(found: Checkup) -> Finding:
     if found.schema is None:
-        return well(_PART, "its tables are those of this version")
+        return Finding.ok(_PART, "its tables are those of this version")
     problem, _, way_out = found.schema.rpartition(": ")
-    return wrong(_PART, problem or found.schema, way_out or "run `comporta migrate`")
+    return Finding.error(_PART, problem or found.schema, way_out or "run `comporta migrate`")
 
 
 def _rights(found: Checkup) -> Finding:
     if found.busy is not None:
-        return wrong(
+        return Finding.error(
             _PART,
             f"nothing can be written: {found.busy}",
             "end the program that holds the file, or see that this user may write file and folder",
         )
     if found.lacking:
-        return wrong(
+        return Finding.error(
             _PART,
             f"this user lacks {', '.join(found.lacking)}",
             "let their owner grant SELECT, INSERT, UPDATE and DELETE on all tables, or migrate as this user",
         )
-    return well(_PART, "this user may read and write all tables")
+    return Finding.ok(_PART, "this user may read and write all tables")
 
 
 def clock_finding(ahead: float) -> Finding:
@@ -82,18 +82,18 @@ def clock_finding(ahead: float) -> Finding:
     said = f"its clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     way_out = "have both machines take the time from the same source (NTP): pauses end by the database's clock"
     if abs(ahead) >= _BIG_SKEW:
-        return wrong(_PART, said, way_out)
-    return doubtful(_PART, said, way_out) if abs(ahead) >= _SKEW else well(_PART, said)
+        return Finding.error(_PART, said, way_out)
+    return Finding.warning(_PART, said, way_out) if abs(ahead) >= _SKEW else Finding.ok(_PART, said)
 
 
 def _fence(found: Checkup) -> Iterator[Finding]:
     long = [holder for holder in found.holders if (holder.seconds or 0.0) >= _LONG]
     for holder in long:
-        yield doubtful(
+        yield Finding.warning(
             _PART,
             f"connection {holder.pid} ({holder.application}, {holder.state}) has been inside the fence for "
             f"{holder.seconds:.0f} s",
             "it ends by itself after 5 s without a statement; a switch that waits for it ends it after 6 s",
         )
     if not long:
-        yield well(_PART, "nothing hangs inside the fence")
+        yield Finding.ok(_PART, "nothing hangs inside the fence")

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from comporta.cli.doctor.finding import Finding, doubtful, well, wrong
-from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, shown_value, unknown_names
+from comporta.cli.doctor.finding import Finding
+from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, redacted, unknown_names
 from comporta.web.access import open_access
 
 __all__ = ["erp_findings", "operator_findings", "port_findings", "read_settings", "unknown_findings"]
@@ -24,15 +24,17 @@ def read_settings() -> tuple[Settings | None, list[Finding]]:
     except SettingsError as error:
         lines = str(error).splitlines()
         faults = lines[1:] or lines
-        return None, [wrong("settings", fault.strip(), "correct it in the environment or in .env") for fault in faults]
-    return settings, [well("settings", "all can be used; `comporta config show` prints them")]
+        return None, [
+            Finding.error("settings", fault.strip(), "correct it in the environment or in .env") for fault in faults
+        ]
+    return settings, [Finding.ok("settings", "all can be used; `comporta config show` prints them")]
 
 
 def unknown_findings() -> Iterator[Finding]:
     """Names that are perhaps misspelt."""
     for name, source, meant in unknown_names():
         hint = f"did you mean {meant}?" if meant else "remove it; `comporta config show` prints the names there are"
-        yield doubtful("settings", f"{name} ({source}) is not a setting", hint)
+        yield Finding.warning("settings", f"{name} ({source}) is not a setting", hint)
 
 
 def operator_findings(settings: Settings) -> Iterator[Finding]:
@@ -40,10 +42,12 @@ def operator_findings(settings: Settings) -> Iterator[Finding]:
     try:
         open_access(settings)
     except SettingsError as error:
-        yield wrong("operators", str(error), "or run workers only, which need no operators")
+        yield Finding.error("operators", str(error), "or run workers only, which need no operators")
         return
     named = settings.operators_file
-    yield well("operators", f"{named} can be used" if named else "none are named: whoever has the link may come in")
+    yield Finding.ok(
+        "operators", f"{named} can be used" if named else "none are named: whoever has the link may come in"
+    )
 
 
 def port_findings(settings: Settings) -> Iterator[Finding]:
@@ -61,15 +65,15 @@ def erp_findings(settings: Settings) -> Iterator[Finding]:
     if settings.erp_url is None:
         return
     parts = urlsplit(settings.erp_url)
-    where = shown_value("erp_url", settings.erp_url)
+    where = redacted("erp_url", settings.erp_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE).close()
     except OSError as error:
         why = error.strerror or "no answer in time"
-        yield wrong("ERP", f"{where} can't be reached: {why}", f"check {PREFIX}ERP_URL; until then orders wait")
+        yield Finding.error("ERP", f"{where} can't be reached: {why}", f"check {PREFIX}ERP_URL; until then orders wait")
         return
-    yield well("ERP", f"{where} accepts connections")
+    yield Finding.ok("ERP", f"{where} accepts connections")
 
 
 def _port(name: str, host: str, port: int) -> Finding:
@@ -77,16 +81,18 @@ def _port(name: str, host: str, port: int) -> Finding:
     if health is not None:
         loops = "; ".join(f"{loop} {why}" for loop, why in health.items())
         if loops:
-            return wrong(
+            return Finding.error(
                 "ports", f"Comporta runs on port {port} and is not well: {loops}", "restart it; see its log first"
             )
-        return well("ports", f"Comporta runs on port {port} and is well")
+        return Finding.ok("ports", f"Comporta runs on port {port} and is well")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        return wrong("ports", f"{host}:{port} can't be listened on: {error.strerror}", f"choose another {PREFIX}{name}")
-    return well("ports", f"{host}:{port} is free")
+        return Finding.error(
+            "ports", f"{host}:{port} can't be listened on: {error.strerror}", f"choose another {PREFIX}{name}"
+        )
+    return Finding.ok("ports", f"{host}:{port} is free")
 
 
 def _health(host: str, port: int) -> dict[str, str] | None:

@@ -1,15 +1,15 @@
-"""One thing that was looked at: well, doubtful or wrong, and the way out."""
+"""Finding of one check: ok, a warning or an error, with the remedy."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-__all__ = ["Finding", "State", "doubtful", "well", "wrong"]
+__all__ = ["Finding", "State"]
 
 
 class State(StrEnum):
-    """How something was found."""
+    """Result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,24 +17,24 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What was found in which part; `way_out` says what to do about what is not well."""
+    """Result of one check of a part; `way_out` is the remedy for what is not ok."""
 
     part: str
     state: State
     says: str
     way_out: str = ""
 
+    @classmethod
+    def ok(cls, part: str, says: str) -> Self:
+        """Report a part that works."""
+        return cls(part, State.OK, says)
 
-def well(part: str, says: str) -> Finding:
-    """Something that is as it should be."""
-    return Finding(part, State.OK, says)
+    @classmethod
+    def warning(cls, part: str, says: str, way_out: str) -> Self:
+        """Report something that works and may be a mistake."""
+        return cls(part, State.WARNING, says, way_out)
 
-
-def doubtful(part: str, says: str, way_out: str) -> Finding:
-    """Something that works, and may be meant."""
-    return Finding(part, State.WARNING, says, way_out)
-
-
-def wrong(part: str, says: str, way_out: str) -> Finding:
-    """Something that does not work."""
-    return Finding(part, State.WRONG, says, way_out)
+    @classmethod
+    def error(cls, part: str, says: str, way_out: str) -> Self:
+        """Report something that does not work."""
+        return cls(part, State.WRONG, says, way_out)

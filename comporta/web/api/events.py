@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from comporta.web.problems import problem
-from comporta.web.request import limited_body, media_type
-from producers.events import Judged, outgoing_document
-from producers.messages import Fate, Outgoing, Result
-from rules.outcomes import Outcome, Rejected
+from comporta.web.request import media_type, read_body
+from producers.events import CheckedEvent, outgoing_document
+from producers.messages import Fate, OutgoingMessage, PublishResult
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
 from schemas.reasons import Reason, Refusal, Refused
@@ -27,8 +27,8 @@ MAX_REQUEST = 8 * 1024 * 1024
 _SMALLEST_EVENT = 100
 _RETRY_AFTER = "5"
 
-Publish = Callable[[Sequence[Outgoing]], list[Result]]
-Foresee = Callable[[Sequence[ChangeEvent | Rejected]], list[Outcome]]
+Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
+Foresee = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
 Shop = Annotated[str, Query(description="The shop that all events of the request are for.")]
 DryRun = Annotated[bool, Query(description="Only say what would become of each event; publish nothing.")]
 
@@ -88,7 +88,7 @@ def events_router(publish: Publish, foresee: Foresee) -> APIRouter:
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publishes the events of a request: 202 once the broker has confirmed all of them."""
-        body = await limited_body(request, MAX_REQUEST, "a request with events")
+        body = await read_body(request, MAX_REQUEST, "a request with events")
         return await run_in_threadpool(_take, request, body, shop, dry_run)
 
     def _take(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
@@ -127,7 +127,7 @@ def _documents(request: Request, body: bytes) -> list[Any]:
     return [document if attributes is None else {**attributes, "data": document}]
 
 
-def _published(judged: Sequence[Judged], publish: Publish) -> Response:
+def _published(judged: Sequence[CheckedEvent], publish: Publish) -> Response:
     errors = [_error(index, each.refusal) for index, each in enumerate(judged) if each.refusal is not None]
     if errors:
         return _problem(400, f"{len(errors)} of {len(judged)} events are refused; nothing was published", errors)
@@ -139,7 +139,7 @@ def _published(judged: Sequence[Judged], publish: Publish) -> Response:
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _foreseen(judged: Sequence[Judged], foresee: Foresee) -> Response:
+def _foreseen(judged: Sequence[CheckedEvent], foresee: Foresee) -> Response:
     outcomes = foresee([each.item for each in judged if each.item is not None])
     found = [
         {"index": index, "outcome": outcome, **(each.refusal.as_json() if each.refusal else {})}
@@ -148,11 +148,11 @@ def _foreseen(judged: Sequence[Judged], foresee: Foresee) -> Response:
     return JSONResponse({"events": found})
 
 
-def _failed(result: Result) -> bool:
+def _failed(result: PublishResult) -> bool:
     return result.fate is not Fate.CONFIRMED
 
 
-def _unpublished(result: Result) -> Refusal:
+def _unpublished(result: PublishResult) -> Refusal:
     reason = Reason.UNROUTABLE if result.fate is Fate.RETURNED else Reason.UNCONFIRMED
     return Refusal(reason, "", result.detail)
 

@@ -20,8 +20,8 @@ from comporta.web.api.params import (
     missed_filter,
     only_known,
 )
-from comporta.web.request import asked_of
-from control.actions import Acting
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
 from schemas.reasons import Refused
 from storage.missed import Wanted, key_of
 from storage.views import (
@@ -71,7 +71,7 @@ class ResyncDone(BaseModel):
     requested: int
 
 
-def missed_router(views: Views, acting: Acting) -> APIRouter:
+def missed_router(views: Views, acting: OperatorActions) -> APIRouter:
     """Route to the missed keys; `ActError` is for the application to answer."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
@@ -96,7 +96,7 @@ def missed_router(views: Views, acting: Acting) -> APIRouter:
             raise HTTPException(400, f"a key can't be read: {refused.refusal}") from None
         done = acting.resync(
             wanted,
-            asked_of(request, body.reason),
+            audit_context(request, body.reason),
             dry_run=body.dry_run,
             expected=body.expected,
             request=idempotency_key,

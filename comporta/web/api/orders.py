@@ -20,8 +20,8 @@ from comporta.web.api.params import (
     only_known,
     order_filter,
 )
-from comporta.web.request import asked_of
-from control.actions import Acting
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
 from rules.orders import OrderState
 from storage.order_retry import Retryable
 from storage.views import (
@@ -67,7 +67,7 @@ class RetryManyDone(BaseModel):
     retried: int
 
 
-def orders_router(views: Views, acting: Acting) -> APIRouter:
+def orders_router(views: Views, acting: OperatorActions) -> APIRouter:
     """Route to the orders; `ActError` is for the application to answer."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
@@ -88,13 +88,13 @@ def orders_router(views: Views, acting: Acting) -> APIRouter:
         """Lets the chosen orders be sent again; 409 if they are not as many as expected."""
         if body.dry_run:
             return RetryManyDone(chosen=acting.count_retryable(body.which), retried=0)
-        retried = acting.retry_many(body.which, asked_of(request, body.reason), body.expected)
+        retried = acting.retry_many(body.which, audit_context(request, body.reason), body.expected)
         return RetryManyDone(chosen=retried, retried=retried)
 
     @router.post("/orders/{shop}/{order_id:path}/retry", tags=["act"])
     def retry(request: Request, shop: str, order_id: str, body: Why | None = None) -> RetryDone:
         """Lets an order be sent again that the ERP has rejected or not answered for."""
-        if not acting.retry(shop, order_id, asked_of(request, body.reason if body else None)):
+        if not acting.retry(shop, order_id, audit_context(request, body.reason if body else None)):
             raise HTTPException(409, "there is no such order, or it is being sent, or it is internalized already")
         return RetryDone(state="waiting")
 

@@ -22,9 +22,9 @@ from comporta.web.api.params import (
     only_known,
     quarantine_filter,
 )
-from comporta.web.request import asked_of
-from control.actions import Acting
-from control.replay import Replayed
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
+from control.replay import ReplayResult
 from storage.quarantine import Chosen
 from storage.views import (
     QuarantineFilter,
@@ -95,7 +95,7 @@ class ReplayDone(BaseModel):
     error: str | None
 
     @classmethod
-    def of(cls, done: Replayed) -> Self:
+    def of(cls, done: ReplayResult) -> Self:
         """The answer for what came of a replay."""
         refused = [UnreplayedShown(id=each.id, why=each.why) for each in done.refused]
         return cls.model_validate({**vars(done), "refused": refused})
@@ -108,7 +108,7 @@ class DropDone(BaseModel):
     dropped: int
 
 
-def quarantine_router(views: Views, acting: Acting) -> APIRouter:
+def quarantine_router(views: Views, acting: OperatorActions) -> APIRouter:
     """Route to the quarantine; `ActError` is for the application to answer."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
@@ -132,15 +132,15 @@ def quarantine_router(views: Views, acting: Acting) -> APIRouter:
     def replay_many(request: Request, body: ManyMessages) -> ReplayDone:
         """Publishes the chosen messages again, as they were; 409 if they are not as many as expected."""
         if body.dry_run:
-            return ReplayDone.of(Replayed(acting.count_quarantined(body.chosen)))
-        return ReplayDone.of(acting.replay_many(body.chosen, asked_of(request, body.reason), body.expected))
+            return ReplayDone.of(ReplayResult(acting.count_quarantined(body.chosen)))
+        return ReplayDone.of(acting.replay_many(body.chosen, audit_context(request, body.reason), body.expected))
 
     @router.post("/quarantine/drop", tags=["act"])
     def drop_many(request: Request, body: ManyMessages) -> DropDone:
         """Removes the chosen messages for good; 409 if they are not as many as expected."""
         if body.dry_run:
             return DropDone(chosen=acting.count_quarantined(body.chosen), dropped=0)
-        dropped = acting.drop_many(body.chosen, asked_of(request, body.reason), body.expected)
+        dropped = acting.drop_many(body.chosen, audit_context(request, body.reason), body.expected)
         return DropDone(chosen=dropped, dropped=dropped)
 
     @router.get(
@@ -158,13 +158,13 @@ def quarantine_router(views: Views, acting: Acting) -> APIRouter:
     @router.post("/quarantine/{identity}/replay", tags=["act"])
     def replay(request: Request, identity: str, body: Why | None = None) -> ReplayDone:
         """Publishes a message again, as it was; it passes the switch like any other."""
-        acting.replay(identity, asked_of(request, body.reason if body else None))
-        return ReplayDone.of(Replayed(1, 1))
+        acting.replay(identity, audit_context(request, body.reason if body else None))
+        return ReplayDone.of(ReplayResult(1, 1))
 
     @router.delete("/quarantine/{identity}", tags=["act"])
     def drop(request: Request, identity: str, reason: ReasonQuery = None) -> DropDone:
         """Removes a message for good."""
-        acting.drop(identity, asked_of(request, reason))
+        acting.drop(identity, audit_context(request, reason))
         return DropDone(chosen=1, dropped=1)
 
     return router

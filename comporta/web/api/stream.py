@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from comporta.web.live import Live
+from comporta.web.live import LiveFeed
 
 __all__ = ["streaming_router"]
 
@@ -17,7 +17,7 @@ _SEND_SECONDS = 20.0
 _RETRY_MS = 1_000
 
 
-def streaming_router(live: Live) -> APIRouter:
+def streaming_router(live: LiveFeed) -> APIRouter:
     """The door to the stream."""
     router = APIRouter(prefix="/api", tags=["look"])
 
@@ -33,7 +33,7 @@ def streaming_router(live: Live) -> APIRouter:
     return router
 
 
-async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
+async def _events(live: LiveFeed) -> AsyncIterator[ServerSentEvent]:
     async with live.subscribe() as reader:
         async for event in reader:
             yield ServerSentEvent(event.data, event=event.name, id=event.id, retry=_RETRY_MS)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from comporta.web.request import Who, limited_body, media_type, who_of
+from comporta.web.request import Identity, identity_of, media_type, read_body
 from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage, Reply, parse_control
 from schemas.events import CONTENT_TYPES
@@ -50,14 +50,14 @@ async def _change(
     # Only a script that means it sends JSON: a form on some other page can't.
     if media_type(request) not in CONTENT_TYPES:
         raise HTTPException(415, "send the control message as application/json")
-    body = await limited_body(request, _MAX_CONTROL_BODY, "a control message")
-    reply = await run_in_threadpool(_obey, switchboard, action, body, message_id, who_of(request))
+    body = await read_body(request, _MAX_CONTROL_BODY, "a control message")
+    reply = await run_in_threadpool(_obey, switchboard, action, body, message_id, identity_of(request))
     code = 200 if reply.error is None else _REFUSED_AS[reply.error.partition(":")[0]]
     return Response(reply.model_dump_json(), code, media_type="application/json")
 
 
 def _obey(
-    switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None, who: Who
+    switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None, who: Identity
 ) -> Reply:
     try:
         message = parse_control(body)

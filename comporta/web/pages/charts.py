@@ -11,8 +11,8 @@ from comporta.web.pages.i18n import OUTCOMES
 from schemas.control import ANY
 from storage.views import AuditFilter, AuditRow, LedgerRow, Views
 
-__all__ = ["OffHistory", "OffPeriod", "Point", "Span", "by_domain", "periods", "points", "rates", "spans"]
-Span = tuple[datetime, datetime | None]
+__all__ = ["OffHistory", "OffPeriod", "Period", "Point", "by_domain", "periods", "points", "rates", "spans"]
+Period = tuple[datetime, datetime | None]
 # A chart shows a day; a pause that began earlier than this before it is shaded only while it lasts.
 _LOOK_BACK = timedelta(days=8)
 _TURNS = ("pause", "resume", "expire")
@@ -61,7 +61,7 @@ def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
     return found
 
 
-def spans(periods: Iterable[OffPeriod], since: datetime, domain: str = "") -> list[Span]:
+def spans(periods: Iterable[OffPeriod], since: datetime, domain: str = "") -> list[Period]:
     """When something was off after `since`, as a chart shades it; of one domain, when that one was."""
     shown = (period for period in periods if not domain or period.domain in (ANY, domain))
     return [(period.since, period.until) for period in shown if period.until is None or period.until > since]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.rendering import away_since, render_bare, say
+from comporta.web.pages.rendering import away_since, render_bare, translate
 
 __all__ = ["error_page", "wants_html"]
 
@@ -48,8 +48,8 @@ def error_page(request: Request, status: int, detail: str = "", headers: dict[st
         "error.html",
         status,
         layout="layout/part.html" if part else "layout/bare.html",
-        title=say(request, _TITLES.get(status, _OTHER)),
-        sentence=say(request, _SENTENCES[status]) if status in _SENTENCES else "",
+        title=translate(request, _TITLES.get(status, _OTHER)),
+        sentence=translate(request, _SENTENCES[status]) if status in _SENTENCES else "",
         detail=detail,
         since=away_since() if away else None,
     )

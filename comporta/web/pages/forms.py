@@ -9,20 +9,20 @@ from fastapi import Form as FormField
 from fastapi import Request, Response
 
 from comporta.web.pages.rendering import Pages
-from rules.actions import ActError, Conflict, NotThere
+from rules.actions import ActionError, Conflict, NotFound
 
-__all__ = ["Form", "Forms", "act", "expected_of"]
+__all__ = ["Form", "Forms", "expected_of", "run_action"]
 
 Form = Annotated[str, FormField()]
 Forms = Annotated[list[str], FormField()]
 
 
-def act(pages: Pages, request: Request, do: Callable[[], str]) -> Response:
+def run_action(pages: Pages, request: Request, do: Callable[[], str]) -> Response:
     """Calls `do`, which returns what it has done; a refusal is shown as the sentence that it is."""
     try:
         sentence = do()
-    except ActError as refused:
-        status = 404 if isinstance(refused, NotThere) else 409 if isinstance(refused, Conflict) else 503
+    except ActionError as refused:
+        status = 404 if isinstance(refused, NotFound) else 409 if isinstance(refused, Conflict) else 503
         return pages.render(request, "done.html", status, sentence=str(refused), failed=True)
     return pages.render(request, "done.html", sentence=sentence, failed=False)
 

@@ -11,18 +11,18 @@ from fastapi import HTTPException, Request, Response
 from comporta.web.pages.rendering import Pages, address
 from storage.views import Listing, Views
 
-__all__ = ["given", "list_page", "moment_of"]
+__all__ = ["blank_to_none", "list_page", "parse_moment"]
 
 ROWS = 50
 Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
-def given(text: str) -> str | None:
+def blank_to_none(text: str) -> str | None:
     """What was filled in; None for an empty field."""
     return text.strip() or None
 
 
-def moment_of(local: str, utc: str) -> datetime | None:
+def parse_moment(local: str, utc: str) -> datetime | None:
     """A moment of a form: the browser's, or without JavaScript the field itself, read as UTC.
 
     None for an empty field; what can't be read is answered with 400, since without it the filter would mean more.
@@ -48,7 +48,7 @@ def list_page(
     **more: Any,
 ) -> Response:
     """A page of a list; `wanted` is the filter as the address has it, `export` where the API lists the same."""
-    page = views.page(listing, ROWS, given(request.query_params.get("after", "")))
+    page = views.page(listing, ROWS, blank_to_none(request.query_params.get("after", "")))
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
     asked = {name: value for name, value in wanted.items() if name not in {"since_utc", "until_utc"}}
     exports = (
@@ -72,7 +72,7 @@ def _exact(wanted: Mapping[str, object]) -> dict[str, object]:
     """The filter as the API has it: times as moments."""
     exact = {name: value for name, value in wanted.items() if not name.endswith("_utc")}
     for name in ("since", "until"):
-        if at := moment_of(str(wanted.get(name) or ""), str(wanted.get(f"{name}_utc") or "")):
+        if at := parse_moment(str(wanted.get(name) or ""), str(wanted.get(f"{name}_utc") or "")):
             exact[name] = at.isoformat().replace("+00:00", "Z")
         else:
             exact.pop(name, None)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from comporta.web.access import Access
-from comporta.web.csrf import is_our_own
+from comporta.web.csrf import is_same_origin
 from comporta.web.pages.preferences import safe_next
 from comporta.web.pages.rendering import address, render_bare
-from comporta.web.request import limited_body
-from comporta.web.session import LOGIN, LOGOUT, Attempts, SessionCookie
-from control.auth.tokens import holder_of
+from comporta.web.request import read_body
+from comporta.web.session import LOGIN, LOGOUT, LoginLimiter, SessionCookie
+from control.auth.tokens import authenticate
 
 __all__ = ["login_router"]
 
@@ -22,18 +22,18 @@ _LONGEST_FORM = 16 * 1024
 Next = Annotated[str, Query(alias="next")]
 
 
-def login_router(access: Access, cookie: SessionCookie, attempts: Attempts) -> APIRouter:
+def login_router(access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> APIRouter:
     """The doors in and out."""
     router = APIRouter(include_in_schema=False)
-    doors = _Doors(access, cookie, attempts)
+    doors = _LoginPages(access, cookie, attempts)
     router.add_api_route(LOGIN, doors.ask, methods=["GET", "HEAD"], name="login form")
     router.add_api_route(LOGIN, doors.come_in, methods=["POST"], name="login")
     router.add_api_route(LOGOUT, doors.leave, methods=["POST"], name="logout")
     return router
 
 
-class _Doors:
-    def __init__(self, access: Access, cookie: SessionCookie, attempts: Attempts) -> None:
+class _LoginPages:
+    def __init__(self, access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> None:
         self._access = access
         self._cookie = cookie
         self._attempts = attempts
@@ -47,14 +47,14 @@ class _Doors:
 
     async def come_in(self, request: Request) -> Response:
         """Checks the token; 401 and the form again if nobody holds it, 429 after too many tries."""
-        form = parse_qs((await limited_body(request, _LONGEST_FORM, "a login")).decode(errors="replace"))
+        form = parse_qs((await read_body(request, _LONGEST_FORM, "a login")).decode(errors="replace"))
         wanted, token = form.get("next", ["/"])[0], form.get("token", [""])[0].strip()
-        if not is_our_own(request, self._access.place.origin):
+        if not is_same_origin(request, self._access.place.origin):
             return self._form(request, wanted, 403, error="elsewhere")
         client = request.client.host if request.client else ""
         if seconds := self._attempts.seconds_to_wait(client):
             return self._form(request, wanted, 429, error="limited", retry_after=seconds)
-        holder = holder_of(token, self._access.registry.holders())
+        holder = authenticate(token, self._access.registry.holders())
         if holder is None:
             self._attempts.failed(client)
             return self._form(request, wanted, 401, error="unknown")
@@ -66,7 +66,7 @@ class _Doors:
         """Ends the session, wherever else its cookie may be."""
         answer = RedirectResponse(address(request, LOGIN), 303)
         value = self._cookie.read(request)
-        if value is not None and is_our_own(request, self._access.place.origin):
+        if value is not None and is_same_origin(request, self._access.place.origin):
             self._access.sessions.end(value)
             self._cookie.clear(request, answer)
         return answer

@@ -8,12 +8,12 @@ import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from comporta.web.pages.formats import indented
-from comporta.web.pages.forms import Form, act, expected_of
+from comporta.web.pages.forms import Form, expected_of, run_action
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.lists import given, list_page
-from comporta.web.pages.rendering import Pages, say, say_many
-from comporta.web.request import asked_of
-from control.actions import Acting
+from comporta.web.pages.lists import blank_to_none, list_page
+from comporta.web.pages.rendering import Pages, translate, translate_plural
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
 from rules.actions import Conflict
 from rules.masking import mask_documents
 from storage.order_retry import Retryable
@@ -24,7 +24,7 @@ __all__ = ["orders_router"]
 _AGES = (10, 60, 1440)
 
 
-def orders_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
+def orders_router(pages: Pages, views: Views, acting: OperatorActions) -> APIRouter:
     """The doors to orders."""
     router = APIRouter(include_in_schema=False)
 
@@ -34,7 +34,7 @@ def orders_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
     ) -> Response:
         age = int(older_than) if older_than.isascii() and older_than.isdigit() and len(older_than) < 9 else None
         older = None if age is None else timedelta(seconds=age)
-        listing = OrderFilter(given(shop), given(state), older, given(text), overdue == "true")
+        listing = OrderFilter(blank_to_none(shop), blank_to_none(state), older, blank_to_none(text), overdue == "true")
         wanted = {"shop": shop, "state": state, "text": text, "older_than": older_than, "overdue": overdue}
         return list_page(pages, views, request, "orders.html", listing, wanted, "/api/orders", ages=_AGES)
 
@@ -43,36 +43,36 @@ def orders_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
         found = views.order(shop, id)
         if found is None:
             why = N_("Shop %(shop)s has placed no order with the id %(id)s.")
-            raise HTTPException(404, say(request, why, shop=shop, id=id))
+            raise HTTPException(404, translate(request, why, shop=shop, id=id))
         payload = mask_documents(indented(orjson.dumps(found["payload"]).decode()))
         return pages.render(request, "order.html", order=found, payload=payload, items=_items(found["payload"]))
 
     @router.post("/orders/retry")
     def retry(request: Request, shop: Form = "", id: Form = "") -> Response:
         def again() -> str:
-            if not acting.retry(shop, id, asked_of(request)):
+            if not acting.retry(shop, id, audit_context(request)):
                 raise Conflict(
-                    say(request, N_("There is no such order, or it is being sent, or internalized already."))
+                    translate(request, N_("There is no such order, or it is being sent, or internalized already."))
                 )
-            return say(request, N_("Order %(id)s will be sent again."), id=id)
+            return translate(request, N_("Order %(id)s will be sent again."), id=id)
 
-        return act(pages, request, again)
+        return run_action(pages, request, again)
 
     @router.get("/orders/retry")
     def ask_retry(request: Request, shop: str = "") -> Response:
-        count = acting.count_retryable(Retryable(shop=given(shop)))
+        count = acting.count_retryable(Retryable(shop=blank_to_none(shop)))
         return pages.render(request, "ask/retry.html", count=count, shop=shop)
 
     @router.post("/orders/retry-many")
     def retry_many(request: Request, shop: Form = "", expected: Form = "") -> Response:
         def again() -> str:
-            which = Retryable(shop=given(shop))
-            count = acting.retry_many(which, asked_of(request), expected_of(expected))
-            return say_many(
+            which = Retryable(shop=blank_to_none(shop))
+            count = acting.retry_many(which, audit_context(request), expected_of(expected))
+            return translate_plural(
                 request, "%(count)s order will be sent again.", "%(count)s orders will be sent again.", count
             )
 
-        return act(pages, request, again)
+        return run_action(pages, request, again)
 
     return router
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from comporta.web.pages.charts import OffHistory, by_domain, points, rates, spans
 from comporta.web.pages.i18n import ACTIONS, OUTCOMES
-from comporta.web.pages.lists import given, list_page, moment_of
+from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.rendering import Pages
 from schemas.control import StatusDocument
 from storage.views import AuditFilter, LedgerFilter, LedgerRow, OrderFilter, Views, WorkerFilter
@@ -70,8 +70,10 @@ def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, 
 
     @router.get("/audit")
     def audit(request: Request, wanted: Annotated[_AuditWanted, Query()]) -> Response:
-        since, until = moment_of(wanted.since, wanted.since_utc), moment_of(wanted.until, wanted.until_utc)
-        listing = AuditFilter(given(wanted.by), given(wanted.action), given(wanted.shop), since, until)
+        since, until = parse_moment(wanted.since, wanted.since_utc), parse_moment(wanted.until, wanted.until_utc)
+        listing = AuditFilter(
+            blank_to_none(wanted.by), blank_to_none(wanted.action), blank_to_none(wanted.shop), since, until
+        )
         said = wanted.model_dump()
         return list_page(pages, views, request, "audit.html", listing, said, "/api/audit", actions=list(ACTIONS))
 
@@ -81,8 +83,8 @@ def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, 
 
     @router.get("/search")
     def search(request: Request, text: str = "", shop: str = "") -> Response:
-        asked = given(text[:200])
-        found = None if asked is None else views.biography(asked, given(shop))
+        asked = blank_to_none(text[:200])
+        found = None if asked is None else views.biography(asked, blank_to_none(shop))
         return pages.render(request, "search.html", text=asked or "", shop=shop, found=found)
 
     return router

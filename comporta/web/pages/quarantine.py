@@ -10,16 +10,16 @@ from fastapi import Form as FormField
 from pydantic import BaseModel
 
 from comporta.web.pages.formats import indented
-from comporta.web.pages.forms import Form, act, expected_of
+from comporta.web.pages.forms import Form, expected_of, run_action
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.lists import given, list_page, moment_of
-from comporta.web.pages.rendering import Pages, is_refresh, say, say_many
-from comporta.web.request import asked_of
-from control.actions import Acting
-from control.replay import Replayed
+from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
+from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
+from control.replay import ReplayResult
 from rules.actions import NotConfirmed
 from rules.masking import mask_documents
-from schemas.reason_docs import meanings
+from schemas.reason_docs import reason_docs
 from schemas.reasons import Reason
 from storage.quarantine import Chosen
 from storage.views import QuarantineFilter, Views
@@ -27,7 +27,7 @@ from storage.views import QuarantineFilter, Views
 __all__ = ["quarantine_router"]
 
 _MOST_SHOWN = 64 * 1024
-_MEANINGS = {meaning.reason: meaning for meaning in meanings()}
+_MEANINGS = {meaning.reason: meaning for meaning in reason_docs()}
 
 
 class _Filter(BaseModel):
@@ -45,11 +45,11 @@ class _Filter(BaseModel):
     def chosen(self) -> Chosen:
         """The same for those who do it."""
         return Chosen(
-            shop=given(self.shop),
-            domain=given(self.domain),
-            reason=given(self.reason),
-            since=moment_of(self.since, self.since_utc),
-            until=moment_of(self.until, self.until_utc),
+            shop=blank_to_none(self.shop),
+            domain=blank_to_none(self.domain),
+            reason=blank_to_none(self.reason),
+            since=parse_moment(self.since, self.since_utc),
+            until=parse_moment(self.until, self.until_utc),
         )
 
 
@@ -59,7 +59,7 @@ class _Many(_Filter):
     expected: str = ""
 
 
-def quarantine_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
+def quarantine_router(pages: Pages, views: Views, acting: OperatorActions) -> APIRouter:
     """The doors to the quarantine."""
     router = APIRouter(include_in_schema=False)
 
@@ -76,7 +76,7 @@ def quarantine_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
         found = views.quarantined_message(id)
         if found is None:
             why = N_("Nothing with the id %(id)s is in the quarantine: it was replayed or dropped.")
-            sentence = say(request, why, id=id)
+            sentence = translate(request, why, id=id)
             if is_refresh(request):
                 return pages.render(request, "message_gone.html", sentence=sentence)
             raise HTTPException(404, sentence)
@@ -109,42 +109,42 @@ def quarantine_router(pages: Pages, views: Views, acting: Acting) -> APIRouter:
     @router.post("/quarantine/replay")
     def replay(request: Request, id: Form = "") -> Response:
         def again() -> str:
-            acting.replay(id, asked_of(request))
-            return say(request, N_("The message is on its way again. If it is still refused, it comes back."))
+            acting.replay(id, audit_context(request))
+            return translate(request, N_("The message is on its way again. If it is still refused, it comes back."))
 
-        return act(pages, request, again)
+        return run_action(pages, request, again)
 
     @router.post("/quarantine/drop")
     def drop(request: Request, id: Form = "") -> Response:
         def remove() -> str:
-            acting.drop(id, asked_of(request))
-            return say(request, N_("The message is dropped."))
+            acting.drop(id, audit_context(request))
+            return translate(request, N_("The message is dropped."))
 
-        return act(pages, request, remove)
+        return run_action(pages, request, remove)
 
     @router.post("/quarantine/replay-many")
     def replay_many(request: Request, wanted: Annotated[_Many, FormField()]) -> Response:
         def again() -> str:
             return _replayed(
-                request, acting.replay_many(wanted.chosen, asked_of(request), expected_of(wanted.expected))
+                request, acting.replay_many(wanted.chosen, audit_context(request), expected_of(wanted.expected))
             )
 
-        return act(pages, request, again)
+        return run_action(pages, request, again)
 
     @router.post("/quarantine/drop-many")
     def drop_many(request: Request, wanted: Annotated[_Many, FormField()]) -> Response:
         def remove() -> str:
-            count = acting.drop_many(wanted.chosen, asked_of(request), expected_of(wanted.expected))
-            return say_many(request, "%(count)s message is dropped.", "%(count)s messages are dropped.", count)
+            count = acting.drop_many(wanted.chosen, audit_context(request), expected_of(wanted.expected))
+            return translate_plural(request, "%(count)s message is dropped.", "%(count)s messages are dropped.", count)
 
-        return act(pages, request, remove)
+        return run_action(pages, request, remove)
 
     return router
 
 
-def _replayed(request: Request, done: Replayed) -> str:
+def _replayed(request: Request, done: ReplayResult) -> str:
     if done.error is not None:
         text = N_("%(replayed)s replayed, %(left)s left: %(error)s")
-        raise NotConfirmed(say(request, text, replayed=done.replayed, left=done.left, error=done.error))
+        raise NotConfirmed(translate(request, text, replayed=done.replayed, left=done.left, error=done.error))
     text = N_("%(replayed)s replayed, %(refused)s can’t be, %(left)s left for another go.")
-    return say(request, text, replayed=done.replayed, refused=done.staying, left=done.left)
+    return translate(request, text, replayed=done.replayed, refused=done.staying, left=done.left)

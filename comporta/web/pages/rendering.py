@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from comporta.web.pages import formats, i18n
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
 from comporta.web.pages.static_files import static_path
-from comporta.web.request import who_of
+from comporta.web.request import identity_of
 from schemas.control import ANY, StatusDocument, SwitchState
 from schemas.domains import DOMAIN_NAMES
 
@@ -35,8 +35,8 @@ __all__ = [
     "integration",
     "is_refresh",
     "render_bare",
-    "say",
-    "say_many",
+    "translate",
+    "translate_plural",
 ]
 
 
@@ -62,12 +62,12 @@ def address(request: Request, path: str, **query: object) -> str:
     return f"{root}{path}" + (f"?{urlencode(given)}" if given else "")
 
 
-def say(request: Request, text: str, **values: object) -> str:
+def translate(request: Request, text: str, **values: object) -> str:
     """A text of the source in the language of the request."""
     return wanted_language(request).translations.gettext(text) % values
 
 
-def say_many(request: Request, one: str, many: str, number: int, **values: object) -> str:
+def translate_plural(request: Request, one: str, many: str, number: int, **values: object) -> str:
     """The same of a number, which stands in the text as `count`."""
     language = wanted_language(request)
     text = language.translations.ngettext(one, many, number)
@@ -92,7 +92,7 @@ class Pages:
         """One page, or only the part of it that the browser asks for."""
         document = values.pop("document", None) or self.status()
         found_again()
-        who = who_of(request)
+        who = identity_of(request)
         layout = _layout(request)
         return render_bare(
             request,

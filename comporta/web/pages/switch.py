@@ -14,9 +14,9 @@ from uuid_utils import uuid7
 from comporta.web.pages.forms import Form, Forms
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.icalendar import reminder
-from comporta.web.pages.rendering import Pages, address, say
+from comporta.web.pages.rendering import Pages, address, translate
 from comporta.web.pages.switch_forms import FormFault, OffForm, chosen_switches, scope_value
-from comporta.web.request import who_of
+from comporta.web.request import identity_of
 from control.switchboard import Switchboard
 from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, parse_control
 from schemas.reasons import Refused
@@ -33,7 +33,7 @@ _MORE = timedelta(minutes=30)
 def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) -> APIRouter:
     """The doors to the switch, for people."""
     router = APIRouter(prefix="/switch", include_in_schema=False)
-    desk = _Desk(pages, switchboard)
+    desk = _SwitchPages(pages, switchboard)
 
     @router.get("/off")
     def ask_off(request: Request) -> Response:
@@ -71,7 +71,7 @@ def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) ->
     ) -> Response:
         form = OffForm(reason, shop, which, domains or (), end, until, until_utc)
         try:
-            message = form.message(who_of(request).name, datetime.now(UTC))
+            message = form.message(identity_of(request).name, datetime.now(UTC))
         except (FormFault, Refused) as fault:
             return desk.off_form(request, form, message_id, fault)
         return desk.result(request, [desk.change(request, "pause", message, message_id)])
@@ -89,7 +89,7 @@ def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) ->
     ) -> Response:
         try:
             switches = chosen_switches(pages.status(), scope or ())
-            messages = _resumes(switches, reason, who_of(request).name)
+            messages = _resumes(switches, reason, identity_of(request).name)
         except (FormFault, Refused) as fault:
             return desk.on_form(request, message_id, scope or (), reason, fault)
         replies = [
@@ -111,7 +111,7 @@ def _resumes(switches: Iterable[SwitchState], reason: str, by: str) -> list[Cont
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _SwitchPages:
     """Shows the forms and does what they ask."""
 
     pages: Pages
@@ -162,7 +162,7 @@ class _Desk:
 
     def change(self, request: Request, action: Action, message: ControlMessage, message_id: str) -> Reply:
         """Obeys, with the name that the gate has checked beside the one in the message."""
-        name = who_of(request).name
+        name = identity_of(request).name
         return self.switchboard.change(Command(action, message, _SOURCE, message_id=message_id or None, user_id=name))
 
     def result(self, request: Request, replies: Sequence[Reply]) -> Response:
@@ -184,8 +184,8 @@ def _shown(request: Request, fault: FormFault | Refused | None) -> str | None:
     if fault is None:
         return None
     if isinstance(fault, FormFault):
-        return say(request, str(fault))
-    return say(request, N_("This can’t be asked: %(why)s"), why=str(fault))
+        return translate(request, str(fault))
+    return translate(request, N_("This can’t be asked: %(why)s"), why=str(fault))
 
 
 def prolonging_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
@@ -196,13 +196,13 @@ def prolonging_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
     def extend(
         request: Request, shop: Form = "", domain: Forms | None = None, since: Form = "", until: Form = ""
     ) -> Response:
-        asked_at, by = datetime.now(UTC), who_of(request).name
+        asked_at, by = datetime.now(UTC), identity_of(request).name
         document = pages.status()
         switches = [_off(document, shop, each) for each in domain or [""]]
         message = _longer(switches, since, until, by, asked_at)
         if message is None:
             # Otherwise the click would switch off what somebody has just switched on, or count twice.
-            error = say(request, N_("The end has changed in the meantime; nothing was done."))
+            error = translate(request, N_("The end has changed in the meantime; nothing was done."))
             return pages.render(request, "switch/extended.html", 409, later=None, error=error)
         reply = switchboard.change(Command("pause", message, "http", user_id=by, issued_at=message.issued_at))
         status = 409 if reply.error else 200
@@ -212,8 +212,8 @@ def prolonging_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
     def remind(request: Request, shop: str, domain: str) -> Response:
         switch = _off(pages.status(), shop, domain)
         if switch is None:
-            raise HTTPException(404, say(request, N_("This switch is on; there is nothing to be reminded of.")))
-        summary = say(request, N_("Comporta: the integration is off"))
+            raise HTTPException(404, translate(request, N_("This switch is on; there is nothing to be reminded of.")))
+        summary = translate(request, N_("Comporta: the integration is off"))
         if pages.label:
             summary = f"{summary} ({pages.label})"
         description = f"{switch.shop}/{switch.domain}\n{switch.by}: {switch.reason}"

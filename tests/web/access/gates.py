@@ -10,8 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from comporta.web.access import Access
-from comporta.web.request import who_of
-from comporta.web.server import guard
+from comporta.web.request import identity_of
+from comporta.web.server import secure
 
 __all__ = ["HOST", "HTML", "OURS", "PORT", "bearer", "browser", "logged_in", "rooms", "run"]
 
@@ -31,7 +31,7 @@ def rooms() -> FastAPI:
     @app.post("/api/pause")
     @app.delete("/api/quarantine/{identity}")
     def room(request: Request) -> dict[str, str]:
-        return {"who": who_of(request).name, "path": request.url.path}
+        return {"who": identity_of(request).name, "path": request.url.path}
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -51,7 +51,7 @@ def rooms() -> FastAPI:
 
 def browser(access: Access, address: str = HOST) -> httpx.AsyncClient:
     """A client with a jar of cookies, on an application behind this gate."""
-    transport = httpx.ASGITransport(app=guard(rooms(), access, PORT), client=("192.0.2.7", 1))
+    transport = httpx.ASGITransport(app=secure(rooms(), access, PORT), client=("192.0.2.7", 1))
     return httpx.AsyncClient(transport=transport, base_url=address)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from comporta.web.access import Access
 from comporta.web.middleware import CONTENT_SECURITY_POLICY
-from comporta.web.server import guard
+from comporta.web.server import secure
 from control.auth.operators_edit import remove_operator
 from tests.web.access.gates import HOST, HTML, PORT, bearer, browser, rooms, run
 
@@ -68,7 +68,7 @@ def test_a_link_from_elsewhere_is_opened_again_from_here_before_anybody_is_asked
 
 def test_whoever_is_removed_is_out_at_once_and_their_streams_end(named: Access, path: Path, operator: str) -> None:
     async def steps() -> None:
-        app = guard(rooms(), named, PORT)
+        app = secure(rooms(), named, PORT)
         chunks: list[bytes] = []
         scope = {
             "type": "http",

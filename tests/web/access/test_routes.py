@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from comporta.web.access import Access
-from comporta.web.server import guard
+from comporta.web.server import secure
 from tests.web.access.gates import HOST, PORT, bearer
 from tests.web.site import Site
 
@@ -33,7 +33,7 @@ Route = tuple[str, str]
 @pytest.fixture
 def guarded(small_site: Site, named: Access) -> httpx.AsyncClient:
     """The whole application behind its gate, asked by a program."""
-    transport = httpx.ASGITransport(guard(small_site.app, named, PORT), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(secure(small_site.app, named, PORT), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOST)
 
 
