@@ -22,7 +22,7 @@ from tests.web.visiting import Visitor
 PAGE = Path(i18n.__file__).parent
 WHERE = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}}
-NAMES = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "say_many": (2, 3)}
+NAMES = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "translate_plural": (2, 3)}
 PLACEHOLDER = re.compile(r"%\((\w+)\)s|\{\}")
 
 
