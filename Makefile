@@ -6,6 +6,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Tests wait more than they work. Each process has servers of its own; servers that are named serve only one.
 PROCESSES ?= $(if $(COMPORTA_TEST_BROKER_URL)$(COMPORTA_TEST_DATABASE_URL),0,2)
+# The tests start programs hundreds of times: none compiles again what another one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .PHONY: help demo test check services bench lock clean
@@ -17,7 +19,7 @@ demo: $(INSTALLED) ## everything in one process, with a simulated ERP and shop (
 	$(BIN)/comporta demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
 test: $(INSTALLED) services ## every test, on a private RabbitMQ and PostgreSQL (ARGS="-k fence")
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types and the direction of imports
 	$(BIN)/ruff check

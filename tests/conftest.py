@@ -17,10 +17,21 @@ from tests.services.postgres import Database, Postgres, SharedPostgres
 from tests.services.processes import ServiceFailed, ServiceMissing
 from tests.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 
+# What takes long comes first, folder by folder: what the processes do in the end are short files of which neither
+# waits for the other, and what the tests of a folder share is set up once in each.
+_FIRST = ("faults", "e2e", "browser", "monitoring", "broker", "contract", "examples", "storage", "web")
+
 
 def pytest_configure() -> None:
     """Ends the services too when the tests are told to end, as Ctrl-C does."""
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the folders by how long their files take."""
+    root = Path(__file__).parent
+    turns = {name: turn for turn, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: turns.get(item.path.relative_to(root).parts[0], len(turns)))
 
 
 @pytest.fixture(scope="session")
