@@ -28,7 +28,7 @@ check: $(INSTALLED) ## lint, format, types and the direction of imports
 	$(BIN)/lint-imports
 
 services: ## install RabbitMQ, PostgreSQL and the like where they are missing (Debian and Ubuntu, as root)
-	@tests/services/install.sh
+	@tests/support/services/install.sh
 
 bench: $(INSTALLED) services ## the side-by-side measurements (ARGS="--growth", ARGS="--flame FILE", ARGS=--help)
 	@bench/install.sh

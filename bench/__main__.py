@@ -21,7 +21,7 @@ from bench.processes import MeasurementFailed
 from bench.report import LeftOutRows, document, show, write
 from bench.results import LeftOut
 from bench.rows import FULL, QUICK, ROWS, Row, Scale
-from tests.services.processes import ServiceFailed, ServiceMissing
+from tests.support.services.processes import ServiceFailed, ServiceMissing
 
 _RESULTS = Path(__file__).with_name("results.json")
 _NAMES = ", ".join(row.name for row in ROWS)

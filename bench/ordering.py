@@ -27,7 +27,7 @@ from producers.publisher import Publisher
 from schemas.control import Action
 from schemas.orders import PLACED
 from schemas.topology import CONTROL, ORDERS_IN, ORDERS_OUT, ORDERS_QUEUE
-from tests.services.ports import HOST, accepts, free_port
+from tests.support.services.ports import HOST, accepts, free_port
 
 __all__ = ["internalized_by_amqp", "internalized_by_http", "placed_to_erp", "resume_to_erp"]
 

@@ -15,8 +15,8 @@ from bench.events import Backlog
 from bench.written import prefill
 from storage.engine import read_url
 from storage.fence import PostgresFence
-from tests.services.postgres import Database, Postgres, SharedPostgres
-from tests.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+from tests.support.services.postgres import Database, Postgres, SharedPostgres
+from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 
 __all__ = ["Place", "Servers", "accounted", "held_back", "open_servers"]
 

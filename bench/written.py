@@ -14,7 +14,7 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from storage.engine import open_engine
 from storage.entities import apply_events
-from tests.services.postgres import Database
+from tests.support.services.postgres import Database
 
 __all__ = ["WrittenWrong", "prefill", "require_written"]
 

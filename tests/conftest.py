@@ -13,9 +13,9 @@ import pytest
 
 from storage.engine import open_engine
 from storage.migrate import migrate
-from tests.services.postgres import Database, Postgres, SharedPostgres
-from tests.services.processes import ServiceFailed, ServiceMissing
-from tests.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+from tests.support.services.postgres import Database, Postgres, SharedPostgres
+from tests.support.services.processes import ServiceFailed, ServiceMissing
+from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 
 # What takes long comes first, folder by folder: what the processes do in the end are short files of which neither
 # waits for the other, and what the tests of a folder share is set up once in each.

@@ -12,8 +12,8 @@ import structlog
 from structlog._config import BoundLoggerLazyProxy
 from structlog.testing import capture_logs
 
-from tests.broker.line import Line
-from tests.services.rabbitmq import Broker
+from tests.support.pipeline import Line
+from tests.support.services.rabbitmq import Broker
 
 
 class Place(NamedTuple):

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from schemas.domains import DOMAINS
-from tests.broker.line import Line, stock
-from tests.unit.samples import SAMPLES, event
+from tests.support.event_samples import SAMPLES, event
+from tests.support.pipeline import Line, stock
 
 
 def test_every_domain_is_applied_from_its_own_queue(line: Line) -> None:

@@ -20,10 +20,10 @@ from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
 from tests.broker.conftest import Place, opened
-from tests.broker.line import Line, Source, stock
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.waiting import wait_until
+from tests.support.pipeline import Line, Source, stock
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.wait import wait_until
 
 REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_off", "error"}
 

@@ -16,11 +16,11 @@ from producers.order_dispatcher import OrderDispatcher
 from schemas.topology import ORDERS_OUT
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
-from tests.broker.line import Line
-from tests.broker.order_events import internalized, order_told, placed, receipt_told
-from tests.services.erp import Erp, running_erp
-from tests.services.rabbitmq import open_channel
-from tests.services.waiting import wait_until
+from tests.support.order_events import internalized, order_told, placed, receipt_told
+from tests.support.pipeline import Line
+from tests.support.services.http_erp import Erp, running_erp
+from tests.support.services.rabbitmq import open_channel
+from tests.support.wait import wait_until
 
 _TIMEOUT = httpx.Timeout(1.0)
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from schemas.topology import DEAD
-from tests.broker.line import Line, stock
-from tests.services.waiting import wait_until
-from tests.unit.samples import event
+from tests.support.event_samples import event
+from tests.support.pipeline import Line, stock
+from tests.support.wait import wait_until
 
 MARK = "SECRET-MARK"
 MARKED = stock(1, unit=MARK)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from broker.connection import BrokerLost, masked, open_connection, release
-from tests.broker.line import Line, stock
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.pipeline import Line, stock
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
 
 
 def test_a_server_with_a_known_certificate_is_spoken_to_over_tls(

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from schemas.topology import EVENTS, ORDERS_IN
-from tests.broker.line import Line
-from tests.broker.order_events import event, internalized, placed, rejected
+from tests.support.order_events import event, internalized, placed, rejected
+from tests.support.pipeline import Line
 
 
 def place(line: Line, *bodies: bytes, shop: str = "main") -> None:

@@ -12,8 +12,8 @@ from broker.connection import BrokerUrlError
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
-from tests.broker.line import CLOUDEVENT, Line, stock
-from tests.services.rabbitmq import Broker
+from tests.support.pipeline import CLOUDEVENT, Line, stock
+from tests.support.services.rabbitmq import Broker
 
 
 def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENTS) -> OutgoingMessage:

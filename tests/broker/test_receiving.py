@@ -14,10 +14,10 @@ import pytest
 from broker.connection import BrokerLost, open_connection, release, translated
 from consumers.source import BatchLimits, KombuSource
 from schemas.topology import EVENTS
-from tests.broker.line import Line, stock
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.pipeline import Line, stock
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
 
 _QUEUE = "comporta.stock"
 

@@ -13,9 +13,9 @@ from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import Conflict, CountChanged, NotConfirmed, NotFound
 from schemas.topology import DEAD, ORDERS_IN
 from storage.quarantine import Chosen
-from tests.broker.line import Line, stock
-from tests.broker.operator import ANA, Operator
-from tests.broker.order_events import internalized, placed
+from tests.support.operator import ANA, Operator
+from tests.support.order_events import internalized, placed
+from tests.support.pipeline import Line, stock
 
 HEADERS = {"tenant": "7", "yes": True, "long": 2**40, "table": {"in": [1, None, "x"]}}
 REFUSAL = {

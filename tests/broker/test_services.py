@@ -17,11 +17,11 @@ from broker.declare import declare
 from schemas.topology import EVENTS
 from storage.engine import open_engine
 from storage.migrate import require_current
-from tests.services.ports import HOST
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker, open_channel
-from tests.services.waiting import wait_until
+from tests.support.services.ports import HOST
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.wait import wait_until
 
 QUEUE = "comporta.stock"
 PERSISTENT = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent)

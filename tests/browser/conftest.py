@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.place import PATIENCE, Place, running_place
-from tests.browser.windows import Windows, no_chromium, running_browser
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
+from tests.support.browser_windows import Windows, no_chromium, running_browser
+from tests.support.page_deployment import PATIENCE, Place, running_place
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
 
 
 # Of the package, not of the session: while Playwright runs, no other test of this thread may run an event loop.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.place import running_place
-from tests.browser.stripping import running_prefix_proxy
-from tests.browser.windows import Windows, sign_in
-from tests.services.ports import free_port
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
+from tests.support.browser_windows import Windows, sign_in
+from tests.support.page_deployment import running_place
+from tests.support.services.ports import free_port
+from tests.support.services.postgres import Database
+from tests.support.services.prefix_proxy import running_prefix_proxy
+from tests.support.services.rabbitmq import Broker
 
 ROOT = "/erp/comporta"
 PAGES = ("Orders", "Missed", "Quarantine", "Repairs", "Ledger", "Audit", "Workers", "Overview")

@@ -7,11 +7,11 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.broker.order_events import internalized, placed
-from tests.browser.place import PATIENCE, Place
-from tests.browser.windows import Windows
-from tests.e2e.lines import stock
-from tests.services.waiting import wait_until
+from tests.support.browser_windows import Windows
+from tests.support.order_events import internalized, placed
+from tests.support.page_deployment import PATIENCE, Place
+from tests.support.stock_lines import stock
+from tests.support.wait import wait_until
 
 CPF = "52998224725"
 

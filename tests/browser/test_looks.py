@@ -8,10 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.place import PATIENCE, Place
-from tests.browser.windows import Windows
-from tests.e2e.lines import BAD
-from tests.services.waiting import wait_until
+from tests.support.browser_windows import Windows
+from tests.support.page_deployment import PATIENCE, Place
+from tests.support.stock_lines import BAD
+from tests.support.wait import wait_until
 
 ROOMS = (
     "/", "/?range=day&domain=stock", "/orders", "/order?shop=main&id=L1", "/missed", "/quarantine", "/repairs",

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.place import PATIENCE, Place, running_place
-from tests.browser.windows import Windows
-from tests.e2e.lines import stock
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.browser_windows import Windows
+from tests.support.page_deployment import PATIENCE, Place, running_place
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.stock_lines import stock
+from tests.support.wait import wait_until
 
 
 class Lines(NamedTuple):

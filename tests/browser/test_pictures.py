@@ -14,9 +14,9 @@ from sqlalchemy import func, select, update
 from rules.outcomes import Outcome, Tally
 from storage.ledger import add_tally
 from storage.tables import audit, switches
-from tests.browser.place import PATIENCE, Place
-from tests.browser.windows import Windows, picture
-from tests.services.waiting import wait_until
+from tests.support.browser_windows import Windows, picture
+from tests.support.page_deployment import PATIENCE, Place
+from tests.support.wait import wait_until
 
 LANGUAGES = {"en-US": "", "pt-BR": ".pt-BR"}
 REASON = {"en-US": "ERP server maintenance", "pt-BR": "Manutenção do servidor do ERP"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.place import Place
-from tests.browser.windows import Windows, sign_in
+from tests.support.browser_windows import Windows, sign_in
+from tests.support.page_deployment import Place
 
 # What a browser says of its own accord when it is told to sign in.
 UNAUTHORIZED = "status of 401"

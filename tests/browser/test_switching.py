@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.place import PATIENCE, Place
-from tests.browser.windows import Windows
-from tests.services.waiting import wait_until
+from tests.support.browser_windows import Windows
+from tests.support.page_deployment import PATIENCE, Place
+from tests.support.wait import wait_until
 
 PROMISED_SECONDS = 1.0
 # Not the page's: two browsers, two servers and another process of tests share the machine's cores with it. What it

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.services.node import install_packages
+from tests.support.npm import install_packages
 
 settings.register_profile("comporta", deadline=None, max_examples=100)
 settings.load_profile("comporta")

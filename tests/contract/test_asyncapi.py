@@ -12,9 +12,9 @@ from schemas.domains import DOMAINS
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.topology import EXCHANGES, QUEUES
 from tests.contract.conftest import Node
-from tests.contract.gallery import INVALID, VALID
 from tests.contract.test_gallery import INTEGER_WITH_A_POINT, NO_JSON_VALUE, beyond_a_schema
-from tests.contract.validators import SCHEMAS
+from tests.support.contract_samples import INVALID, VALID
+from tests.support.schema_validators import SCHEMAS
 
 DOCUMENT = asyncapi_document()
 CHANNELS: dict[str, Any] = DOCUMENT["channels"]

@@ -16,8 +16,8 @@ from schemas.domains import DOMAINS
 from schemas.json_schema import event_schemas
 from schemas.reason_docs import reason_docs
 from schemas.reasons import REASONS_PAGE, Reason, Refusal
-from tests.contract.gallery import CONTRACT
-from tests.e2e.programs import running_programs
+from tests.support.contract_samples import CONTRACT
+from tests.support.programs import running_programs
 
 runner = CliRunner()
 FILES = contract_files()

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from schemas.reason_docs import GROUPS
 from schemas.reasons import Reason, Refused
-from tests.contract.gallery import CONTRACT, INVALID, VALID, Sample, each
-from tests.contract.validators import FORMATS, SCHEMAS, accepts
+from tests.support.contract_samples import CONTRACT, INVALID, VALID, Sample, each
+from tests.support.schema_validators import FORMATS, SCHEMAS, accepts
 
 # What no schema can say; named in docs/contract/README.md too.
 NO_JSON_VALUE = {Reason.MALFORMED_JSON}

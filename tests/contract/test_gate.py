@@ -12,8 +12,8 @@ import pytest
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import ORDER_TYPES
 from schemas.resync import RESYNC_TYPE
-from tests.contract.gallery import CONTRACT
-from tests.contract.gate import Schema, breaking
+from tests.support.contract_samples import CONTRACT
+from tests.support.schema_compatibility import Schema, breaking
 
 Change = Callable[[Schema], object]
 RELEASED = sorted((CONTRACT / "released").glob("*.json"))

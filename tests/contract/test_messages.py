@@ -12,8 +12,8 @@ from schemas.control import Announcement, Reply, StatusDocument, StillOff, Switc
 from schemas.fields import Message
 from schemas.resync import RESYNC_TYPE, resync_event
 from storage.missed import key_of
-from tests.contract.gallery import CONTRACT
-from tests.contract.validators import accepts
+from tests.support.contract_samples import CONTRACT
+from tests.support.schema_validators import accepts
 
 NOW = datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
 OFF = StillOff(shop="*", domain="stock", reason="count", by="ana", since=NOW, until=None)

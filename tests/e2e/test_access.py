@@ -11,9 +11,9 @@ import pytest
 from control.auth.operators import read_operators
 from control.auth.operators_edit import add_operator, remove_operator
 from control.auth.tokens import Role, digest_of
-from tests.e2e.programs import Program, Programs, running_programs
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.programs import Program, Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.wait import wait_until
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from storage.database import open_database
 from storage.order_store import OrderStore
 from storage.quarantine import add_rejected
 from storage.switches import read_switches
-from tests.broker.order_events import order_told, placed
-from tests.e2e.lines import BAD, stock
-from tests.e2e.programs import Done, Program, Programs, running_programs
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.order_events import order_told, placed
+from tests.support.programs import Done, Program, Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.stock_lines import BAD, stock
+from tests.support.wait import wait_until
 
 
 class Shop:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from consumers.delivery import Delivery
-from tests.broker.line import Line
-from tests.unit.samples import event
+from tests.support.event_samples import event
+from tests.support.pipeline import Line
 
 Key = tuple[str, str]
 Version = tuple[int, str]

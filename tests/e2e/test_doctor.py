@@ -13,11 +13,11 @@ import pytest
 
 from broker.connection import open_connection
 from broker.declare import declare
-from tests.e2e.programs import Programs, running_programs
-from tests.services.ports import HOST, free_port
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker, open_channel
-from tests.services.waiting import wait_until
+from tests.support.programs import Programs, running_programs
+from tests.support.services.ports import HOST, free_port
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.wait import wait_until
 
 SECRET = "hunter2"
 

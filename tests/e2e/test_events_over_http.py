@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.lines import BAD, GOOD, stock
-from tests.e2e.programs import Program, Programs, answers, running_programs
-from tests.services.ports import free_port
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.programs import Program, Programs, answers, running_programs
+from tests.support.services.ports import free_port
+from tests.support.services.rabbitmq import Broker
+from tests.support.stock_lines import BAD, GOOD, stock
+from tests.support.wait import wait_until
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.programs import Done, Program, Programs, running_programs
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.programs import Done, Program, Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = {"content-type": "application/cloudevents-batch+json"}

@@ -25,9 +25,9 @@ from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
 from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
-from tests.broker.line import Line
-from tests.broker.order_events import internalized, placed, rejected
-from tests.e2e.order_steps import CODES, STEPS, Batch, Key, Receipt, Sent, itself, one_of, some_orders, step
+from tests.support.order_events import internalized, placed, rejected
+from tests.support.order_steps import CODES, STEPS, Batch, Key, Receipt, Sent, itself, one_of, some_orders, step
+from tests.support.pipeline import Line
 
 _LEASES = {"holds": timedelta(hours=1), "is over at once": timedelta(seconds=-1)}
 _PAST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.looks import Look
-from tests.e2e.programs import running_programs
-from tests.services.ports import accepts, free_port
-from tests.services.waiting import wait_until
+from tests.support.database_queries import Look
+from tests.support.programs import running_programs
+from tests.support.services.ports import accepts, free_port
+from tests.support.wait import wait_until
 
 
 @pytest.mark.parametrize("way", ["amqp", "http"])

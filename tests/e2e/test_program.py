@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.programs import Program, Programs, answers, running_programs
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.programs import Program, Programs, answers, running_programs
+from tests.support.services.ports import free_port
+from tests.support.wait import wait_until
 
 
 @pytest.fixture

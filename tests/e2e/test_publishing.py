@@ -14,11 +14,11 @@ import pytest
 
 from broker.connection import open_connection, release
 from broker.declare import declare
-from tests.e2e.lines import BAD, GOOD
-from tests.e2e.programs import Programs, answers, running_programs
-from tests.services.ports import free_port
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.programs import Programs, answers, running_programs
+from tests.support.services.ports import free_port
+from tests.support.services.rabbitmq import Broker
+from tests.support.stock_lines import BAD, GOOD
+from tests.support.wait import wait_until
 
 LINES = b"\n".join([*GOOD[:3], b"", BAD, b"{", *GOOD[3:]])
 

@@ -15,8 +15,8 @@ from comporta.cli.main import app
 from schemas.domains import DOMAINS, ORDERS
 from schemas.orders import parse_order
 from schemas.topology import event_queue
-from tests.e2e.programs import Programs, running_programs
-from tests.services.waiting import wait_until
+from tests.support.programs import Programs, running_programs
+from tests.support.wait import wait_until
 
 FAULTLESS = ("--duplicates", "0", "--reordered", "0", "--late", "0", "--bad", "0", "--deletes", "0")
 

@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from comporta.cli.main import app
-from tests.e2e.events import Erp, Publisher
-from tests.e2e.looks import Look
-from tests.e2e.programs import Program, Programs, running_programs
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.database_queries import Look
+from tests.support.event_generator import Erp, Publisher
+from tests.support.programs import Program, Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.wait import wait_until
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.comporta import Comporta, running_comporta
-from tests.examples.languages import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
-from tests.services.node import install_packages
-from tests.services.rabbitmq import Broker
+from tests.support.example_deployment import Comporta, running_comporta
+from tests.support.example_programs import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
+from tests.support.npm import install_packages
+from tests.support.services.rabbitmq import Broker
 
 
 @pytest.fixture(scope="session")

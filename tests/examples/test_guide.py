@@ -15,7 +15,7 @@ from comporta.cli.main import app
 from schemas.domains import DOMAINS
 from schemas.events import domain_of_type, parse_event
 from schemas.orders import parse_receipt
-from tests.examples.languages import FOLDER
+from tests.support.example_programs import FOLDER
 
 GUIDE = FOLDER.parent / "docs" / "erp-guide.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ import pytest
 from broker.connection import open_connection
 from broker.declare import declare
 from schemas.topology import EVENTS, event_queue
-from tests.examples.comporta import Comporta
-from tests.examples.interrupted import Interrupted
-from tests.examples.languages import CURL, JAVA, NODE, PHP, PYTHON, Example, call, found
-from tests.services.rabbitmq import Broker, open_channel
-from tests.services.waiting import wait_until
+from tests.support.example_deployment import Comporta
+from tests.support.example_programs import CURL, JAVA, NODE, PHP, PYTHON, Example, call, found
+from tests.support.services.lossy_proxy import Interrupted
+from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.wait import wait_until
 
 # The first three must run wherever the tests do; the others where their language and its library are at hand.
 AMQP = (PYTHON, NODE, *found(JAVA, PHP))

@@ -10,7 +10,7 @@ import pytest
 import tree_sitter_c_sharp
 from tree_sitter import Language, Node, Parser
 
-from tests.examples.languages import CHECKS, FOLDER, Example, call, found
+from tests.support.example_programs import CHECKS, FOLDER, Example, call, found
 
 
 def faults(node: Node) -> list[str]:

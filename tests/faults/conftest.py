@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from comporta.runtime.logging import quiet_libraries
-from tests.e2e.programs import running_programs
-from tests.faults.stack import Standing
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
+from tests.support.programs import running_programs
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.worker_deployment import Standing
 
 
 @pytest.fixture(scope="package", autouse=True)

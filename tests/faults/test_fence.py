@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.events import Cell, Erp, Flow, Publisher
-from tests.e2e.programs import running_programs
-from tests.faults.stack import Stack
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Cell, Erp, Flow, Publisher
+from tests.support.programs import running_programs
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
+from tests.support.worker_deployment import Stack
 
 PROCESSES = 4
 PAUSES = 20

@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from tests.e2e.events import Erp, Flow
-from tests.faults.stack import Standing
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Erp, Flow
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
+from tests.support.worker_deployment import Standing
 
 KEYS = 300
 

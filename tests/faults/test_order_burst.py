@@ -26,10 +26,10 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.orders import PLACED
 from schemas.topology import EVENTS, ORDERS_IN, ORDERS_OUT
-from tests.broker.line import Line
-from tests.broker.order_events import internalized
 from tests.broker.test_dispatching import Office
-from tests.services.waiting import wait_until
+from tests.support.order_events import internalized
+from tests.support.pipeline import Line
+from tests.support.wait import wait_until
 
 _SETTING = "COMPORTA_BENCH_DATA"
 _USUAL = Path(__file__).parents[3] / "shared" / "data" / "online-retail.csv.xz"

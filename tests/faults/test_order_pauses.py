@@ -15,13 +15,13 @@ from sqlalchemy import update
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway, Order
 from rules.orders import ErpResponse
 from storage.tables import orders
-from tests.broker.line import Line
-from tests.broker.order_events import internalized, receipt_told
 from tests.broker.test_dispatching import Office
-from tests.services.erp import Erp, running_erp
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.order_events import internalized, receipt_told
+from tests.support.pipeline import Line
+from tests.support.services.http_erp import Erp, running_erp
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
 
 _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _LOOKS = 3

@@ -9,13 +9,13 @@ import pytest
 
 from broker.sync_publisher import SyncPublisher
 from schemas.topology import ORDERS_IN
-from tests.broker.order_events import placed
-from tests.e2e.programs import Done, Program, running_programs
-from tests.faults.stack import Stack
-from tests.services.erp import Erp, running_erp
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.order_events import placed
+from tests.support.programs import Done, Program, running_programs
+from tests.support.services.http_erp import Erp, running_erp
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
+from tests.support.worker_deployment import Stack
 
 CLOUDEVENT = "application/cloudevents+json"
 

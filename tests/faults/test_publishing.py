@@ -13,9 +13,9 @@ from broker.declare import declare
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, QUEUES, event_queue
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker, open_channel
-from tests.services.waiting import wait_until
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.wait import wait_until
 
 STOCK = event_queue("stock")
 

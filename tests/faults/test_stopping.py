@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.events import Erp, Flow
-from tests.e2e.programs import Program, running_programs
-from tests.faults.stack import Stack
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Erp, Flow
+from tests.support.programs import Program, running_programs
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
+from tests.support.worker_deployment import Stack
 
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.events import Event, Publisher
-from tests.e2e.looks import Look
-from tests.e2e.programs import Done, Program, Programs, running_programs
-from tests.monitoring.scraping import Scrape, scrape
-from tests.services.ports import free_port
-from tests.services.postgres import Database
-from tests.services.rabbitmq import Broker
+from tests.support.database_queries import Look
+from tests.support.event_generator import Event, Publisher
+from tests.support.metrics_client import Scrape, scrape
+from tests.support.programs import Done, Program, Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.events import Event
 from tests.monitoring.conftest import Site
 from tests.monitoring.test_alerts import alerts, promtool
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Event
+from tests.support.wait import wait_until
 
 DASHBOARD = json.loads((Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "comporta.json").read_text())
 # A metric with the labels that choose its series, and the labels that something is grouped or joined by.

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.e2e.events import Event, Publisher
-from tests.e2e.programs import Programs
 from tests.monitoring.conftest import Site, started
-from tests.monitoring.scraping import ask, two_free_ports
-from tests.services.ports import HOST, free_port
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Event, Publisher
+from tests.support.metrics_client import ask, two_free_ports
+from tests.support.programs import Programs
+from tests.support.services.ports import HOST, free_port
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
 
 READY = {"status": "ready", "broker": {"reachable": True}, "database": {"reachable": True}}
 
@@ -31,7 +31,7 @@ def test_a_loop_that_hangs_is_named_though_the_port_answers(
 ) -> None:
     port = free_port()
     settings = {"broker_url": broker_url, "database_url": database_url, "metrics_port": port, "log_format": "json"}
-    program = programs.start("worker", module="tests.monitoring.hanging", **settings)
+    program = programs.start("worker", module="tests.support.stalling_program", **settings)
     program.wait_for("broker connected", session="events")
     with Publisher(broker_url) as publisher:
         publisher.publish([Event("stock", "main", "a", 1)])

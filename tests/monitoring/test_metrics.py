@@ -5,14 +5,14 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.e2e.events import Event
-from tests.e2e.programs import Programs
 from tests.monitoring.conftest import Site, started
-from tests.monitoring.scraping import Scrape, scrape, two_free_ports
-from tests.services.ports import HOST, free_port
-from tests.services.postgres import Database
-from tests.services.proxy import Proxy
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Event
+from tests.support.metrics_client import Scrape, scrape, two_free_ports
+from tests.support.programs import Programs
+from tests.support.services.ports import HOST, free_port
+from tests.support.services.postgres import Database
+from tests.support.services.proxy import Proxy
+from tests.support.wait import wait_until
 
 # Contract, section 9.
 WORK = {

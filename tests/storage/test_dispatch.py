@@ -12,8 +12,8 @@ from rules.orders import DeliveryStatus, ErpResponse, after_attempt
 from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.views import Views
-from tests.broker.order_events import internalized, order_told, placed, receipt_told
 from tests.storage.test_store import Place
+from tests.support.order_events import internalized, order_told, placed, receipt_told
 
 
 def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:

@@ -20,7 +20,7 @@ from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
 from storage.event_store import EventStore
 from storage.tables import ENTITY_TABLES, ledger
-from tests.unit.samples import event
+from tests.support.event_samples import event
 
 Item = ChangeEvent | RejectedDelivery
 # A step of an example: a switch that is thrown, or a batch.

@@ -26,7 +26,7 @@ from storage.fence import Fence, PostgresFence, fence_for, fence_holders
 from storage.migrate import migrate, require_current
 from storage.tables import ENTITY_TABLES, metadata
 from storage.views import Views
-from tests.services.waiting import wait_until
+from tests.support.wait import wait_until
 from tests.unit.test_events import SAMPLES, event
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from storage.tables import missed, orders
 from storage.views import mentions
-from tests.broker.order_events import internalized, receipt_told
-from tests.storage.looking import START, Gallery, change, refused
+from tests.support.order_events import internalized, receipt_told
+from tests.support.views_harness import START, Gallery, change, refused
 
 CPF, MASKED = "52998224725", "529.982.247-25"
 CNPJ = "12ABC34501DE35"

@@ -13,8 +13,8 @@ import storage.ledger
 from rules.cost import Basis, estimate_cost
 from storage.tables import ledger, received
 from storage.views import LedgerFilter, RangeTooLong, Terms
-from tests.broker.order_events import internalized, order_told, placed, receipt_told
-from tests.storage.looking import START, Gallery, change, refused
+from tests.support.order_events import internalized, order_told, placed, receipt_told
+from tests.support.views_harness import START, Gallery, change, refused
 
 
 @pytest.fixture

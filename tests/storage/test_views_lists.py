@@ -23,7 +23,7 @@ from storage.views import (
     WorkerFilter,
 )
 from storage.views.pagination import MOST_COUNTED
-from tests.storage.looking import START, Gallery, refused
+from tests.support.views_harness import START, Gallery, refused
 
 
 @pytest.fixture

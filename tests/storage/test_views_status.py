@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from storage.errors import Unavailable
 from storage.tables import missed
 from storage.views.cached_counts import Recount
-from tests.services.waiting import wait_until
-from tests.storage.looking import START, Gallery, refused
+from tests.support.views_harness import START, Gallery, refused
+from tests.support.wait import wait_until
 
 
 @pytest.fixture

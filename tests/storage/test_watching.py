@@ -21,7 +21,7 @@ from storage.fence import fence_for
 from storage.tables import outcomes, watchers
 from storage.tail import KEPT, MOST_LINES, OutcomeTail, TailPage, forget_outcomes, record_outcomes
 from storage.workers import WorkerRegistry
-from tests.unit.samples import SAMPLES, event
+from tests.support.event_samples import SAMPLES, event
 
 BAD = RejectedDelivery("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x", "x", "", {}, False)
 NO_LEASE = timedelta(0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.events import parse_event
 from schemas.reasons import Refused
-from tests.unit.samples import SAMPLES, event, refusal_of
+from tests.support.event_samples import SAMPLES, event, refusal_of
 
 
 @pytest.mark.parametrize(

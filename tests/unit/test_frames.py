@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from broker.connection import BrokerLost
 from broker.frames import Frames
 from broker.properties import UNREADABLE
-from tests.unit.wire import CHANNELS, frame, made_by_ours, made_by_py_amqp, method, serialized
+from tests.support.amqp_frames import CHANNELS, frame, made_by_ours, made_by_py_amqp, method, serialized
 
 _TEXT = st.text(max_size=40)
 _HEADERS: dict[str, Any] = {

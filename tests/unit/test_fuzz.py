@@ -14,7 +14,7 @@ from schemas.control import ControlMessage, parse_control
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Refused
-from tests.unit.samples import FULL, event
+from tests.support.event_samples import FULL, event
 
 MARK = "ZQ7MARKZQ7"
 Path = tuple[str | int, ...]

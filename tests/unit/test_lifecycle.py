@@ -11,7 +11,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_when_ev
 from tenacity.nap import sleep_using_event
 
 from comporta.runtime.threads import ThreadGroup
-from tests.services.waiting import wait_until
+from tests.support.wait import wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from consumers.decode import decode
 from consumers.delivery import Delivery
 from consumers.observer import lags_of
-from tests.unit.samples import event
+from tests.support.event_samples import event
 
 # The sample event's own time.
 TIME = datetime(2026, 11, 23, 7, 22, 51, tzinfo=UTC).timestamp()

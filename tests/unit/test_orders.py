@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.orders import Receipt, order_event, parse_order, parse_receipt
 from schemas.reasons import Reason, Refusal, Refused
-from tests.contract.gallery import named
-from tests.contract.validators import accepts
+from tests.support.contract_samples import named
+from tests.support.schema_validators import accepts
 
 LEAST: dict[str, Any] = json.loads(named("orders", "orders-least").body)
 FULL: dict[str, Any] = json.loads(named("orders", "orders-every-field").body)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.properties import UNREADABLE, UNREADABLE_HEADERS, decode_properties, readable
-from tests.unit.wire import made_by_ours, made_by_py_amqp, serialized
+from tests.support.amqp_frames import made_by_ours, made_by_py_amqp, serialized
 
 _DELIVER = b"\x00\x3c\x00\x3c"
 _BEFORE_PROPERTIES = struct.pack(">HHQ", 60, 0, 2)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from tests.unit.samples import FULL, SAMPLES, event
+from tests.support.event_samples import FULL, SAMPLES, event
 
 KEYS: dict[str, tuple[Any, ...]] = {
     "products": ("P-9 ção",),

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events import parse_event
 from schemas.reasons import Reason
-from tests.unit.samples import event, refusal_of
+from tests.support.event_samples import event, refusal_of
 
 
 @pytest.mark.parametrize(

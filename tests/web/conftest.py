@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.web.site import Site
+from tests.support.web_harness import Site
 
 
 @pytest.fixture

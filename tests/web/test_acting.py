@@ -13,9 +13,9 @@ from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.quarantine import QuarantineStore
-from tests.services.waiting import wait_until
-from tests.storage.looking import change, refused
-from tests.web.site import Site
+from tests.support.views_harness import change, refused
+from tests.support.wait import wait_until
+from tests.support.web_harness import Site
 from tests.web.test_problems import check
 
 

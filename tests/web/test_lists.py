@@ -17,8 +17,8 @@ from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.tables import missed
 from storage.views import Views
-from tests.storage.looking import START, refused
-from tests.web.site import Site
+from tests.support.views_harness import START, refused
+from tests.support.web_harness import Site
 
 LISTS = ("missed", "quarantine", "orders", "audit", "workers")
 

@@ -17,7 +17,7 @@ from schemas.control import StatusDocument
 from storage.errors import Unavailable
 from storage.views import Balance
 from storage.workers import WorkerRegistry
-from tests.storage.looking import Gallery, change
+from tests.support.views_harness import Gallery, change
 
 _PATIENCE = 20.0
 

@@ -16,8 +16,8 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from comporta.web.request import LOCAL, as_somebody
-from tests.storage.looking import change, refused
-from tests.web.site import Site
+from tests.support.views_harness import change, refused
+from tests.support.web_harness import Site
 
 
 @pytest.fixture(scope="module")

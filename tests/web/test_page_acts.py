@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from schemas.reasons import Reason
-from tests.storage.looking import refused
-from tests.web.site import Site
-from tests.web.visiting import Visitor
+from tests.support.page_client import Visitor
+from tests.support.views_harness import refused
+from tests.support.web_harness import Site
 
 
 def keep(site: Site, *items: object) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 
 from storage.errors import Unavailable
 from storage.views.status import StatusView
-from tests.web.site import Site
-from tests.web.visiting import Visitor
+from tests.support.page_client import Visitor
+from tests.support.web_harness import Site
 
 
 def failing(error: Exception) -> Callable[..., Any]:

@@ -11,8 +11,8 @@ import pytest
 
 from comporta.web.pages import static_files
 from comporta.web.pages.static_files import static_path
-from tests.web.site import Site
-from tests.web.visiting import Seen, Visitor
+from tests.support.page_client import Seen, Visitor
+from tests.support.web_harness import Site
 
 STATIC = Path(static_files.__file__).parent / "static"
 MOST_BYTES = 150_000

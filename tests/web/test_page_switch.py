@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.control import SwitchState
-from tests.web.site import Site
-from tests.web.visiting import Visitor
+from tests.support.page_client import Visitor
+from tests.support.web_harness import Site
 
 
 def off(site: Site) -> list[SwitchState]:

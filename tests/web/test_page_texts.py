@@ -16,8 +16,8 @@ from comporta.web.pages.i18n import LANGUAGES, catalog_path, wanted_language
 from rules.orders import OrderState
 from rules.outcomes import Outcome
 from schemas.domains import DOMAIN_NAMES
-from tests.web.site import Site
-from tests.web.visiting import Visitor
+from tests.support.page_client import Visitor
+from tests.support.web_harness import Site
 
 PAGE = Path(i18n.__file__).parent
 WHERE = [("**.py", "python"), ("templates/**.html", "jinja2")]

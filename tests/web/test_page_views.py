@@ -11,9 +11,9 @@ import pytest
 
 from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
-from tests.storage.looking import change, refused
-from tests.web.site import Site
-from tests.web.visiting import Role, Seen, Visitor
+from tests.support.page_client import Role, Seen, Visitor
+from tests.support.views_harness import change, refused
+from tests.support.web_harness import Site
 
 QUESTIONS = (
     "/switch/off", "/switch/on", "/missed/resync", "/orders/retry", "/quarantine/replay", "/quarantine/drop",

@@ -8,7 +8,7 @@ import pytest
 
 from storage.errors import RowRefused, Unavailable
 from storage.views import Views
-from tests.web.site import Site
+from tests.support.web_harness import Site
 
 JSON = {"content-type": "application/json"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.storage.looking import change, refused
-from tests.web.site import Site
+from tests.support.views_harness import change, refused
+from tests.support.web_harness import Site
 
 CPF = "52998224725"
 

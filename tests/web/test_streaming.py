@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 
 from comporta.web.request import LOCAL, as_somebody
-from tests.services.waiting import wait_until
-from tests.web.site import Site
+from tests.support.wait import wait_until
+from tests.support.web_harness import Site
 
 
 class Served:

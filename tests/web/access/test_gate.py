@@ -11,7 +11,7 @@ from comporta.web.access import Access
 from comporta.web.middleware import CONTENT_SECURITY_POLICY
 from comporta.web.server import secure
 from control.auth.operators_edit import remove_operator
-from tests.web.access.gates import HOST, HTML, PORT, bearer, browser, rooms, run
+from tests.support.auth_client import HOST, HTML, PORT, bearer, browser, rooms, run
 
 
 def test_a_program_shows_a_token_and_the_route_knows_whose_it_is(named: Access, operator: str, viewer: str) -> None:

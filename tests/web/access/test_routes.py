@@ -11,8 +11,8 @@ from fastapi.routing import iter_route_contexts
 
 from comporta.web.access import Access
 from comporta.web.server import secure
-from tests.web.access.gates import HOST, PORT, bearer
-from tests.web.site import Site
+from tests.support.auth_client import HOST, PORT, bearer
+from tests.support.web_harness import Site
 
 OPEN = {
     ("GET", "/healthz"),

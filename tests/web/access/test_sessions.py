@@ -9,7 +9,7 @@ import pytest
 
 from comporta.runtime.settings import Settings
 from comporta.web.access import Access, open_access
-from tests.web.access.gates import HOST, HTML, OURS, bearer, browser, logged_in, run
+from tests.support.auth_client import HOST, HTML, OURS, bearer, browser, logged_in, run
 
 
 def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(named: Access, operator: str) -> None:

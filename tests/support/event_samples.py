@@ -10,7 +10,7 @@ import pytest
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.reasons import Refusal, Refused
-from tests.contract.gallery import named
+from tests.support.contract_samples import named
 
 __all__ = ["FULL", "SAMPLES", "event", "refusal_of"]
 

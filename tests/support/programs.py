@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.services.processes import Process, end, spawn
-from tests.services.waiting import wait_until
+from tests.support.services.processes import Process, end, spawn
+from tests.support.wait import wait_until
 
 __all__ = ["Done", "Program", "Programs", "answers", "running_programs"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.services.ports import HOST
+from tests.support.services.ports import HOST
 
 __all__ = ["running_prefix_proxy"]
 

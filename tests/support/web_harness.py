@@ -20,7 +20,7 @@ from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.repairs import Repairs
-from tests.storage.looking import Gallery
+from tests.support.views_harness import Gallery
 
 __all__ = ["Site"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from comporta.web.request import Identity, Role, as_somebody
-from tests.web.site import Site
+from tests.support.web_harness import Site
 
 __all__ = ["Element", "Seen", "Visitor"]
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from types import TracebackType
 
-from tests.services.proxy import Proxy
+from tests.support.services.proxy import Proxy
 
 __all__ = ["Interrupted"]
 

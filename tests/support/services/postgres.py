@@ -15,8 +15,8 @@ import psycopg
 
 from storage.engine import open_engine
 from storage.migrate import migrate
-from tests.services.ports import HOST, free_port
-from tests.services.processes import (
+from tests.support.services.ports import HOST, free_port
+from tests.support.services.processes import (
     Process,
     Service,
     ServiceFailed,

@@ -17,12 +17,12 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, ORDERS_IN
 from storage.database import Database, open_database
-from tests.broker.order_events import placed
-from tests.e2e.lines import stock
-from tests.e2e.programs import Program, Programs, running_programs
-from tests.services.erp import Erp, running_erp
-from tests.services.ports import free_port
-from tests.services.waiting import wait_until
+from tests.support.order_events import placed
+from tests.support.programs import Program, Programs, running_programs
+from tests.support.services.http_erp import Erp, running_erp
+from tests.support.services.ports import free_port
+from tests.support.stock_lines import stock
+from tests.support.wait import wait_until
 
 __all__ = ["LABEL", "PATIENCE", "Place", "running_place"]
 

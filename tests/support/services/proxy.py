@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.services.ports import HOST, free_port
+from tests.support.services.ports import HOST, free_port
 
 __all__ = ["Proxy"]
 

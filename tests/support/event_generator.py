@@ -15,7 +15,7 @@ from amqp.exceptions import AMQPError
 from broker.connection import BrokerLost, open_connection
 from broker.declare import declare
 from schemas.topology import EVENTS
-from tests.services.waiting import wait_until
+from tests.support.wait import wait_until
 
 __all__ = ["Cell", "Erp", "Event", "Flow", "Publisher", "event"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.events import event
+from tests.support.event_generator import event
 
 __all__ = ["BAD", "GOOD", "stock"]
 

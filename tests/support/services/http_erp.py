@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.services.ports import HOST, free_port
+from tests.support.services.ports import HOST, free_port
 
 __all__ = ["Erp", "running_erp"]
 

@@ -29,8 +29,8 @@ from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
 from storage.tables import ENTITY_TABLES, orders
-from tests.services.waiting import wait_until
-from tests.unit.samples import event
+from tests.support.event_samples import event
+from tests.support.wait import wait_until
 
 __all__ = ["CLOUDEVENT", "Hand", "Line", "Source", "stock"]
 

@@ -10,17 +10,17 @@ from urllib.parse import unquote, urlsplit
 
 from control.client import request
 from schemas.control import Action, Reply
-from tests.e2e.events import Event, Publisher
-from tests.e2e.looks import Look
-from tests.e2e.programs import Program, Programs
-from tests.services.proxy import Proxy
-from tests.services.rabbitmq import Broker
-from tests.services.waiting import wait_until
+from tests.support.database_queries import Look
+from tests.support.event_generator import Event, Publisher
+from tests.support.programs import Program, Programs
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
 
 __all__ = ["Stack", "Standing"]
 
 _REPLY_SECONDS = 20.0
-_FAULTY = "tests.faults.launcher"
+_FAULTY = "tests.support.faulty_program"
 
 
 @dataclass

@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.programs import running_programs
-from tests.services.ports import HOST, free_port
-from tests.services.waiting import wait_until
+from tests.support.programs import running_programs
+from tests.support.services.ports import HOST, free_port
+from tests.support.wait import wait_until
 
 __all__ = ["Comporta", "running_comporta"]
 

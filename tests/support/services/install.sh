@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside Python: servers, unless they are there or named by a setting, and programs.
 set -eu
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "$(dirname "$0")/../../.." && pwd)
 
 has() {
     for found in "$@"; do

@@ -13,7 +13,7 @@ from producers.publisher import Publisher
 from rules.actions import AuditContext
 from storage.engine import open_engine
 from storage.tables import audit
-from tests.broker.line import Line
+from tests.support.pipeline import Line
 
 __all__ = ["ANA", "Operator"]
 

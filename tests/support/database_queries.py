@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.e2e.events import Cell, Erp
-from tests.services.waiting import wait_until
+from tests.support.event_generator import Cell, Erp
+from tests.support.wait import wait_until
 
 __all__ = ["Look", "Seen"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.services.ports import HOST, free_port
+from tests.support.services.ports import HOST, free_port
 
 __all__ = ["Scrape", "ask", "scrape", "two_free_ports"]
 

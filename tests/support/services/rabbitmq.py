@@ -21,8 +21,8 @@ import trustme
 from pika.exceptions import AMQPError
 
 from schemas.topology import EXCHANGES, QUEUES
-from tests.services.ports import HOST, accepts, free_port
-from tests.services.processes import (
+from tests.support.services.ports import HOST, accepts, free_port
+from tests.support.services.processes import (
     Process,
     Service,
     ServiceFailed,
@@ -33,7 +33,7 @@ from tests.services.processes import (
     spawn,
     wait_ready,
 )
-from tests.services.waiting import wait_until
+from tests.support.wait import wait_until
 
 __all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
 

@@ -1,0 +1,1 @@
+"""Test support: deployments, clients, samples and harnesses that the tests share; no test module imports another."""
