@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import structlog
 from structlog._config import BoundLoggerLazyProxy
 from structlog.testing import capture_logs
 
-from tests.support.pipeline import Line
+from tests.support.pipeline import Line, Place, opened
 from tests.support.services.rabbitmq import Broker
-
-
-class Place(NamedTuple):
-    """A broker and a database."""
-
-    broker_url: str
-    database_url: str
-
-    @property
-    def is_memory(self) -> bool:
-        """Whether the broker is the embedded one."""
-        return self.broker_url.startswith("memory:")
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +33,6 @@ def place(request: pytest.FixtureRequest) -> Place:
 def rabbit_place(vhost: str, sqlite_url: str) -> Place:
     """RabbitMQ with SQLite, for what only RabbitMQ does."""
     return Place(vhost, sqlite_url)
-
-
-@contextmanager
-def opened(place: Place) -> Iterator[Line]:
-    """A line that starts with empty queues, and is closed in the end."""
-    line = Line(place.broker_url, place.database_url)
-    line.empty()
-    try:
-        yield line
-    finally:
-        line.close()
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from control.consumer import ControlConsumer
 from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
-from tests.broker.conftest import Place, opened
-from tests.support.pipeline import Line, Source, stock
+from tests.support.pipeline import Line, Place, Source, opened, stock
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
 from tests.support.wait import wait_until

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
 
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
-from producers.order_dispatcher import OrderDispatcher
 from schemas.topology import ORDERS_OUT
-from storage.order_queue import OrderQueue
-from storage.order_store import OrderStore
-from tests.support.order_events import internalized, order_told, placed, receipt_told
+from tests.support.dispatch_harness import Office
+from tests.support.order_events import internalized, receipt_told
 from tests.support.pipeline import Line
 from tests.support.services.http_erp import Erp, running_erp
 from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
 _TIMEOUT = httpx.Timeout(1.0)
-
-
-class Office:
-    """A dispatcher in a thread of its own, and the orders it has to deliver."""
-
-    def __init__(self, line: Line, erp: ErpGateway) -> None:
-        self.line = line
-        self.dispatcher = OrderDispatcher(OrderQueue(line.database.fence, line.switchboard), erp, line.stop)
-        self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
-        self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
-        self._thread.start()
-
-    def place(self, *ids: str, shop: str = "main") -> None:
-        self.orders.commit([order_told(placed(order_id), shop) for order_id in ids])
-
-    def wait_state(self, state: str, order_id: str = "O1", shop: str = "main") -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            order = self.line.database.views.order(shop, order_id)
-            return order if order and order["state"] == state else None
-
-        found = wait_until(look, timeout=30, what=f"{order_id} to be {state}")
-        assert found is not None
-        return found
-
-    def close(self) -> None:
-        self.line.stop.set()
-        self._thread.join(15)
-        assert not self._thread.is_alive()
 
 
 @pytest.fixture

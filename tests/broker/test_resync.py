@@ -14,11 +14,11 @@ from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.resync import RESYNC_TYPE
 from storage.missed import Wanted, key_of
+from tests.support.event_samples import event
 from tests.support.operator import ANA, Operator
 from tests.support.pipeline import Line, stock
 from tests.support.schema_validators import accepts
 from tests.support.wait import wait_until
-from tests.unit.test_events import event
 
 
 @pytest.fixture

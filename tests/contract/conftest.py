@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support.npm import install_packages
+from tests.support.node import Node, install_packages
 
 settings.register_profile("comporta", deadline=None, max_examples=100)
 settings.load_profile("comporta")
 
-Node = Callable[[str, Any], Any]
 _FOLDER = Path(__file__).parent
 
 

@@ -11,9 +11,9 @@ from schemas.asyncapi import asyncapi_document
 from schemas.domains import DOMAINS
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.topology import EXCHANGES, QUEUES
-from tests.contract.conftest import Node
-from tests.contract.test_gallery import INTEGER_WITH_A_POINT, NO_JSON_VALUE, beyond_a_schema
 from tests.support.contract_samples import INVALID, VALID
+from tests.support.node import Node
+from tests.support.schema_limits import INTEGER_WITH_A_POINT, NO_JSON_VALUE, beyond_a_schema
 from tests.support.schema_validators import SCHEMAS
 
 DOCUMENT = asyncapi_document()

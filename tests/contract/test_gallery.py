@@ -15,16 +15,11 @@ from jsonschema import Draft202012Validator
 from schemas.reason_docs import GROUPS
 from schemas.reasons import Reason, Refused
 from tests.support.contract_samples import CONTRACT, INVALID, VALID, Sample, each
+from tests.support.schema_limits import BEYOND_A_SCHEMA, INTEGER_WITH_A_POINT, NO_JSON_VALUE, beyond_a_schema
 from tests.support.schema_validators import FORMATS, SCHEMAS, accepts
 
-# What no schema can say; named in docs/contract/README.md too.
-NO_JSON_VALUE = {Reason.MALFORMED_JSON}
-BEYOND_A_SCHEMA = {
-    Reason.DUPLICATE_KEY, Reason.WINDOW_EMPTY, Reason.AVAILABLE_MISMATCH, Reason.ORDER_SUM, Reason.LINE_TWICE,
-}  # fmt: skip
 # What takes more than the message to tell.
 OF_THE_STORE = {Reason.ORDER_CHANGED, Reason.ORDER_UNKNOWN}
-INTEGER_WITH_A_POINT = "position = 1.0"
 
 
 def taken(sample: Sample) -> bool:
@@ -128,12 +123,6 @@ def agreed(sample: Sample) -> bool:
     except Refused as refused:
         return beyond_a_schema(refused.refusal.reason, refused.refusal.pointer)
     return True
-
-
-def beyond_a_schema(reason: str, pointer: str) -> bool:
-    # What an order holds in fields that nobody reads is passed on, and so must be something that can be kept.
-    passed_on = pointer == "/data" and reason in {Reason.NUL_CHARACTER, Reason.NUMBER_RANGE}
-    return passed_on or reason in BEYOND_A_SCHEMA
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

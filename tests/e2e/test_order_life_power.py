@@ -22,7 +22,7 @@ from schemas.orders import Receipt, order_event
 from storage.dialect import rowset
 from storage.order_queue import Due, DueShops, OrderQueue, find_due
 from storage.tables import orders
-from tests.e2e.test_order_life import OrderLife
+from tests.support.order_lifecycle import OrderLife
 from tests.support.order_steps import some_orders
 from tests.support.pipeline import Line
 

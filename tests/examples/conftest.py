@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.example_deployment import Comporta, running_comporta
 from tests.support.example_programs import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
-from tests.support.npm import install_packages
+from tests.support.node import install_packages
 from tests.support.services.rabbitmq import Broker
 
 

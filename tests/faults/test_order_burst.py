@@ -26,7 +26,7 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.orders import PLACED
 from schemas.topology import EVENTS, ORDERS_IN, ORDERS_OUT
-from tests.broker.test_dispatching import Office
+from tests.support.dispatch_harness import Office
 from tests.support.order_events import internalized
 from tests.support.pipeline import Line
 from tests.support.wait import wait_until

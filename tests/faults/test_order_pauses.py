@@ -15,7 +15,7 @@ from sqlalchemy import update
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway, Order
 from rules.orders import ErpResponse
 from storage.tables import orders
-from tests.broker.test_dispatching import Office
+from tests.support.dispatch_harness import Office
 from tests.support.order_events import internalized, receipt_told
 from tests.support.pipeline import Line
 from tests.support.services.http_erp import Erp, running_erp

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
-
-
-def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
-    """Runs promtool in a folder."""
-    program = shutil.which("promtool")
-    assert program, "promtool is not installed: run `make services`"
-    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-
-
-def read(name: str) -> Any:
-    """A file of the folder."""
-    return yaml.safe_load((FOLDER / name).read_text())
-
-
-def alerts() -> list[dict[str, Any]]:
-    """Every alert."""
-    return [rule for group in read("alerts.yml")["groups"] for rule in group["rules"]]
+from tests.support.alert_rules import FOLDER, alerts, promtool, read
 
 
 @pytest.mark.parametrize(

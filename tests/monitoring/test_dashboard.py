@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.conftest import Site
-from tests.monitoring.test_alerts import alerts, promtool
+from tests.support.alert_rules import alerts, promtool
 from tests.support.event_generator import Event
+from tests.support.monitored_deployment import Site
 from tests.support.wait import wait_until
 
 DASHBOARD = json.loads((Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "comporta.json").read_text())

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.monitoring.conftest import Site, started
 from tests.support.event_generator import Event, Publisher
 from tests.support.metrics_client import ask, two_free_ports
+from tests.support.monitored_deployment import Site, started
 from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database

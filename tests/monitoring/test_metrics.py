@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.monitoring.conftest import Site, started
 from tests.support.event_generator import Event
 from tests.support.metrics_client import Scrape, scrape, two_free_ports
+from tests.support.monitored_deployment import Site, started
 from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database

@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rules.orders import DeliveryStatus, ErpResponse, after_attempt
-from storage.order_queue import ClaimedOrder, Due, OrderQueue
-from storage.order_store import OrderStore
+from storage.order_queue import OrderQueue
 from storage.views import Views
-from tests.storage.test_store import Place
-from tests.support.order_events import internalized, order_told, placed, receipt_told
-
-
-def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
-    """So many of each shop that is open."""
-
-    def share(due: Due) -> Sequence[tuple[str, int]]:
-        return [(shop, number) for shop in due.open]
-
-    return share
-
-
-class Desk(Place):
-    """A place where orders are accepted and claimed."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.orders = OrderStore(self.fence, "w1")
-        self.dispatch = OrderQueue(self.fence, self.switchboard)
-
-    def accept(self, *ids: str, shop: str = "main") -> None:
-        """Accepts orders, each placed a second after the one before."""
-        for number, order_id in enumerate(ids):
-            at = f"2026-11-23T07:22:{number:02}Z"
-            self.orders.commit([order_told(placed(order_id, placed_at=at), shop)])
-
-    def claim(self, number: int = 10) -> list[str]:
-        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(of_each(number))]
-
-    def answered(self, order: ClaimedOrder, answer: ErpResponse) -> None:
-        self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
-
-    def state(self, order_id: str = "a", shop: str = "main") -> str:
-        [row] = [row for row in self.views.orders(shop=shop) if row["order_id"] == order_id]
-        return str(row["state"])
+from tests.support.order_events import internalized, receipt_told
+from tests.support.order_queue_harness import Desk, of_each
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from storage.errors import StorageError, Unavailable
 from storage.gauges import Gauges, Reading
 from storage.tables import orders, switches, workers
 from storage.workers import WorkerRegistry
-from tests.storage.test_dispatch import Desk
 from tests.support.event_samples import event
 from tests.support.order_events import order_told, placed
+from tests.support.order_queue_harness import Desk
 
 HOUR = timedelta(hours=1)
 

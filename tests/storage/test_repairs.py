@@ -15,9 +15,9 @@ from schemas.events import ChangeEvent, parse_event
 from storage import repairs as reading
 from storage.repairs import Repairs, RepairSheetWriter, Sheet
 from storage.tables import switches
-from tests.storage.test_store import Place, stock
+from tests.support.event_samples import event
+from tests.support.storage_harness import Place, stock
 from tests.support.wait import wait_until
-from tests.unit.test_events import event
 
 
 class Desk(Place):

@@ -16,42 +16,17 @@ from consumers.commit import commit
 from consumers.delivery import Delivery
 from control.switchboard import Switchboard
 from rules.outcomes import Outcome, RejectedDelivery
-from schemas.control import Announcement, Command, ControlMessage, Reply
-from schemas.events import ChangeEvent, parse_event
+from schemas.control import Command, ControlMessage, Reply
+from schemas.events import parse_event
 from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
-from storage.event_store import EventStore
-from storage.fence import Fence, PostgresFence, fence_for, fence_holders
+from storage.fence import PostgresFence, fence_holders
 from storage.migrate import migrate, require_current
 from storage.tables import ENTITY_TABLES, metadata
-from storage.views import Views
+from tests.support.event_samples import SAMPLES, event
+from tests.support.storage_harness import Place, stock
 from tests.support.wait import wait_until
-from tests.unit.test_events import SAMPLES, event
-
-
-class Place:
-    """A database with everything that writes to it."""
-
-    def __init__(self, url: str) -> None:
-        self.engine = open_engine(url)
-        self.fence: Fence = fence_for(self.engine)
-        self.announced: list[Announcement] = []
-        self.switchboard = Switchboard(self.fence, self.announced.append)
-        self.store = EventStore(self.fence, self.switchboard, "w1")
-        self.views = Views(self.engine, timedelta(minutes=15))
-
-    def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
-        tally = self.store.commit(events).tally
-        return {outcome: n for outcome in Outcome if (n := sum(c for (_, _, o), c in tally.items() if o is outcome))}
-
-    def change(self, action: Any, message_id: str | None = None, **fields: Any) -> Reply:
-        message = ControlMessage.model_validate({"reason": "test", **fields})
-        return self.switchboard.change(Command(action, message, "amqp", message_id=message_id))
-
-    def rows(self, domain: str = "stock") -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(select(ENTITY_TABLES[domain])).mappings())
 
 
 @pytest.fixture
@@ -59,13 +34,6 @@ def place(any_database_url: str) -> Iterator[Place]:
     place = Place(any_database_url)
     yield place
     place.engine.dispose()
-
-
-def stock(
-    version: int, key: str = "P1", *, shop: str = "main", action: str = "changed", **envelope: Any
-) -> ChangeEvent:
-    body = event("stock", action=action, envelope={"sequence": str(version), **envelope}, product_code=key)
-    return parse_event("stock", shop, body)
 
 
 @pytest.mark.parametrize("domain", SAMPLES)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import kombu
 from sqlalchemy import Table, select
@@ -32,7 +32,7 @@ from storage.tables import ENTITY_TABLES, orders
 from tests.support.event_samples import event
 from tests.support.wait import wait_until
 
-__all__ = ["CLOUDEVENT", "Hand", "Line", "Source", "stock"]
+__all__ = ["CLOUDEVENT", "Hand", "Line", "Place", "Source", "opened", "stock"]
 
 CLOUDEVENT = "application/cloudevents+json"
 # Nothing here takes so long: a batch is cut by its size, or by there being no more.
@@ -198,3 +198,26 @@ class Line:
         self.stop.set()
         self.publisher.close()
         self.database.close()
+
+
+class Place(NamedTuple):
+    """A broker and a database."""
+
+    broker_url: str
+    database_url: str
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether the broker is the embedded one."""
+        return self.broker_url.startswith("memory:")
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[Line]:
+    """A line that starts with empty queues, and is closed in the end."""
+    line = Line(place.broker_url, place.database_url)
+    line.empty()
+    try:
+        yield line
+    finally:
+        line.close()

@@ -14,9 +14,9 @@ from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.order_store import OrderStore
 from storage.tables import orders
-from tests.storage.test_store import Place
 from tests.support.event_samples import event as body_of
 from tests.support.order_events import order_told, placed
+from tests.support.storage_harness import Place
 
 __all__ = ["START", "Gallery", "change", "refused"]
 

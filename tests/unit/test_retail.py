@@ -15,8 +15,7 @@ from comporta.simulator.erp import Faults, SimulatedErp
 from comporta.simulator.retail import Spread, retail_catalogue, retail_events, retail_orders
 from comporta.simulator.sources import catalogue_from, orders_from
 from schemas.orders import parse_order
-from tests.unit.test_shop import placed
-from tests.unit.test_simulator import parse, refusal, sequences
+from tests.support.simulator_messages import parse, placed, refusal, sequences
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 

@@ -20,6 +20,7 @@ from producers.messages import OutgoingMessage
 from schemas.check_digits import is_cnpj, is_cpf
 from schemas.orders import ReceivedOrder, parse_order
 from schemas.reasons import Reason, Refused
+from tests.support.simulator_messages import placed
 
 seeds = st.integers(0, 2**32)
 
@@ -27,13 +28,6 @@ seeds = st.integers(0, 2**32)
 @pytest.fixture(scope="module")
 def invoices() -> tuple[Data, ...]:
     return tuple(nfe_orders())
-
-
-def placed(order: Data) -> bytes:
-    """An order as the shop would publish it."""
-    return orjson.dumps(
-        {"specversion": "1.0", "id": "e1", "source": "/shop/1", "type": "shop.order.placed.v1", "data": order}
-    )
 
 
 def refusal(body: bytes) -> Reason | None:

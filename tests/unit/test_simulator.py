@@ -23,8 +23,9 @@ from comporta.simulator.nfe import SimulatorDataMissing, nfe_catalogue
 from comporta.simulator.state import CHANGES, SHARES, key_of
 from schemas.check_digits import is_gtin
 from schemas.domains import DOMAINS
-from schemas.events import ChangeEvent, parse_event
-from schemas.reasons import Reason, Refused
+from schemas.events import ChangeEvent
+from schemas.reasons import Reason
+from tests.support.simulator_messages import parse, refusal, sequences
 
 WRONG_GTIN = "7997846900945"
 FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)
@@ -39,22 +40,6 @@ def invoices() -> Catalogue:
 def sound(invoices: Catalogue) -> Catalogue:
     products = tuple(product for product in invoices.products if product.get("gtin") != WRONG_GTIN)
     return Catalogue(products, invoices.price_tables, invoices.prices, invoices.stock, invoices.customers)
-
-
-def parse(message: ErpMessage) -> ChangeEvent:
-    return parse_event(message.domain, message.shop, message.body)
-
-
-def refusal(message: ErpMessage) -> Reason | None:
-    try:
-        parse(message)
-    except Refused as refused:
-        return refused.refusal.reason
-    return None
-
-
-def sequences(messages: Iterable[ErpMessage]) -> list[int]:
-    return [int(orjson.loads(message.body)["sequence"]) for message in messages]
 
 
 def final_state(messages: Iterable[ErpMessage]) -> dict[tuple[str, tuple[Any, ...]], ChangeEvent]:

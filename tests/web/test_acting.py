@@ -13,10 +13,10 @@ from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.quarantine import QuarantineStore
+from tests.support.problem_details import check
 from tests.support.views_harness import change, refused
 from tests.support.wait import wait_until
 from tests.support.web_harness import Site
-from tests.web.test_problems import check
 
 
 @pytest.fixture

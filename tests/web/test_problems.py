@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from storage.errors import RowRefused, Unavailable
 from storage.views import Views
+from tests.support.problem_details import check
 from tests.support.web_harness import Site
 
 JSON = {"content-type": "application/json"}
-
-
-def check(answer: Any, status: int) -> dict[str, Any]:
-    """A problem of this status, with nothing but what RFC 9457 and our API know."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert (problem["type"], problem["status"]) == ("about:blank", status)
-    assert problem["title"]
-    assert problem["detail"]
-    assert set(problem) <= {"type", "title", "status", "detail", "errors", "expected", "now"}
-    return problem
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
-"""Packages of Node for the tests, as a lock file has them."""
+"""Node, and its packages as a lock file has them."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["install_packages"]
+__all__ = ["Node", "install_packages"]
+
+# Runs a script with a document on its standard input; returns the document that it prints.
+Node = Callable[[str, Any], Any]
 
 
 def install_packages(folder: Path) -> None:

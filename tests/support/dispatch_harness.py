@@ -1,0 +1,44 @@
+"""An order dispatcher in a thread of its own, with the orders that it has to deliver."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from producers.erp import ErpGateway
+from producers.order_dispatcher import OrderDispatcher
+from storage.order_queue import OrderQueue
+from storage.order_store import OrderStore
+from tests.support.order_events import order_told, placed
+from tests.support.pipeline import Line
+from tests.support.wait import wait_until
+
+__all__ = ["Office"]
+
+
+class Office:
+    """A dispatcher in a thread of its own, and the orders it has to deliver."""
+
+    def __init__(self, line: Line, erp: ErpGateway) -> None:
+        self.line = line
+        self.dispatcher = OrderDispatcher(OrderQueue(line.database.fence, line.switchboard), erp, line.stop)
+        self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
+        self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
+        self._thread.start()
+
+    def place(self, *ids: str, shop: str = "main") -> None:
+        self.orders.commit([order_told(placed(order_id), shop) for order_id in ids])
+
+    def wait_state(self, state: str, order_id: str = "O1", shop: str = "main") -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            order = self.line.database.views.order(shop, order_id)
+            return order if order and order["state"] == state else None
+
+        found = wait_until(look, timeout=30, what=f"{order_id} to be {state}")
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        self.line.stop.set()
+        self._thread.join(15)
+        assert not self._thread.is_alive()

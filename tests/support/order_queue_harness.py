@@ -1,0 +1,47 @@
+"""A migrated database where orders are accepted and claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rules.orders import ErpResponse, after_attempt
+from storage.order_queue import ClaimedOrder, Due, OrderQueue
+from storage.order_store import OrderStore
+from tests.support.order_events import order_told, placed
+from tests.support.storage_harness import Place
+
+__all__ = ["Desk", "of_each"]
+
+
+def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
+    """So many of each shop that is open."""
+
+    def share(due: Due) -> Sequence[tuple[str, int]]:
+        return [(shop, number) for shop in due.open]
+
+    return share
+
+
+class Desk(Place):
+    """A place where orders are accepted and claimed."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.orders = OrderStore(self.fence, "w1")
+        self.dispatch = OrderQueue(self.fence, self.switchboard)
+
+    def accept(self, *ids: str, shop: str = "main") -> None:
+        """Accepts orders, each placed a second after the one before."""
+        for number, order_id in enumerate(ids):
+            at = f"2026-11-23T07:22:{number:02}Z"
+            self.orders.commit([order_told(placed(order_id, placed_at=at), shop)])
+
+    def claim(self, number: int = 10) -> list[str]:
+        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(of_each(number))]
+
+    def answered(self, order: ClaimedOrder, answer: ErpResponse) -> None:
+        self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
+
+    def state(self, order_id: str = "a", shop: str = "main") -> str:
+        [row] = [row for row in self.views.orders(shop=shop) if row["order_id"] == order_id]
+        return str(row["state"])

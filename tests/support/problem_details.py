@@ -1,0 +1,19 @@
+"""Problem details (RFC 9457), checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["check"]
+
+
+def check(answer: Any, status: int) -> dict[str, Any]:
+    """A problem of this status, with nothing but what RFC 9457 and our API know."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    assert problem["title"]
+    assert problem["detail"]
+    assert set(problem) <= {"type", "title", "status", "detail", "errors", "expected", "now"}
+    return problem

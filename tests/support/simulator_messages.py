@@ -1,0 +1,36 @@
+"""Simulator messages, read as the program reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from comporta.simulator.messages import Data, ErpMessage
+from schemas.events import ChangeEvent, parse_event
+from schemas.reasons import Reason, Refused
+
+__all__ = ["parse", "placed", "refusal", "sequences"]
+
+
+def parse(message: ErpMessage) -> ChangeEvent:
+    return parse_event(message.domain, message.shop, message.body)
+
+
+def refusal(message: ErpMessage) -> Reason | None:
+    try:
+        parse(message)
+    except Refused as refused:
+        return refused.refusal.reason
+    return None
+
+
+def sequences(messages: Iterable[ErpMessage]) -> list[int]:
+    return [int(orjson.loads(message.body)["sequence"]) for message in messages]
+
+
+def placed(order: Data) -> bytes:
+    """An order as the shop would publish it."""
+    return orjson.dumps(
+        {"specversion": "1.0", "id": "e1", "source": "/shop/1", "type": "shop.order.placed.v1", "data": order}
+    )

@@ -1,0 +1,52 @@
+"""A migrated database with the parts that write change events to it and read them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from control.switchboard import Switchboard
+from rules.outcomes import Outcome
+from schemas.control import Announcement, Command, ControlMessage, Reply
+from schemas.events import ChangeEvent, parse_event
+from storage.engine import open_engine
+from storage.event_store import EventStore
+from storage.fence import Fence, fence_for
+from storage.tables import ENTITY_TABLES
+from storage.views import Views
+from tests.support.event_samples import event
+
+__all__ = ["Place", "stock"]
+
+
+class Place:
+    """A database with everything that writes to it."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        self.fence: Fence = fence_for(self.engine)
+        self.announced: list[Announcement] = []
+        self.switchboard = Switchboard(self.fence, self.announced.append)
+        self.store = EventStore(self.fence, self.switchboard, "w1")
+        self.views = Views(self.engine, timedelta(minutes=15))
+
+    def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
+        tally = self.store.commit(events).tally
+        return {outcome: n for outcome in Outcome if (n := sum(c for (_, _, o), c in tally.items() if o is outcome))}
+
+    def change(self, action: Any, message_id: str | None = None, **fields: Any) -> Reply:
+        message = ControlMessage.model_validate({"reason": "test", **fields})
+        return self.switchboard.change(Command(action, message, "amqp", message_id=message_id))
+
+    def rows(self, domain: str = "stock") -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(ENTITY_TABLES[domain])).mappings())
+
+
+def stock(
+    version: int, key: str = "P1", *, shop: str = "main", action: str = "changed", **envelope: Any
+) -> ChangeEvent:
+    body = event("stock", action=action, envelope={"sequence": str(version), **envelope}, product_code=key)
+    return parse_event("stock", shop, body)
