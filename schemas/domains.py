@@ -42,11 +42,6 @@ class Domain:
         """How every field of the data is stored, keys first."""
         return {name: _column(_annotated(self.state, name)) for name in self.state.model_fields}
 
-    @cached_property
-    def required(self) -> frozenset[str]:
-        """The fields that a state must name."""
-        return frozenset(name for name, field in self.state.model_fields.items() if field.is_required())
-
 
 DOMAINS: dict[str, Domain] = {
     domain.name: domain

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import accumulate, count
 from random import Random
-from typing import Any
 
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.invalid import SPOILERS
 from comporta.simulator.messages import Data, ErpMessage, EventWriter
-from comporta.simulator.state import CHANGES, SHARES, ErpState, Key, key_of
+from comporta.simulator.state import CHANGES, SHARES, ErpState, Key
 
 __all__ = ["Clock", "Faults", "SimulatedErp", "ticking"]
 
@@ -97,13 +96,6 @@ class SimulatedErp:
             self._number = number
             [step] = self._random.choices(self._steps, cum_weights=self._step_shares)
             yield from step()
-
-    def resend(self, domain: str, keys: Iterable[Mapping[str, Any]]) -> Iterator[ErpMessage]:
-        """The present state of the named entities, as an answer to a resync request; unknown keys give nothing."""
-        for fields in keys:
-            key = key_of(domain, fields)
-            if self._book.knows(domain, key):
-                yield self._tell(domain, key)
 
     def state(self) -> Iterator[tuple[str, Key, Data | None]]:
         """Domain, key and data (None: deleted) of everything, as a shop should see it in the end."""

@@ -54,10 +54,6 @@ class ErpState:
         """The key of any entity, deleted ones too."""
         return random.choice(self._keys[domain])
 
-    def knows(self, domain: str, key: Key) -> bool:
-        """Whether this ERP ever held the entity."""
-        return key in self._held.get(domain, ())
-
     def is_deleted(self, domain: str, key: Key) -> bool:
         """Whether the entity is deleted now."""
         return (domain, key) in self._gone

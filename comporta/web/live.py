@@ -108,11 +108,6 @@ class LiveFeed:
         self._run, self._number = str(uuid7())[-12:], 0
         self._closed = False
 
-    @property
-    def readers(self) -> int:
-        """How many listen."""
-        return len(self._readers)
-
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[Subscription]:
         """A reader, told the whole state at once and then what changes, until the block ends."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control.auth.tokens import LOCAL, Identity, Role
 from rules.actions import AuditContext
 
-__all__ = ["LOCAL", "Identity", "Role", "as_somebody", "identity_of", "media_type", "read_body"]
+__all__ = ["LOCAL", "Identity", "Role", "identity_of", "media_type", "read_body"]
 
 
 def media_type(request: Request) -> str:
@@ -35,16 +34,6 @@ def identity_of(connection: HTTPConnection) -> Identity:
     """Who asks; a request that came past the gate without being asked is a fault of ours, and gets nothing."""
     who: Identity = connection.scope["state"]["who"]
     return who
-
-
-def as_somebody(app: ASGIApp, who: Identity) -> ASGIApp:
-    """The application as this one person sees it, without a gate."""
-
-    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["who"] = who
-        await app(scope, receive, send)
-
-    return asked
 
 
 def audit_context(connection: HTTPConnection, reason: str | None = None) -> AuditContext:

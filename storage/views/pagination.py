@@ -17,7 +17,7 @@ from storage.errors import translated
 from storage.types import UtcTime
 from storage.views.rows import plain_row
 
-__all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "every_row", "read_count", "read_page"]
+__all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "every_row", "read_page"]
 
 # A number for people: whoever sees it narrows the filter, and counting further would read the whole table.
 MOST_COUNTED = 10_000
@@ -108,12 +108,6 @@ def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta)
         if not page.paging.has_next:
             return
         marker = page.paging.next
-
-
-def read_count(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Count:
-    """How many rows pass the filter, exact up to 10,000."""
-    with translated(), engine.connect() as connection:
-        return _count(connection, listing.rows(Moment(database_now(connection), receipt_timeout)))
 
 
 def _count(connection: Connection, rows: Select[Any]) -> Count:

@@ -22,7 +22,7 @@ from storage.views.lists import (
     QuarantineFilter,
     with_doc,
 )
-from storage.views.pagination import Count, Listing, Page, every_row, read_count, read_page
+from storage.views.pagination import Listing, Page, every_row, read_page
 from storage.views.rows import (
     plain_row,
 )
@@ -50,11 +50,6 @@ class Views:
         """The whole state at a glance, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()
 
-    def ping(self) -> None:
-        """Raises `Unavailable` unless the database answers."""
-        with translated(), self._engine.connect() as connection:
-            connection.execute(select(1))
-
     def page(
         self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True
     ) -> Page[Row]:
@@ -64,10 +59,6 @@ class Views:
     def every(self, listing: Listing[Row]) -> Iterator[Row]:
         """All rows of a list, however many, in the order in which they are read fastest."""
         return every_row(self._engine, listing, self._receipt_timeout)
-
-    def count(self, listing: Listing[Any]) -> Count:
-        """How many rows a list has, exact up to 10,000."""
-        return read_count(self._engine, listing, self._receipt_timeout)
 
     def missed(
         self, shop: str | None = None, domain: str | None = None, limit: int = 100, *, text: str | None = None

@@ -175,9 +175,9 @@ def test_workers_are_listed(gallery: Gallery) -> None:
 def test_a_count_is_exact_up_to_ten_thousand(gallery: Gallery) -> None:
     row = {"action": "pause", "at": START, "by": "x", "source": "http", "result": "off", "epoch": 1}
     gallery.fill(audit, [{**row, "id": f"{number:06}"} for number in range(MOST_COUNTED)])
-    assert gallery.views.count(AuditFilter()) == Count(MOST_COUNTED, True)
+    assert gallery.views.page(AuditFilter(), 1).total == Count(MOST_COUNTED, True)
     gallery.fill(audit, [{**row, "id": "last"}])
-    assert gallery.views.count(AuditFilter()) == Count(MOST_COUNTED, False)
+    assert gallery.views.page(AuditFilter(), 1).total == Count(MOST_COUNTED, False)
 
 
 def test_every_row_of_exactly_the_filter_comes_in_chunks_that_hold_no_transaction(gallery: Gallery) -> None:

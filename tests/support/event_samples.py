@@ -12,7 +12,7 @@ from schemas.events import parse_event
 from schemas.reasons import Refusal, Refused
 from tests.support.contract_samples import named
 
-__all__ = ["FULL", "SAMPLES", "event", "refusal_of"]
+__all__ = ["FULL", "SAMPLES", "event", "refusal_of", "required_fields"]
 
 
 def _data(name: str) -> dict[str, dict[str, Any]]:
@@ -41,6 +41,12 @@ def event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | No
         "data": {**sample, **data},
     }
     return json.dumps({**whole, **(envelope or {})}).encode()
+
+
+def required_fields(domain: str) -> frozenset[str]:
+    """Name the fields that a state of a domain must have."""
+    fields = DOMAINS[domain].state.model_fields
+    return frozenset(name for name, field in fields.items() if field.is_required())
 
 
 def refusal_of(domain: str, body: bytes) -> Refusal:

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from comporta.web.request import Identity, Role, as_somebody
-from tests.support.web_harness import Site
+from comporta.web.request import Identity, Role
+from tests.support.web_harness import Site, signed_in_as
 
 __all__ = ["Element", "Seen", "Visitor"]
 
@@ -97,7 +97,7 @@ class Visitor:
     """Somebody with a browser."""
 
     def __init__(self, site: Site, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
-        self._app = as_somebody(site.app, Identity("ana", role))
+        self._app = signed_in_as(site.app, Identity("ana", role))
         self._root = root
         self._headers = {"accept": "text/html", "accept-language": language}
 

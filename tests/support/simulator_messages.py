@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import orjson
 
+from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.messages import Data, ErpMessage
+from comporta.simulator.state import key_of
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refused
 
-__all__ = ["parse", "placed", "refusal", "sequences"]
+__all__ = ["parse", "placed", "refusal", "resend", "sequences"]
 
 
 def parse(message: ErpMessage) -> ChangeEvent:
@@ -27,6 +30,15 @@ def refusal(message: ErpMessage) -> Reason | None:
 
 def sequences(messages: Iterable[ErpMessage]) -> list[int]:
     return [int(orjson.loads(message.body)["sequence"]) for message in messages]
+
+
+def resend(erp: SimulatedErp, domain: str, keys: Iterable[Mapping[str, Any]]) -> Iterator[ErpMessage]:
+    """Answer a resync request with the present state of the named entities; unknown keys give nothing."""
+    held = {(name, key) for name, key, _ in erp.state()}
+    for fields in keys:
+        key = key_of(domain, fields)
+        if (domain, key) in held:
+            yield erp._tell(domain, key)
 
 
 def placed(order: Data) -> bytes:

@@ -9,20 +9,21 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from comporta.runtime.health import Monitor, ReadinessProbe
 from comporta.runtime.metrics import Exposition
 from comporta.web.app import create_app
 from comporta.web.context import AppContext
 from comporta.web.live import LiveFeed
-from comporta.web.request import LOCAL, as_somebody
+from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.repairs import Repairs
 from tests.support.views_harness import Gallery
 
-__all__ = ["Site"]
+__all__ = ["Site", "signed_in_as"]
 
 
 class Site:
@@ -53,7 +54,7 @@ class Site:
 
     async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         # What an error does to a browser is looked at here; the error itself is in the log.
-        transport = httpx.ASGITransport(as_somebody(self.app, LOCAL), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(signed_in_as(self.app, LOCAL), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, path, **options)
 
@@ -93,3 +94,13 @@ class Site:
         """Lets go of the database."""
         self.database.close()
         self.gallery.engine.dispose()
+
+
+def signed_in_as(app: ASGIApp, identity: Identity) -> ASGIApp:
+    """Show the application as one person sees it, without the authentication in front of it."""
+
+    async def signed_in(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["who"] = identity
+        await app(scope, receive, send)
+
+    return signed_in

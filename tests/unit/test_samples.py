@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from tests.support.event_samples import FULL, SAMPLES, event
+from tests.support.event_samples import FULL, SAMPLES, event, required_fields
 
 KEYS: dict[str, tuple[Any, ...]] = {
     "products": ("P-9 ção",),
@@ -57,7 +57,7 @@ def test_the_samples_say_every_field_that_there_is(domain: str) -> None:
 
 @pytest.mark.parametrize("domain", FULL)
 def test_what_may_be_left_out_may_be_null_unless_it_has_a_default(domain: str) -> None:
-    required, defaults = DOMAINS[domain].required, DEFAULTS.get(domain, {})
+    required, defaults = required_fields(domain), DEFAULTS.get(domain, {})
     nulls = {name: None for name in DOMAINS[domain].columns if name not in required and name not in defaults}
     read = parsed(domain, **nulls)
     assert {name: getattr(read.data, name) for name in nulls} == nulls

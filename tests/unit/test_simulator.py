@@ -25,7 +25,7 @@ from schemas.check_digits import is_gtin
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
-from tests.support.simulator_messages import parse, refusal, sequences
+from tests.support.simulator_messages import parse, refusal, resend, sequences
 
 WRONG_GTIN = "7997846900945"
 FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)
@@ -236,18 +236,18 @@ class TestAnAnswerToAResync:
         last = [parse(message) for message in sent if message.domain == "prices"][-1]
         code = last.key[DOMAINS["prices"].key_fields.index("product_code")]
         named = {"table_code": "NFE", "product_code": code, "valid_from": "1970-01-01T00:00:00.000000Z"}
-        [again] = map(parse, erp.resend("prices", [named]))
+        [again] = map(parse, resend(erp, "prices", [named]))
         assert (again.key, again.data) == (last.key, last.data)
         assert again.version == 501
 
     def test_tells_that_an_entity_is_deleted(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
         gone = next(erp.changes())
-        [again] = erp.resend(gone.domain, [orjson.loads(gone.body)["data"]])
+        [again] = resend(erp, gone.domain, [orjson.loads(gone.body)["data"]])
         assert parse(again).deleted
 
     def test_is_silent_about_what_it_never_held(self, sound: Catalogue) -> None:
-        assert list(SimulatedErp(1, "main", sound).resend("products", [{"code": "never"}])) == []
+        assert list(resend(SimulatedErp(1, "main", sound), "products", [{"code": "never"}])) == []
 
 
 class TestAChangeOfStock:

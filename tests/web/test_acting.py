@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from comporta.web.request import as_somebody
 from control.auth.tokens import Identity, Role
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
@@ -16,13 +15,13 @@ from storage.quarantine import QuarantineStore
 from tests.support.problem_details import check
 from tests.support.views_harness import change, refused
 from tests.support.wait import wait_until
-from tests.support.web_harness import Site
+from tests.support.web_harness import Site, signed_in_as
 
 
 @pytest.fixture
 def desk(site: Site) -> Iterator[Site]:
     """The application as an operator sees it."""
-    site.app = as_somebody(site.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
+    site.app = signed_in_as(site.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
     return site
 
 

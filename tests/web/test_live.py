@@ -17,6 +17,7 @@ from schemas.control import StatusDocument
 from storage.errors import Unavailable
 from storage.views import Balance
 from storage.workers import WorkerRegistry
+from tests.support.live_feed import open_streams
 from tests.support.views_harness import Gallery, change
 
 _PATIENCE = 20.0
@@ -103,7 +104,7 @@ def test_a_reader_is_told_all_at_once_and_a_second_one_without_another_look(room
             assert ledger["last_minute"] == {"stock": {"applied": 1}}
             async with room.live.subscribe() as second:
                 assert [(await next_of(second)).name for _ in range(2)] == ["status", "ledger"]
-                assert room.live.readers == 2
+                assert open_streams(room.live) == 2
 
     run(body)
 
@@ -206,7 +207,7 @@ def test_nobody_looks_while_nobody_listens_and_who_comes_later_sees_what_is_new(
         async with asyncio.timeout(_PATIENCE):
             while len(asyncio.all_tasks()) > 1:
                 await asyncio.sleep(0)
-        assert room.live.readers == 0
+        assert open_streams(room.live) == 0
         await asyncio.to_thread(room.gallery.change, "pause")
         async with room.live.subscribe() as reader:
             assert (await document(reader, "status"))["epoch"] == 1

@@ -15,9 +15,9 @@ from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from comporta.web.request import LOCAL, as_somebody
+from comporta.web.request import LOCAL
 from tests.support.views_harness import change, refused
-from tests.support.web_harness import Site
+from tests.support.web_harness import Site, signed_in_as
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def described(filled: Site) -> Any:
         for operation in operations.values():
             operation.pop("security", None)
     schema = schemathesis.openapi.from_dict(document)
-    schema.app = as_somebody(filled.app, LOCAL)
+    schema.app = signed_in_as(filled.app, LOCAL)
     return schema.exclude(path="/api/events")
 
 

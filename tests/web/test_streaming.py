@@ -11,9 +11,10 @@ import httpx
 import pytest
 import uvicorn
 
-from comporta.web.request import LOCAL, as_somebody
+from comporta.web.request import LOCAL
+from tests.support.live_feed import open_streams
 from tests.support.wait import wait_until
-from tests.support.web_harness import Site
+from tests.support.web_harness import Site, signed_in_as
 
 
 class Served:
@@ -25,7 +26,7 @@ class Served:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # A stream that didn't end by itself would keep the server for a minute.
         config = uvicorn.Config(
-            as_somebody(site.app, LOCAL), log_config=None, lifespan="off", timeout_graceful_shutdown=60
+            signed_in_as(site.app, LOCAL), log_config=None, lifespan="off", timeout_graceful_shutdown=60
         )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listener],))
@@ -77,8 +78,8 @@ def test_a_reader_that_goes_is_forgotten(served: Served) -> None:
         # Kept: the stream would end with its iterator.
         lines = answer.iter_lines()
         fields(lines)
-        assert served.site.live.readers == 1
-    wait_until(lambda: served.site.live.readers == 0, what="the reader to be forgotten")
+        assert open_streams(served.site.live) == 1
+    wait_until(lambda: open_streams(served.site.live) == 0, what="the reader to be forgotten")
 
 
 def test_open_streams_do_not_keep_the_server_from_stopping(served: Served) -> None:
