@@ -24,7 +24,7 @@ from comporta.runtime.logging import configure_logs
 from comporta.runtime.metrics import WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
-from comporta.runtime.threads import ThreadGroup, stop_on_signals
+from comporta.runtime.threads import STALL_SECONDS, ThreadGroup, stop_on_signals
 from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
@@ -71,13 +71,15 @@ Serve = Callable[[Host], Server]
 Web = Callable[[Settings], Serve]
 
 
-def run_process(settings: Settings, domains: Sequence[str], web: Web | None = None) -> int:
-    """Runs a worker for these domains (for none: no worker) until a signal; returns the exit code."""
+def run_process(
+    settings: Settings, domains: Sequence[str], web: Web | None = None, *, stall_seconds: float = STALL_SECONDS
+) -> int:
+    """Run a worker for these domains (for none: no worker) until a signal; return the exit code."""
     stop = threading.Event()
     stop_on_signals(stop)
     parent = multiprocessing.parent_process()
     wanted: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
-    return run_until(settings, domains, stop, web, wanted=wanted, beside=_show_link)
+    return run_until(settings, domains, stop, web, wanted=wanted, beside=_show_link, stall_seconds=stall_seconds)
 
 
 def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
@@ -111,12 +113,16 @@ def run_until(
     *,
     wanted: Callable[[], bool] = lambda: True,
     beside: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
+    stall_seconds: float = STALL_SECONDS,
 ) -> int:
-    """Runs a worker until `stop` is set or `wanted` says no; returns the exit code."""
+    """Run a worker until `stop` is set or `wanted` says no; return the exit code.
+
+    A loop that has not turned for `stall_seconds` makes the process unhealthy.
+    """
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
     database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
-    loops, metrics = ThreadGroup(stop), WorkMetrics()
+    loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
     work = metrics.registry if domains else None
     monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)
     # Before the database is waited for: who waits is well.

@@ -70,9 +70,9 @@ class LivenessEvent(threading.Event):
 class ThreadGroup:
     """Threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
 
-    def __init__(self, stop: threading.Event, hung_after: float = STALL_SECONDS) -> None:
+    def __init__(self, stop: threading.Event, stall_seconds: float = STALL_SECONDS) -> None:
         self._stop = stop
-        self._hung_after = hung_after
+        self._stall_seconds = stall_seconds
         self.failed = False
         self._threads: list[threading.Thread] = []
         self._pulses: dict[str, LivenessEvent] = {}
@@ -116,7 +116,7 @@ class ThreadGroup:
             return "has ended"
         pulse = self._pulses.get(thread.name)
         still = now - pulse.seen if pulse is not None else 0.0
-        return f"has not turned for {still:.0f} s" if still > self._hung_after else None
+        return f"has not turned for {still:.0f} s" if still > self._stall_seconds else None
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         try:

@@ -31,7 +31,7 @@ def test_a_loop_that_hangs_is_named_though_the_port_answers(
 ) -> None:
     port = free_port()
     settings = {"broker_url": broker_url, "database_url": database_url, "metrics_port": port, "log_format": "json"}
-    program = programs.start("worker", module="tests.support.stalling_program", **settings)
+    program = programs.start(module="tests.support.stalling_program", **settings)
     program.wait_for("broker connected", session="events")
     with Publisher(broker_url) as publisher:
         publisher.publish([Event("stock", "main", "a", 1)])

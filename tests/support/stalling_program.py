@@ -1,17 +1,18 @@
-"""Runs `comporta` with a worker that hangs at its second batch, and is found to do so after 3 s."""
+"""Worker process that hangs at its second batch, and is found to do so after three seconds."""
 
 from __future__ import annotations
 
 import threading
 from typing import Any
 
-from comporta.cli import main
-from comporta.runtime.threads import ThreadGroup
+from comporta.runtime.process import run_process
+from comporta.runtime.settings import load_settings
+from schemas.domains import DOMAIN_NAMES
 from storage.event_store import EventStore
 
 __all__: list[str] = []
 
-HUNG_SECONDS = 3.0
+STALL_SECONDS = 3.0
 
 
 def _hang_at_second() -> None:
@@ -27,6 +28,5 @@ def _hang_at_second() -> None:
 
 
 if __name__ == "__main__":
-    ThreadGroup.__init__.__defaults__ = (HUNG_SECONDS,)  # type: ignore[misc]
     _hang_at_second()
-    main()
+    raise SystemExit(run_process(load_settings(), DOMAIN_NAMES, stall_seconds=STALL_SECONDS))

@@ -61,7 +61,7 @@ def hanging(pulse: threading.Event) -> Callable[[], None]:
 
 
 def test_a_loop_that_hangs_is_named_and_those_that_turn_or_retry_are_not(stop: threading.Event) -> None:
-    loops = ThreadGroup(stop, hung_after=0.3)
+    loops = ThreadGroup(stop, stall_seconds=0.3)
     for name, kind in {"turning": turning, "retrying": retrying, "hanging": hanging}.items():
         loops.start(name, kind(loops.pulse(name)))
     assert loops.unhealthy() == {}
