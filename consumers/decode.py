@@ -9,19 +9,17 @@ from broker.properties import UNREADABLE_HEADERS
 from consumers.delivery import Delivery
 from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes
-from schemas.domains import DOMAINS, ORDERS
+from schemas.domains import DOMAINS, NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, parse_event
 from schemas.orders import parse_order, parse_receipt
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, event_queue
 from storage.order_store import OrderItem
 
-__all__ = ["RECEIPTS", "check_properties", "decode", "decode_order", "reject", "shop_of"]
+__all__ = ["check_properties", "decode", "decode_order", "reject", "shop_of"]
 
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
-RECEIPTS = "receipts"
-UNKNOWN = "?"
 _ASSUMED = "application/json"
 
 
@@ -64,7 +62,7 @@ def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
     headers = dict(delivery.properties.get("application_headers") or {})
     domain = _domain_of(delivery, headers)
     return RejectedDelivery(
-        shop=UNKNOWN if delivery.routing_key == delivery.queue else _shop_of(delivery.routing_key, domain) or UNKNOWN,
+        shop=NO_SHOP if delivery.routing_key == delivery.queue else _shop_of(delivery.routing_key, domain) or NO_SHOP,
         domain=domain,
         refusal=refusal,
         body=delivery.body,
@@ -77,7 +75,7 @@ def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
 
 def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
     queue = str(headers.get("x-first-death-queue")) if delivery.queue == DEAD else delivery.queue
-    return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else UNKNOWN)
+    return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else NO_DOMAIN)
 
 
 def check_properties(properties: Any) -> dict[str, str] | None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import kombu
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
-from tenacity.nap import sleep_using_event
+from tenacity import RetryCallState
 
 from broker.connection import BrokerLost, masked, open_connection, release
 from broker.declare import declare, report_lost_queues
+from broker.retry import failure, retry_until
 
 __all__ = ["keep_session"]
 
@@ -46,9 +46,8 @@ def keep_session(
 
 def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
     def report(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        wait = round(state.upcoming_sleep, 1)
-        log.warning("broker away", session=name, broker=masked(url), error=str(error), next_try_seconds=wait)
+        error, wait = failure(state)
+        log.warning("broker away", session=name, broker=masked(url), error=error, next_try_seconds=wait)
 
     def attempt() -> kombu.Connection:
         connection = open_connection(url, name=name)
@@ -60,14 +59,7 @@ def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) ->
             raise
         return connection
 
-    retrying = Retrying(
-        retry=retry_if_exception_type(BrokerLost),
-        wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT),
-        stop=stop_when_event_set(stop),
-        sleep=sleep_using_event(stop),
-        before_sleep=report,
-        reraise=True,
-    )
+    retrying = retry_until(stop, BrokerLost, longest=_LONGEST_WAIT, report=report)
     try:
         return retrying(attempt)
     except BrokerLost:

@@ -12,8 +12,9 @@ from typing import Any
 
 import kombu
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity import RetryCallState
 
+from broker.retry import failure, retry_until
 from consumers.commit import Commits, Item, commit
 from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
@@ -82,13 +83,13 @@ class Worker:
         return len(deliveries)
 
     def _commit(self, source: Source, items: Sequence[Item]) -> Committed | None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_WAIT),
-            stop=stop_when_event_set(self.stop),
+        retrying = retry_until(
+            self.stop,
+            Unavailable,
+            first=0.2,
+            longest=_LONGEST_WAIT,
             sleep=lambda seconds: self._wait(source, seconds),
-            before_sleep=_report_wait,
-            reraise=True,
+            report=_report_wait,
         )
         try:
             return retrying(commit, self.store, items)
@@ -103,8 +104,8 @@ class Worker:
 
 
 def _report_wait(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("database away", error=str(error), next_try_seconds=round(state.upcoming_sleep, 1))
+    error, wait = failure(state)
+    log.warning("database away", error=error, next_try_seconds=wait)
 
 
 def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple
 
 from control.replay import ReplayResult, replay
 from control.resync import ask_again
-from producers.messages import OutgoingMessage, PublishResult
+from producers.messages import Publish
 from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
-from storage.missed import MissedKeys, Wanted
-from storage.order_retry import OrderKey, OrderRetries, Retryable
-from storage.quarantine import Chosen, QuarantineStore
+from storage.missed import MissedKeys
+from storage.order_retry import OrderRetries
+from storage.order_store import OrderKey
+from storage.quarantine import QuarantineStore
+from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 __all__ = ["OperatorActions", "ResyncResult"]
 
 # No shop has an empty name.
 _BEFORE_ALL: OrderKey | None = ("", "")
-
-Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
 class ResyncResult(NamedTuple):
@@ -46,9 +45,9 @@ class OperatorActions:
         self._acts = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
         self._releasing = QuarantineStore(database.fence)
-        self._retrying = OrderRetries(database.fence)
+        self._retrying = OrderRetries(database.fence, database.receipt_timeout)
 
-    def count_quarantined(self, chosen: Chosen) -> int:
+    def count_quarantined(self, chosen: QuarantineFilter) -> int:
         """How many messages a replay or a drop would be about."""
         return self._releasing.span(chosen).number
 
@@ -57,7 +56,7 @@ class OperatorActions:
         scope = self._releasing.scope_of(identity)
         if scope is None:
             raise NotFound(_not_there(identity))
-        done = self._replay(AuditEntry("replay", asked, *scope, identity), Chosen(ids=(identity,)))
+        done = self._replay(AuditEntry("replay", asked, *scope, identity), QuarantineFilter(ids=(identity,)))
         if done.refused:
             raise Conflict(f"{identity} can't be replayed: {done.refused[0].why}")
         if done.error is not None:
@@ -65,7 +64,7 @@ class OperatorActions:
         if not done.replayed:
             raise Conflict(f"{identity} is being replayed by somebody else; in half a minute it may be tried again")
 
-    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
+    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
         """Publishes the chosen messages again; raises `CountChanged` if there are not as many as expected."""
         return self._replay(_act("replay", asked, chosen), chosen, expected)
 
@@ -74,7 +73,7 @@ class OperatorActions:
         if not self._releasing.drop(AuditEntry("drop", asked, subject=identity), identity):
             raise NotFound(_not_there(identity))
 
-    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
+    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
         """Removes the chosen messages for good, and says how many; raises `CountChanged`."""
         span = self._releasing.span(chosen)
         check_expected("messages", expected, span.number)
@@ -84,13 +83,13 @@ class OperatorActions:
                 dropped += some
         return dropped
 
-    def count_missed(self, wanted: Wanted) -> int:
+    def count_missed(self, wanted: MissedFilter) -> int:
         """How many keys a resync would ask for."""
         return sum(self._missed.scopes(wanted).values())
 
     def resync(
         self,
-        wanted: Wanted,
+        wanted: MissedFilter,
         asked: AuditContext,
         *,
         dry_run: bool = False,
@@ -120,11 +119,11 @@ class OperatorActions:
         """Lets an order be sent again that is neither internalized nor being sent; whether there was such a one."""
         return self._retrying.retry(AuditEntry("retry", asked), shop, order_id)
 
-    def count_retryable(self, which: Retryable) -> int:
+    def count_retryable(self, which: OrderFilter) -> int:
         """How many orders a retry of many would be about."""
         return self._retrying.count(which)
 
-    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
+    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
         """Lets many orders be sent again, and says how many; raises `CountChanged`."""
         check_expected("orders", expected, self._retrying.count(which))
         retried, after = 0, _BEFORE_ALL
@@ -134,7 +133,7 @@ class OperatorActions:
                 retried += some
         return retried
 
-    def _replay(self, act: AuditEntry, chosen: Chosen, expected: int | None = None) -> ReplayResult:
+    def _replay(self, act: AuditEntry, chosen: QuarantineFilter, expected: int | None = None) -> ReplayResult:
         span = self._releasing.span(chosen)
         check_expected("messages", expected, span.number)
         with self._acts.noted(act) as noted:
@@ -143,7 +142,7 @@ class OperatorActions:
         return done
 
 
-def _act(action: str, asked: AuditContext, chosen: Chosen) -> AuditEntry:
+def _act(action: str, asked: AuditContext, chosen: QuarantineFilter) -> AuditEntry:
     return AuditEntry(action, asked, chosen.shop, chosen.domain, str(chosen))
 
 

@@ -7,17 +7,9 @@ import threading
 from dataclasses import dataclass, field
 
 import structlog
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    stop_any,
-    stop_when_event_set,
-    wait_random_exponential,
-)
-from tenacity.nap import sleep_using_event
 
 from broker.connection import BrokerLost
+from broker.retry import retry_until
 from broker.sync_publisher import SyncPublisher
 from schemas.control import Announcement
 from schemas.topology import STATUS
@@ -67,13 +59,7 @@ class Announcer:
         publisher.close()
 
     def _publish(self, publisher: SyncPublisher, announcement: Announcement) -> None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(BrokerLost),
-            wait=wait_random_exponential(multiplier=0.5, max=10),
-            stop=stop_any(stop_after_delay(_GIVE_UP_SECONDS), stop_when_event_set(self.stop)),
-            sleep=sleep_using_event(self.stop),
-            reraise=True,
-        )
+        retrying = retry_until(self.stop, BrokerLost, limit=_GIVE_UP_SECONDS)
         try:
             retrying(publisher.publish, announcement.model_dump_json().encode(), exchange=STATUS, routing_key="")
         except BrokerLost as error:

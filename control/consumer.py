@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import kombu
 import structlog
-from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 
 from broker.connection import BrokerLost
+from broker.retry import retry_until
 from consumers.delivery import Delivery, Source
 from consumers.reconnect import keep_session
 from consumers.source import BatchLimits, KombuSource
@@ -72,13 +72,7 @@ class ControlConsumer:
         return len(deliveries)
 
     def _patiently(self, source: Source, delivery: Delivery) -> Reply | StatusDocument | None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_when_event_set(self.stop),
-            sleep=source.keep_alive,
-            reraise=True,
-        )
+        retrying = retry_until(self.stop, Unavailable, first=0.2, longest=5, sleep=source.keep_alive)
         try:
             return retrying(self._obey, delivery)
         except RowRefused as error:

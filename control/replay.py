@@ -7,20 +7,19 @@ the copy that is on its way, and replaying it again is harmless: the key's versi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from producers.messages import Fate, OutgoingMessage, PublishResult
+from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
 from rules.actions import Conflict, way_back
-from storage.quarantine import Chosen, QuarantinedMessage, QuarantineStore, Selection
+from storage.quarantine import QuarantinedMessage, QuarantineStore, Selection
+from storage.views import QuarantineFilter
 
 __all__ = ["ReplayFailure", "ReplayResult", "replay"]
 
 _ASSUMED = "application/json"
 _MOST_NAMED = 100
-
-Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
 class ReplayFailure(NamedTuple):
@@ -51,7 +50,7 @@ def replay(
     publish: Publish,
     releasing: QuarantineStore,
     act: str,
-    chosen: Chosen,
+    chosen: QuarantineFilter,
     span: Selection,
     seconds: float | None = None,
 ) -> ReplayResult:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
-from producers.messages import Fate, OutgoingMessage, PublishResult
+from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
 from rules.actions import NotConfirmed
 from schemas.resync import request_id, resync_event
 from schemas.topology import RESYNC
@@ -16,8 +16,6 @@ __all__ = ["ask_again"]
 
 # So many are on their way at once: enough to hide the round trip, few enough to stop early and to stay small.
 _AT_ONCE = 16
-
-Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 
 
 def ask_again(publish: Publish, pieces: Iterable[Piece], request: str, confirmed: Callable[[int], None]) -> int:

@@ -16,6 +16,7 @@ from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from rules.orders import DeliveryStatus, ErpResponse
 from schemas.orders import order_event
+from schemas.text import printable
 from schemas.topology import ORDERS_OUT
 
 __all__ = ["AmqpErpGateway", "ErpGateway", "HttpErpGateway", "Order"]
@@ -143,8 +144,7 @@ def _number(response: httpx.Response) -> str | None:
 
 
 def _shown(response: httpx.Response) -> str:
-    text = response.text[:200]
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    return printable(response.text[:200], replacement=" ").strip()
 
 
 def _retry_after(response: httpx.Response) -> float | None:

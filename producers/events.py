@@ -10,13 +10,13 @@ from uuid_utils import uuid7
 
 from producers.messages import CLOUDEVENT, OutgoingMessage
 from rules.outcomes import RejectedDelivery
+from schemas.domains import NO_DOMAIN
 from schemas.events import ChangeEvent, domain_of, load_json, read_event
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
 
 __all__ = ["CheckedEvent", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
-_UNKNOWN = "?"
 _LONGEST_ID = 255
 
 
@@ -72,6 +72,6 @@ def message_id_of(event_id: str) -> str:
 
 
 def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> CheckedEvent:
-    named = domain or _UNKNOWN
+    named = domain or NO_DOMAIN
     rejected = RejectedDelivery(shop, named, refusal, text, f"{shop}.{named}", CLOUDEVENT, {}, redelivered=False)
     return CheckedEvent(rejected, None, refusal)

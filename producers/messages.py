@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["CLOUDEVENT", "Fate", "OutgoingMessage", "PublishResult"]
+__all__ = ["CLOUDEVENT", "Fate", "OutgoingMessage", "Publish", "PublishResult"]
 
 CLOUDEVENT = "application/cloudevents+json"
 
@@ -37,3 +37,6 @@ class PublishResult(NamedTuple):
     message: OutgoingMessage
     fate: Fate
     detail: str = ""
+
+
+Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]

@@ -12,9 +12,8 @@ from datetime import datetime
 from functools import partial
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
-from tenacity.nap import sleep_using_event
 
+from broker.retry import retry_until
 from producers.erp import ErpGateway
 from rules.orders import DeliveryStatus, ErpResponse, OrderUpdate, after_attempt
 from rules.throttle import Throttle
@@ -127,13 +126,7 @@ class OrderDispatcher:
         return self._paces.setdefault(shop, Throttle())
 
     def _patiently(self, action: Callable[[], list[ClaimedOrder] | None]) -> list[ClaimedOrder] | None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_when_event_set(self.stop),
-            sleep=sleep_using_event(self.stop),
-            reraise=True,
-        )
+        retrying = retry_until(self.stop, Unavailable, first=0.2, longest=5)
         try:
             return retrying(action)
         except (Unavailable, RowRefused) as error:

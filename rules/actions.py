@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from schemas.domains import DOMAINS, ORDERS
+from schemas.domains import DOMAINS, NO_SHOP, ORDERS, RECEIPTS
 from schemas.reasons import Reason
 from schemas.topology import EVENTS, ORDERS_IN
 
@@ -23,8 +23,6 @@ __all__ = [
     "way_back",
 ]
 
-RECEIPTS = "receipts"
-_NOBODY = "?"
 # What the broker adds when it delivers a message again, or moves it to `comporta.dead`.
 _BROKERS_OWN = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 _SOME = 500
@@ -40,15 +38,21 @@ class AuditContext(NamedTuple):
 
 
 class ActionError(Exception):
-    """An act is refused or failed; the text is a sentence with the way out."""
+    """An action is refused or failed; the text is a sentence with the remedy, `status` the HTTP status (RFC 9110)."""
+
+    status = 503
 
 
 class NotFound(ActionError):
-    """What the act is about does not exist."""
+    """The object of the action does not exist."""
+
+    status = 404
 
 
 class Conflict(ActionError):
-    """As things stand the act can't be done."""
+    """The action is impossible in the present state."""
+
+    status = 409
 
 
 class CountChanged(Conflict):
@@ -74,7 +78,7 @@ def way_back(shop: str, domain: str, reason: str, headers: Mapping[str, Any]) ->
     """The way of a quarantined message to where it came from; raises `Conflict` if there is none, saying why."""
     if domain not in (*DOMAINS, RECEIPTS, ORDERS):
         raise Conflict(f"it was not meant for Comporta but for {domain}: only its publisher can send it again")
-    if shop == _NOBODY:
+    if shop == NO_SHOP:
         raise Conflict(
             "its routing key names no shop and domain: only its publisher can send it again, under a right one"
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
@@ -24,6 +25,7 @@ __all__ = [
     "StillOff",
     "SwitchState",
     "WorkerState",
+    "control_message",
     "parse_control",
 ]
 
@@ -151,14 +153,40 @@ class StatusDocument(Message):
     last_minute: dict[str, dict[str, int]]
 
     @property
+    def state(self) -> Literal["on", "off", "partly"]:
+        """On, off (nothing at all comes through) or partly off."""
+        if self.all_on:
+            return "on"
+        through = any(state == "on" for domains in self.effective.values() for state in domains.values())
+        return "partly" if through else "off"
+
+    @property
     def all_on(self) -> bool:
         """Whether nothing at all is switched off."""
         return not any(switch.off for switch in self.switches)
 
 
+def control_message(
+    reason: str,
+    shop: str = ANY,
+    domains: Sequence[str] = (ANY,),
+    *,
+    by: str | None = None,
+    until: datetime | None = None,
+    issued_at: datetime | None = None,
+) -> ControlMessage:
+    """Return the control message with these values; raises `Refused` with the first fault."""
+    values = {"reason": reason, "shop": shop, "domains": list(domains), "by": by}
+    times = {"until": until and until.isoformat(), "issued_at": issued_at and issued_at.isoformat()}
+    return _checked(values | times)
+
+
 def parse_control(body: bytes) -> ControlMessage:
     """The control message in a body; raises `Refused` with the first fault."""
-    document = load_json(body)
+    return _checked(load_json(body))
+
+
+def _checked(document: Any) -> ControlMessage:
     try:
         return ControlMessage.model_validate(document)
     except ValidationError as error:

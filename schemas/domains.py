@@ -13,9 +13,12 @@ from schemas.prices import Price, PriceKey, PriceTable, PriceTableKey
 from schemas.products import Image, ImageKey, Packaging, PackagingKey, Product, ProductKey
 from schemas.stock import Stock, StockKey
 
-__all__ = ["DOMAINS", "DOMAIN_NAMES", "ORDERS", "Domain"]
+__all__ = ["DOMAINS", "DOMAIN_NAMES", "LISTED_DOMAINS", "NO_DOMAIN", "NO_SHOP", "ORDERS", "RECEIPTS", "Domain"]
 
 ORDERS = "orders"
+RECEIPTS = "receipts"
+# What stands for the shop or the domain of a message that names none.
+NO_SHOP = NO_DOMAIN = "?"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ DOMAINS: dict[str, Domain] = {
     )
 }
 DOMAIN_NAMES: tuple[str, ...] = (*DOMAINS, ORDERS)
+# What lists may be filtered by: beside the domains the receipts of orders, and messages that name none.
+LISTED_DOMAINS: tuple[str, ...] = (*DOMAIN_NAMES, RECEIPTS, NO_DOMAIN)
 
 
 def _annotated(model: type[Message], name: str) -> Any:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from schemas.fields import HTTP, NCM, NO_NUL, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
+from schemas.text import printable
 
 __all__ = ["json_refused", "validation_refused"]
 
@@ -85,5 +86,5 @@ def _pointer(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> str:
         parts = parts[1:]  # The event's type, by which pydantic chose the model.
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
     # Names that the sender chose may stand here: they must fit any database and any terminal.
-    pointer = "".join(char if char.isprintable() else "\ufffd" for char in pointer)
+    pointer = printable(pointer)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"

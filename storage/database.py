@@ -28,6 +28,7 @@ class Database:
     fence: Fence
     views: Views
     foresight: DryRun
+    receipt_timeout: timedelta
     _engine: Engine
 
     @property
@@ -69,4 +70,4 @@ class Database:
 def open_database(url: str, receipt_timeout: timedelta = timedelta(minutes=15)) -> Database:
     """The database that a URL names; an order without a receipt for longer than `receipt_timeout` is overdue."""
     engine = open_engine(url)
-    return Database(url, fence_for(engine), Views(engine, receipt_timeout), DryRun(engine), engine)
+    return Database(url, fence_for(engine), Views(engine, receipt_timeout), DryRun(engine), receipt_timeout, engine)

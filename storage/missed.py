@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
+from rules.switches import Scope
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.validation_errors import validation_refused
 from storage.entities import key_text
 from storage.fence import Fence
 from storage.tables import missed
+from storage.views import MissedFilter
 
-__all__ = ["MissedKeys", "Piece", "Wanted", "key_of"]
-
-
-Scope = tuple[str, str]
-
-
-class Wanted(NamedTuple):
-    """Which missed keys: of a shop, of a domain, or exactly these (as JSON text, of that shop and domain)."""
-
-    shop: str | None = None
-    domain: str | None = None
-    keys: tuple[str, ...] | None = None
+__all__ = ["MissedKeys", "Piece", "key_of"]
 
 
 class Piece(NamedTuple):
@@ -43,29 +35,29 @@ class MissedKeys:
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
-    def scopes(self, wanted: Wanted) -> dict[Scope, int]:
+    def scopes(self, filter: MissedFilter) -> dict[Scope, int]:
         """How many of the wanted keys are missed, by shop and domain."""
-        query = select(missed.c.shop, missed.c.domain, func.count()).where(*_where(wanted))
+        query = select(missed.c.shop, missed.c.domain, func.count()).where(*filter.where())
         with self._fence.snapshot() as connection:
             rows = connection.execute(query.group_by(missed.c.shop, missed.c.domain)).all()
         return {(shop, domain): count for shop, domain, count in sorted(map(tuple, rows))}
 
-    def pieces(self, wanted: Wanted, scopes: Iterable[Scope], size: int) -> Iterator[Piece]:
+    def pieces(self, filter: MissedFilter, scopes: Iterable[Scope], size: int) -> Iterator[Piece]:
         """The wanted keys of these shops and domains, each once, at most `size` at a time.
 
         Every piece is a read of its own: memory stays flat, and what comes meanwhile is seen or not.
         """
         for shop, domain in scopes:
-            one, after = wanted._replace(shop=shop, domain=domain), ""
+            one, after = replace(filter, shop=shop, domain=domain), ""
             while piece := self._piece(one, after, size):
                 yield piece
                 after = piece.keys[-1]
 
-    def _piece(self, wanted: Wanted, after: str, size: int) -> Piece | None:
-        query = select(missed.c.key).where(*_where(wanted), missed.c.key > after).order_by(missed.c.key).limit(size)
+    def _piece(self, filter: MissedFilter, after: str, size: int) -> Piece | None:
+        query = select(missed.c.key).where(*filter.where(), missed.c.key > after).order_by(missed.c.key).limit(size)
         with self._fence.snapshot() as connection:
             keys = tuple(connection.scalars(query))
-        return Piece(wanted.shop or "", wanted.domain or "", keys) if keys else None
+        return Piece(filter.shop or "", filter.domain or "", keys) if keys else None
 
 
 def key_of(domain: str, fields: Mapping[str, Any]) -> str:
@@ -77,9 +69,3 @@ def key_of(domain: str, fields: Mapping[str, Any]) -> str:
         raise validation_refused(error) from None
     values = tuple(key.__dict__[name] for name in kind.key_fields)
     return key_text(ChangeEvent(domain, "", values, 0, "", None, True, key, 0))
-
-
-def _where(wanted: Wanted) -> list[ColumnElement[bool]]:
-    named = {"shop": wanted.shop, "domain": wanted.domain}
-    where = [missed.c[name] == value for name, value in named.items() if value is not None]
-    return where if wanted.keys is None else [*where, missed.c.key.in_(wanted.keys)]

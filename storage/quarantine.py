@@ -17,8 +17,9 @@ from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
 from storage.switches import read_switches
 from storage.tables import quarantine
+from storage.views import QuarantineFilter
 
-__all__ = ["Chosen", "QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
+__all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
 # py-amqp gives a timestamp without its zone, which is UTC.
 _HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
 # Longer than a publisher waits for its confirms; a replayer that died gives its messages back after it.
@@ -85,21 +86,6 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
-class Chosen(NamedTuple):
-    """Which messages: those of these ids, of a shop, a domain or a reason, kept in a time; all None: every one."""
-
-    ids: tuple[str, ...] | None = None
-    shop: str | None = None
-    domain: str | None = None
-    reason: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def __str__(self) -> str:
-        said = self._asdict() | {"ids": self.ids and f"{len(self.ids)} given"}
-        return " ".join(f"{name}={value}" for name, value in said.items() if value is not None) or "all"
-
-
 class Selection(NamedTuple):
     """How many messages are chosen, and the newest of them: what comes later is left alone."""
 
@@ -127,21 +113,21 @@ class QuarantineStore:
         self._fence = fence
         self._lease = lease
 
-    def span(self, chosen: Chosen) -> Selection:
+    def span(self, filter: QuarantineFilter) -> Selection:
         """How many messages are chosen now."""
         with self._fence.snapshot() as connection:
-            query = select(func.count(), func.max(quarantine.c.id)).where(*_where(chosen))
+            query = select(func.count(), func.max(quarantine.c.id)).where(*filter.where())
             count, through = connection.execute(query).one()
             return Selection(count, through or "")
 
-    def claim(self, chosen: Chosen, through: str, after: str = "") -> list[QuarantinedMessage]:
+    def claim(self, filter: QuarantineFilter, through: str, after: str = "") -> list[QuarantinedMessage]:
         """Some of the chosen messages, the oldest first, which are then this replayer's for 30 seconds.
 
         Those that somebody else is replaying are passed over.
         """
         with self._fence.shared() as connection:
             now = read_switches(connection).now
-            where = (*_where(chosen), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
+            where = (*filter.where(), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
             query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
             found = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
             ids = _as_many_as_fit(tuple(row) for row in found)
@@ -175,13 +161,13 @@ class QuarantineStore:
                 record_action(connection, act._replace(shop=row.shop, domain=row.domain), 1)
             return row is not None
 
-    def drop_some(self, act: str, chosen: Chosen, through: str) -> int:
+    def drop_some(self, act: str, filter: QuarantineFilter, through: str) -> int:
         """Removes some of the chosen messages for good and counts them in the audit; 0 when none is left.
 
         In pieces: a delete of many bodies in one would keep a pause waiting for the fence.
         """
         with self._fence.shared() as connection:
-            where = (*_where(chosen), quarantine.c.id <= through)
+            where = (*filter.where(), quarantine.c.id <= through)
             some = select(quarantine.c.id).where(*where).order_by(quarantine.c.id).limit(_DROPPED_AT_ONCE)
             dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(some))).rowcount
             add_count(connection, act, dropped)
@@ -197,18 +183,6 @@ class QuarantineStore:
 
 def _free(now: datetime) -> ColumnElement[bool]:
     return or_(quarantine.c.lease_until.is_(None), quarantine.c.lease_until <= now)
-
-
-def _where(chosen: Chosen) -> list[ColumnElement[bool]]:
-    named = {"shop": chosen.shop, "domain": chosen.domain, "reason": chosen.reason}
-    where = [quarantine.c[name] == value for name, value in named.items() if value is not None]
-    if chosen.ids is not None:
-        where.append(quarantine.c.id.in_(chosen.ids))
-    if chosen.since is not None:
-        where.append(quarantine.c.at >= chosen.since)
-    if chosen.until is not None:
-        where.append(quarantine.c.at < chosen.until)
-    return where
 
 
 def _as_many_as_fit(found: Iterable[tuple[str, int]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -13,18 +14,18 @@ from control.actions import ResyncResult
 from control.replay import ReplayResult
 from producers.errors import NoReply
 from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
-from storage.missed import Wanted
-from storage.order_retry import Retryable
-from storage.quarantine import Chosen
+from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 if TYPE_CHECKING:
     import httpx
+
+    from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 __all__ = ["Actions", "HttpActions"]
 
 Document = TypeVar("Document")
 _REPLAYED, _NUMBERS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
-_REFUSALS = {404: NotFound, 409: Conflict, 503: NotConfirmed}
+_REFUSALS = {kind.status: kind for kind in (NotFound, Conflict, NotConfirmed)}
 # An act on many takes as long as it takes.
 _PATIENCE = 3600.0
 
@@ -32,31 +33,31 @@ _PATIENCE = 3600.0
 class Actions(Protocol):
     """What a command may do; each raises `ActError` as `Acting` does."""
 
-    def count_quarantined(self, chosen: Chosen) -> int:
+    def count_quarantined(self, chosen: QuarantineFilter) -> int:
         """How many messages are chosen."""
 
     def replay(self, identity: str, asked: AuditContext) -> None:
         """Publishes one message again."""
 
-    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
+    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
         """Publishes the chosen messages again."""
 
     def drop(self, identity: str, asked: AuditContext) -> None:
         """Removes one message for good."""
 
-    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
+    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
         """Removes the chosen messages for good."""
 
-    def resync(self, wanted: Wanted, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
+    def resync(self, wanted: MissedFilter, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
         """Asks the ERP for missed keys."""
 
     def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
         """Lets an order be sent again."""
 
-    def count_retryable(self, which: Retryable) -> int:
+    def count_retryable(self, which: OrderFilter) -> int:
         """How many orders are meant."""
 
-    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
+    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
         """Lets many orders be sent again."""
 
 
@@ -66,13 +67,13 @@ class HttpActions:
     def __init__(self, ask: Callable[..., httpx.Response]) -> None:
         self._ask = ask
 
-    def count_quarantined(self, chosen: Chosen) -> int:
+    def count_quarantined(self, chosen: QuarantineFilter) -> int:
         return self._numbers("/api/quarantine/drop", {"filter": _said(chosen), "dry_run": True})["chosen"]
 
     def replay(self, identity: str, asked: AuditContext) -> None:
         self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _why(asked))
 
-    def replay_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> ReplayResult:
+    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
         said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
         return _read(_REPLAYED, self._post("/api/quarantine/replay", said))
 
@@ -80,11 +81,11 @@ class HttpActions:
         path = f"/api/quarantine/{quote(identity, safe='')}"
         _checked(self._ask("DELETE", path, params=_why(asked)))
 
-    def drop_many(self, chosen: Chosen, asked: AuditContext, expected: int | None = None) -> int:
+    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
         said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
         return self._numbers("/api/quarantine/drop", said)["dropped"]
 
-    def resync(self, wanted: Wanted, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
+    def resync(self, wanted: MissedFilter, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
         said = {"shop": wanted.shop, "domain": wanted.domain, "dry_run": dry_run, **_why(asked)}
         return ResyncResult(**self._numbers("/api/missed/resync", said))
 
@@ -96,11 +97,11 @@ class HttpActions:
             return False
         return True
 
-    def count_retryable(self, which: Retryable) -> int:
-        return self._numbers("/api/orders/retry", {"filter": which._asdict(), "dry_run": True})["chosen"]
+    def count_retryable(self, which: OrderFilter) -> int:
+        return self._numbers("/api/orders/retry", {"filter": _orders(which), "dry_run": True})["chosen"]
 
-    def retry_many(self, which: Retryable, asked: AuditContext, expected: int | None = None) -> int:
-        said = {"filter": which._asdict(), "expected": expected, **_why(asked)}
+    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
+        said = {"filter": _orders(which), "expected": expected, **_why(asked)}
         return self._numbers("/api/orders/retry", said)["retried"]
 
     def _numbers(self, path: str, said: dict[str, Any]) -> dict[str, int]:
@@ -111,8 +112,12 @@ class HttpActions:
         return _checked(self._ask("POST", path, content=orjson.dumps(said), headers=headers, timeout=_PATIENCE))
 
 
-def _said(chosen: Chosen) -> dict[str, Any]:
-    return {name: value for name, value in chosen._asdict().items() if value is not None}
+def _said(chosen: QuarantineFilter) -> dict[str, Any]:
+    return {name: value for name, value in asdict(chosen).items() if value is not None}
+
+
+def _orders(which: OrderFilter) -> dict[str, Any]:
+    return {"state": which.state, "shop": which.shop}
 
 
 def _why(asked: AuditContext) -> dict[str, str]:

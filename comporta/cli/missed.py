@@ -11,7 +11,7 @@ from comporta.cli.options import Domain, Limit, Shop, Why, audit_context, print_
 from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import ORDERS
-from storage.missed import Wanted
+from storage.views import MissedFilter
 
 __all__ = ["missed_app"]
 
@@ -38,7 +38,7 @@ def missed_resync(
     if domain == ORDERS:
         raise typer.BadParameter("--domain: orders wait, they are never missed")
     with remote_for(load_settings()).acting() as acting:
-        done = acting.resync(Wanted(shop, domain), audit_context(why), dry_run=dry_run)
+        done = acting.resync(MissedFilter(shop, domain), audit_context(why), dry_run=dry_run)
     if as_json:
         print_json(done._asdict())
     elif dry_run:

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from comporta.cli.client import remote_for
 from comporta.cli.output import fail, one_line, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
-from schemas.domains import DOMAIN_NAMES
+from schemas.domains import LISTED_DOMAINS
 
 __all__ = [
     "Domain",
@@ -26,6 +27,7 @@ __all__ = [
     "Why",
     "ask_whether_sure",
     "audit_context",
+    "check_domain",
     "duration_of",
     "print_list",
     "user_name",
@@ -36,8 +38,6 @@ Why = Annotated[str | None, typer.Option("--why", help="Why; kept in the audit."
 Sure = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask whether it is meant.")]
 # pytimeparse takes more: 1:30 for 90 seconds, negative numbers.
 _DURATION = re.compile(r"(\s*[0-9]+\s*[a-z]+)+\s*", re.IGNORECASE)
-# Beside the domains: the receipts of orders, and messages that name none.
-_SEEN = (*DOMAIN_NAMES, "receipts", "?")
 Shop = Annotated[str | None, typer.Option(help="Only this shop.")]
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)]
 
@@ -79,9 +79,15 @@ def duration_of(option: str, text: str) -> timedelta:
         raise typer.BadParameter(f"{option}: {text!r} is longer than a calendar lasts") from None
 
 
+def check_domain(option: str, value: str, known: Sequence[str]) -> None:
+    """End the command if the value is none of the known domains."""
+    if value not in known:
+        raise typer.BadParameter(f"{option}{value}: not a domain; there are {', '.join(known)}")
+
+
 def _domain(value: str | None) -> str | None:
-    if value is not None and value not in _SEEN:
-        raise typer.BadParameter(f"{value}: not a domain; there are {', '.join(_SEEN)}")
+    if value is not None:
+        check_domain("", value, LISTED_DOMAINS)
     return value
 
 

@@ -12,7 +12,7 @@ from comporta.cli.output import AsJson, console, fail, print_json, print_rows, t
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
 from rules.orders import OrderState
-from storage.order_retry import Retryable
+from storage.views import OrderFilter
 
 __all__ = ["orders_app"]
 
@@ -88,7 +88,7 @@ def orders_retry(
 def _retry_all(state: OrderState, shop: str | None, who: AuditContext, as_json: bool) -> None:
     if state not in _MAY_BE_SENT:
         raise typer.BadParameter(f"--state: orders that are {state} are not sent again")
-    which = Retryable(state, shop)
+    which = OrderFilter(shop, state.value)
     with remote_for(load_settings()).acting() as acting:
         number = acting.count_retryable(which)
         retried = acting.retry_many(which, who, number) if number else 0

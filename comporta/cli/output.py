@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.text import printable
+
 __all__ = [
     "AsJson",
     "console",
@@ -68,7 +70,7 @@ def warn(message: str) -> None:
 
 def one_line(text: str) -> str:
     """The text without control characters: what somebody else wrote must not draw on this terminal."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return printable(text)
 
 
 def local_time(moment: datetime, timespec: str) -> str:

@@ -14,7 +14,7 @@ from comporta.cli.output import AsJson, console, fail, one_line, print_json, pri
 from comporta.runtime.settings import load_settings
 from control.replay import ReplayResult
 from rules.actions import ActionError, NotFound
-from storage.quarantine import Chosen
+from storage.views import QuarantineFilter
 
 __all__ = ["quarantine_app"]
 
@@ -97,11 +97,13 @@ def quarantine_drop(
         console.print(f"{dropped} of {number} messages dropped", markup=False)
 
 
-def _chosen(ids: list[str] | None, reason: str | None, shop: str | None, domain: str | None, every: bool) -> Chosen:
+def _chosen(
+    ids: list[str] | None, reason: str | None, shop: str | None, domain: str | None, every: bool
+) -> QuarantineFilter:
     filtered = any(value is not None for value in (reason, shop, domain))
     if [bool(ids), filtered, every].count(True) != 1:
         raise typer.BadParameter("name the messages by their ids, by --reason, --shop or --domain, or say --all")
-    return Chosen(shop=shop, domain=domain, reason=reason)
+    return QuarantineFilter(shop=shop, domain=domain, reason=reason)
 
 
 def _each(done: str, ids: list[str], act: Callable[[str], None], as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from comporta.cli.options import check_domain
 from comporta.cli.output import console, fail
 from comporta.runtime.settings import load_settings
 from schemas.domains import DOMAIN_NAMES
@@ -37,8 +38,7 @@ def worker(
     wanted = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
     unknown = [name for name in wanted if name not in DOMAIN_NAMES]
     if unknown:
-        known = ", ".join(DOMAIN_NAMES)
-        raise typer.BadParameter(f"--domains: {', '.join(unknown)}: not a domain; there are {known}")
+        check_domain("--domains: ", ", ".join(unknown), DOMAIN_NAMES)
     if processes == 1:
         from comporta.runtime.process import run_process
 

@@ -24,6 +24,11 @@ from storage.errors import StorageError
 
 __all__ = ["audit", "headline", "order_lines", "outcome_table", "status", "status_view", "switch_lines"]
 Counts = Mapping[str, Mapping[str, int]]
+_STATES = {
+    "on": ("switched_on", "bold green"),
+    "off": ("switched_off", "bold red"),
+    "partly": ("partly_off", "bold yellow"),
+}
 
 
 def status(
@@ -83,11 +88,7 @@ def status_view(document: StatusDocument) -> Group:
 
 def headline(document: StatusDocument) -> Text:
     """On, off or partly off, at which epoch."""
-    cells = [state for domains in document.effective.values() for state in domains.values()]
-    name, style = "switched_on", "bold green"
-    if not document.all_on:
-        everything = all(state == "off" for state in cells)
-        name, style = ("switched_off", "bold red") if everything else ("partly_off", "bold yellow")
+    name, style = _STATES[document.state]
     return Text.assemble(translate("integration"), ": ", (translate(name), style), f"   epoch {document.epoch}")
 
 

@@ -9,14 +9,13 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from pydantic import ValidationError
 
 from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import duration_of, user_name
 from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
-from schemas.control import Action, ControlMessage, Reply
-from schemas.validation_errors import validation_refused
+from schemas.control import Action, Reply, control_message
+from schemas.reasons import Refused
 
 __all__ = ["pause", "resume"]
 
@@ -69,17 +68,9 @@ def _change(
     as_json: bool,
 ) -> None:
     try:
-        message = ControlMessage.model_validate(
-            {
-                "reason": reason,
-                "shop": shop,
-                "domains": domains,
-                "by": user_name(),
-                "until": until.isoformat() if until else None,
-            }
-        )
-    except ValidationError as error:
-        raise typer.BadParameter(str(validation_refused(error).refusal)) from None
+        message = control_message(reason, shop, domains, by=user_name(), until=until)
+    except Refused as refused:
+        raise typer.BadParameter(str(refused.refusal)) from None
     remote = remote_for(load_settings())
     reply = remote.change(action, message.model_dump_json(exclude_none=True).encode(), str(uuid4()), timeout)
     if wait and reply.result != "refused":

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from comporta.cli.output import AsJson, console, fail
+from comporta.cli.options import check_domain
+from comporta.cli.output import AsJson, console, fail, one_line
 from comporta.runtime.settings import load_settings
 from comporta.runtime.threads import stop_on_signals
 from rules.outcomes import Outcome
@@ -47,8 +48,8 @@ def tail(
     # Loaded here: Alembic and the tables are slow to load, and most commands need neither.
     from storage.database import open_database
 
-    if domain is not None and domain not in DOMAIN_NAMES:
-        raise typer.BadParameter(f"--domain: {domain}: not a domain; there are {', '.join(DOMAIN_NAMES)}")
+    if domain is not None:
+        check_domain("--domain: ", domain, DOMAIN_NAMES)
     settings = load_settings()
     database = open_database(settings.database_url)
     where = masked(settings.database_url)
@@ -131,5 +132,4 @@ def _row(line: OutcomeRow) -> str:
     outcome = typer.style(line["outcome"], _COLOURS[line["outcome"]]) if console.is_terminal else line["outcome"]
     reason = f" {line['reason']} {line['pointer']}" if line["reason"] else ""
     text = f"{line['shop']:10} {line['domain']:12} {key:30} {version:>16}"
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in text)
-    return f"{shown} {outcome}{reason}".rstrip()
+    return f"{one_line(text)} {outcome}{reason}".rstrip()

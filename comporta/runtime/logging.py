@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import structlog
 
+from schemas.text import printable
+
 __all__ = ["configure_logs", "quiet_libraries"]
 
 _SHARED: tuple[Any, ...] = (
@@ -18,6 +20,8 @@ _SHARED: tuple[Any, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 )
+# What they say below a warning is theirs; every room of ours shows from the level that is set.
+_LIBRARIES = ("alembic", "asyncio", "httpcore", "httpx", "limits", "sqlalchemy", "sse_starlette", "uvicorn")
 
 
 def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
@@ -37,9 +41,7 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    for name in ("broker", "comporta", "consumers", "control", "producers", "storage"):
-        logging.getLogger(name).setLevel(level)
+    root.setLevel(level)
     quiet_libraries()
     structlog.configure(
         processors=[
@@ -54,6 +56,8 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
 
 def quiet_libraries() -> None:
     """Silences the brokers' libraries: they log bodies, headers and tracebacks; what matters is logged here by name."""
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("kombu", "amqp", "pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -64,7 +68,6 @@ def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> M
     A value must not draw on somebody's terminal.
     """
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            kept = "\n" if name == "exception" else ""
-            event[name] = "".join(char if char.isprintable() or char in kept else "\ufffd" for char in value)
+        if isinstance(value, str):
+            event[name] = printable(value, keep="\n" if name == "exception" else "")
     return event

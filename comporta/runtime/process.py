@@ -14,10 +14,10 @@ from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
-from tenacity.nap import sleep_using_event
+from tenacity import RetryCallState
 
 from broker.connection import masked as masked_broker
+from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
 from comporta.runtime.logging import configure_logs
@@ -190,17 +190,10 @@ def wait_for_schema(database: Database, stop: threading.Event) -> bool:
         database.require_current()
 
     def report(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("database away", error=str(error), next_try_seconds=round(state.upcoming_sleep, 1))
+        error, wait = failure(state)
+        log.warning("database away", error=error, next_try_seconds=wait)
 
-    retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
-        wait=wait_random_exponential(multiplier=0.5, max=10),
-        stop=stop_when_event_set(stop),
-        sleep=sleep_using_event(stop),
-        before_sleep=report,
-        reraise=True,
-    )
+    retrying = retry_until(stop, Unavailable, final=SchemaOutdated, report=report)
     try:
         retrying(attempt)
     except SchemaOutdated:
@@ -208,7 +201,3 @@ def wait_for_schema(database: Database, stop: threading.Event) -> bool:
     except Unavailable:
         return False
     return True
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Unavailable) and not isinstance(error, SchemaOutdated)

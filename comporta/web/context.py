@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
-from comporta.web.api.events import Foresee, Publish
+from comporta.web.api.events import Foresee
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
+from producers.messages import Publish
 from storage.repairs import Repairs
 from storage.views import Views
 

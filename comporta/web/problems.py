@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from rules.actions import Conflict, CountChanged, NotFound
+from rules.actions import ActionError, CountChanged
 from storage.errors import RowRefused, StorageError
 from storage.views import BadCursor, RangeTooLong
 
@@ -129,7 +129,8 @@ _SENTENCES = {
 
 def act_refused(_request: Request, error: Exception) -> Response:
     """The answer to an act that can't be done (RFC 9457)."""
-    code = 404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 503
+    assert isinstance(error, ActionError)
+    code = error.status
     numbers = {"expected": error.expected, "now": error.now} if isinstance(error, CountChanged) else {}
     problem = {"type": "about:blank", "title": _ACTION_TITLES[code], "status": code, "detail": str(error), **numbers}
     headers = {"Retry-After": "5"} if code == 503 else None

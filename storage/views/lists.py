@@ -43,19 +43,26 @@ ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MissedFilter(Listing[MissedRow]):
-    """Missed keys, oldest first; `text` is looked for in the key."""
+    """Missed keys, oldest first; `text` is searched in the key, `keys` are exactly these (JSON text)."""
 
     shop: str | None = None
     domain: str | None = None
     text: str | None = None
+    keys: tuple[str, ...] | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """Return the conditions of the filter."""
+        conditions = [*_same(missed.c.shop, self.shop), *_same(missed.c.domain, self.domain)]
+        if self.text is not None:
+            # The key is JSON: the text has to be searched as it is written there.
+            conditions.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
+        if self.keys is not None:
+            conditions.append(missed.c.key.in_(self.keys))
+        return conditions
 
     def rows(self, _at: Moment, /) -> Select[Any]:
-        """The missed keys that pass."""
-        found = [*_same(missed.c.shop, self.shop), *_same(missed.c.domain, self.domain)]
-        if self.text is not None:
-            # The key is JSON: the text has to be looked for as it is written there.
-            found.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
-        return select(missed).where(*found)
+        """Select the missed keys that pass."""
+        return select(missed).where(*self.where())
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
@@ -74,22 +81,34 @@ class MissedFilter(Listing[MissedRow]):
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter(Listing[QuarantineRow]):
-    """Refused messages, newest first."""
+    """Refused messages, newest first: `ids` are exactly these, `since` is included, `until` is not."""
 
     shop: str | None = None
     domain: str | None = None
     reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ids: tuple[str, ...] | None = None
 
-    def rows(self, _at: Moment, /) -> Select[Any]:
-        """The messages that pass."""
-        return select(*QUARANTINE_COLUMNS).where(
+    def __str__(self) -> str:
+        values = {"ids": self.ids and f"{len(self.ids)} given"} | {
+            name: getattr(self, name) for name in ("shop", "domain", "reason", "since", "until")
+        }
+        return " ".join(f"{name}={value}" for name, value in values.items() if value is not None) or "all"
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """Return the conditions of the filter."""
+        conditions = [
             *_same(quarantine.c.shop, self.shop),
             *_same(quarantine.c.domain, self.domain),
             *_same(quarantine.c.reason, self.reason),
             *_within(quarantine.c.at, self.since, self.until),
-        )
+        ]
+        return conditions if self.ids is None else [*conditions, quarantine.c.id.in_(self.ids)]
+
+    def rows(self, _at: Moment, /) -> Select[Any]:
+        """Select the messages that pass."""
+        return select(*QUARANTINE_COLUMNS).where(*self.where())
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
@@ -114,17 +133,26 @@ class OrderFilter(Listing[OrderRow]):
     text: str | None = None
     overdue: bool = False
 
-    def rows(self, at: Moment, /) -> Select[Any]:
-        """The orders that pass."""
-        found = [*_same(orders.c.shop, self.shop), *_same(orders.c.state, self.state)]
+    def __str__(self) -> str:
+        names = ("state", "shop", "older_than", "text")
+        values = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None]
+        return " ".join(values + ["overdue"] * self.overdue) or "all"
+
+    def where(self, at: Moment) -> list[ColumnElement[bool]]:
+        """Return the conditions of the filter at a moment."""
+        conditions = [*_same(orders.c.shop, self.shop), *_same(orders.c.state, self.state)]
         if self.older_than is not None:
-            found.append(orders.c.received_at < at.now - self.older_than)
+            conditions.append(orders.c.received_at < at.now - self.older_than)
         if self.overdue:
-            found += [orders.c.state == OrderState.SENT.value, orders.c.sent_at < at.now - at.receipt_timeout]
+            conditions += [orders.c.state == OrderState.SENT.value, orders.c.sent_at < at.now - at.receipt_timeout]
         if self.text is not None:
             places = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
-            found.append(or_(*(place.icontains(self.text, autoescape=True) for place in places)))
-        return select(*ORDER_COLUMNS).where(*found)
+            conditions.append(or_(*(place.icontains(self.text, autoescape=True) for place in places)))
+        return conditions
+
+    def rows(self, at: Moment, /) -> Select[Any]:
+        """Select the orders that pass."""
+        return select(*ORDER_COLUMNS).where(*self.where(at))
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:

@@ -17,7 +17,7 @@ from storage.errors import translated
 from storage.types import UtcTime
 from storage.views.rows import plain_row
 
-__all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "every_row", "read_page"]
+__all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "Row", "every_row", "read_page"]
 
 # A number for people: whoever sees it narrows the filter, and counting further would read the whole table.
 MOST_COUNTED = 10_000

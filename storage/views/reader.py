@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Engine, Select, select
 
@@ -22,7 +22,7 @@ from storage.views.lists import (
     QuarantineFilter,
     with_doc,
 )
-from storage.views.pagination import Listing, Page, every_row, read_page
+from storage.views.pagination import Listing, Page, Row, every_row, read_page
 from storage.views.rows import (
     plain_row,
 )
@@ -30,7 +30,6 @@ from storage.views.status import StatusView
 
 __all__ = ["Views"]
 
-Row = TypeVar("Row", bound=Mapping[str, Any])
 Rows = list[dict[str, Any]]
 
 

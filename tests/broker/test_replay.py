@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import Conflict, CountChanged, NotConfirmed, NotFound
 from schemas.topology import DEAD, ORDERS_IN
-from storage.quarantine import Chosen
+from storage.views import QuarantineFilter
 from tests.support.operator import ANA, Operator
 from tests.support.order_events import internalized, placed
 from tests.support.pipeline import Line, stock
@@ -102,7 +102,7 @@ def test_a_message_that_is_still_bad_comes_back_with_its_reason(line: Line, oper
     line.publish(stock(1, on_hand=12.5), b"{")
     take(line, 2)
     before = line.quarantined()
-    done = operator.acting.replay_many(Chosen(), ANA, expected=2)
+    done = operator.acting.replay_many(QuarantineFilter(), ANA, expected=2)
     assert (done.replayed, done.staying, done.left) == (2, 0, 0)
     take(line, 2)
     after = line.quarantined()
@@ -119,10 +119,10 @@ def test_a_receipt_and_an_order_go_back_to_where_they_came_from(line: Line, oper
         assert sorted(row["reason"] for row in line.quarantined()) == ["currency_unknown", "order_unknown"]
         line.publish(placed("late"), key="main", exchange=ORDERS_IN)
         hand.drain(1)
-        done = operator.acting.replay_many(Chosen(reason="order_unknown"), ANA, expected=1)
+        done = operator.acting.replay_many(QuarantineFilter(reason="order_unknown"), ANA, expected=1)
         hand.drain(1)
         assert (done.replayed, line.orders()["main/late"]["erp_number"]) == (1, "77")
-        assert operator.acting.replay_many(Chosen(domain="orders", shop="main"), ANA).replayed == 1
+        assert operator.acting.replay_many(QuarantineFilter(domain="orders", shop="main"), ANA).replayed == 1
         hand.drain(1)
     assert [row["reason"] for row in line.quarantined()] == ["currency_unknown"]
     assert {(each.exchange, each.routing_key) for each in operator.published} == {
@@ -137,7 +137,7 @@ def test_what_was_delivered_too_often_goes_back_without_what_the_broker_wrote_on
     deaths = {"x-first-death-queue": "comporta.stock", "x-first-death-reason": "delivery_limit", "x-delivery-count": 21}
     line.publish(stock(1), exchange=DEAD, headers={**deaths, "tenant": "7"})
     take(line, 1)
-    assert operator.acting.replay_many(Chosen(reason="delivery_limit"), ANA).replayed == 1
+    assert operator.acting.replay_many(QuarantineFilter(reason="delivery_limit"), ANA).replayed == 1
     take(line, 1)
     assert (line.codes(), line.quarantined()) == ({"P1"}, [])
     assert not any(name.startswith(("x-first", "x-delivery")) for name in operator.published[0].headers)
@@ -160,7 +160,7 @@ def test_what_can_t_be_replayed_is_refused_by_name_and_stays(
     with pytest.raises(Conflict, match=f"{identity}.*{why}"):
         operator.acting.replay(identity, ANA)
     keep(line, 2)
-    done = operator.acting.replay_many(Chosen(), ANA, expected=2)
+    done = operator.acting.replay_many(QuarantineFilter(), ANA, expected=2)
     assert (done.replayed, done.staying, done.left) == (1, 1, 0)
     assert [(each.id, why in each.why) for each in done.refused] == [(identity, True)]
     assert [row["id"] for row in line.quarantined()] == [identity]
@@ -169,13 +169,13 @@ def test_what_can_t_be_replayed_is_refused_by_name_and_stays(
 
 def test_many_are_replayed_only_if_they_are_as_many_as_were_shown(line: Line, operator: Operator) -> None:
     keep(line, *range(1, 251))
-    assert operator.acting.count_quarantined(Chosen(shop="main")) == 250
+    assert operator.acting.count_quarantined(QuarantineFilter(shop="main")) == 250
     for act in (operator.acting.replay_many, operator.acting.drop_many):
         with pytest.raises(CountChanged) as changed:
-            act(Chosen(shop="main"), ANA, expected=249)
+            act(QuarantineFilter(shop="main"), ANA, expected=249)
         assert (changed.value.expected, changed.value.now) == (249, 250)
     assert operator.published == operator.audit() == []
-    assert operator.acting.replay_many(Chosen(shop="main"), ANA, expected=250).replayed == 250
+    assert operator.acting.replay_many(QuarantineFilter(shop="main"), ANA, expected=250).replayed == 250
     assert [each.body for each in operator.published] == [stock(n, f"P{n}", unit="BAD") for n in range(1, 251)]
     take(line, 250)
     assert len(line.codes()) == 250
@@ -221,7 +221,7 @@ def test_killed_between_confirm_and_removal_it_stays_and_a_second_replay_is_harm
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("storage.quarantine.Releasing.remove", killed)
+        patch.setattr("storage.quarantine.QuarantineStore.remove", killed)
         with pytest.raises(Killed):
             operator.acting.replay(identity, ANA)
     take(line, 1)
@@ -268,10 +268,10 @@ def test_what_the_broker_does_not_take_stays_and_may_be_tried_again_at_once(
     operator.acting._publish = lambda messages: [PublishResult(each, fate, "test") for each in messages]
     with pytest.raises(NotConfirmed if fate is Fate.UNKNOWN else Conflict):
         operator.acting.replay(first, ANA)
-    done = operator.acting.replay_many(Chosen(), ANA)
+    done = operator.acting.replay_many(QuarantineFilter(), ANA)
     assert (done.replayed, done.staying + done.left, len(line.quarantined())) == (0, 2, 2)
     operator.acting._publish = operator.publish
-    assert operator.acting.replay_many(Chosen(), ANA, expected=2).replayed == 2
+    assert operator.acting.replay_many(QuarantineFilter(), ANA, expected=2).replayed == 2
     assert [act["result"] for act in operator.audit()] == ["failed", "failed", "done"]
     take(line, 2)
 
@@ -283,8 +283,8 @@ def test_what_is_dropped_is_gone_and_audited(line: Line, operator: Operator) -> 
     operator.acting.drop(first, ANA)
     with pytest.raises(NotFound, match=first):
         operator.acting.drop(first, ANA)
-    assert operator.acting.drop_many(Chosen(ids=(third, "unknown")), ANA, expected=1) == 1
-    assert operator.acting.drop_many(Chosen(reason="refused_by_database"), ANA, expected=1) == 1
+    assert operator.acting.drop_many(QuarantineFilter(ids=(third, "unknown")), ANA, expected=1) == 1
+    assert operator.acting.drop_many(QuarantineFilter(reason="refused_by_database"), ANA, expected=1) == 1
     assert [row["reason"] for row in line.quarantined()] == ["malformed_json"]
     assert [(act["action"], act["count"], act["subject"]) for act in operator.audit()] == [
         ("drop", 1, first),

@@ -13,7 +13,8 @@ from rules.actions import CountChanged, NotConfirmed
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.resync import RESYNC_TYPE
-from storage.missed import Wanted, key_of
+from storage.missed import key_of
+from storage.views import MissedFilter
 from tests.support.event_samples import event
 from tests.support.operator import ANA, Operator
 from tests.support.pipeline import Line, stock
@@ -52,8 +53,8 @@ def asked(line: Line, number: int) -> list[tuple[str, dict[str, Any]]]:
 
 def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(line: Line, operator: Operator) -> None:
     miss(line, *stocks(1201))
-    assert operator.acting.resync(Wanted(), ANA, dry_run=True) == (1201, 3, 0)
-    assert operator.acting.resync(Wanted(), ANA, expected=1201) == (1201, 3, 1201)
+    assert operator.acting.resync(MissedFilter(), ANA, dry_run=True) == (1201, 3, 0)
+    assert operator.acting.resync(MissedFilter(), ANA, expected=1201) == (1201, 3, 1201)
     requests = asked(line, 3)
     assert [key for key, _ in requests] == ["main.stock"] * 3
     assert [len(body["data"]["keys"]) for _, body in requests] == [500, 500, 201]
@@ -70,7 +71,7 @@ def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(lin
 
 def test_every_domain_is_asked_for_by_its_key(line: Line, operator: Operator) -> None:
     miss(line, *(("main", domain, event(domain)) for domain in DOMAINS), *stocks(1, "other"))
-    assert operator.acting.resync(Wanted(), ANA) == (8, 8, 8)
+    assert operator.acting.resync(MissedFilter(), ANA) == (8, 8, 8)
     requests = dict(asked(line, 8))
     assert requests.keys() == {f"main.{domain}" for domain in DOMAINS} | {"other.stock"}
     for domain in DOMAINS:
@@ -82,13 +83,13 @@ def test_every_domain_is_asked_for_by_its_key(line: Line, operator: Operator) ->
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(shop="other"), {"other.products": 1, "other.stock": 3}),
-        (Wanted(domain="stock"), {"main.stock": 2, "other.stock": 3}),
-        (Wanted("main", "stock"), {"main.stock": 2}),
-        (Wanted("main", "images"), {}),
+        (MissedFilter(shop="other"), {"other.products": 1, "other.stock": 3}),
+        (MissedFilter(domain="stock"), {"main.stock": 2, "other.stock": 3}),
+        (MissedFilter("main", "stock"), {"main.stock": 2}),
+        (MissedFilter("main", "images"), {}),
     ],
 )
-def test_a_part_of_it_is_asked_for(line: Line, operator: Operator, wanted: Wanted, found: dict[str, int]) -> None:
+def test_a_part_of_it_is_asked_for(line: Line, operator: Operator, wanted: MissedFilter, found: dict[str, int]) -> None:
     miss(line, *stocks(2), *stocks(3, "other"), ("other", "products", event("products")))
     number = sum(found.values())
     assert operator.acting.count_missed(wanted) == number
@@ -101,7 +102,9 @@ def test_a_part_of_it_is_asked_for(line: Line, operator: Operator, wanted: Wante
 def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(line: Line, operator: Operator) -> None:
     miss(line, *stocks(3), *stocks(3, "other"))
     key = line.database.views.missed(shop="main")[1]["key"]
-    named = Wanted("main", "stock", (key_of("stock", key), key_of("stock", {**key, "product_code": "not missed"})))
+    named = MissedFilter(
+        "main", "stock", keys=(key_of("stock", key), key_of("stock", {**key, "product_code": "not missed"}))
+    )
     assert operator.acting.resync(named, ANA) == (1, 1, 1)
     [(routing_key, body)] = asked(line, 1)
     assert (routing_key, body["data"]["keys"]) == ("main.stock", [key])
@@ -111,13 +114,13 @@ def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(line: L
     miss(line, *stocks(2))
     ids = []
     for request in ("r1", "r1", "r2", None, None):
-        operator.acting.resync(Wanted(), ANA, request=request)
+        operator.acting.resync(MissedFilter(), ANA, request=request)
         [(_, body)] = asked(line, 1)
         ids.append(body["id"])
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
     line.store.commit([parse_event("stock", "main", stock(1, "P00000"))])
-    operator.acting.resync(Wanted(), ANA, request="r1")
+    operator.acting.resync(MissedFilter(), ANA, request="r1")
     assert asked(line, 1)[0][1]["id"] not in ids
 
 
@@ -136,7 +139,7 @@ def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Line, oper
     unbind(line)
     try:
         with pytest.raises(NotConfirmed, match=r"erp\.resync for main\.stock: bind .* routing key # or main\.stock"):
-            operator.acting.resync(Wanted(), ANA)
+            operator.acting.resync(MissedFilter(), ANA)
     finally:
         line.empty()
     [act] = operator.audit()
@@ -155,17 +158,17 @@ def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Line, op
 
     operator.acting._publish = losing
     with pytest.raises(NotConfirmed, match="501 keys were asked for"):
-        operator.acting.resync(Wanted(), ANA)
+        operator.acting.resync(MissedFilter(), ANA)
     assert [(act["count"], act["result"]) for act in operator.audit()] == [(501, "failed")]
 
 
 def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: Line, operator: Operator) -> None:
     miss(line, *stocks(600))
     with pytest.raises(CountChanged) as changed:
-        operator.acting.resync(Wanted(), ANA, expected=99)
+        operator.acting.resync(MissedFilter(), ANA, expected=99)
     assert (changed.value.expected, changed.value.now, operator.published) == (99, 600, [])
     for expected in (100, 10_000):
-        assert operator.acting.resync(Wanted(), ANA, expected=expected, dry_run=True).keys == 600
+        assert operator.acting.resync(MissedFilter(), ANA, expected=expected, dry_run=True).keys == 600
 
 
 def test_millions_are_never_held_at_once(line: Line, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,5 +181,5 @@ def test_millions_are_never_held_at_once(line: Line, operator: Operator, monkeyp
         return [PublishResult(message, Fate.CONFIRMED) for message in messages]
 
     operator.acting._publish = counting
-    assert operator.acting.resync(Wanted(), ANA).requested == 200
+    assert operator.acting.resync(MissedFilter(), ANA).requested == 200
     assert (sum(sizes), max(sizes)) == (200, 16)

@@ -108,7 +108,8 @@ class Line:
 
     def retry(self, shop: str, order_id: str) -> bool:
         """Lets an order be sent again, as an operator does; whether there was one that may be."""
-        return OrderRetries(self.database.fence).retry(AuditEntry("retry", AuditContext("ana", "http")), shop, order_id)
+        retries = OrderRetries(self.database.fence, self.database.receipt_timeout)
+        return retries.retry(AuditEntry("retry", AuditContext("ana", "http")), shop, order_id)
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS, **properties: Any) -> None:
         """Publishes messages, each confirmed."""

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from comporta.web.problems import problem
 from comporta.web.request import media_type, read_body
 from producers.events import CheckedEvent, outgoing_document
-from producers.messages import Fate, OutgoingMessage, PublishResult
+from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
@@ -27,7 +27,6 @@ MAX_REQUEST = 8 * 1024 * 1024
 _SMALLEST_EVENT = 100
 _RETRY_AFTER = "5"
 
-Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
 Foresee = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
 Shop = Annotated[str, Query(description="The shop that all events of the request are for.")]
 DryRun = Annotated[bool, Query(description="Only say what would become of each event; publish nothing.")]

@@ -23,7 +23,7 @@ from comporta.web.api.params import (
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from schemas.reasons import Refused
-from storage.missed import Wanted, key_of
+from storage.missed import key_of
 from storage.views import (
     MissedFilter,
     MissedRow,
@@ -56,11 +56,11 @@ class ResyncWanted(Why):
         return self
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> MissedFilter:
         """The keys that are meant; raises `Refused` if one can't be read."""
         if self.keys is None or self.domain is None:
-            return Wanted(self.shop, self.domain)
-        return Wanted(self.shop, self.domain, tuple(key_of(self.domain, key) for key in self.keys))
+            return MissedFilter(self.shop, self.domain)
+        return MissedFilter(self.shop, self.domain, keys=tuple(key_of(self.domain, key) for key in self.keys))
 
 
 class ResyncDone(BaseModel):

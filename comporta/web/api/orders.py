@@ -22,8 +22,6 @@ from comporta.web.api.params import (
 )
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
-from rules.orders import OrderState
-from storage.order_retry import Retryable
 from storage.views import (
     OrderFilter as ListedOrders,
 )
@@ -49,9 +47,9 @@ class ManyOrders(Many):
     filter: OrderFilter
 
     @property
-    def which(self) -> Retryable:
+    def which(self) -> ListedOrders:
         """The orders that are meant."""
-        return Retryable(OrderState(self.filter.state), self.filter.shop)
+        return ListedOrders(self.filter.shop, self.filter.state)
 
 
 class RetryDone(BaseModel):

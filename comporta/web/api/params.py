@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
 from fastapi import HTTPException, Query, Request, Response
@@ -14,13 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from comporta.web.export import CSV, Format, dump, export
 from rules.orders import OrderState
-from schemas.domains import DOMAIN_NAMES
+from schemas.domains import LISTED_DOMAINS
 from schemas.events import SHOP
 from schemas.fields import Time
 from storage.views import AuditFilter, Listing, MissedFilter, OrderFilter, Page, QuarantineFilter, Views
+from storage.views.pagination import Row
 
 __all__ = [
-    "DOMAINS_SEEN",
     "LISTED",
     "MOST_NAMED",
     "After",
@@ -47,8 +47,6 @@ __all__ = [
     "quarantine_filter",
     "wanted_format",
 ]
-# Beside the domains: the receipts of orders, and messages that name none.
-DOMAINS_SEEN = (*DOMAIN_NAMES, "receipts", "?")
 Shop = Annotated[
     str | None, Query(pattern=r"^([*?]|[a-z0-9][a-z0-9-]{0,62})$", description="Only this shop; ? is none, * is every.")
 ]
@@ -74,8 +72,6 @@ LISTED: dict[int | str, dict[str, Any]] = {
         "content": {CSV: {"schema": {"type": "string"}}},
     }
 }
-
-Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 MOST_NAMED = 1_000
@@ -115,15 +111,15 @@ class Many(Why):
 
 
 def _domain(value: str) -> str:
-    if value not in DOMAINS_SEEN:
-        raise ValueError(f"no such domain; there are {', '.join(DOMAINS_SEEN)}")
+    if value not in LISTED_DOMAINS:
+        raise ValueError(f"no such domain; there are {', '.join(LISTED_DOMAINS)}")
     return value
 
 
 Domain = Annotated[
     str | None,
     AfterValidator(lambda value: None if value is None else _domain(value)),
-    Query(description="Only this domain.", json_schema_extra={"enum": list(DOMAINS_SEEN)}),
+    Query(description="Only this domain.", json_schema_extra={"enum": list(LISTED_DOMAINS)}),
 ]
 
 

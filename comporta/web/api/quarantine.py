@@ -25,7 +25,6 @@ from comporta.web.api.params import (
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from control.replay import ReplayResult
-from storage.quarantine import Chosen
 from storage.views import (
     QuarantineFilter,
     QuarantineRow,
@@ -71,10 +70,10 @@ class ManyMessages(Many):
     filter: MessageFilter
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> QuarantineFilter:
         """The messages that are meant."""
         said = self.filter.model_dump()
-        return Chosen(**{**said, "ids": said["ids"] and tuple(said["ids"])})
+        return QuarantineFilter(**{**said, "ids": said["ids"] and tuple(said["ids"])})
 
 
 class UnreplayedShown(BaseModel):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from comporta.web.pages.i18n import OUTCOMES
+from rules.switches import Scope
 from schemas.control import ANY
 from storage.views import AuditFilter, AuditRow, LedgerRow, Views
 
@@ -16,7 +17,6 @@ Period = tuple[datetime, datetime | None]
 # A chart shows a day; a pause that began earlier than this before it is shaded only while it lasts.
 _LOOK_BACK = timedelta(days=8)
 _TURNS = ("pause", "resume", "expire")
-Scope = tuple[str, str]
 
 
 class Point(NamedTuple):

@@ -9,7 +9,7 @@ from fastapi import Form as FormField
 from fastapi import Request, Response
 
 from comporta.web.pages.rendering import Pages
-from rules.actions import ActionError, Conflict, NotFound
+from rules.actions import ActionError
 
 __all__ = ["Form", "Forms", "expected_of", "run_action"]
 
@@ -22,8 +22,7 @@ def run_action(pages: Pages, request: Request, do: Callable[[], str]) -> Respons
     try:
         sentence = do()
     except ActionError as refused:
-        status = 404 if isinstance(refused, NotFound) else 409 if isinstance(refused, Conflict) else 503
-        return pages.render(request, "done.html", status, sentence=str(refused), failed=True)
+        return pages.render(request, "done.html", refused.status, sentence=str(refused), failed=True)
     return pages.render(request, "done.html", sentence=sentence, failed=False)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import HTTPException, Request, Response
 
 from comporta.web.pages.rendering import Pages, address
 from storage.views import Listing, Views
+from storage.views.pagination import Row
 
 __all__ = ["blank_to_none", "list_page", "parse_moment"]
 
 ROWS = 50
-Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 def blank_to_none(text: str) -> str | None:

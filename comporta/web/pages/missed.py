@@ -11,7 +11,6 @@ from comporta.web.pages.lists import blank_to_none, list_page
 from comporta.web.pages.rendering import Pages, translate
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
-from storage.missed import Wanted
 from storage.repairs import Repairs
 from storage.views import MissedFilter, Views
 
@@ -30,7 +29,7 @@ def missed_router(pages: Pages, views: Views, acting: OperatorActions, repairs: 
 
     @router.get("/missed/resync")
     def ask_resync(request: Request, shop: str = "", domain: str = "") -> Response:
-        count = acting.count_missed(Wanted(blank_to_none(shop), blank_to_none(domain)))
+        count = acting.count_missed(MissedFilter(blank_to_none(shop), blank_to_none(domain)))
         return pages.render(request, "ask/resync.html", count=count, shop=shop, domain=domain, request_id=str(uuid7()))
 
     @router.post("/missed/resync")
@@ -38,7 +37,7 @@ def missed_router(pages: Pages, views: Views, acting: OperatorActions, repairs: 
         request: Request, shop: Form = "", domain: Form = "", expected: Form = "", request_id: Form = ""
     ) -> Response:
         def ask() -> str:
-            wanted = Wanted(blank_to_none(shop), blank_to_none(domain))
+            wanted = MissedFilter(blank_to_none(shop), blank_to_none(domain))
             done = acting.resync(
                 wanted, audit_context(request), expected=expected_of(expected), request=blank_to_none(request_id[:100])
             )

@@ -16,7 +16,6 @@ from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict
 from rules.masking import mask_documents
-from storage.order_retry import Retryable
 from storage.views import OrderFilter, Views
 
 __all__ = ["orders_router"]
@@ -60,13 +59,13 @@ def orders_router(pages: Pages, views: Views, acting: OperatorActions) -> APIRou
 
     @router.get("/orders/retry")
     def ask_retry(request: Request, shop: str = "") -> Response:
-        count = acting.count_retryable(Retryable(shop=blank_to_none(shop)))
+        count = acting.count_retryable(OrderFilter(state="rejected", shop=blank_to_none(shop)))
         return pages.render(request, "ask/retry.html", count=count, shop=shop)
 
     @router.post("/orders/retry-many")
     def retry_many(request: Request, shop: Form = "", expected: Form = "") -> Response:
         def again() -> str:
-            which = Retryable(shop=blank_to_none(shop))
+            which = OrderFilter(state="rejected", shop=blank_to_none(shop))
             count = acting.retry_many(which, audit_context(request), expected_of(expected))
             return translate_plural(
                 request, "%(count)s order will be sent again.", "%(count)s orders will be sent again.", count

@@ -21,7 +21,6 @@ from rules.actions import NotConfirmed
 from rules.masking import mask_documents
 from schemas.reason_docs import reason_docs
 from schemas.reasons import Reason
-from storage.quarantine import Chosen
 from storage.views import QuarantineFilter, Views
 
 __all__ = ["quarantine_router"]
@@ -42,9 +41,9 @@ class _Filter(BaseModel):
     until_utc: str = ""
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> QuarantineFilter:
         """The same for those who do it."""
-        return Chosen(
+        return QuarantineFilter(
             shop=blank_to_none(self.shop),
             domain=blank_to_none(self.domain),
             reason=blank_to_none(self.reason),
@@ -65,11 +64,11 @@ def quarantine_router(pages: Pages, views: Views, acting: OperatorActions) -> AP
 
     @router.get("/quarantine")
     def quarantine(request: Request, wanted: Annotated[_Filter, Query()]) -> Response:
-        chosen = wanted.chosen
-        listing = QuarantineFilter(chosen.shop, chosen.domain, chosen.reason, chosen.since, chosen.until)
         reasons = sorted(reason.value for reason in Reason)
         said = wanted.model_dump()
-        return list_page(pages, views, request, "quarantine.html", listing, said, "/api/quarantine", reasons=reasons)
+        return list_page(
+            pages, views, request, "quarantine.html", wanted.chosen, said, "/api/quarantine", reasons=reasons
+        )
 
     @router.get("/quarantine/message")
     def message(request: Request, id: str) -> Response:

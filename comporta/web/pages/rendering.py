@@ -252,10 +252,7 @@ class Integration(NamedTuple):
 def integration(document: StatusDocument) -> Integration:
     """Off means that nothing at all comes through; partly off, that something does."""
     off = tuple(sorted((switch for switch in document.switches if switch.off), key=_narrowness))
-    if not off:
-        return Integration("on", ())
-    through = any(state == "on" for domains in document.effective.values() for state in domains.values())
-    return Integration("partly" if through else "off", off)
+    return Integration(document.state, off)
 
 
 def _narrowness(switch: SwitchState) -> tuple[int, str, str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from uuid_utils import uuid7
 
@@ -18,7 +17,7 @@ from comporta.web.pages.rendering import Pages, address, translate
 from comporta.web.pages.switch_forms import FormFault, OffForm, chosen_switches, scope_value
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
-from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, parse_control
+from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, control_message
 from schemas.reasons import Refused
 from storage.views import Cost
 
@@ -233,15 +232,9 @@ def _longer(
     found = [each for each in switches if each is not None and (_iso(each.since), _iso(each.until)) == seen]
     if len(found) < len(switches) or found[0].until is None:
         return None
-    asked = {
-        "reason": found[0].reason,
-        "shop": found[0].shop,
-        "domains": [switch.domain for switch in found],
-        "by": by,
-        "until": max(found[0].until, asked_at) + _MORE,
-        "issued_at": asked_at,
-    }
-    return parse_control(orjson.dumps(asked))
+    pause, domains = found[0], [switch.domain for switch in found]
+    end = max(found[0].until, asked_at) + _MORE
+    return control_message(pause.reason, pause.shop, domains, by=by, until=end, issued_at=asked_at)
 
 
 def _off(document: StatusDocument, shop: str, domain: str) -> SwitchState | None:

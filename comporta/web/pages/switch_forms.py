@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import orjson
-
 from comporta.web.pages.i18n import N_
-from schemas.control import ANY, ControlMessage, StatusDocument, SwitchState, parse_control
+from schemas.control import ANY, ControlMessage, StatusDocument, SwitchState, control_message
 
 __all__ = ["Ends", "FormFault", "OffForm", "chosen_switches", "scope_value"]
 
@@ -64,8 +62,7 @@ class OffForm:
             raise FormFault(N_("Say why: the reason is shown to everybody and stands in the audit."))
         if not self.scope:
             raise FormFault(N_("Choose at least one domain, or everything."))
-        asked = {"reason": reason, "shop": self.shop, "domains": self.scope, "by": by, "until": self.ends_at(now)}
-        return parse_control(orjson.dumps(asked))
+        return control_message(reason, self.shop, self.scope, by=by, until=self.ends_at(now))
 
 
 def scope_value(switch: SwitchState) -> str:
