@@ -12,7 +12,7 @@ from typing import Any
 
 import pika
 import structlog
-from pika.exceptions import ShortStringTooLong, UnsupportedAMQPFieldException
+from pika.exceptions import AMQPError, ShortStringTooLong, UnsupportedAMQPFieldException
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -135,6 +135,9 @@ class RabbitMQTransport:
         try:
             connection.ioloop.call_later(_TICK_SECONDS, self._tick_on)
             connection.ioloop.start()
+        except (AMQPError, OSError, ValueError) as error:
+            # What pika trips over when a connection is reset the moment it came about.
+            self._state = f"connecting: {what_went_wrong(error)}"
         finally:
             with self._lock:
                 self._connection = None

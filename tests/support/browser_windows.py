@@ -100,10 +100,12 @@ class Windows:
 
 
 def sign_in(page: Page, token: str) -> None:
-    """Fills in the login, and waits until the page behind it is there."""
+    """Fills in the login, and waits until the page behind it is there and its scripts have run."""
     page.get_by_label("Token").fill(token)
     page.locator("form.dialog button[type=submit]").click()
     page.locator("#integration").wait_for()
+    # Until then a link that opens a dialog leads to a page, and nobody notices that the server has gone.
+    page.wait_for_load_state()
 
 
 def picture(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:
