@@ -137,7 +137,7 @@ class RabbitMQTransport:
             connection.ioloop.start()
         except (AMQPError, OSError, ValueError) as error:
             # What pika trips over when a connection is reset the moment it came about.
-            self._state = f"connecting: {what_went_wrong(error)}"
+            self._state = f"connecting: {error_text(error)}"
         finally:
             with self._lock:
                 self._connection = None
