@@ -11,10 +11,10 @@ from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import (
     Settings,
     SettingsError,
-    Unknown,
-    given_settings,
+    UnknownSetting,
     load_settings,
     program_version,
+    setting_sources,
     unknown_names,
 )
 
@@ -28,7 +28,7 @@ _WRONG_USAGE = 2
 @config_app.command("show")
 def config_show(as_json: AsJson = False) -> None:
     """Show each setting and where it came from; secrets are hidden."""
-    given = given_settings(load_settings())
+    given = setting_sources(load_settings())
     if as_json:
         print_json([each._asdict() for each in given])
         return
@@ -83,7 +83,7 @@ def _lines(faults: str) -> list[str]:
     return [line.strip() for line in lines[1:]] or lines
 
 
-def _warn_of_unknown(unknown: list[Unknown]) -> None:
+def _warn_of_unknown(unknown: list[UnknownSetting]) -> None:
     for name, source, meant in unknown:
         hint = f"; did you mean {meant}?" if meant else ""
         warn(f"{name} ({source}) is not a setting{hint}")

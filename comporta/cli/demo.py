@@ -55,7 +55,7 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
         shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
         feeds = Feeds(settings.broker_url, erp, shop, AnsweringErp(7))
         demo = _Demo(console, settings, feeds, ending, stop, seconds)
-        code = run_until(settings, DOMAIN_NAMES, stop, web_server, beside=demo.loops)
+        code = run_until(settings, DOMAIN_NAMES, stop, web_server, extra_threads=demo.loops)
         return code or demo.code
 
 

@@ -127,7 +127,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
     views = host.database.views
     return AppContext(
         views=views,
-        live=LiveFeed(views, host.monitor.readiness.look),
+        live=LiveFeed(views, host.monitor.readiness.check),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
