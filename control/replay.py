@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
-from rules.actions import Conflict, way_back
+from rules.actions import Conflict, replay_route
 from storage.quarantine import QuarantinedMessage, QuarantineStore, Selection
 from storage.views import QuarantineFilter
 
@@ -88,7 +88,7 @@ def _sorted_out(kept: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessag
     refused: list[ReplayFailure] = []
     for each in kept:
         try:
-            way = way_back(each.shop, each.domain, each.reason, each.headers)
+            way = replay_route(each.shop, each.domain, each.reason, each.headers)
         except Conflict as conflict:
             refused.append(ReplayFailure(each.id, str(conflict)))
         else:

@@ -95,7 +95,7 @@ class OrderDispatcher:
             pace = self._pace(shop)
             number = int(min(max(1, free // len(shops)), most - busy.get(shop, 0), pace.allows(now, due.workers)))
             if number > 0:
-                pace.left(number)
+                pace.sent(number)
                 share.append((shop, number))
         return share
 
@@ -107,7 +107,7 @@ class OrderDispatcher:
 
     def _judge(self, order: ClaimedOrder, answer: ErpResponse, now: float) -> DeliveryRecord:
         pace = self._pace(order.shop)
-        if answer.said is DeliveryStatus.FAILED:
+        if answer.status is DeliveryStatus.FAILED:
             pace.failed(now)
             log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=answer.error)
         else:

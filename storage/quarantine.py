@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from uuid_utils import uuid7
 
-from rules.actions import publishers_own
+from rules.actions import publisher_headers
 from rules.outcomes import RejectedDelivery
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
@@ -65,7 +65,7 @@ def _digest(item: RejectedDelivery) -> str:
     digest = hashlib.sha256(item.body)
     digest.update(f"{item.domain}\n{item.routing_key}\n{item.content_type}\n".encode(errors="replace"))
     # RabbitMQ counts deliveries in a header: the same message again would never be recognised.
-    digest.update(_headers(publishers_own(item.headers)))
+    digest.update(_headers(publisher_headers(item.headers)))
     return digest.hexdigest()
 
 
