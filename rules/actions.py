@@ -83,9 +83,9 @@ def replay_route(shop: str, domain: str, reason: str, headers: Mapping[str, Any]
             "its routing key names no shop and domain: only its publisher can send it again, under a valid one"
         )
     if reason == Reason.CONTENT_ENCODING:
-        raise Conflict("its content encoding is not kept: only its publisher can send it again, as utf-8")
+        raise Conflict("its content encoding is not stored: only its publisher can send it again, as utf-8")
     if headers.keys() == {"unreadable"}:
-        raise Conflict("its headers could not be kept as they were: only its publisher can send it again")
+        raise Conflict("its headers could not be stored unchanged: only its publisher can send it again")
     return ReplayRoute(ORDERS_IN if domain == ORDERS else EVENTS, publisher_headers(headers))
 
 

@@ -157,7 +157,7 @@ def _stale(command: Command, switches: Switches) -> str | None:
         if last is not None and command.issued_at is not None and command.issued_at < last.changed_at:
             return (
                 f"{Reason.STALE}: issued at {command.issued_at.isoformat()}, before the last change of shop "
-                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it anew"
+                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it again"
             )
     return None
 
