@@ -47,11 +47,6 @@ class Views:
         """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()
 
-    def ping(self) -> None:
-        """Raises `Unavailable` unless the database answers."""
-        with translated(), self._engine.connect() as connection:
-            connection.execute(select(1))
-
     def page(
         self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True
     ) -> Page[Row]:
