@@ -27,9 +27,9 @@ from storage.errors import Unavailable, translated
 from storage.tables import outcomes, watchers
 
 __all__ = [
-    "KEPT",
     "LEASE",
     "MOST_LINES",
+    "RETENTION",
     "OutcomeBatch",
     "OutcomeTail",
     "TailPage",
@@ -39,7 +39,7 @@ __all__ = [
 ]
 LEASE = timedelta(seconds=10)
 # Far longer than a lease, so that recorded outcomes outlive a short delay of the watcher.
-KEPT = timedelta(seconds=60)
+RETENTION = timedelta(seconds=60)
 MOST_LINES = 1_000
 Item = ChangeEvent | RejectedDelivery
 _MOST_BATCHES = 50
@@ -61,7 +61,7 @@ def record_outcomes(
 
 def forget_outcomes(connection: Connection, now: datetime) -> None:
     """Delete the outcomes that every watcher has had time to read, and the watchers whose lease has lapsed."""
-    remove_outcomes(connection, outcomes.c.at < now - KEPT)
+    remove_outcomes(connection, outcomes.c.at < now - RETENTION)
     connection.execute(_removing(watchers, watchers.c.until < now))
 
 
