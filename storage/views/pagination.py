@@ -122,7 +122,7 @@ def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta)
 
 
 def read_count(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Count:
-    """Count the rows that pass the filter, exact up to 10,000."""
+    """How many rows pass the filter, exact up to 10,000."""
     with translated(), engine.connect() as connection:
         return _count(connection, listing.rows(Moment(database_now(connection), receipt_timeout)))
 

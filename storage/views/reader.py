@@ -23,7 +23,9 @@ from storage.views.lists import (
     with_doc,
 )
 from storage.views.pagination import Count, Listing, Page, Row, every_row, read_count, read_page
-from storage.views.rows import plain_row
+from storage.views.rows import (
+    plain_row,
+)
 from storage.views.status import StatusView
 
 __all__ = ["Views"]
@@ -58,7 +60,7 @@ class Views:
         return every_row(self._engine, listing, self._receipt_timeout)
 
     def count(self, listing: Listing[Any]) -> Count:
-        """Count the rows of a list, exact up to 10,000."""
+        """How many rows a list has, exact up to 10,000."""
         return read_count(self._engine, listing, self._receipt_timeout)
 
     def missed(
