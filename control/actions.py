@@ -63,7 +63,7 @@ class OperatorActions:
         if result.error is not None:
             raise NotConfirmed(result.error)
         if not result.replayed:
-            raise Conflict(f"somebody else is replaying {identity}; try again in half a minute")
+            raise Conflict(f"another replay of {identity} is running; try again in half a minute")
 
     def replay_many(self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None) -> ReplayResult:
         """Publish the selected messages again; raises `CountChanged` if there are not as many as expected."""
