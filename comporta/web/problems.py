@@ -111,7 +111,7 @@ def _database_away(_request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, method=request.method, error=type(error).__name__)
-    return problem(500, "something is wrong inside Comporta; its log says what")
+    return problem(500, "internal error in Comporta; its log has the cause")
 
 
 def _title(status: int) -> str:
