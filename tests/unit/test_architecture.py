@@ -57,13 +57,14 @@ def imports(file: str) -> frozenset[str]:
 
 
 def leads_to(file: str, target: str) -> bool:
-    """A file names a template, or imports a module directly or through one other file."""
+    """A file names a template, or imports a module: directly, or through one file of its own folder."""
     if not file.endswith(".py"):
         return False
     if not target.endswith(".py"):
         template = target.partition("/templates/")[2]
         return bool(template) and f'"{template}"' in (ROOT / file).read_text()
-    return target in imports(file) or any(target in imports(between) for between in imports(file))
+    neighbours = {between for between in imports(file) if Path(between).parent == Path(file).parent}
+    return any(target in imports(importer) for importer in {file, *neighbours})
 
 
 def test_every_path_exists() -> None:
@@ -114,6 +115,7 @@ def test_every_function_that_a_journey_names_is_in_its_file(heading: str) -> Non
 def test_an_unrelated_file_would_not_pass_for_a_step() -> None:
     assert not leads_to("consumers/worker.py", "producers/publisher.py")
     assert not leads_to("control/consumer.py", "consumers/decode.py")
+    assert not leads_to("comporta/runtime/bootstrap.py", "storage/tail.py")
     assert not leads_to("comporta/web/pages/switch.py", "comporta/web/pages/templates/orders.html")
 
 
