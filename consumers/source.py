@@ -62,7 +62,7 @@ class KombuSource:
         return self._take()
 
     def settle(self, batch: Sequence[Delivery]) -> None:
-        """Acknowledge the batch up to its last tag on each channel; the embedded broker has no `multiple`: one by one."""
+        """Acknowledge the batch up to its last tag on each channel, or one by one on the embedded broker."""
         with translated():
             if not self._is_amqp:
                 for delivery in batch:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.ports import free_port
+from tests.support.services.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
