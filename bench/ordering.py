@@ -27,7 +27,7 @@ from producers.publisher import Publisher
 from schemas.control import Action
 from schemas.orders import PLACED
 from schemas.topology import CONTROL, ORDERS_IN, ORDERS_OUT, ORDERS_QUEUE
-from tests.support.services.ports import HOST, accepts, free_port
+from tests.support.services.ports import HOST, free_port, is_listening
 
 __all__ = ["internalized_by_amqp", "internalized_by_http", "placed_to_erp", "resume_to_erp"]
 
@@ -48,7 +48,7 @@ def internalized_by_http(servers: Servers, count: int) -> Figures:
     """Measure one worker process with an ERP that answers over HTTP within 5 ms, 32 requests at once."""
     port = free_port()
     with servers.place() as place, running(place, "bench.peers.erp_http", str(port)) as erp:
-        wait_until(lambda: accepts(port), "the ERP")
+        wait_until(lambda: is_listening(port), "the ERP")
         return _internalized(place, count, erp, {"COMPORTA_ERP_URL": f"http://{HOST}:{port}/orders"})
 
 

@@ -11,7 +11,7 @@ import structlog
 from structlog._config import BoundLoggerLazyProxy
 from structlog.testing import capture_logs
 
-from tests.support.pipeline import Line, Place, opened
+from tests.support.pipeline import Backends, Pipeline, open_pipeline
 from tests.support.services.rabbitmq import Broker
 
 
@@ -22,30 +22,30 @@ def vhost(rabbitmq: Broker) -> str:
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
-def place(request: pytest.FixtureRequest) -> Place:
+def place(request: pytest.FixtureRequest) -> Backends:
     """The test is run on the embedded broker with SQLite, and on RabbitMQ with PostgreSQL."""
     if request.param == "memory":
-        return Place("memory://", request.getfixturevalue("sqlite_url"))
-    return Place(request.getfixturevalue("vhost"), request.getfixturevalue("database_url"))
+        return Backends("memory://", request.getfixturevalue("sqlite_url"))
+    return Backends(request.getfixturevalue("vhost"), request.getfixturevalue("database_url"))
 
 
 @pytest.fixture
-def rabbit_place(vhost: str, sqlite_url: str) -> Place:
+def rabbit_place(vhost: str, sqlite_url: str) -> Backends:
     """RabbitMQ with SQLite, for what only RabbitMQ does."""
-    return Place(vhost, sqlite_url)
+    return Backends(vhost, sqlite_url)
 
 
 @pytest.fixture
-def line(place: Place) -> Iterator[Line]:
+def line(place: Backends) -> Iterator[Pipeline]:
     """A line on each of the places."""
-    with opened(place) as line:
+    with open_pipeline(place) as line:
         yield line
 
 
 @pytest.fixture
-def rabbit_line(rabbit_place: Place) -> Iterator[Line]:
+def rabbit_line(rabbit_place: Backends) -> Iterator[Pipeline]:
     """A line on RabbitMQ."""
-    with opened(rabbit_place) as line:
+    with open_pipeline(rabbit_place) as line:
         yield line
 
 

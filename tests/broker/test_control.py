@@ -19,7 +19,7 @@ from control.consumer import ControlConsumer
 from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
-from tests.support.pipeline import Line, Place, Source, opened, stock
+from tests.support.pipeline import Backends, BufferedSource, Pipeline, open_pipeline, stock_event
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
 from tests.support.wait import wait_until
@@ -30,12 +30,12 @@ REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_of
 class Desk:
     """A controller stepped by hand, and whoever asks it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Pipeline) -> None:
         self.line = line
         self.connection = open_connection(line.url, name="test control")
         controller = ControlConsumer(line.url, line.switchboard, line.database.views.status, line.publisher, line.stop)
         self.controller = controller
-        self.source = Source(self.connection, [CONTROL], BatchLimits(1, 0, 1))
+        self.source = BufferedSource(self.connection, [CONTROL], BatchLimits(1, 0, 1))
         self.channel = self.connection.channel()
         self.replies = f"replies-{id(self)}"
         self.channel.queue_declare(self.replies, durable=False, exclusive=True)
@@ -73,7 +73,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(line: Line) -> Iterator[Desk]:
+def desk(line: Pipeline) -> Iterator[Desk]:
     """A controller on each of the places."""
     desk = Desk(line)
     yield desk
@@ -81,14 +81,14 @@ def desk(line: Line) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def rabbit_desk(rabbit_line: Line) -> Iterator[Desk]:
+def rabbit_desk(rabbit_line: Pipeline) -> Iterator[Desk]:
     """A controller on RabbitMQ."""
     desk = Desk(rabbit_line)
     yield desk
     desk.close()
 
 
-def audit(line: Line) -> list[dict[str, Any]]:
+def audit(line: Pipeline) -> list[dict[str, Any]]:
     """The audit, oldest first."""
     return [dict(row) for row in reversed(line.database.views.audit())]
 
@@ -107,11 +107,11 @@ def test_a_pause_is_answered_and_everything_after_it_is_discarded(desk: Desk) ->
         "since": None,
         "until": None,
     }
-    desk.line.publish(stock(1))
+    desk.line.publish(stock_event(1))
     with desk.line.hand("stock") as hand:
         hand.drain(1)
         assert desk.ask("resume", {"reason": "done"})["result"] == "on"
-        desk.line.publish(stock(2))
+        desk.line.publish(stock_event(2))
         hand.drain(1)
     assert desk.line.outcomes() == {"discarded": 1, "applied": 1}
     assert desk.line.waiting_in("comporta.stock") == 0
@@ -186,7 +186,7 @@ def test_milliseconds_as_the_time_are_refused_by_name(desk: Desk) -> None:
     assert reply["error"] == "invalid: time_format: the property timestamp must be seconds since 1970"
 
 
-def test_the_way_back_is_ready_before_anybody_asks(line: Line) -> None:
+def test_the_way_back_is_ready_before_anybody_asks(line: Pipeline) -> None:
     steps: list[str] = []
 
     class Watched(SyncPublisher):
@@ -273,7 +273,7 @@ def test_every_change_is_announced_once_and_in_order(desk: Desk) -> None:
     assert desk.channel.basic_get("listener", no_ack=True) is None
 
 
-def test_two_controllers_obey_in_the_order_of_sending(rabbit_line: Line) -> None:
+def test_two_controllers_obey_in_the_order_of_sending(rabbit_line: Pipeline) -> None:
     first, second = Desk(rabbit_line), Desk(rabbit_line)
     for number in range(10):
         first.send("pause" if number % 2 == 0 else "resume", {"reason": str(number)})
@@ -286,7 +286,7 @@ def test_two_controllers_obey_in_the_order_of_sending(rabbit_line: Line) -> None
     second.close()
 
 
-def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbit_line: Line) -> None:
+def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbit_line: Pipeline) -> None:
     with pytest.raises(NoReply, match="expired"):
         request(rabbit_line.url, "pause", b'{"reason":"x"}', timeout=0.3)
     desk = Desk(rabbit_line)
@@ -303,7 +303,7 @@ def to_database(postgres: Database) -> Iterator[Proxy]:
 
 
 def test_a_pause_waits_for_a_database_that_is_away(vhost: str, database_url: str, to_database: Proxy) -> None:
-    with opened(Place(vhost, to_database.through(database_url))) as line:
+    with open_pipeline(Backends(vhost, to_database.through(database_url))) as line:
         desk = Desk(line)
         to_database.refuse()
         desk.send("pause", {"reason": "x"})

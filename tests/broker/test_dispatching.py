@@ -11,10 +11,10 @@ import pytest
 
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from schemas.topology import ORDERS_OUT
-from tests.support.dispatch_harness import Office
-from tests.support.order_events import internalized, receipt_told
-from tests.support.pipeline import Line
-from tests.support.services.http_erp import Erp, running_erp
+from tests.support.dispatch_harness import DispatchHarness
+from tests.support.order_events import decoded_receipt, internalized
+from tests.support.pipeline import Pipeline
+from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
@@ -22,19 +22,19 @@ _TIMEOUT = httpx.Timeout(1.0)
 
 
 @pytest.fixture
-def erp() -> Iterator[Erp]:
+def erp() -> Iterator[HttpErp]:
     """An ERP that answers at an address."""
-    with running_erp() as erp:
+    with running_http_erp() as erp:
         yield erp
 
 
 @pytest.fixture
-def open_office() -> Iterator[Callable[[Line, ErpGateway], Office]]:
+def open_office() -> Iterator[Callable[[Pipeline, ErpGateway], DispatchHarness]]:
     """Opens offices that are closed in the end."""
-    offices: list[Office] = []
+    offices: list[DispatchHarness] = []
 
-    def opened(line: Line, way: ErpGateway) -> Office:
-        offices.append(Office(line, way))
+    def opened(line: Pipeline, way: ErpGateway) -> DispatchHarness:
+        offices.append(DispatchHarness(line, way))
         return offices[-1]
 
     yield opened
@@ -43,19 +43,25 @@ def open_office() -> Iterator[Callable[[Line, ErpGateway], Office]]:
 
 
 @pytest.fixture
-def office(database_url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
+def office(
+    database_url: str, erp: HttpErp, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness]
+) -> Iterator[DispatchHarness]:
     """An office with an ERP over HTTP, on PostgreSQL."""
     yield from _office(database_url, erp, open_office)
 
 
 @pytest.fixture
-def each_office(any_database_url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
+def each_office(
+    any_database_url: str, erp: HttpErp, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness]
+) -> Iterator[DispatchHarness]:
     """An office with an ERP over HTTP, on each database."""
     yield from _office(any_database_url, erp, open_office)
 
 
-def _office(url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office]) -> Iterator[Office]:
-    line = Line("memory://", url)
+def _office(
+    url: str, erp: HttpErp, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness]
+) -> Iterator[DispatchHarness]:
+    line = Pipeline("memory://", url)
     yield open_office(line, HttpErpGateway(erp.url, 32, _TIMEOUT))
     line.close()
 
@@ -73,7 +79,9 @@ def _office(url: str, erp: Erp, open_office: Callable[[Line, ErpGateway], Office
     ],
     ids=" then ".join,
 )
-def test_whatever_the_erp_does_an_order_ends_with_its_one_number(office: Office, erp: Erp, ways: list[str]) -> None:
+def test_whatever_the_erp_does_an_order_ends_with_its_one_number(
+    office: DispatchHarness, erp: HttpErp, ways: list[str]
+) -> None:
     erp.script = list(ways)
     office.place("O1")
     order = office.wait_state("internalized")
@@ -85,16 +93,18 @@ def test_whatever_the_erp_does_an_order_ends_with_its_one_number(office: Office,
     assert erp.payloads["main/O1"]["order_id"] == "O1"
 
 
-def test_what_the_erp_will_answer_later_is_sent_and_settled_by_its_receipt(each_office: Office, erp: Erp) -> None:
+def test_what_the_erp_will_answer_later_is_sent_and_settled_by_its_receipt(
+    each_office: DispatchHarness, erp: HttpErp
+) -> None:
     erp.default = "accept"
     each_office.place("O1")
     assert each_office.wait_state("sent")["erp_number"] is None
-    each_office.orders.commit([receipt_told(internalized("O1"))])
+    each_office.orders.commit([decoded_receipt(internalized("O1"))])
     assert each_office.wait_state("internalized")["erp_number"] == "77"
     assert erp.asked == {"main/O1": 1}
 
 
-def test_a_no_of_the_erp_waits_for_a_person(office: Office, erp: Erp) -> None:
+def test_a_no_of_the_erp_waits_for_a_person(office: DispatchHarness, erp: HttpErp) -> None:
     erp.script = ["400"]
     office.place("O1")
     order = office.wait_state("rejected")
@@ -105,7 +115,7 @@ def test_a_no_of_the_erp_waits_for_a_person(office: Office, erp: Erp) -> None:
     assert not office.line.retry("main", "unknown")
 
 
-def test_while_off_nothing_leaves_and_after_it_each_order_once(each_office: Office, erp: Erp) -> None:
+def test_while_off_nothing_leaves_and_after_it_each_order_once(each_office: DispatchHarness, erp: HttpErp) -> None:
     erp.script = ["500"]
     each_office.place("retried")
     wait_until(lambda: erp.asked["main/retried"] == 1, what="the first attempt")
@@ -137,7 +147,7 @@ def _is_past(moment: datetime) -> Callable[[], bool]:
     return lambda: datetime.now(UTC) > moment + timedelta(milliseconds=300)
 
 
-def test_one_shop_whose_erp_hangs_holds_up_no_other(office: Office, erp: Erp) -> None:
+def test_one_shop_whose_erp_hangs_holds_up_no_other(office: DispatchHarness, erp: HttpErp) -> None:
     office.line.change("pause", shop="other")
     erp.default = "hang"
     office.place(*(f"O{number}" for number in range(60)))
@@ -150,7 +160,7 @@ def test_one_shop_whose_erp_hangs_holds_up_no_other(office: Office, erp: Erp) ->
 
 
 def test_over_amqp_an_order_lies_in_the_erps_queue_once_confirmed(
-    line: Line, open_office: Callable[[Line, ErpGateway], Office]
+    line: Pipeline, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness]
 ) -> None:
     office = open_office(line, AmqpErpGateway(line.url))
     office.place("O1")
@@ -161,12 +171,12 @@ def test_over_amqp_an_order_lies_in_the_erps_queue_once_confirmed(
     assert (message.properties["message_id"], message.delivery_info["routing_key"]) == ("O1", "main")
     event = json.loads(message.body)
     assert (event["type"], event["subject"], event["data"]["total"]) == ("comporta.order.v1", "O1", "19.98")
-    office.orders.commit([receipt_told(internalized("O1"))])
+    office.orders.commit([decoded_receipt(internalized("O1"))])
     assert office.wait_state("internalized")["erp_number"] == "77"
 
 
 def test_an_order_that_the_broker_returns_waits_and_is_sent_again(
-    rabbit_line: Line, open_office: Callable[[Line, ErpGateway], Office]
+    rabbit_line: Pipeline, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness]
 ) -> None:
     with open_channel(rabbit_line.url) as channel:
         channel.queue_unbind("erp.orders", ORDERS_OUT, "#")
@@ -184,7 +194,7 @@ def test_an_order_that_the_broker_returns_waits_and_is_sent_again(
 
 @pytest.mark.parametrize("order_id", ["Pedido nº 7\n", "a/b c?d#e%20", "x" * 255, "🫘" * 100])
 def test_an_odd_id_goes_both_ways(
-    line: Line, erp: Erp, open_office: Callable[[Line, ErpGateway], Office], order_id: str
+    line: Pipeline, erp: HttpErp, open_office: Callable[[Pipeline, ErpGateway], DispatchHarness], order_id: str
 ) -> None:
     office = open_office(line, HttpErpGateway(erp.url, 4, _TIMEOUT))
     office.place(order_id)

@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from schemas.topology import DEAD
-from tests.support.event_samples import event
-from tests.support.pipeline import Line, stock
+from tests.support.event_samples import sample_event
+from tests.support.pipeline import Pipeline, stock_event
 from tests.support.wait import wait_until
 
 MARK = "SECRET-MARK"
-MARKED = stock(1, unit=MARK)
+MARKED = stock_event(1, unit=MARK)
 
 HOSTILE: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "cut off": (MARKED[:-1], {}, "malformed_json"),
@@ -30,8 +30,8 @@ HOSTILE: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "very deep": (b"[" * 100_000, {}, "malformed_json"),
     "10 MB": (b" " * 10_000_000, {}, "too_large"),
     "one key twice": (MARKED.replace(b'"unit"', b'"branch":"2","unit"'), {}, "duplicate_key"),
-    "NUL": (stock(1, unit=MARK + "\0"), {}, "nul_character"),
-    "a huge exponent": (stock(1, on_hand="1E+999999"), {}, "number_range"),
+    "NUL": (stock_event(1, unit=MARK + "\0"), {}, "nul_character"),
+    "a huge exponent": (stock_event(1, on_hand="1E+999999"), {}, "number_range"),
     "a number": (b"5", {}, "not_an_event"),
     "a control message": (b'{"reason":"x","shop":"*"}', {}, "not_an_event"),
     "a bzip2 bomb": (bz2.compress(b" " * 64_000_000), {"headers": {"compression": "application/x-bz2"}}, "compressed"),
@@ -63,12 +63,12 @@ ODD_HEADERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_message_is_quarantined_alone(
-    line: Line, logs: list[MutableMapping[str, Any]], name: str, capfd: pytest.CaptureFixture[str]
+    line: Pipeline, logs: list[MutableMapping[str, Any]], name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     body, properties, reason = HOSTILE[name]
-    line.publish(stock(1, "before"))
+    line.publish(stock_event(1, "before"))
     line.publish(body, **properties)
-    line.publish(stock(1, "after"))
+    line.publish(stock_event(1, "after"))
     with line.hand("stock") as hand:
         hand.drain(3)
     [row] = line.quarantined()
@@ -85,11 +85,11 @@ def test_a_hostile_message_is_quarantined_alone(
     assert MARK not in str(logs) + "".join(capfd.readouterr())
 
 
-def test_headers_of_any_kind_change_nothing_and_are_kept(line: Line) -> None:
+def test_headers_of_any_kind_change_nothing_and_are_kept(line: Pipeline) -> None:
     headers = dict(ODD_HEADERS)
     if not line.url.startswith("memory:"):
         headers |= {"decimal": Decimal("1.5"), "bytes": b"\xff\x00"}
-    line.publish(stock(1), headers=headers)
+    line.publish(stock_event(1), headers=headers)
     line.publish(b"?", headers=headers)
     with line.hand("stock") as hand:
         hand.drain(2)
@@ -99,9 +99,9 @@ def test_headers_of_any_kind_change_nothing_and_are_kept(line: Line) -> None:
     assert row["headers"].keys() >= {"long", "table", "list"}
 
 
-def test_properties_of_any_kind_change_nothing(line: Line) -> None:
+def test_properties_of_any_kind_change_nothing(line: Pipeline) -> None:
     line.publish(
-        stock(1),
+        stock_event(1),
         message_id="m" * 255,
         correlation_id="\x1b[2J",
         reply_to="nobody",
@@ -127,9 +127,9 @@ def test_properties_of_any_kind_change_nothing(line: Line) -> None:
     ],
 )
 def test_a_dead_letter_ends_in_the_quarantine_of_its_domain(
-    line: Line, headers: dict[str, Any], key: str, shop: str, domain: str
+    line: Pipeline, headers: dict[str, Any], key: str, shop: str, domain: str
 ) -> None:
-    line.publish(stock(1), key=key, exchange=DEAD, headers=headers)
+    line.publish(stock_event(1), key=key, exchange=DEAD, headers=headers)
     with line.hand("stock") as hand:
         hand.drain(1)
     [row] = line.quarantined()
@@ -137,8 +137,8 @@ def test_a_dead_letter_ends_in_the_quarantine_of_its_domain(
     assert line.waiting() == {}
 
 
-def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_line: Line) -> None:
-    rabbit_line.publish(stock(1))
+def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_line: Pipeline) -> None:
+    rabbit_line.publish(stock_event(1))
     for _ in range(21):
         with rabbit_line.hand("stock") as hand:
             hand.source.hold(1)
@@ -150,12 +150,12 @@ def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_lin
         "delivery_limit",
         "main",
         "stock",
-        stock(1),
+        stock_event(1),
     )
     assert rabbit_line.codes() == set()
 
 
-def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Line) -> None:
+def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Pipeline) -> None:
     process, bodies = psutil.Process(), (b"[" + b" " * 900_000, b" " * 3_000_000)
     sizes = []
     with rabbit_line.hand("stock", batch_size=1000, prefetch=1000) as hand:
@@ -169,8 +169,8 @@ def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Line
     assert rabbit_line.outcomes() == {"quarantined": 100}
 
 
-def test_a_refused_document_is_nowhere_in_the_logs(line: Line, logs: list[MutableMapping[str, Any]]) -> None:
-    line.publish(event("customers", document="52998224726"), key="main.customers")
+def test_a_refused_document_is_nowhere_in_the_logs(line: Pipeline, logs: list[MutableMapping[str, Any]]) -> None:
+    line.publish(sample_event("customers", document="52998224726"), key="main.customers")
     with line.hand() as hand:
         hand.drain(1)
     [row] = line.quarantined()

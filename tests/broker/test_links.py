@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from broker.connection import BrokerLost, masked, open_connection, release
-from tests.support.pipeline import Line, stock
+from tests.support.pipeline import Pipeline, stock_event
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 
 def test_a_server_with_a_known_certificate_is_spoken_to_over_tls(
-    rabbitmq: Broker, rabbit_line: Line, monkeypatch: pytest.MonkeyPatch
+    rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, authority = rabbitmq.tls(rabbit_line.url)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    rabbit_line.publish(stock(1))
-    secured = Line(url, rabbit_line.database_url)
-    secured.publish(stock(2))
+    rabbit_line.publish(stock_event(1))
+    secured = Pipeline(url, rabbit_line.database_url)
+    secured.publish(stock_event(2))
     with secured.hand("stock") as hand:
         assert "TLS" in hand.connection.connection.transport.sock.version()
         hand.drain(2)
@@ -48,7 +48,9 @@ def test_a_wrong_password_is_told_without_it(vhost: str) -> None:
     assert "hunter2" not in masked(vhost.replace("guest:guest", "guest:hunter2"))
 
 
-def test_a_deleted_queue_is_named_and_declared_anew(rabbit_line: Line, logs: list[MutableMapping[str, Any]]) -> None:
+def test_a_deleted_queue_is_named_and_declared_anew(
+    rabbit_line: Pipeline, logs: list[MutableMapping[str, Any]]
+) -> None:
     def said(event: str) -> list[MutableMapping[str, Any]]:
         return [entry for entry in list(logs) if entry["event"] == event]
 
@@ -63,7 +65,7 @@ def test_a_deleted_queue_is_named_and_declared_anew(rabbit_line: Line, logs: lis
     wait_until(lambda: said("broker reconnected"), what="the worker to come back")
     [deleted] = said("queue was deleted, it is declared anew and empty; events may be lost")
     assert (deleted["queue"], deleted["log_level"]) == ("comporta.stock", "error")
-    rabbit_line.publish(stock(1))
+    rabbit_line.publish(stock_event(1))
     wait_until(lambda: rabbit_line.outcomes() == {"applied": 1}, what="the event to be applied")
     rabbit_line.stop.set()
     working.join(10)

@@ -7,25 +7,25 @@ import json
 import pytest
 
 from schemas.topology import EVENTS, ORDERS_IN
-from tests.support.order_events import event, internalized, placed, rejected
-from tests.support.pipeline import Line
+from tests.support.order_events import internalized, order_event, placed, rejected
+from tests.support.pipeline import Pipeline
 
 
-def place(line: Line, *bodies: bytes, shop: str = "main") -> None:
+def place(line: Pipeline, *bodies: bytes, shop: str = "main") -> None:
     line.publish(*bodies, key=shop, exchange=ORDERS_IN)
 
 
-def answer(line: Line, *bodies: bytes, shop: str = "main") -> None:
+def answer(line: Pipeline, *bodies: bytes, shop: str = "main") -> None:
     line.publish(*bodies, key=f"{shop}.receipts", exchange=EVENTS)
 
 
-def take(line: Line, number: int) -> None:
+def take(line: Pipeline, number: int) -> None:
     with line.order_hand() as hand:
         hand.drain(number)
 
 
 @pytest.mark.parametrize("off", [False, True])
-def test_an_order_is_accepted_and_waits_whether_on_or_off(line: Line, off: bool) -> None:
+def test_an_order_is_accepted_and_waits_whether_on_or_off(line: Pipeline, off: bool) -> None:
     if off:
         line.change("pause")
     place(line, placed(notes="leave at the door", gift=True))
@@ -44,7 +44,7 @@ def test_an_order_is_accepted_and_waits_whether_on_or_off(line: Line, off: bool)
     assert line.waiting() == {}
 
 
-def test_the_same_order_again_changes_nothing(line: Line) -> None:
+def test_the_same_order_again_changes_nothing(line: Pipeline) -> None:
     place(line, placed(), placed())
     take(line, 2)
     # Another event, with the fields in another order, and the same content.
@@ -54,7 +54,7 @@ def test_the_same_order_again_changes_nothing(line: Line) -> None:
     assert len(line.orders()) == 1
 
 
-def test_the_same_id_with_another_content_is_quarantined(line: Line) -> None:
+def test_the_same_id_with_another_content_is_quarantined(line: Pipeline) -> None:
     place(line, placed(), placed(notes="changed in the same batch"))
     take(line, 2)
     place(line, placed(notes="changed later"))
@@ -66,7 +66,7 @@ def test_the_same_id_with_another_content_is_quarantined(line: Line) -> None:
     assert line.outcomes("orders") == {"applied": 1, "quarantined": 2}
 
 
-def test_shops_have_orders_of_their_own(line: Line) -> None:
+def test_shops_have_orders_of_their_own(line: Pipeline) -> None:
     place(line, placed(), shop="a")
     place(line, placed(notes="another shop's"), shop="b")
     take(line, 2)
@@ -80,12 +80,12 @@ def test_shops_have_orders_of_their_own(line: Line) -> None:
         (placed(currency="XXY"), "currency_unknown"),
         (placed(customer={"document": "52998224724", "name": "Ana"}), "cpf_check_digit"),
         (placed(total=19.98), "number_not_string"),
-        (event("shop.order.placed.v2", {}), "unknown_version"),
-        (event("erp.stock.changed.v1", {}), "unknown_type"),
+        (order_event("shop.order.placed.v2", {}), "unknown_version"),
+        (order_event("erp.stock.changed.v1", {}), "unknown_type"),
         (b"{", "malformed_json"),
     ],
 )
-def test_a_bad_order_is_quarantined_and_its_neighbours_are_accepted(line: Line, body: bytes, reason: str) -> None:
+def test_a_bad_order_is_quarantined_and_its_neighbours_are_accepted(line: Pipeline, body: bytes, reason: str) -> None:
     place(line, placed("before"), body, placed("after"))
     take(line, 3)
     [row] = line.quarantined()
@@ -94,7 +94,7 @@ def test_a_bad_order_is_quarantined_and_its_neighbours_are_accepted(line: Line, 
     assert line.waiting() == {}
 
 
-def test_an_order_with_a_routing_key_that_is_no_shop_is_quarantined(line: Line) -> None:
+def test_an_order_with_a_routing_key_that_is_no_shop_is_quarantined(line: Pipeline) -> None:
     place(line, placed(), shop="MAIN")
     place(line, placed(), shop="main.orders")
     take(line, 2)
@@ -102,7 +102,7 @@ def test_an_order_with_a_routing_key_that_is_no_shop_is_quarantined(line: Line) 
 
 
 @pytest.mark.parametrize("off", [False, True])
-def test_a_receipt_settles_an_order_whether_on_or_off_and_a_repeat_changes_nothing(line: Line, off: bool) -> None:
+def test_a_receipt_settles_an_order_whether_on_or_off_and_a_repeat_changes_nothing(line: Pipeline, off: bool) -> None:
     place(line, placed())
     take(line, 1)
     if off:
@@ -116,7 +116,7 @@ def test_a_receipt_settles_an_order_whether_on_or_off_and_a_repeat_changes_nothi
     assert line.outcomes("receipts") == {"applied": 1, "superseded": 2}
 
 
-def test_a_rejection_keeps_its_reason_and_a_later_number_still_counts(line: Line) -> None:
+def test_a_rejection_keeps_its_reason_and_a_later_number_still_counts(line: Pipeline) -> None:
     place(line, placed())
     take(line, 1)
     refusal = rejected()
@@ -139,10 +139,10 @@ def test_a_rejection_keeps_its_reason_and_a_later_number_still_counts(line: Line
         (internalized(number="78"), "order_changed"),
         (rejected(), "order_changed"),
         (internalized(number=""), "too_short"),
-        (event("erp.order.lost.v1", {"order_id": "O1"}), "unknown_type"),
+        (order_event("erp.order.lost.v1", {"order_id": "O1"}), "unknown_type"),
     ],
 )
-def test_a_receipt_that_cannot_be_is_quarantined(line: Line, receipt: bytes, reason: str) -> None:
+def test_a_receipt_that_cannot_be_is_quarantined(line: Pipeline, receipt: bytes, reason: str) -> None:
     place(line, placed())
     take(line, 1)
     answer(line, internalized(), receipt)
@@ -152,7 +152,7 @@ def test_a_receipt_that_cannot_be_is_quarantined(line: Line, receipt: bytes, rea
     assert line.orders()["main/O1"]["erp_number"] == "77"
 
 
-def test_what_no_database_keeps_is_quarantined_though_nobody_reads_it(line: Line) -> None:
+def test_what_no_database_keeps_is_quarantined_though_nobody_reads_it(line: Pipeline) -> None:
     place(line, placed("before"), placed("bad", gift="a\0b"), placed("after"))
     take(line, 3)
     assert line.orders().keys() == {"main/before", "main/after"}

@@ -15,23 +15,23 @@ from broker.connection import BrokerUrlError
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
-from tests.support.pipeline import CLOUDEVENT, Line, stock
+from tests.support.pipeline import CLOUDEVENT, Pipeline, stock_event
 from tests.support.services.rabbitmq import Broker
 
 
 def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENTS) -> OutgoingMessage:
     """An event that names its number."""
-    return OutgoingMessage(exchange, routing_key, stock(number, f"P{number}"), f"e{number}")
+    return OutgoingMessage(exchange, routing_key, stock_event(number, f"P{number}"), f"e{number}")
 
 
 @pytest.fixture
-def publisher(line: Line) -> Iterator[Publisher]:
+def publisher(line: Pipeline) -> Iterator[Publisher]:
     """A publisher on each of the places."""
     with Publisher(line.url, window=50) as publisher:
         yield publisher
 
 
-def test_everything_is_confirmed_in_order_and_arrives_as_it_was(line: Line, publisher: Publisher) -> None:
+def test_everything_is_confirmed_in_order_and_arrives_as_it_was(line: Pipeline, publisher: Publisher) -> None:
     messages = [outgoing(number) for number in range(300)]
     results = list(publisher.publish_all(messages))
     assert [result.message for result in results] == messages
@@ -48,7 +48,7 @@ def test_everything_is_confirmed_in_order_and_arrives_as_it_was(line: Line, publ
         )
 
 
-def test_headers_go_along(line: Line, publisher: Publisher) -> None:
+def test_headers_go_along(line: Pipeline, publisher: Publisher) -> None:
     message = outgoing(1)._replace(headers={"ce-specversion": "1.0"})
     assert publisher.publish(message).fate is Fate.CONFIRMED
     with line.hand("stock") as hand:
@@ -86,7 +86,7 @@ def test_the_source_is_read_no_further_than_the_window(publisher: Publisher) -> 
     assert read == 500
 
 
-def test_large_messages_shrink_the_window(line: Line) -> None:
+def test_large_messages_shrink_the_window(line: Pipeline) -> None:
     read = 0
 
     def source() -> Iterator[OutgoingMessage]:
@@ -100,7 +100,7 @@ def test_large_messages_shrink_the_window(line: Line) -> None:
     assert max(ahead) <= 4
 
 
-def test_several_threads_share_one_publisher(line: Line, publisher: Publisher) -> None:
+def test_several_threads_share_one_publisher(line: Pipeline, publisher: Publisher) -> None:
     fates: Counter[Fate] = Counter()
 
     def publish(first: int) -> None:
@@ -116,7 +116,7 @@ def test_several_threads_share_one_publisher(line: Line, publisher: Publisher) -
     assert line.waiting_in("comporta.stock") == 600
 
 
-def test_after_closing_nothing_is_sent_and_nothing_hangs(line: Line) -> None:
+def test_after_closing_nothing_is_sent_and_nothing_hangs(line: Pipeline) -> None:
     publisher = Publisher(line.url)
     assert publisher.publish(outgoing(1)).fate is Fate.CONFIRMED
     publisher.close()
@@ -133,7 +133,7 @@ def test_a_url_that_cannot_be_used_is_refused_at_once(url: str) -> None:
 
 
 def test_the_publisher_speaks_tls_to_a_checked_server(
-    rabbitmq: Broker, rabbit_line: Line, monkeypatch: pytest.MonkeyPatch
+    rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, authority = rabbitmq.tls(rabbit_line.url)
     with Publisher(url, deadline=1.0) as stranger:
@@ -145,7 +145,7 @@ def test_the_publisher_speaks_tls_to_a_checked_server(
         assert publisher.publish(outgoing(2)).fate is Fate.CONFIRMED
 
 
-def test_a_wrong_password_is_named_and_not_repeated(rabbit_line: Line) -> None:
+def test_a_wrong_password_is_named_and_not_repeated(rabbit_line: Pipeline) -> None:
     with Publisher(rabbit_line.url.replace("guest:guest", "guest:hunter2"), deadline=1.0) as publisher:
         result = publisher.publish(outgoing(1))
     assert result.fate is Fate.UNKNOWN
@@ -154,7 +154,7 @@ def test_a_wrong_password_is_named_and_not_repeated(rabbit_line: Line) -> None:
 
 
 def test_a_connection_that_is_reset_as_it_comes_about_is_made_again(
-    rabbit_line: Line, monkeypatch: pytest.MonkeyPatch
+    rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resets = [OSError(errno.ENOTCONN, "Transport endpoint is not connected")]
     plain = socket.socket.getpeername

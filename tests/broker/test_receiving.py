@@ -14,7 +14,7 @@ import pytest
 from broker.connection import BrokerLost, open_connection, release, translated
 from consumers.source import BatchLimits, KombuSource
 from schemas.topology import EVENTS
-from tests.support.pipeline import Line, stock
+from tests.support.pipeline import Pipeline, stock_event
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
@@ -23,7 +23,9 @@ _QUEUE = "comporta.stock"
 
 
 @pytest.fixture(params=["tcp", "tls"])
-def url(request: pytest.FixtureRequest, rabbitmq: Broker, rabbit_line: Line, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(
+    request: pytest.FixtureRequest, rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """The broker, by either way."""
     if request.param == "tcp":
         return rabbit_line.url
@@ -54,7 +56,7 @@ def _received(source: KombuSource, count: int) -> list[Any]:
     return found
 
 
-def test_bodies_of_all_sizes_come_whole_and_in_order(url: str, rabbit_line: Line) -> None:
+def test_bodies_of_all_sizes_come_whole_and_in_order(url: str, rabbit_line: Pipeline) -> None:
     sizes = [0, 1, 500, 16_384, 0, 131_064, 131_065, 300_000, 2, 2_000_000, 500]
     bodies = [bytes([number]) * size for number, size in enumerate(sizes)] * 3
     rabbit_line.publish(*bodies)
@@ -64,8 +66,8 @@ def test_bodies_of_all_sizes_come_whole_and_in_order(url: str, rabbit_line: Line
     assert rabbit_line.waiting() == {}
 
 
-def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabbit_line: Line) -> None:
-    bodies = [stock(number, f"P{number}") for number in range(1, 301)]
+def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabbit_line: Pipeline) -> None:
+    bodies = [stock_event(number, f"P{number}") for number in range(1, 301)]
     rabbit_line.publish(*bodies)
     with _source(url) as (connection, source):
         with translated():
@@ -79,26 +81,26 @@ def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabb
     assert [delivery.tag for delivery in found] == list(range(1, 301))
 
 
-def test_what_was_not_settled_comes_again_and_says_so(rabbit_line: Line) -> None:
-    rabbit_line.publish(stock(1), stock(2))
+def test_what_was_not_settled_comes_again_and_says_so(rabbit_line: Pipeline) -> None:
+    rabbit_line.publish(stock_event(1), stock_event(2))
     with _source(rabbit_line.url) as (_, source):
         wait_until(lambda: source.receive(0.1), what="a delivery")
     with _source(rabbit_line.url) as (_, source):
         assert [delivery.redelivered for delivery in _received(source, 2)] == [True, True]
 
 
-def test_frames_that_came_past_py_amqp_keep_the_connection_alive(rabbit_line: Line) -> None:
+def test_frames_that_came_past_py_amqp_keep_the_connection_alive(rabbit_line: Pipeline) -> None:
     with _source(rabbit_line.url) as (connection, source):
         amqp = connection.connection
         before = amqp.bytes_recv
-        rabbit_line.publish(stock(1), b"")
+        rabbit_line.publish(stock_event(1), b"")
         _received(source, 2)
         # Three frames, and two for the one without a body.
         assert amqp.bytes_recv - before == 5
         assert amqp.heartbeat == 30
 
 
-def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabbit_line: Line) -> None:
+def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabbit_line: Pipeline) -> None:
     with Proxy(rabbitmq.port) as proxy:
         connection = open_connection(proxy.through(rabbit_line.url), name="test")
         source = KombuSource(connection, [_QUEUE], BatchLimits())
@@ -117,7 +119,7 @@ def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabb
         release(connection, broken=True)
 
 
-def test_a_cut_connection_is_lost_whatever_has_come_of_a_message(rabbitmq: Broker, rabbit_line: Line) -> None:
+def test_a_cut_connection_is_lost_whatever_has_come_of_a_message(rabbitmq: Broker, rabbit_line: Pipeline) -> None:
     with Proxy(rabbitmq.port) as proxy:
         connection = open_connection(proxy.through(rabbit_line.url), name="test")
         source = KombuSource(connection, [_QUEUE], BatchLimits())
@@ -138,7 +140,7 @@ def _short(data: bytes) -> bytes:
     return bytes([len(data)]) + data
 
 
-def _publish_raw(line: Line, key: bytes, properties: bytes, body: bytes = b"{}") -> None:
+def _publish_raw(line: Pipeline, key: bytes, properties: bytes, body: bytes = b"{}") -> None:
     """Publishes what no library would: text that is no UTF-8, times that no calendar has."""
     with line.connected() as channel:
         method = struct.pack(">HHH", 60, 40, 0) + _short(EVENTS.encode()) + _short(key) + b"\0"
@@ -165,11 +167,11 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("size", [2, 250_000])
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbit_line: Line, name: str, size: int) -> None:
+def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbit_line: Pipeline, name: str, size: int) -> None:
     key, properties, reason = UNREADABLE[name]
-    rabbit_line.publish(stock(1, "before"))
+    rabbit_line.publish(stock_event(1, "before"))
     _publish_raw(rabbit_line, key, properties, b"x" * size)
-    rabbit_line.publish(stock(1, "after"))
+    rabbit_line.publish(stock_event(1, "after"))
     with rabbit_line.hand() as hand:
         hand.drain(3)
     [row] = rabbit_line.quarantined()
@@ -178,12 +180,12 @@ def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbit_line: Line, name:
     assert rabbit_line.waiting() == {}
 
 
-def test_a_worker_takes_a_backlog_while_more_is_published(rabbit_line: Line) -> None:
-    rabbit_line.publish(*(stock(1, f"A{number}") for number in range(200)))
+def test_a_worker_takes_a_backlog_while_more_is_published(rabbit_line: Pipeline) -> None:
+    rabbit_line.publish(*(stock_event(1, f"A{number}") for number in range(200)))
     worker = rabbit_line.worker(batch_ms=20)
     working = threading.Thread(target=worker.run, daemon=True)
     working.start()
-    rabbit_line.publish(*(stock(1, f"B{number}") for number in range(200)))
+    rabbit_line.publish(*(stock_event(1, f"B{number}") for number in range(200)))
     wait_until(lambda: rabbit_line.outcomes() == {"applied": 400}, timeout=60, what="all to be applied")
     rabbit_line.stop.set()
     working.join(10)

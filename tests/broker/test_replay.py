@@ -15,7 +15,7 @@ from schemas.topology import DEAD, ORDERS_IN
 from storage.views import QuarantineFilter
 from tests.support.operator import ANA, Operator
 from tests.support.order_events import internalized, placed
-from tests.support.pipeline import Line, stock
+from tests.support.pipeline import Pipeline, stock_event
 
 HEADERS = {"tenant": "7", "yes": True, "long": 2**40, "table": {"in": [1, None, "x"]}}
 REFUSAL = {
@@ -31,7 +31,7 @@ REFUSAL = {
 
 
 @pytest.fixture
-def operator(line: Line) -> Iterator[Operator]:
+def operator(line: Pipeline) -> Iterator[Operator]:
     operator = Operator(line)
     yield operator
     operator.close()
@@ -42,7 +42,7 @@ def run(connection: Connection, which: int) -> None:
 
 
 @contextmanager
-def refusing(line: Line) -> Iterator[None]:
+def refusing(line: Pipeline) -> Iterator[None]:
     """While it lasts, the database refuses a stock whose unit is BAD."""
     with line.database.fence.shared() as connection:
         run(connection, 0)
@@ -51,21 +51,21 @@ def refusing(line: Line) -> Iterator[None]:
         run(connection, 1)
 
 
-def keep(line: Line, *versions: int, **properties: object) -> list[str]:
+def keep(line: Pipeline, *versions: int, **properties: object) -> list[str]:
     """Quarantined stocks of products P<version>, good but for a cause that is gone by now; their ids."""
     with refusing(line), line.hand("stock") as hand:
-        line.publish(*(stock(version, f"P{version}", unit="BAD") for version in versions), **properties)
+        line.publish(*(stock_event(version, f"P{version}", unit="BAD") for version in versions), **properties)
         hand.drain(len(versions))
     return [row["id"] for row in line.quarantined()][-len(versions) :]
 
 
-def take(line: Line, number: int) -> None:
+def take(line: Pipeline, number: int) -> None:
     with line.hand() as hand:
         hand.drain(number)
 
 
 def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_quarantine(
-    line: Line, operator: Operator
+    line: Pipeline, operator: Operator
 ) -> None:
     first, second = keep(line, 1, 2, headers=HEADERS, content_type="application/json")
     operator.acting.replay(first, ANA)
@@ -74,7 +74,7 @@ def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_qua
     assert [row["id"] for row in line.quarantined()] == [second]
     [sent] = operator.published
     assert (sent.body, sent.routing_key, sent.content_type) == (
-        stock(1, "P1", unit="BAD"),
+        stock_event(1, "P1", unit="BAD"),
         "main.stock",
         "application/json",
     )
@@ -88,7 +88,7 @@ def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_qua
     assert len(operator.audit()) == 1
 
 
-def test_a_replayed_message_passes_the_switch_like_any_other(line: Line, operator: Operator) -> None:
+def test_a_replayed_message_passes_the_switch_like_any_other(line: Pipeline, operator: Operator) -> None:
     [identity] = keep(line, 1)
     line.change("pause", domains=["stock"])
     operator.acting.replay(identity, ANA)
@@ -98,8 +98,8 @@ def test_a_replayed_message_passes_the_switch_like_any_other(line: Line, operato
     assert [(row["key"]["product_code"], row["version"]) for row in line.database.views.missed()] == [("P1", 1)]
 
 
-def test_a_message_that_is_still_bad_comes_back_with_its_reason(line: Line, operator: Operator) -> None:
-    line.publish(stock(1, on_hand=12.5), b"{")
+def test_a_message_that_is_still_bad_comes_back_with_its_reason(line: Pipeline, operator: Operator) -> None:
+    line.publish(stock_event(1, on_hand=12.5), b"{")
     take(line, 2)
     before = line.quarantined()
     done = operator.acting.replay_many(QuarantineFilter(), ANA, expected=2)
@@ -111,7 +111,7 @@ def test_a_message_that_is_still_bad_comes_back_with_its_reason(line: Line, oper
     assert {row["id"] for row in before}.isdisjoint(row["id"] for row in after)
 
 
-def test_a_receipt_and_an_order_go_back_to_where_they_came_from(line: Line, operator: Operator) -> None:
+def test_a_receipt_and_an_order_go_back_to_where_they_came_from(line: Pipeline, operator: Operator) -> None:
     line.publish(internalized("late"), key="main.receipts")
     line.publish(placed("late", currency="XXY"), key="main", exchange=ORDERS_IN)
     with line.order_hand() as hand:
@@ -132,10 +132,10 @@ def test_a_receipt_and_an_order_go_back_to_where_they_came_from(line: Line, oper
 
 
 def test_what_was_delivered_too_often_goes_back_without_what_the_broker_wrote_on_it(
-    line: Line, operator: Operator
+    line: Pipeline, operator: Operator
 ) -> None:
     deaths = {"x-first-death-queue": "comporta.stock", "x-first-death-reason": "delivery_limit", "x-delivery-count": 21}
-    line.publish(stock(1), exchange=DEAD, headers={**deaths, "tenant": "7"})
+    line.publish(stock_event(1), exchange=DEAD, headers={**deaths, "tenant": "7"})
     take(line, 1)
     assert operator.acting.replay_many(QuarantineFilter(reason="delivery_limit"), ANA).replayed == 1
     take(line, 1)
@@ -152,9 +152,9 @@ def test_what_was_delivered_too_often_goes_back_without_what_the_broker_wrote_on
     ],
 )
 def test_what_can_t_be_replayed_is_refused_by_name_and_stays(
-    line: Line, operator: Operator, key: str, properties: dict[str, object], why: str
+    line: Pipeline, operator: Operator, key: str, properties: dict[str, object], why: str
 ) -> None:
-    line.publish(stock(1), key=key, **properties)
+    line.publish(stock_event(1), key=key, **properties)
     take(line, 1)
     [identity] = [row["id"] for row in line.quarantined()]
     with pytest.raises(Conflict, match=f"{identity}.*{why}"):
@@ -167,7 +167,7 @@ def test_what_can_t_be_replayed_is_refused_by_name_and_stays(
     assert [(act["count"], act["result"]) for act in operator.audit()] == [(0, "failed"), (1, "failed")]
 
 
-def test_many_are_replayed_only_if_they_are_as_many_as_were_shown(line: Line, operator: Operator) -> None:
+def test_many_are_replayed_only_if_they_are_as_many_as_were_shown(line: Pipeline, operator: Operator) -> None:
     keep(line, *range(1, 251))
     assert operator.acting.count_quarantined(QuarantineFilter(shop="main")) == 250
     for act in (operator.acting.replay_many, operator.acting.drop_many):
@@ -176,13 +176,13 @@ def test_many_are_replayed_only_if_they_are_as_many_as_were_shown(line: Line, op
         assert (changed.value.expected, changed.value.now) == (249, 250)
     assert operator.published == operator.audit() == []
     assert operator.acting.replay_many(QuarantineFilter(shop="main"), ANA, expected=250).replayed == 250
-    assert [each.body for each in operator.published] == [stock(n, f"P{n}", unit="BAD") for n in range(1, 251)]
+    assert [each.body for each in operator.published] == [stock_event(n, f"P{n}", unit="BAD") for n in range(1, 251)]
     take(line, 250)
     assert len(line.codes()) == 250
     assert [(act["action"], act["count"], act["result"]) for act in operator.audit()] == [("replay", 250, "done")]
 
 
-def test_of_two_who_replay_the_same_message_one_does(line: Line, operator: Operator) -> None:
+def test_of_two_who_replay_the_same_message_one_does(line: Pipeline, operator: Operator) -> None:
     [identity] = keep(line, 1)
     holding, go = threading.Event(), threading.Event()
 
@@ -213,7 +213,7 @@ class Killed(BaseException):
 
 
 def test_killed_between_confirm_and_removal_it_stays_and_a_second_replay_is_harmless(
-    line: Line, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    line: Pipeline, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [identity] = keep(line, 1)
 
@@ -235,10 +235,10 @@ def test_killed_between_confirm_and_removal_it_stays_and_a_second_replay_is_harm
 
 
 def test_a_copy_that_comes_back_after_a_crash_is_kept_though_the_replayer_removes_the_first(
-    rabbit_line: Line,
+    rabbit_line: Pipeline,
 ) -> None:
     line, operator = rabbit_line, Operator(rabbit_line)
-    line.publish(stock(1, on_hand=12.5))
+    line.publish(stock_event(1, on_hand=12.5))
     take(line, 1)
     [identity] = [row["id"] for row in line.quarantined()]
 
@@ -262,7 +262,7 @@ def test_a_copy_that_comes_back_after_a_crash_is_kept_though_the_replayer_remove
 
 @pytest.mark.parametrize("fate", [Fate.UNKNOWN, Fate.NACKED, Fate.RETURNED])
 def test_what_the_broker_does_not_take_stays_and_may_be_tried_again_at_once(
-    line: Line, operator: Operator, fate: Fate
+    line: Pipeline, operator: Operator, fate: Fate
 ) -> None:
     first, *_ = keep(line, 1, 2)
     operator.acting._publish = lambda messages: [PublishResult(each, fate, "test") for each in messages]
@@ -276,7 +276,7 @@ def test_what_the_broker_does_not_take_stays_and_may_be_tried_again_at_once(
     take(line, 2)
 
 
-def test_what_is_dropped_is_gone_and_audited(line: Line, operator: Operator) -> None:
+def test_what_is_dropped_is_gone_and_audited(line: Pipeline, operator: Operator) -> None:
     first, _, third = keep(line, 1, 2, 3)
     line.publish(b"{")
     take(line, 1)

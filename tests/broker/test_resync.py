@@ -15,21 +15,21 @@ from schemas.events import parse_event
 from schemas.resync import RESYNC_TYPE
 from storage.missed import key_of
 from storage.views import MissedFilter
-from tests.support.event_samples import event
+from tests.support.event_samples import sample_event
 from tests.support.operator import ANA, Operator
-from tests.support.pipeline import Line, stock
-from tests.support.schema_validators import accepts
+from tests.support.pipeline import Pipeline, stock_event
+from tests.support.schema_validators import schema_accepts
 from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def operator(line: Line) -> Iterator[Operator]:
+def operator(line: Pipeline) -> Iterator[Operator]:
     operator = Operator(line)
     yield operator
     operator.close()
 
 
-def miss(line: Line, *events: tuple[str, str, bytes]) -> None:
+def miss(line: Pipeline, *events: tuple[str, str, bytes]) -> None:
     """Has changes discarded: shop, domain and body each."""
     line.change("pause")
     line.store.commit([parse_event(domain, shop, body) for shop, domain, body in events])
@@ -37,10 +37,10 @@ def miss(line: Line, *events: tuple[str, str, bytes]) -> None:
 
 
 def stocks(number: int, shop: str = "main") -> list[tuple[str, str, bytes]]:
-    return [(shop, "stock", stock(1, f"P{place:05}")) for place in range(number)]
+    return [(shop, "stock", stock_event(1, f"P{place:05}")) for place in range(number)]
 
 
-def asked(line: Line, number: int) -> list[tuple[str, dict[str, Any]]]:
+def asked(line: Pipeline, number: int) -> list[tuple[str, dict[str, Any]]]:
     """What the ERP finds in its queue: the routing key and the body of so many messages, and no more."""
     with line.connected() as channel:
         found = []
@@ -51,7 +51,9 @@ def asked(line: Line, number: int) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(line: Line, operator: Operator) -> None:
+def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(
+    line: Pipeline, operator: Operator
+) -> None:
     miss(line, *stocks(1201))
     assert operator.acting.resync(MissedFilter(), ANA, dry_run=True) == (1201, 3, 0)
     assert operator.acting.resync(MissedFilter(), ANA, expected=1201) == (1201, 3, 1201)
@@ -62,22 +64,22 @@ def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(lin
     assert {frozenset(key) for key in keys} == {frozenset(DOMAINS["stock"].key_fields)}
     assert sorted(key["product_code"] for key in keys) == [f"P{place:05}" for place in range(1201)]
     for _, body in requests:
-        assert accepts(RESYNC_TYPE, body)
+        assert schema_accepts(RESYNC_TYPE, body)
         assert (body["data"]["shop"], body["data"]["domain"], body["subject"]) == ("main", "stock", "main/stock")
     assert [message.message_id for message in operator.published] == [body["id"] for _, body in requests]
     [act] = operator.audit()
     assert (act["action"], act["count"], act["result"], act["by"]) == ("resync", 1201, "done", "ana")
 
 
-def test_every_domain_is_asked_for_by_its_key(line: Line, operator: Operator) -> None:
-    miss(line, *(("main", domain, event(domain)) for domain in DOMAINS), *stocks(1, "other"))
+def test_every_domain_is_asked_for_by_its_key(line: Pipeline, operator: Operator) -> None:
+    miss(line, *(("main", domain, sample_event(domain)) for domain in DOMAINS), *stocks(1, "other"))
     assert operator.acting.resync(MissedFilter(), ANA) == (8, 8, 8)
     requests = dict(asked(line, 8))
     assert requests.keys() == {f"main.{domain}" for domain in DOMAINS} | {"other.stock"}
     for domain in DOMAINS:
         [key] = requests[f"main.{domain}"]["data"]["keys"]
         assert tuple(key) == DOMAINS[domain].key_fields
-        assert accepts(RESYNC_TYPE, requests[f"main.{domain}"])
+        assert schema_accepts(RESYNC_TYPE, requests[f"main.{domain}"])
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,10 @@ def test_every_domain_is_asked_for_by_its_key(line: Line, operator: Operator) ->
         (MissedFilter("main", "images"), {}),
     ],
 )
-def test_a_part_of_it_is_asked_for(line: Line, operator: Operator, wanted: MissedFilter, found: dict[str, int]) -> None:
-    miss(line, *stocks(2), *stocks(3, "other"), ("other", "products", event("products")))
+def test_a_part_of_it_is_asked_for(
+    line: Pipeline, operator: Operator, wanted: MissedFilter, found: dict[str, int]
+) -> None:
+    miss(line, *stocks(2), *stocks(3, "other"), ("other", "products", sample_event("products")))
     number = sum(found.values())
     assert operator.acting.count_missed(wanted) == number
     assert operator.acting.resync(wanted, ANA).requested == number
@@ -99,7 +103,7 @@ def test_a_part_of_it_is_asked_for(line: Line, operator: Operator, wanted: Misse
     assert len(operator.audit()) == bool(found)
 
 
-def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(line: Line, operator: Operator) -> None:
+def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(line: Pipeline, operator: Operator) -> None:
     miss(line, *stocks(3), *stocks(3, "other"))
     key = line.database.views.missed(shop="main")[1]["key"]
     named = MissedFilter(
@@ -110,7 +114,7 @@ def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(line: Li
     assert (routing_key, body["data"]["keys"]) == ("main.stock", [key])
 
 
-def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(line: Line, operator: Operator) -> None:
+def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(line: Pipeline, operator: Operator) -> None:
     miss(line, *stocks(2))
     ids = []
     for request in ("r1", "r1", "r2", None, None):
@@ -119,12 +123,12 @@ def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(line: L
         ids.append(body["id"])
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
-    line.store.commit([parse_event("stock", "main", stock(1, "P00000"))])
+    line.store.commit([parse_event("stock", "main", stock_event(1, "P00000"))])
     operator.acting.resync(MissedFilter(), ANA, request="r1")
     assert asked(line, 1)[0][1]["id"] not in ids
 
 
-def unbind(line: Line) -> None:
+def unbind(line: Pipeline) -> None:
     """Leaves the exchange without a queue."""
     with line.connected() as channel:
         if line.url.startswith("memory:"):
@@ -134,7 +138,7 @@ def unbind(line: Line) -> None:
             channel.queue_delete("erp.resync")
 
 
-def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Line, operator: Operator) -> None:
+def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Pipeline, operator: Operator) -> None:
     miss(line, *stocks(1))
     unbind(line)
     try:
@@ -147,7 +151,7 @@ def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Line, oper
     assert "no queue is bound" in act["error"]
 
 
-def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Line, operator: Operator) -> None:
+def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Pipeline, operator: Operator) -> None:
     miss(line, *stocks(600), *stocks(1, "other"))
 
     def losing(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
@@ -162,7 +166,7 @@ def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Line, op
     assert [(act["count"], act["result"]) for act in operator.audit()] == [(501, "failed")]
 
 
-def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: Line, operator: Operator) -> None:
+def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: Pipeline, operator: Operator) -> None:
     miss(line, *stocks(600))
     with pytest.raises(CountChanged) as changed:
         operator.acting.resync(MissedFilter(), ANA, expected=99)
@@ -171,7 +175,7 @@ def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: 
         assert operator.acting.resync(MissedFilter(), ANA, expected=expected, dry_run=True).keys == 600
 
 
-def test_millions_are_never_held_at_once(line: Line, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_millions_are_never_held_at_once(line: Pipeline, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     miss(line, *stocks(200))
     monkeypatch.setattr("control.actions.MOST_KEYS", 1)
     sizes: list[int] = []

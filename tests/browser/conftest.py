@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser_windows import Windows, no_chromium, running_browser
-from tests.support.page_deployment import PATIENCE, Place, running_place
+from tests.support.browser_windows import BrowserWindows, missing_chromium, running_browser
+from tests.support.page_deployment import TIMEOUT, PageDeployment, running_page_deployment
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 
@@ -16,23 +16,25 @@ from tests.support.services.rabbitmq import Broker
 # Of the package, not of the session: while Playwright runs, no other test of this thread may run an event loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    if missing := no_chromium():
+    if missing := missing_chromium():
         pytest.fail(missing)
-    expect.set_options(timeout=PATIENCE * 1000)
+    expect.set_options(timeout=TIMEOUT * 1000)
     with running_browser() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def standing(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def standing(
+    rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PageDeployment]:
     """A Comporta that the tests of one file share; they keep apart by keys, and leave it on."""
     folder = tmp_path_factory.mktemp("standing")
-    with running_place(folder, rabbitmq.new_vhost(), postgres.new_database()) as place:
+    with running_page_deployment(folder, rabbitmq.new_vhost(), postgres.new_database()) as place:
         yield place
 
 
 @pytest.fixture
-def place(standing: Place) -> Iterator[Place]:
+def place(standing: PageDeployment) -> Iterator[PageDeployment]:
     """It, with everything on and an ERP that takes each order."""
     standing.all_on()
     standing.erp.default = "take"
@@ -43,9 +45,9 @@ def place(standing: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def windows(browser: Browser, place: Place) -> Iterator[Windows]:
+def windows(browser: Browser, place: PageDeployment) -> Iterator[BrowserWindows]:
     """Windows on that Comporta; no complaint that the test does not expect, and no request to anybody else."""
-    windows = Windows(browser, place.url)
+    windows = BrowserWindows(browser, place.url)
     yield windows
     windows.close()
     assert windows.surprises == []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser_windows import Windows, sign_in
-from tests.support.page_deployment import running_place
+from tests.support.browser_windows import BrowserWindows, sign_in
+from tests.support.page_deployment import running_page_deployment
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
 from tests.support.services.prefix_proxy import running_prefix_proxy
@@ -22,10 +22,10 @@ def test_the_page_works_below_a_path(browser: Browser, rabbitmq: Broker, postgre
     public = f"http://127.0.0.1:{port}{ROOT}"
     urls = rabbitmq.new_vhost(), postgres.new_database()
     with (
-        running_place(tmp_path, *urls, program="admin", PUBLIC_URL=public) as place,
+        running_page_deployment(tmp_path, *urls, program="admin", PUBLIC_URL=public) as place,
         running_prefix_proxy(port, ROOT, place.settings["ADMIN_PORT"]),
     ):
-        windows = Windows(browser, public)
+        windows = BrowserWindows(browser, public)
         page = windows.open(path="/audit?action=pause")
         assert page.url.startswith(f"{public}/login?next=")
         sign_in(page, place.tokens["ana"])

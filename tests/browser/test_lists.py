@@ -7,10 +7,10 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser_windows import Windows
+from tests.support.browser_windows import BrowserWindows
 from tests.support.order_events import internalized, placed
-from tests.support.page_deployment import PATIENCE, Place
-from tests.support.stock_lines import stock
+from tests.support.page_deployment import TIMEOUT, PageDeployment
+from tests.support.stock_lines import stock_line
 from tests.support.wait import wait_until
 
 CPF = "52998224725"
@@ -20,18 +20,18 @@ def rows(page: Page) -> Locator:
     return page.locator("main section[aria-label=List] tbody tr")
 
 
-def quarantined(place: Place, reason: str) -> list[str]:
+def quarantined(place: PageDeployment, reason: str) -> list[str]:
     return [row["id"] for row in place.database.views.quarantined() if row["reason"] == reason]
 
 
-def refuse(place: Place, reason: str, *bodies: bytes, key: str = "main.stock") -> None:
+def refuse(place: PageDeployment, reason: str, *bodies: bytes, key: str = "main.stock") -> None:
     """Publishes what is refused for this reason, and waits until it lies in the quarantine."""
     before = len(quarantined(place, reason))
     place.publish(*bodies, key=key)
-    wait_until(lambda: len(quarantined(place, reason)) == before + len(bodies), timeout=PATIENCE, what="the refusals")
+    wait_until(lambda: len(quarantined(place, reason)) == before + len(bodies), timeout=TIMEOUT, what="the refusals")
 
 
-def test_a_refused_message_is_replayed_once_its_cause_is_gone(place: Place, windows: Windows) -> None:
+def test_a_refused_message_is_replayed_once_its_cause_is_gone(place: PageDeployment, windows: BrowserWindows) -> None:
     place.erp.default = "accept"
     refuse(place, "order_unknown", internalized("late", number="77"), key="main.receipts")
     page = windows.open(place.tokens["ana"], "/quarantine?reason=order_unknown")
@@ -49,7 +49,9 @@ def test_a_refused_message_is_replayed_once_its_cause_is_gone(place: Place, wind
     expect(page.locator("#order")).to_contain_text("77")
 
 
-def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(place: Place, windows: Windows) -> None:
+def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     place.erp.script.append("400")
     page = windows.open(place.tokens["ana"], "/orders?state=rejected")
     place.order("again", "rejected")
@@ -64,9 +66,11 @@ def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(place: Place,
     expect(page.locator("#order")).to_contain_text(place.erp.numbers["main/again"])
 
 
-def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(place: Place, windows: Windows) -> None:
-    place.publish(stock(1), key="many.stock")  # A shop that only rubbish names is not known.
-    wait_until(lambda: "many" in place.database.views.status().effective, timeout=PATIENCE, what="the shop")
+def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
+    place.publish(stock_line(1), key="many.stock")  # A shop that only rubbish names is not known.
+    wait_until(lambda: "many" in place.database.views.status().effective, timeout=TIMEOUT, what="the shop")
     refuse(place, "malformed_json", b"{", b"[", b'"', key="many.prices")
     refuse(place, "malformed_json", b"{", key="many.stock")
     page = windows.open(place.tokens["ana"], "/quarantine")
@@ -90,11 +94,13 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(place: Pla
     assert left == {("many", "stock")}
 
 
-def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(place: Place, windows: Windows) -> None:
+def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     place.switch("pause", shop="filter")
     place.publish(*(placed(f"X{number}") for number in range(3)), key="filter", exchange="shop.orders")
     place.order("other", "internalized")
-    wait_until(lambda: len(place.database.views.orders("filter", None, 10)) == 3, timeout=PATIENCE, what="three orders")
+    wait_until(lambda: len(place.database.views.orders("filter", None, 10)) == 3, timeout=TIMEOUT, what="three orders")
     page = windows.open(place.tokens["rui"], "/orders")
     everything = rows(page).count()
     assert everything >= 4
@@ -119,7 +125,7 @@ def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(place: Pl
     place.switch("resume", shop="filter")
 
 
-def test_a_frozen_page_holds_still_but_for_the_switch(place: Place, windows: Windows) -> None:
+def test_a_frozen_page_holds_still_but_for_the_switch(place: PageDeployment, windows: BrowserWindows) -> None:
     page = windows.open(place.tokens["ana"], "/orders?text=Z")
     place.order("Z1", "internalized")
     expect(rows(page)).to_have_count(1)
@@ -134,7 +140,7 @@ def test_a_frozen_page_holds_still_but_for_the_switch(place: Place, windows: Win
     expect(page.locator("#lost")).to_be_hidden()
 
 
-def test_a_key_s_biography_tells_all_that_is_known_of_it(place: Place, windows: Windows) -> None:
+def test_a_key_s_biography_tells_all_that_is_known_of_it(place: PageDeployment, windows: BrowserWindows) -> None:
     place.tell(501)
     place.switch("pause", domains=["stock"])
     place.tell(502, product_code="P501")

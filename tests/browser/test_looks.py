@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.support.browser_windows import Windows
-from tests.support.page_deployment import PATIENCE, Place
-from tests.support.stock_lines import BAD
+from tests.support.browser_windows import BrowserWindows
+from tests.support.page_deployment import TIMEOUT, PageDeployment
+from tests.support.stock_lines import BAD_LINE
 from tests.support.wait import wait_until
 
 ROOMS = (
@@ -21,7 +21,7 @@ MOST_BYTES = 150_000
 
 
 @pytest.fixture
-def filled(place: Place) -> Place:
+def filled(place: PageDeployment) -> PageDeployment:
     """Something to see in every room: what is applied, missed, refused and ordered, and a part of it off."""
     if place.state("L1") is None:
         place.tell(701, 702)
@@ -30,13 +30,13 @@ def filled(place: Place) -> Place:
         place.switch("resume", domains=["stock"], reason="counted")
         place.erp.script.append("400")
         place.order("L1", "rejected")
-        place.publish(BAD)
-        wait_until(place.database.views.quarantined, timeout=PATIENCE, what="something in the quarantine")
+        place.publish(BAD_LINE)
+        wait_until(place.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
     place.switch("pause", shop="main", domains=["prices", "images"], reason="a new price list from the ERP")
     return place
 
 
-def test_the_language_is_the_browser_s_until_somebody_chooses(place: Place, windows: Windows) -> None:
+def test_the_language_is_the_browser_s_until_somebody_chooses(place: PageDeployment, windows: BrowserWindows) -> None:
     page = windows.open(place.tokens["rui"], language="pt-BR")
     expect(page.locator("html")).to_have_attribute("lang", re.compile("^pt"))
     expect(page.locator("#integration")).to_contain_text("Ligada")
@@ -54,7 +54,7 @@ def test_the_language_is_the_browser_s_until_somebody_chooses(place: Place, wind
 @pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize("language", ["en-US", "pt-BR"])
 def test_every_room_fits_its_width_with_the_switch_at_the_top_right(
-    filled: Place, windows: Windows, width: int, language: str
+    filled: PageDeployment, windows: BrowserWindows, width: int, language: str
 ) -> None:
     page = windows.open(filled.tokens["ana"], width=width, height=800, language=language)
     for room in (*ROOMS, message_room(filled)):
@@ -69,7 +69,7 @@ def test_every_room_fits_its_width_with_the_switch_at_the_top_right(
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 360)])
-def test_no_room_has_a_barrier(filled: Place, windows: Windows, theme: str, width: int) -> None:
+def test_no_room_has_a_barrier(filled: PageDeployment, windows: BrowserWindows, theme: str, width: int) -> None:
     stranger = windows.open(theme=theme, width=width)
     assert barriers(stranger) == []
     page = windows.open(filled.tokens["ana"], theme=theme, width=width)
@@ -83,7 +83,7 @@ def test_no_room_has_a_barrier(filled: Place, windows: Windows, theme: str, widt
     assert barriers(page) == [], "the dialog"
 
 
-def test_the_switch_is_turned_by_keyboard_alone(place: Place, windows: Windows) -> None:
+def test_the_switch_is_turned_by_keyboard_alone(place: PageDeployment, windows: BrowserWindows) -> None:
     page = windows.open(place.tokens["ana"])
     toggle, dialog = page.get_by_role("switch", name="Integration"), page.get_by_role("dialog")
     press_until_focused(page, ".toggle")
@@ -108,7 +108,7 @@ def test_the_switch_is_turned_by_keyboard_alone(place: Place, windows: Windows) 
     expect(toggle).to_be_focused()
 
 
-def test_the_page_weighs_little(filled: Place, windows: Windows) -> None:
+def test_the_page_weighs_little(filled: PageDeployment, windows: BrowserWindows) -> None:
     page = windows.open(filled.tokens["ana"])
     page.locator(".chart canvas").wait_for()
     weights = page.evaluate(
@@ -125,7 +125,7 @@ def barriers(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
-def message_room(place: Place) -> str:
+def message_room(place: PageDeployment) -> str:
     return f"/quarantine/message?id={place.database.views.quarantined()[0]['id']}"
 
 

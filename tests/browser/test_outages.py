@@ -11,32 +11,32 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser_windows import Windows
-from tests.support.page_deployment import PATIENCE, Place, running_place
+from tests.support.browser_windows import BrowserWindows
+from tests.support.page_deployment import TIMEOUT, PageDeployment, running_page_deployment
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
-from tests.support.stock_lines import stock
+from tests.support.stock_lines import stock_line
 from tests.support.wait import wait_until
 
 
 class Lines(NamedTuple):
     """A Comporta, and the lines that lead it to its broker and its database; the test has lines of its own."""
 
-    place: Place
-    windows: Windows
+    place: PageDeployment
+    windows: BrowserWindows
     broker: Proxy
     database: Proxy
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """What /readyz says of the two."""
-        answer = httpx.get(f"{self.place.url}/readyz", timeout=PATIENCE)
+        answer = httpx.get(f"{self.place.url}/readyz", timeout=TIMEOUT)
         document = answer.json()
         return answer.status_code, {name: document[name]["reachable"] for name in ("broker", "database")}
 
     def wait_for_readiness(self, status: int, **reachable: bool) -> None:
         """Waits until /readyz says so."""
-        wait_until(lambda: self.readiness() == (status, reachable), timeout=PATIENCE, what=f"{status} {reachable}")
+        wait_until(lambda: self.readiness() == (status, reachable), timeout=TIMEOUT, what=f"{status} {reachable}")
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def lines(browser: Browser, rabbitmq: Broker, postgres: Database, tmp_path: Path
     with ExitStack() as stack:
         broker, database = stack.enter_context(Proxy(rabbitmq.port)), stack.enter_context(Proxy(postgres.port))
         through = {"BROKER_URL": broker.through(urls[0]), "DATABASE_URL": database.through(urls[1])}
-        place = stack.enter_context(running_place(tmp_path, *urls, **through))
-        windows = Windows(browser, place.url)
+        place = stack.enter_context(running_page_deployment(tmp_path, *urls, **through))
+        windows = BrowserWindows(browser, place.url)
         stack.callback(windows.close)
         yield Lines(place, windows, broker, database)
         windows.close()
@@ -57,7 +57,7 @@ def test_the_broker_is_lost_and_comes_back(lines: Lines) -> None:
     place, windows = lines.place, lines.windows
     page = windows.open(place.tokens["ana"])
     place.publish(b"{")
-    wait_until(place.database.views.quarantined, timeout=PATIENCE, what="something in the quarantine")
+    wait_until(place.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
     lines.broker.refuse()
     lines.wait_for_readiness(503, broker=False, database=True)
     expect(page.locator("#lost")).to_contain_text("The broker can’t be reached since")
@@ -66,7 +66,7 @@ def test_the_broker_is_lost_and_comes_back(lines: Lines) -> None:
     page.get_by_role("dialog").get_by_label("Reason").fill("the broker is away")
     page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text("The integration is off")
-    place.publish(stock(1))
+    place.publish(stock_line(1))
     windows.expect("status of 503")
     page.goto(f"{place.url}/quarantine")
     page.get_by_role("button", name="Replay").click()
@@ -91,7 +91,7 @@ def test_the_database_is_lost_and_comes_back(lines: Lines) -> None:
     other.goto(f"{place.url}/missed")
     expect(other.get_by_role("heading")).to_have_text("The database is away")
     expect(other.locator("main")).to_contain_text("What is switched off stays off, and nothing is lost")
-    place.publish(stock(1))
+    place.publish(stock_line(1))
     lines.database.resume()
     lines.wait_for_readiness(200, broker=True, database=True)
     expect(page.locator("#lost")).to_be_hidden()

@@ -14,8 +14,8 @@ from sqlalchemy import func, select, update
 from rules.outcomes import Outcome, Tally
 from storage.ledger import add_tally
 from storage.tables import audit, switches
-from tests.support.browser_windows import Windows, picture
-from tests.support.page_deployment import PATIENCE, Place
+from tests.support.browser_windows import BrowserWindows, screenshot
+from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.wait import wait_until
 
 LANGUAGES = {"en-US": "", "pt-BR": ".pt-BR"}
@@ -26,7 +26,7 @@ _MINUTES = 24 * 60
 
 
 @pytest.fixture
-def filled(place: Place) -> Place:
+def filled(place: PageDeployment) -> PageDeployment:
     """A day of business, an hour of the simulated ERP's, and some of it gone wrong."""
     if place.handled("stock") == 0:
         plant(place)
@@ -39,7 +39,7 @@ def filled(place: Place) -> Place:
     return place
 
 
-def plant(place: Place) -> None:
+def plant(place: PageDeployment) -> None:
     """The ledger of a day before: business hours swell, and a part is superseded."""
     now = datetime.now(UTC)
     with place.database.fence.shared() as connection:
@@ -55,15 +55,15 @@ def plant(place: Place) -> None:
             add_tally(connection, "before", came_in, tally, now - timedelta(minutes=back))
 
 
-def simulate(place: Place, *arguments: str) -> None:
+def simulate(place: PageDeployment, *arguments: str) -> None:
     """Lets the simulated ERP and its shop speak, and waits until all of it is settled."""
     before = came_in(place)
     done = place.programs.run("simulate", "--source", "nfe", *arguments, "--json", **place.settings)
     assert done.code == 0, done.err
-    wait_until(lambda: came_in(place) >= before + done.json["confirmed"], timeout=PATIENCE, what="all to be settled")
+    wait_until(lambda: came_in(place) >= before + done.json["confirmed"], timeout=TIMEOUT, what="all to be settled")
 
 
-def came_in(place: Place) -> int:
+def came_in(place: PageDeployment) -> int:
     return sum(sum(outcomes.values()) for outcomes in place.database.views.totals().values())
 
 
@@ -71,7 +71,7 @@ def later(**span: float) -> str:
     return (datetime.now(UTC) + timedelta(**span)).isoformat()
 
 
-def off_for(place: Place, span: timedelta) -> None:
+def off_for(place: PageDeployment, span: timedelta) -> None:
     """Lets what is off have been off for so long."""
     with place.database.fence.exclusive() as connection:
         began = datetime.now(UTC) - span
@@ -88,29 +88,29 @@ def shows(page: Page, state: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_room(filled: Place, windows: Windows, language: str) -> None:
+def test_each_room(filled: PageDeployment, windows: BrowserWindows, language: str) -> None:
     page = windows.open(filled.tokens["ana"], language=language, width=1280, height=800)
     for room in ("orders", "missed", "quarantine", "repairs", "ledger", "audit", "workers"):
         page.goto(f"{filled.url}/{room}")
         expect(page.locator("main .card").first).to_be_visible()
-        picture(page, f"{room}{LANGUAGES[language]}")
+        screenshot(page, f"{room}{LANGUAGES[language]}")
     page.goto(f"{filled.url}/quarantine")
     page.locator("main tbody th a").first.click()
     expect(page.locator("main pre").first).to_be_visible()
-    picture(page, f"message{LANGUAGES[language]}")
+    screenshot(page, f"message{LANGUAGES[language]}")
     page.goto(f"{filled.url}/orders?state=internalized")
     page.locator("main tbody th a").first.click()
     expect(page.locator("#order")).to_be_visible()
-    picture(page, f"order{LANGUAGES[language]}", whole=True)
+    screenshot(page, f"order{LANGUAGES[language]}", whole=True)
     stranger = windows.open(language=language)
-    picture(stranger, f"login{LANGUAGES[language]}")
+    screenshot(stranger, f"login{LANGUAGES[language]}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_switch(filled: Place, windows: Windows, language: str, theme: str) -> None:
+def test_the_switch(filled: PageDeployment, windows: BrowserWindows, language: str, theme: str) -> None:
     def keep(name: str, **how: Any) -> None:
-        picture(page, f"{name}{LANGUAGES[language]}{'-dark' if theme == 'dark' else ''}", **how)
+        screenshot(page, f"{name}{LANGUAGES[language]}{'-dark' if theme == 'dark' else ''}", **how)
 
     page = windows.open(filled.tokens["ana"], language=language, theme=theme, width=1280, height=800)
     shows(page, "on")
@@ -137,16 +137,16 @@ def test_the_switch(filled: Place, windows: Windows, language: str, theme: str) 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_on_a_phone(filled: Place, windows: Windows, language: str) -> None:
+def test_on_a_phone(filled: PageDeployment, windows: BrowserWindows, language: str) -> None:
     page = windows.open(filled.tokens["ana"], language=language, width=360, height=740)
     shows(page, "on")
-    picture(page, f"phone{LANGUAGES[language]}")
-    picture(page, f"phone-whole{LANGUAGES[language]}", whole=True)
+    screenshot(page, f"phone{LANGUAGES[language]}")
+    screenshot(page, f"phone-whole{LANGUAGES[language]}", whole=True)
     page.locator(".integration .toggle").click()
     page.locator("#cost .figures").wait_for()
-    picture(page, f"phone-dialog{LANGUAGES[language]}")
+    screenshot(page, f"phone-dialog{LANGUAGES[language]}")
     filled.switch("pause", reason=REASON[language], until=later(hours=2))
     off_for(filled, timedelta(minutes=12))
     page.goto(filled.url)
     shows(page, "off")
-    picture(page, f"phone-off{LANGUAGES[language]}")
+    screenshot(page, f"phone-off{LANGUAGES[language]}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser_windows import Windows, sign_in
-from tests.support.page_deployment import Place
+from tests.support.browser_windows import BrowserWindows, sign_in
+from tests.support.page_deployment import PageDeployment
 
 # What a browser says of its own accord when it is told to sign in.
 UNAUTHORIZED = "status of 401"
@@ -14,7 +14,7 @@ _FORGE = """async ([path, body]) => (await fetch(path, {method: 'POST', body,
 
 
 def test_a_wrong_token_is_told_what_to_do_and_the_right_one_leads_to_where_one_wanted(
-    place: Place, windows: Windows
+    place: PageDeployment, windows: BrowserWindows
 ) -> None:
     windows.expect(UNAUTHORIZED)
     page = windows.open(path="/orders?state=rejected")
@@ -27,7 +27,9 @@ def test_a_wrong_token_is_told_what_to_do_and_the_right_one_leads_to_where_one_w
     expect(page.get_by_label("State")).to_have_value("rejected")
 
 
-def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(place: Place, windows: Windows) -> None:
+def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     windows.expect("status of 403")
     place.publish(b"{")
     place.erp.script.append("400")
@@ -51,7 +53,7 @@ def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(place
     assert place.state("V1") == "rejected"
 
 
-def test_signing_out_ends_the_session_in_every_window_of_it(place: Place, windows: Windows) -> None:
+def test_signing_out_ends_the_session_in_every_window_of_it(place: PageDeployment, windows: BrowserWindows) -> None:
     windows.expect(UNAUTHORIZED)
     page = windows.open(place.tokens["ana"])
     other = page.context.new_page()
@@ -62,7 +64,7 @@ def test_signing_out_ends_the_session_in_every_window_of_it(place: Place, window
     comes_back_by_itself_to_the_login(other, "/missed?domain=stock", place, place.tokens["ana"])
 
 
-def test_whoever_is_removed_is_out_at_once(place: Place, windows: Windows) -> None:
+def test_whoever_is_removed_is_out_at_once(place: PageDeployment, windows: BrowserWindows) -> None:
     windows.expect(UNAUTHORIZED)
     token = place.add("eva", "operator")
     page = windows.open(token, "/quarantine?domain=stock")
@@ -70,7 +72,9 @@ def test_whoever_is_removed_is_out_at_once(place: Place, windows: Windows) -> No
     comes_back_by_itself_to_the_login(page, "/quarantine?domain=stock", place, place.tokens["ana"])
 
 
-def test_a_session_that_has_run_out_leads_over_the_login_back_to_where_one_was(place: Place, windows: Windows) -> None:
+def test_a_session_that_has_run_out_leads_over_the_login_back_to_where_one_was(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     windows.expect(UNAUTHORIZED)
     page = windows.open(place.tokens["ana"], "/orders?state=waiting")
     # That is what the browser does when the cookie's time is up.
@@ -78,7 +82,7 @@ def test_a_session_that_has_run_out_leads_over_the_login_back_to_where_one_was(p
     comes_back_by_itself_to_the_login(page, "/orders?state=waiting", place, place.tokens["ana"])
 
 
-def comes_back_by_itself_to_the_login(page: Page, path: str, place: Place, token: str) -> None:
+def comes_back_by_itself_to_the_login(page: Page, path: str, place: PageDeployment, token: str) -> None:
     # Nobody touches the window: the next news ends its stream, or is asked for in vain.
     place.switch("pause", domains=["images"], reason="news")
     expect(page).to_have_title("Sign in · Comporta")

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser_windows import Windows
-from tests.support.page_deployment import PATIENCE, Place
+from tests.support.browser_windows import BrowserWindows
+from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.wait import wait_until
 
 PROMISED_SECONDS = 1.0
@@ -45,7 +45,9 @@ def number_at(page: Page, link: str) -> Locator:
     return page.get_by_role("navigation", name="Pages").get_by_role("link", name=link).locator(".count")
 
 
-def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(place: Place, windows: Windows) -> None:
+def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     place.tell(1, product_code="S1")
     page, other = windows.open(place.tokens["ana"]), windows.open(place.tokens["rui"])
     other.evaluate(_NOTE_WHEN_OFF)
@@ -86,7 +88,7 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(place: Plac
 
 
 def test_after_a_pause_the_repair_sheet_counts_down_to_nothing_and_orders_leave_once(
-    place: Place, windows: Windows
+    place: PageDeployment, windows: BrowserWindows
 ) -> None:
     page, other = windows.open(place.tokens["ana"]), windows.open(place.tokens["rui"])
     place.switch("pause", reason="maintenance")
@@ -117,11 +119,11 @@ def test_after_a_pause_the_repair_sheet_counts_down_to_nothing_and_orders_leave_
     expect(page.locator("#order")).to_contain_text(place.erp.numbers["main/R-1"])
 
 
-def test_orders_in_flight_are_counted_down_to_nothing(place: Place, windows: Windows) -> None:
+def test_orders_in_flight_are_counted_down_to_nothing(place: PageDeployment, windows: BrowserWindows) -> None:
     place.erp.default = "hang"
     page = windows.open(place.tokens["ana"])
     place.order("F-1", "sending")
-    wait_until(lambda: place.erp.asked["main/F-1"], timeout=PATIENCE, what="the ERP to be asked")
+    wait_until(lambda: place.erp.asked["main/F-1"], timeout=TIMEOUT, what="the ERP to be asked")
     switch_off(page, "in the middle of it")
     expect(fact(page, "Orders still on their way")).to_have_text("1")
     place.erp.let_go.set()
@@ -129,7 +131,9 @@ def test_orders_in_flight_are_counted_down_to_nothing(place: Place, windows: Win
     assert place.state("F-1") == "internalized"
 
 
-def test_half_an_hour_more_is_one_click_and_a_calendar_reminds_of_the_end(place: Place, windows: Windows) -> None:
+def test_half_an_hour_more_is_one_click_and_a_calendar_reminds_of_the_end(
+    place: PageDeployment, windows: BrowserWindows
+) -> None:
     page = windows.open(place.tokens["ana"])
     switch_off(page, "count, of; everything", end="30 min")
     page.keyboard.press("Escape")
@@ -149,7 +153,7 @@ def test_half_an_hour_more_is_one_click_and_a_calendar_reminds_of_the_end(place:
     assert r"count\, of\; everything" in calendar.replace("\r\n ", "")
 
 
-def test_of_several_switches_only_the_chosen_one_goes_on(place: Place, windows: Windows) -> None:
+def test_of_several_switches_only_the_chosen_one_goes_on(place: PageDeployment, windows: BrowserWindows) -> None:
     place.switch("pause", shop="main", domains=["stock"], reason="counting")
     page = windows.open(place.tokens["ana"])
     expect(page.locator("#integration")).to_contain_text("Partly off")

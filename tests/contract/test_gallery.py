@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from schemas.reason_docs import GROUPS
 from schemas.reasons import Reason, Refused
-from tests.support.contract_samples import CONTRACT, INVALID, VALID, Sample, each
+from tests.support.contract_samples import CONTRACT, INVALID, VALID, Sample, each_sample
 from tests.support.schema_limits import BEYOND_A_SCHEMA, INTEGER_WITH_A_POINT, NO_JSON_VALUE, beyond_a_schema
-from tests.support.schema_validators import FORMATS, SCHEMAS, accepts
+from tests.support.schema_validators import FORMATS, SCHEMAS, schema_accepts
 
 # What takes more than the message to tell.
 OF_THE_STORE = {Reason.ORDER_CHANGED, Reason.ORDER_UNKNOWN}
@@ -24,17 +24,19 @@ OF_THE_STORE = {Reason.ORDER_CHANGED, Reason.ORDER_UNKNOWN}
 
 def taken(sample: Sample) -> bool:
     document = json.loads(sample.body)
-    return any(accepts(name, document) for name in sample.schemas)
+    return any(schema_accepts(name, document) for name in sample.schemas)
 
 
-@each(VALID)
+@each_sample(VALID)
 def test_a_valid_sample_is_taken_by_the_program_and_by_one_schema(sample: Sample) -> None:
     sample.parse()
     document = json.loads(sample.body)
-    assert [name for name in sample.schemas if accepts(name, document)] == [document.get("type") or sample.schemas[0]]
+    assert [name for name in sample.schemas if schema_accepts(name, document)] == [
+        document.get("type") or sample.schemas[0]
+    ]
 
 
-@each(INVALID)
+@each_sample(INVALID)
 def test_an_invalid_sample_is_refused_for_its_reason_and_by_the_schemas(sample: Sample) -> None:
     with pytest.raises(Refused) as refused:
         sample.parse()

@@ -13,7 +13,7 @@ from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import ORDER_TYPES
 from schemas.resync import RESYNC_TYPE
 from tests.support.contract_samples import CONTRACT
-from tests.support.schema_compatibility import Schema, breaking
+from tests.support.schema_compatibility import Schema, breaking_changes
 
 Change = Callable[[Schema], object]
 RELEASED = sorted((CONTRACT / "released").glob("*.json"))
@@ -29,7 +29,7 @@ def test_whatever_was_valid_at_the_last_release_still_is(name: str) -> None:
     old = json.loads((CONTRACT / "released" / f"{name}.json").read_text(encoding="utf-8"))
     new = {**event_schemas(), **message_schemas()}.get(name)
     assert new is not None, f"{name} is gone: what the ERPs send would be refused"
-    assert breaking(old, new) == [], f"{name} breaks: give the change a new type, such as {name[:-1]}2"
+    assert breaking_changes(old, new) == [], f"{name} breaks: give the change a new type, such as {name[:-1]}2"
 
 
 def test_every_released_event_is_held_to() -> None:
@@ -178,14 +178,14 @@ def changed(schema: Schema, change: Change) -> Schema:
 
 @pytest.mark.parametrize(("schema", "change"), [pytest.param(*case, id=name) for name, case in BREAKING.items()])
 def test_the_gate_stops_a_breaking_change(schema: Schema, change: Change) -> None:
-    assert len(breaking(schema, changed(schema, change))) >= 1
+    assert len(breaking_changes(schema, changed(schema, change))) >= 1
 
 
 @pytest.mark.parametrize(("schema", "change"), [pytest.param(*case, id=name) for name, case in HARMLESS.items()])
 def test_the_gate_lets_a_harmless_change_pass(schema: Schema, change: Change) -> None:
-    assert breaking(schema, changed(schema, change)) == []
+    assert breaking_changes(schema, changed(schema, change)) == []
 
 
 def test_the_gate_says_where_it_breaks() -> None:
     new = changed(STOCK, BREAKING["a shorter text"][1])
-    assert breaking(STOCK, new) == ["/data/branch: maxLength"]
+    assert breaking_changes(STOCK, new) == ["/data/branch: maxLength"]

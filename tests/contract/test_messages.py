@@ -13,7 +13,7 @@ from schemas.fields import Message
 from schemas.resync import RESYNC_TYPE, resync_event
 from storage.missed import key_of
 from tests.support.contract_samples import CONTRACT
-from tests.support.schema_validators import accepts
+from tests.support.schema_validators import schema_accepts
 
 NOW = datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
 OFF = StillOff(shop="*", domain="stock", reason="count", by="ana", since=NOW, until=None)
@@ -49,13 +49,13 @@ SAID: dict[str, Message] = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_said_fits_its_schema(name: str) -> None:
-    assert accepts(name, json.loads(SAID[name].model_dump_json()))
+    assert schema_accepts(name, json.loads(SAID[name].model_dump_json()))
 
 
 @pytest.mark.parametrize("name", SAID)
 def test_every_member_of_what_is_said_is_promised(name: str) -> None:
     said = json.loads(SAID[name].model_dump_json())
-    assert [field for field in said if accepts(name, {key: said[key] for key in said if key != field})] == []
+    assert [field for field in said if schema_accepts(name, {key: said[key] for key in said if key != field})] == []
 
 
 def resync(**data: Any) -> dict[str, Any]:
@@ -81,13 +81,13 @@ KEY = {"product_code": "P1", "branch": "1", "warehouse": "W"}
     ],
 )
 def test_a_resync_request_names_keys_of_its_domain(data: dict[str, Any], fits: bool) -> None:
-    assert accepts(RESYNC_TYPE, resync(**data)) is fits
+    assert schema_accepts(RESYNC_TYPE, resync(**data)) is fits
 
 
 def test_the_samples_of_a_resync_request_are_what_comporta_writes() -> None:
     for line in (CONTRACT / "samples" / "valid" / "resync.jsonl").read_text(encoding="utf-8").splitlines():
         sample = json.loads(line)
-        assert accepts(RESYNC_TYPE, sample)
+        assert schema_accepts(RESYNC_TYPE, sample)
         said = sample["data"]
         keys = [key_of(said["domain"], key) for key in said["keys"]]
         at = datetime.fromisoformat(sample["time"])

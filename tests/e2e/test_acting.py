@@ -15,10 +15,10 @@ from storage.database import open_database
 from storage.order_store import OrderStore
 from storage.quarantine import add_rejected
 from storage.switches import read_switches
-from tests.support.order_events import order_told, placed
-from tests.support.programs import Done, Program, Programs, running_programs
+from tests.support.order_events import decoded_order, placed
+from tests.support.programs import CompletedCommand, Program, Programs, running_programs
 from tests.support.services.ports import free_port
-from tests.support.stock_lines import BAD, stock
+from tests.support.stock_lines import BAD_LINE, stock_line
 from tests.support.wait import wait_until
 
 
@@ -38,7 +38,7 @@ class Shop:
         program.wait_for("broker connected", session="control")
         return program
 
-    def say(self, *arguments: str) -> Done:
+    def say(self, *arguments: str) -> CompletedCommand:
         """Runs a command to its end."""
         return self.programs.run(*arguments, **self.settings)
 
@@ -84,7 +84,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
 
 def test_messages_are_replayed_and_dropped(shop: Shop) -> None:
     shop.start()
-    shop.keep(stock(1), stock(2), BAD)
+    shop.keep(stock_line(1), stock_line(2), BAD_LINE)
     bad, second, first = shop.quarantined()
     done = shop.say("quarantine", "replay", first, "unknown-id", "--why", "the ERP was mended")
     assert (done.code, done.out) == (1, "1 messages replayed\n")
@@ -112,7 +112,7 @@ def test_messages_are_replayed_and_dropped(shop: Shop) -> None:
 
 def test_the_erp_is_asked_for_what_was_missed(shop: Shop, tmp_path: Path) -> None:
     shop.start()
-    (tmp_path / "stock.jsonl").write_bytes(b"\n".join(stock(version) for version in range(1, 4)) + b"\n")
+    (tmp_path / "stock.jsonl").write_bytes(b"\n".join(stock_line(version) for version in range(1, 4)) + b"\n")
     assert shop.say("pause", "--reason", "maintenance").code == 0
     assert shop.say("publish", str(tmp_path / "stock.jsonl")).code == 0
     shop.wait_for_outcomes(discarded=3)
@@ -129,7 +129,7 @@ def test_the_erp_is_asked_for_what_was_missed(shop: Shop, tmp_path: Path) -> Non
 
 
 def test_orders_are_retried_one_by_one_and_all_of_a_state(shop: Shop) -> None:
-    OrderStore(shop.database.fence, "w0").commit([order_told(placed(name)) for name in ("a", "b", "c")])
+    OrderStore(shop.database.fence, "w0").commit([decoded_order(placed(name)) for name in ("a", "b", "c")])
     with shop.database.fence.shared() as connection:
         connection.exec_driver_sql("UPDATE orders SET state = 'rejected'")
     # Switched off, so that nothing leaves again while the test looks.

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from consumers.delivery import Delivery
-from tests.support.event_samples import event
-from tests.support.pipeline import Line
+from tests.support.event_samples import sample_event
+from tests.support.pipeline import Pipeline
 
 Key = tuple[str, str]
 Version = tuple[int, str]
@@ -24,7 +24,7 @@ _examples = itertools.count()
 class Convergence(RuleBasedStateMachine):
     """A worker over a queue, against what should come of it; every example has shops of its own."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Pipeline) -> None:
         super().__init__()
         self.line = line
         line.empty()
@@ -51,7 +51,7 @@ class Convergence(RuleBasedStateMachine):
     def publish(self, letter: str, code: str, version: int, identity: str, action: str) -> None:
         shop = self.shops[letter]
         envelope = {"sequence": str(version), "id": identity}
-        self.send(event("stock", action=action, envelope=envelope, product_code=code), f"{shop}.stock")
+        self.send(sample_event("stock", action=action, envelope=envelope, product_code=code), f"{shop}.stock")
         self.sent.append(((shop, code), (version, identity)))
 
     @rule(size=st.integers(1, 5), crash=st.booleans())
@@ -123,7 +123,7 @@ class OnRealParts(Convergence):
 class Embedded(Convergence):
     """Over a queue in memory that gives back what was not acknowledged."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Pipeline) -> None:
         super().__init__(line)
         self.worker = line.worker("stock")
         self.queue: deque[Delivery] = deque()
@@ -151,15 +151,15 @@ def _forget(_batch: Sequence[Delivery]) -> None:
 
 
 def test_the_state_converges_embedded(sqlite_url: str) -> None:
-    _run(Embedded, Line("memory://", sqlite_url), examples=25, steps=25)
+    _run(Embedded, Pipeline("memory://", sqlite_url), examples=25, steps=25)
 
 
 def test_the_state_converges_on_real_parts(broker_url: str, database_url: str) -> None:
     # Fewer steps than the queue's delivery limit: what a batch leaves behind has been delivered too.
-    _run(OnRealParts, Line(broker_url, database_url), examples=20, steps=15)
+    _run(OnRealParts, Pipeline(broker_url, database_url), examples=20, steps=15)
 
 
-def _run(machine: Callable[[Line], Convergence], line: Line, *, examples: int, steps: int) -> None:
+def _run(machine: Callable[[Pipeline], Convergence], line: Pipeline, *, examples: int, steps: int) -> None:
     effort = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     try:
         run_state_machine_as_test(lambda: machine(line), settings=effort)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.programs import Program, Programs, answers, running_programs
+from tests.support.programs import Program, Programs, is_answering, running_programs
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import Broker
-from tests.support.stock_lines import BAD, GOOD, stock
+from tests.support.stock_lines import BAD_LINE, GOOD_LINES, stock_line
 from tests.support.wait import wait_until
 
 STRUCTURED = "application/cloudevents+json"
@@ -31,7 +31,7 @@ def client(programs: Programs) -> Iterator[httpx.Client]:
     port = free_port()
     program = programs.start("run", ADMIN_PORT=port)
     address = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(f"{address}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"{address}/healthz"), timeout=30, what="the API to answer")
     with httpx.Client(base_url=address, headers=program.bearer) as client:
         yield client
 
@@ -50,9 +50,9 @@ def batch(*events: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("body", "content_type", "accepted"),
     [
-        (GOOD[0], STRUCTURED, 1),
-        (GOOD[0], "application/json; charset=utf-8", 1),
-        (batch(*GOOD), BATCH, 5),
+        (GOOD_LINES[0], STRUCTURED, 1),
+        (GOOD_LINES[0], "application/json; charset=utf-8", 1),
+        (batch(*GOOD_LINES), BATCH, 5),
         (batch(), BATCH, 0),
     ],
 )
@@ -64,7 +64,7 @@ def test_events_over_http_are_accepted_once_confirmed(
 
 
 def test_an_event_in_binary_mode_is_accepted(client: httpx.Client) -> None:
-    data = json.dumps(json.loads(stock(9))["data"]).encode()
+    data = json.dumps(json.loads(stock_line(9))["data"]).encode()
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": "caf%C3%A9%209",
@@ -78,7 +78,7 @@ def test_an_event_in_binary_mode_is_accepted(client: httpx.Client) -> None:
 
 
 def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None:
-    answer = post(client, batch(GOOD[0], BAD, b"5", GOOD[1]), BATCH, shop="all-or-nothing")
+    answer = post(client, batch(GOOD_LINES[0], BAD_LINE, b"5", GOOD_LINES[1]), BATCH, shop="all-or-nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     problem = answer.json()
     assert problem["detail"] == "2 of 4 events are refused; nothing was published"
@@ -86,7 +86,7 @@ def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None
         (1, "number_not_string", "/data/on_hand"),
         (2, "not_an_event", ""),
     ]
-    foreseen = post(client, batch(GOOD[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
+    foreseen = post(client, batch(GOOD_LINES[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
     assert foreseen == {"events": [{"index": 0, "outcome": "applied"}]}
 
 
@@ -96,8 +96,8 @@ def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None
         (b"{", STRUCTURED, 400, "malformed_json"),
         (b"{}", BATCH, 400, "batch_format"),
         (b"[", BATCH, 400, "malformed_json"),
-        (GOOD[0], "text/plain", 415, "content_type"),
-        (GOOD[0], "", 415, "content_type"),
+        (GOOD_LINES[0], "text/plain", 415, "content_type"),
+        (GOOD_LINES[0], "", 415, "content_type"),
         (b" " * 2_000_000, STRUCTURED, 400, "too_large"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_request_that_cannot_be_read_is_refused(
 
 
 def test_a_shop_that_is_none_is_refused(client: httpx.Client) -> None:
-    answer = post(client, GOOD[0], STRUCTURED, shop="MAIN")
+    answer = post(client, GOOD_LINES[0], STRUCTURED, shop="MAIN")
     assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (400, "routing_key")
 
 
@@ -118,7 +118,7 @@ def test_a_request_of_more_than_eight_megabytes_is_refused(client: httpx.Client)
 
 
 def test_a_dry_run_says_what_would_become_of_each_event(client: httpx.Client) -> None:
-    twice = batch(GOOD[0], GOOD[0], BAD)
+    twice = batch(GOOD_LINES[0], GOOD_LINES[0], BAD_LINE)
     answer = post(client, twice, BATCH, shop="dry", dry_run="1")
     assert [each["outcome"] for each in answer.json()["events"]] == ["applied", "superseded", "quarantined"]
     assert answer.json()["events"][2]["reason"] == "number_not_string"
@@ -129,10 +129,10 @@ def test_while_the_broker_is_away_requests_are_asked_to_come_again(
 ) -> None:
     port, nowhere = free_port(), f"amqp://127.0.0.1:{free_port()}/"
     program: Program = programs.start("run", BROKER_URL=nowhere, DATABASE_URL=sqlite_url, ADMIN_PORT=port)
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
     answer = httpx.post(
         f"http://127.0.0.1:{port}/events",
-        content=GOOD[0],
+        content=GOOD_LINES[0],
         headers={"content-type": STRUCTURED, **program.bearer},
         timeout=30,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.programs import Done, Program, Programs, running_programs
+from tests.support.programs import CompletedCommand, Program, Programs, running_programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
 
@@ -49,7 +49,7 @@ def bad(programs: Programs) -> Path:
     return path
 
 
-def in_a_shell(programs: Programs, words: str, **environment: str) -> Done:
+def in_a_shell(programs: Programs, words: str, **environment: str) -> CompletedCommand:
     """Runs `comporta` with what only a shell can do to its streams."""
     command = f'exec "{sys.executable}" -m comporta {words}'
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
@@ -62,7 +62,7 @@ def in_a_shell(programs: Programs, words: str, **environment: str) -> Done:
         check=False,
         timeout=60,
     )
-    return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return CompletedCommand(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def test_rejects_that_cannot_be_kept_are_said_and_the_summary_still_adds_up(programs: Programs, bad: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.support.order_lifecycle import OrderLife
-from tests.support.pipeline import Line
+from tests.support.order_lifecycle import OrderLifecycle
+from tests.support.pipeline import Pipeline
 
 
 def test_each_order_ends_with_the_erps_one_number(any_database_url: str) -> None:
-    line = Line("memory://", any_database_url)
+    line = Pipeline("memory://", any_database_url)
     try:
         effort = settings(max_examples=20, stateful_step_count=30, deadline=None)
-        run_state_machine_as_test(lambda: OrderLife(line), settings=effort)
+        run_state_machine_as_test(lambda: OrderLifecycle(line), settings=effort)
     finally:
         line.close()

@@ -22,9 +22,9 @@ from schemas.orders import Receipt, order_event
 from storage.dialect import rowset
 from storage.order_queue import Due, DueShops, OrderQueue, find_due
 from storage.tables import orders
-from tests.support.order_lifecycle import OrderLife
+from tests.support.order_lifecycle import OrderLifecycle
 from tests.support.order_steps import some_orders
-from tests.support.pipeline import Line
+from tests.support.pipeline import Pipeline
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 _LIVES, _STEPS_EACH = 60, 30
@@ -102,7 +102,7 @@ PLANTS: list[Plant] = [
 ]
 
 
-def _follow(machine: OrderLife, random: Random) -> None:
+def _follow(machine: OrderLifecycle, random: Random) -> None:
     """What Hypothesis does with it, without coming back to steps that have found nothing."""
     try:
         machine.place(some_orders(random), False)
@@ -115,10 +115,10 @@ def _follow(machine: OrderLife, random: Random) -> None:
 
 
 def _follow_many(url: str, lives: int) -> None:
-    line = Line("memory://", url)
+    line = Pipeline("memory://", url)
     try:
         for seed in range(lives):
-            _follow(OrderLife(line), Random(seed))
+            _follow(OrderLifecycle(line), Random(seed))
     finally:
         line.close()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database_queries import Look
+from tests.support.database_queries import DatabaseQueries
 from tests.support.programs import running_programs
-from tests.support.services.ports import accepts, free_port
+from tests.support.services.ports import free_port, is_listening
 from tests.support.wait import wait_until
 
 
@@ -19,7 +19,7 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
     port = free_port()
     real: dict[str, object] = {"BROKER_URL": broker_url, "DATABASE_URL": database_url}
     calm = ("--slow", "0", "--rejected", "0.2", "--silent", "0")
-    look = Look(database_url)
+    look = DatabaseQueries(database_url)
 
     def states() -> dict[str, int]:
         return dict(look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
@@ -27,7 +27,7 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
     with running_programs(tmp_path) as programs:
         if way == "http":
             erp = programs.start("simulate-erp", "--http", str(port), *calm)
-            wait_until(lambda: accepts(port), timeout=30, what="the ERP to listen")
+            wait_until(lambda: is_listening(port), timeout=30, what="the ERP to listen")
             real["ERP_URL"] = f"http://127.0.0.1:{port}/orders"
         worker = programs.worker("--domains", "orders", **real)
         if way == "amqp":

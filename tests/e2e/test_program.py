@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.programs import Program, Programs, answers, running_programs
+from tests.support.programs import Program, Programs, is_answering, running_programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
 
@@ -97,7 +97,7 @@ def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(progra
     demo = programs.start("demo", "--port", str(port))
     url = f"http://127.0.0.1:{port}/api/quarantine?domain=products"
     wait_until(lambda: f"127.0.0.1:{port}" in demo.output, timeout=30, what="the address")
-    wait_until(lambda: answers(url, demo.bearer), timeout=30, what="the API")
+    wait_until(lambda: is_answering(url, demo.bearer), timeout=30, what="the API")
     found = wait_until(
         lambda: [row for row in httpx.get(url, headers=demo.bearer).json() if row["reason"] == "gtin_check_digit"],
         timeout=30,

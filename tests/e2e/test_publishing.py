@@ -14,13 +14,13 @@ import pytest
 
 from broker.connection import open_connection, release
 from broker.declare import declare
-from tests.support.programs import Programs, answers, running_programs
+from tests.support.programs import Programs, is_answering, running_programs
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import Broker
-from tests.support.stock_lines import BAD, GOOD
+from tests.support.stock_lines import BAD_LINE, GOOD_LINES
 from tests.support.wait import wait_until
 
-LINES = b"\n".join([*GOOD[:3], b"", BAD, b"{", *GOOD[3:]])
+LINES = b"\n".join([*GOOD_LINES[:3], b"", BAD_LINE, b"{", *GOOD_LINES[3:]])
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def port(programs: Programs) -> int:
     """Where the embedded Comporta of this module listens."""
     port = free_port()
     programs.start("run", ADMIN_PORT=port, DATABASE_URL=_database(programs))
-    wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
     return port
 
 
@@ -76,7 +76,7 @@ def test_a_file_is_published_and_every_line_accounted_for(
         (5, "number_not_string", "/data/on_hand"),
         (6, "malformed_json", ""),
     ]
-    assert found[0]["text"].encode() == BAD
+    assert found[0]["text"].encode() == BAD_LINE
     assert found[0]["doc"].endswith("reasons.md#number_not_string")
     assert rabbitmq.queue_depth(url, "comporta.stock") == 5
 
@@ -85,7 +85,7 @@ def test_what_could_not_be_published_can_be_sent_again_alone(
     programs: Programs, url: str, rabbitmq: Broker, tmp_path: Path
 ) -> None:
     path = tmp_path / "e.jsonl"
-    path.write_bytes(b"\n".join(GOOD))
+    path.write_bytes(b"\n".join(GOOD_LINES))
     done = programs.run("publish", str(path), "--skip", "3", "--json", BROKER_URL=url)
     assert (done.code, json.loads(done.out)) == (
         0,
@@ -104,7 +104,7 @@ def test_raw_lines_go_out_as_they_are(programs: Programs, url: str, rabbitmq: Br
 
 def test_what_no_queue_takes_is_returned_by_name(programs: Programs, rabbitmq: Broker, tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
-    path.write_bytes(b"\n".join(GOOD))
+    path.write_bytes(b"\n".join(GOOD_LINES))
     bare = rabbitmq.new_vhost()
     connection = open_connection(bare, name="test")
     connection.default_channel.exchange_declare("erp.events", "topic", durable=True)
@@ -116,7 +116,7 @@ def test_what_no_queue_takes_is_returned_by_name(programs: Programs, rabbitmq: B
 
 def test_a_broker_that_is_away_stops_the_run_and_says_where_to_go_on(programs: Programs, tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
-    path.write_bytes(b"\n".join(GOOD))
+    path.write_bytes(b"\n".join(GOOD_LINES))
     nowhere = f"amqp://127.0.0.1:{free_port()}/"
     done = programs.run("publish", str(path), "--deadline", "1", BROKER_URL=nowhere)
     assert done.code == 1
@@ -132,7 +132,7 @@ def test_ctrl_c_finishes_what_was_read_and_says_where_to_go_on(
     os.mkfifo(pipe)
     running = programs.start("publish", str(pipe), BROKER_URL=url)
     with pipe.open("wb", buffering=0) as writing:
-        writing.write(b"\n".join([*GOOD[:2], b""]))
+        writing.write(b"\n".join([*GOOD_LINES[:2], b""]))
         wait_until(lambda: rabbitmq.queue_depth(url, "comporta.stock") == 2, timeout=30, what="two events to arrive")
         running.send(signal.SIGINT)
         assert running.wait() == 1

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from comporta.cli.main import app
-from tests.support.database_queries import Look
-from tests.support.event_generator import Erp, Publisher
+from tests.support.database_queries import DatabaseQueries
+from tests.support.event_generator import EventGenerator, EventPublisher
 from tests.support.programs import Program, Programs, running_programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
@@ -42,11 +42,11 @@ def test_what_two_workers_commit_is_shown_once_each(programs: Programs, broker_u
     workers = programs.worker(processes=2, **real)
     watches(everything)
     watches(some)
-    erp = Erp("a", "b", domains=("stock", "products"), keys=50)
-    with Publisher(broker_url) as publisher:
+    erp = EventGenerator("a", "b", domains=("stock", "products"), keys=50)
+    with EventPublisher(broker_url) as publisher:
         publisher.publish(erp.tell(3000))
     shown = wait_until(lambda: found if len(found := lines(everything)) >= 3000 else [], timeout=60, what="all lines")
-    look = Look(database_url)
+    look = DatabaseQueries(database_url)
     assert len(shown) == 3000
     assert len({(line["shop"], line["domain"], line["version"]) for line in shown}) == 3000
     assert Counter(line["outcome"] for line in shown) == look.outcomes("a") + look.outcomes("b")

@@ -7,16 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.example_deployment import Comporta, running_comporta
-from tests.support.example_programs import ALL, CHECKS, COMPILE_JAVA, FOLDER, JAVA, NODE, Example, call, into, missing
+from tests.support.example_deployment import ExampleDeployment, running_example_deployment
+from tests.support.example_programs import (
+    ALL,
+    CHECKS,
+    COMPILE_JAVA,
+    FOLDER,
+    JAVA,
+    NODE,
+    Example,
+    missing_programs,
+    run_command,
+    with_output_folder,
+)
 from tests.support.node import install_packages
 from tests.support.services.rabbitmq import Broker
 
 
 @pytest.fixture(scope="session")
-def comporta(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comporta]:
+def comporta(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleDeployment]:
     """A running Comporta."""
-    with running_comporta(tmp_path_factory.mktemp("comporta"), rabbitmq.new_vhost()) as comporta:
+    with running_example_deployment(tmp_path_factory.mktemp("comporta"), rabbitmq.new_vhost()) as comporta:
         yield comporta
 
 
@@ -30,7 +41,7 @@ def node_modules() -> None:
 def java_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Java example, compiled against the client that is installed."""
     folder = tmp_path_factory.mktemp("java")
-    done = call(into(folder, COMPILE_JAVA))
+    done = run_command(with_output_folder(folder, COMPILE_JAVA))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -48,6 +59,6 @@ def example(request: pytest.FixtureRequest) -> Example:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Names the examples that nothing on this machine could run or check."""
     for did, examples in (("run", ALL), ("checked by its own compiler", CHECKS)):
-        for name, needs in missing(*examples).items():
+        for name, needs in missing_programs(*examples).items():
             terminalreporter.write_line(f"the {name} example was not {did}: {', '.join(needs)} not found here")
     terminalreporter.write_line("the csharp example was parsed, not compiled")

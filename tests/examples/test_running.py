@@ -9,14 +9,14 @@ import pytest
 from broker.connection import open_connection
 from broker.declare import declare
 from schemas.topology import EVENTS, event_queue
-from tests.support.example_deployment import Comporta
-from tests.support.example_programs import CURL, JAVA, NODE, PHP, PYTHON, Example, call, found
-from tests.support.services.lossy_proxy import Interrupted
+from tests.support.example_deployment import ExampleDeployment
+from tests.support.example_programs import CURL, JAVA, NODE, PHP, PYTHON, Example, run_command, runnable
+from tests.support.services.lossy_proxy import LossyProxy
 from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 # The first three must run wherever the tests do; the others where their language and its library are at hand.
-AMQP = (PYTHON, NODE, *found(JAVA, PHP))
+AMQP = (PYTHON, NODE, *runnable(JAVA, PHP))
 
 
 def named(example: Example) -> str:
@@ -32,12 +32,14 @@ def waiting_url(broker_url: str) -> str:
 
 
 @pytest.mark.parametrize("example", [*AMQP, CURL], indirect=True, ids=named)
-def test_a_first_event_reaches_the_table_and_sent_again_it_is_superseded(example: Example, comporta: Comporta) -> None:
+def test_a_first_event_reaches_the_table_and_sent_again_it_is_superseded(
+    example: Example, comporta: ExampleDeployment
+) -> None:
     target = comporta.url if example == CURL else comporta.broker_url
     sequence, superseded = comporta.next_sequence(), comporta.superseded()
     on_hand = f"{sequence}.125"
     for _ in range(2):
-        done = call([*example.command, target, str(sequence), on_hand], COMPORTA_TOKEN=comporta.token)
+        done = run_command([*example.command, target, str(sequence), on_hand], COMPORTA_TOKEN=comporta.token)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"confirmed: stock-{sequence} for main.stock, sequence {sequence}\n"
         row = comporta.wait_stock(sequence)
@@ -46,19 +48,19 @@ def test_a_first_event_reaches_the_table_and_sent_again_it_is_superseded(example
     wait_until(lambda: comporta.superseded() == superseded + 1, what="the second delivery to be superseded")
 
 
-def test_an_older_sequence_does_not_overwrite_a_newer_one(comporta: Comporta) -> None:
+def test_an_older_sequence_does_not_overwrite_a_newer_one(comporta: ExampleDeployment) -> None:
     older, newer, superseded = comporta.next_sequence(), comporta.next_sequence(), comporta.superseded()
     for sequence in (newer, older):
-        assert call([*PYTHON.command, comporta.broker_url, str(sequence), str(sequence)]).returncode == 0
+        assert run_command([*PYTHON.command, comporta.broker_url, str(sequence), str(sequence)]).returncode == 0
     wait_until(lambda: comporta.superseded() == superseded + 1, what="the older one to be superseded")
     assert Decimal(comporta.wait_stock(newer)["on_hand"]) == newer
 
 
 @pytest.mark.parametrize("example", AMQP, indirect=True, ids=named)
 def test_the_broker_url_may_come_from_the_environment(example: Example, waiting_url: str) -> None:
-    done = call(example.command, COMPORTA_BROKER_URL=waiting_url)
+    done = run_command(example.command, COMPORTA_BROKER_URL=waiting_url)
     assert (done.returncode, done.stdout[:19]) == (0, "confirmed: stock-1 ")
-    nowhere = call(example.command)
+    nowhere = run_command(example.command)
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "[SEQUENCE [ON_HAND]]" in nowhere.stderr
 
@@ -66,7 +68,7 @@ def test_the_broker_url_may_come_from_the_environment(example: Example, waiting_
 @pytest.mark.parametrize("example", AMQP, indirect=True, ids=named)
 def test_an_event_that_the_broker_does_not_take_is_a_failure_with_its_reason(example: Example, broker_url: str) -> None:
     def reason() -> str:
-        done = call([*example.command, broker_url])
+        done = run_command([*example.command, broker_url])
         assert (done.returncode, done.stdout) == (1, "")
         return done.stderr.removeprefix("NOT confirmed: stock-1: ").partition(":")[0]
 
@@ -86,7 +88,7 @@ def test_an_event_whose_confirm_was_lost_is_sent_again_with_the_same_id(
     example: Example, rabbitmq: Broker, waiting_url: str
 ) -> None:
     queue = event_queue("stock")
-    with Interrupted(rabbitmq.port, b"erp.stock.changed.v1") as proxy:
+    with LossyProxy(rabbitmq.port, b"erp.stock.changed.v1") as proxy:
         running = proxy.start([*example.command, proxy.through(waiting_url)])
         wait_until(lambda: rabbitmq.queue_depth(waiting_url, queue) == 1, what="the first event")
         proxy.cut()
@@ -101,17 +103,17 @@ def test_an_event_whose_confirm_was_lost_is_sent_again_with_the_same_id(
     }
 
 
-def test_over_http_a_refused_event_is_a_failure_that_says_why(comporta: Comporta) -> None:
+def test_over_http_a_refused_event_is_a_failure_that_says_why(comporta: ExampleDeployment) -> None:
     assert not CURL.missing, "curl is not installed: run `make services`"
-    done = call([*CURL.command, comporta.url, "1", "12,5"], COMPORTA_TOKEN=comporta.token)
+    done = run_command([*CURL.command, comporta.url, "1", "12,5"], COMPORTA_TOKEN=comporta.token)
     assert (done.returncode, done.stdout) == (1, "")
     assert "NOT confirmed: stock-1: " in done.stderr
     assert "number_format" in done.stderr
     assert "/data/on_hand" in done.stderr
 
 
-def test_over_http_nobody_publishes_without_a_token(comporta: Comporta) -> None:
-    unnamed = call([*CURL.command, comporta.url, "1"])
+def test_over_http_nobody_publishes_without_a_token(comporta: ExampleDeployment) -> None:
+    unnamed = run_command([*CURL.command, comporta.url, "1"])
     assert (unnamed.returncode, "COMPORTA_TOKEN" in unnamed.stderr) == (1, True)
-    wrong = call([*CURL.command, comporta.url, "1"], COMPORTA_TOKEN="comporta_wrong")
+    wrong = run_command([*CURL.command, comporta.url, "1"], COMPORTA_TOKEN="comporta_wrong")
     assert (wrong.returncode, "Unauthorized" in wrong.stderr) == (1, True)

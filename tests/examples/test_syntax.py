@@ -10,7 +10,7 @@ import pytest
 import tree_sitter_c_sharp
 from tree_sitter import Language, Node, Parser
 
-from tests.support.example_programs import CHECKS, FOLDER, Example, call, found
+from tests.support.example_programs import CHECKS, FOLDER, Example, run_command, runnable
 
 
 def faults(node: Node) -> list[str]:
@@ -26,9 +26,9 @@ def test_the_csharp_example_is_right_by_the_grammar() -> None:
     assert faults(tree.root_node) == []
 
 
-@pytest.mark.parametrize("check", found(*CHECKS), ids=lambda check: check.name)
+@pytest.mark.parametrize("check", runnable(*CHECKS), ids=lambda check: check.name)
 def test_a_compiler_at_hand_finds_no_fault(check: Example, tmp_path: Path) -> None:
-    done = call(check.into(tmp_path).command)
+    done = run_command(check.into(tmp_path).command)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

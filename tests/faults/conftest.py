@@ -11,7 +11,7 @@ from tests.support.programs import running_programs
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
-from tests.support.worker_deployment import Standing
+from tests.support.worker_deployment import SharedWorkerDeployment
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -20,15 +20,17 @@ def _quiet() -> None:
 
 
 @pytest.fixture(scope="package")
-def _standing(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+def _standing(
+    rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedWorkerDeployment]:
     with running_programs(tmp_path_factory.mktemp("standing")) as programs, Proxy(rabbitmq.port) as proxy:
         url = rabbitmq.new_vhost()
         settings = {"broker_url": proxy.through(url), "batch_size": 50}
-        yield Standing(rabbitmq, url, postgres.new_database(), programs, settings, proxy=proxy)
+        yield SharedWorkerDeployment(rabbitmq, url, postgres.new_database(), programs, settings, proxy=proxy)
 
 
 @pytest.fixture
-def standing(_standing: Standing) -> Standing:
+def standing(_standing: SharedWorkerDeployment) -> SharedWorkerDeployment:
     """A worker that consumes, whatever the test before has done to it."""
     _standing.proxy.resume()
     _standing.ensure_worker()

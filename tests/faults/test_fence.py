@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.event_generator import Cell, Erp, Flow, Publisher
+from tests.support.event_generator import BackgroundPublisher, DomainShop, EventGenerator, EventPublisher
 from tests.support.programs import running_programs
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-from tests.support.worker_deployment import Stack
+from tests.support.worker_deployment import WorkerDeployment
 
 PROCESSES = 4
 PAUSES = 20
@@ -28,21 +28,21 @@ SCOPES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 @pytest.fixture(scope="module")
-def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerDeployment]:
     """Four worker processes under one parent."""
     with running_programs(tmp_path_factory.mktemp("fence")) as programs:
-        stack = Stack(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, {"batch_size": 100})
+        stack = WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, {"batch_size": 100})
         stack.worker(processes=PROCESSES)
         yield stack
 
 
-def stopped_by(scope: tuple[str, tuple[str, ...]], cells: list[Cell]) -> set[Cell]:
+def stopped_by(scope: tuple[str, tuple[str, ...]], cells: list[DomainShop]) -> set[DomainShop]:
     """The cells that a scope covers."""
     shop, domains = scope
     return {cell for cell in cells if shop in ("*", cell[1]) and (domains == ("*",) or cell[0] in domains)}
 
 
-def check_one_pause(stack: Stack, cells: list[Cell], scope: tuple[str, tuple[str, ...]]) -> None:
+def check_one_pause(stack: WorkerDeployment, cells: list[DomainShop], scope: tuple[str, tuple[str, ...]]) -> None:
     """Pauses a scope under load, watches it stand still and the rest go on, and resumes it."""
     look, stopped = stack.look, stopped_by(scope, cells)
     reply = stack.pause(scope[0], *scope[1])
@@ -74,15 +74,15 @@ def check_one_pause(stack: Stack, cells: list[Cell], scope: tuple[str, tuple[str
     assert look.discarded() == last, "discarded after the resume"
 
 
-def test_twenty_pauses_under_load_hold_from_their_reply_on(stack: Stack) -> None:
-    erp = Erp("norte", "sul", domains=("stock", "products"), keys=25)
+def test_twenty_pauses_under_load_hold_from_their_reply_on(stack: WorkerDeployment) -> None:
+    erp = EventGenerator("norte", "sul", domains=("stock", "products"), keys=25)
     look = stack.look
-    with Flow(stack.broker_url, erp) as flow:
+    with BackgroundPublisher(stack.broker_url, erp) as flow:
         flow.reach(1000)
         wait_until(lambda: all(seen.rows for seen in look.seen(erp.cells).values()), what="every cell to have rows")
         for number in range(PAUSES):
             check_one_pause(stack, erp.cells, SCOPES[number % len(SCOPES)])
-    with Publisher(stack.broker_url) as publisher:
+    with EventPublisher(stack.broker_url) as publisher:
         publisher.publish(erp.tell_all())
     total = flow.published + len(erp.newest)
     wait_until(
@@ -96,12 +96,12 @@ def test_twenty_pauses_under_load_hold_from_their_reply_on(stack: Stack) -> None
 
 
 def test_a_worker_that_hangs_inside_its_transaction_neither_stops_a_pause_nor_applies_its_batch_later(
-    stack: Stack,
+    stack: WorkerDeployment,
 ) -> None:
     # Started last: the control queue's one active consumer is another process.
     hung = stack.faulty_worker("hangs with the batch written and not committed", 1)
-    erp = Erp("hung", keys=2000)
-    with Publisher(stack.broker_url) as publisher:
+    erp = EventGenerator("hung", keys=2000)
+    with EventPublisher(stack.broker_url) as publisher:
         publisher.publish(erp.tell_all())
     process = psutil.Process(hung.pid)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout=30, what="the worker to hang")

@@ -7,16 +7,16 @@ import signal
 
 import pytest
 
-from tests.support.event_generator import Erp, Flow
+from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-from tests.support.worker_deployment import Standing
+from tests.support.worker_deployment import SharedWorkerDeployment
 
 KEYS = 300
 
 
-def check_converged(standing: Standing, erp: Erp, events: int) -> None:
+def check_converged(standing: SharedWorkerDeployment, erp: EventGenerator, events: int) -> None:
     """Waits until every event has an outcome and the tables show the newest of every key."""
     [(_, shop)] = erp.cells
     standing.look.wait_accounted(shop, events)
@@ -38,10 +38,10 @@ def check_converged(standing: Standing, erp: Erp, events: int) -> None:
     ],
 )
 def test_what_a_killed_worker_held_is_taken_over_and_counted_again_only_if_it_was_committed(
-    standing: Standing, fault: str, counted_again: bool
+    standing: SharedWorkerDeployment, fault: str, counted_again: bool
 ) -> None:
     dying = standing.faulty_worker(fault, 3)
-    erp = Erp(fault.replace(" ", "-"), keys=2000)
+    erp = EventGenerator(fault.replace(" ", "-"), keys=2000)
     standing.publish(erp.tell_all())
     assert dying.wait() == -signal.SIGKILL
     check_converged(standing, erp, erp.keys)
@@ -51,10 +51,10 @@ def test_what_a_killed_worker_held_is_taken_over_and_counted_again_only_if_it_wa
     assert (outcomes["superseded"] > 0) is counted_again
 
 
-def test_a_worker_killed_at_any_moment_loses_nothing(standing: Standing) -> None:
+def test_a_worker_killed_at_any_moment_loses_nothing(standing: SharedWorkerDeployment) -> None:
     victim = standing.worker()
-    erp = Erp("any-moment", keys=KEYS)
-    with Flow(standing.broker_url, erp) as flow:
+    erp = EventGenerator("any-moment", keys=KEYS)
+    with BackgroundPublisher(standing.broker_url, erp) as flow:
         flow.reach(random.randrange(500, 3000))
         victim.send(signal.SIGKILL)
         assert victim.wait() == -signal.SIGKILL
@@ -62,10 +62,12 @@ def test_a_worker_killed_at_any_moment_loses_nothing(standing: Standing) -> None
     check_converged(standing, erp, flow.published)
 
 
-def test_a_killed_broker_loses_nothing_that_it_has_confirmed(standing: Standing, rabbitmq: Broker) -> None:
-    erp = Erp("broker-killed", keys=KEYS)
+def test_a_killed_broker_loses_nothing_that_it_has_confirmed(
+    standing: SharedWorkerDeployment, rabbitmq: Broker
+) -> None:
+    erp = EventGenerator("broker-killed", keys=KEYS)
     losses = len(standing.running.said("broker connection lost", session="events"))
-    with Flow(standing.broker_url, erp) as flow:
+    with BackgroundPublisher(standing.broker_url, erp) as flow:
         flow.reach(1000)
         rabbitmq.kill()
         try:
@@ -77,10 +79,12 @@ def test_a_killed_broker_loses_nothing_that_it_has_confirmed(standing: Standing,
     wait_until(lambda: standing.unsettled() == 0, timeout=30, what="nothing to be held by anybody")
 
 
-def test_a_database_that_is_cut_off_amid_the_flow_is_waited_for(standing: Standing, postgres: Database) -> None:
-    erp = Erp("database-cut", keys=KEYS)
+def test_a_database_that_is_cut_off_amid_the_flow_is_waited_for(
+    standing: SharedWorkerDeployment, postgres: Database
+) -> None:
+    erp = EventGenerator("database-cut", keys=KEYS)
     times = len(standing.running.said("database away")) + 1
-    with Flow(standing.broker_url, erp) as flow:
+    with BackgroundPublisher(standing.broker_url, erp) as flow:
         flow.reach(1000)
         postgres.stop_immediate()
         try:
@@ -91,10 +95,10 @@ def test_a_database_that_is_cut_off_amid_the_flow_is_waited_for(standing: Standi
     check_converged(standing, erp, flow.published)
 
 
-def test_short_cuts_of_the_way_to_the_broker_only_cost_repetitions(standing: Standing) -> None:
-    erp = Erp("network-cut", keys=KEYS)
+def test_short_cuts_of_the_way_to_the_broker_only_cost_repetitions(standing: SharedWorkerDeployment) -> None:
+    erp = EventGenerator("network-cut", keys=KEYS)
     reconnected = len(standing.running.said("broker reconnected", session="events"))
-    with Flow(standing.broker_url, erp) as flow:
+    with BackgroundPublisher(standing.broker_url, erp) as flow:
         for turn in range(3):
             flow.reach(flow.published + 500)
             if turn == 1:
@@ -107,10 +111,10 @@ def test_short_cuts_of_the_way_to_the_broker_only_cost_repetitions(standing: Sta
     check_converged(standing, erp, flow.published)
 
 
-def test_a_silence_on_the_way_to_the_broker_costs_nothing_at_all(standing: Standing) -> None:
-    erp = Erp("network-frozen", keys=KEYS)
+def test_a_silence_on_the_way_to_the_broker_costs_nothing_at_all(standing: SharedWorkerDeployment) -> None:
+    erp = EventGenerator("network-frozen", keys=KEYS)
     lost = standing.running.said("broker connection lost")
-    with Flow(standing.broker_url, erp) as flow:
+    with BackgroundPublisher(standing.broker_url, erp) as flow:
         flow.reach(500)
         standing.proxy.freeze()
         flow.reach(flow.published + 1000)

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.event_generator import Erp
+from tests.support.event_generator import EventGenerator
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-from tests.support.worker_deployment import Standing
+from tests.support.worker_deployment import SharedWorkerDeployment
 
 KEYS = 40
 
 
-def check_all_discarded(standing: Standing, erp: Erp, events: int) -> None:
+def check_all_discarded(standing: SharedWorkerDeployment, erp: EventGenerator, events: int) -> None:
     """Waits until so many events have an outcome; all must be discarded and their keys missed."""
     [(_, shop)] = erp.cells
     assert standing.look.wait_accounted(shop, events) == {"discarded": events}
@@ -25,8 +25,8 @@ def check_all_discarded(standing: Standing, erp: Erp, events: int) -> None:
     assert standing.look.missed(shop) == erp.newest
 
 
-def test_a_worker_that_starts_while_off_discards_its_first_event(standing: Standing) -> None:
-    erp = Erp("boot", keys=KEYS)
+def test_a_worker_that_starts_while_off_discards_its_first_event(standing: SharedWorkerDeployment) -> None:
+    erp = EventGenerator("boot", keys=KEYS)
     standing.pause("boot")
     assert standing.running.stop() == 0
     standing.publish(erp.tell_all())
@@ -51,9 +51,9 @@ def restarted(request: pytest.FixtureRequest, rabbitmq: Broker, postgres: Databa
 
 @pytest.mark.parametrize("restarted", ["broker", "database"], indirect=True)
 def test_off_survives_a_power_cut_of_the_services(
-    standing: Standing, rabbitmq: Broker, postgres: Database, restarted: str
+    standing: SharedWorkerDeployment, rabbitmq: Broker, postgres: Database, restarted: str
 ) -> None:
-    erp = Erp(f"cut-{restarted}", keys=KEYS)
+    erp = EventGenerator(f"cut-{restarted}", keys=KEYS)
     before = standing.pause(f"cut-{restarted}")
     if restarted == "broker":
         rabbitmq.kill()
@@ -66,9 +66,11 @@ def test_off_survives_a_power_cut_of_the_services(
     assert standing.look.rows("SELECT max(epoch) FROM switches") == [(before.epoch,)]
 
 
-def test_a_pause_amid_a_full_prefetch_leaves_nothing_stuck_and_everything_accounted(standing: Standing) -> None:
+def test_a_pause_amid_a_full_prefetch_leaves_nothing_stuck_and_everything_accounted(
+    standing: SharedWorkerDeployment,
+) -> None:
     worker = psutil.Process(standing.running.pid)
-    erp = Erp("amid", keys=10_000)
+    erp = EventGenerator("amid", keys=10_000)
     standing.running.send(signal.SIGSTOP)
     wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, what="the worker to stand still")
     standing.publish(erp.tell_all())
@@ -89,8 +91,8 @@ def test_a_pause_amid_a_full_prefetch_leaves_nothing_stuck_and_everything_accoun
     assert len(missed) > 0
 
 
-def test_switching_off_one_shop_or_one_domain_leaves_the_others_alone(standing: Standing) -> None:
-    erp = Erp("here", "there", domains=("stock", "products"), keys=KEYS)
+def test_switching_off_one_shop_or_one_domain_leaves_the_others_alone(standing: SharedWorkerDeployment) -> None:
+    erp = EventGenerator("here", "there", domains=("stock", "products"), keys=KEYS)
     standing.pause("here", "stock")
     standing.publish(erp.tell_all())
     applied = {key: version for key, version in erp.newest.items() if key[:2] != ("stock", "here")}

@@ -26,9 +26,9 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.orders import PLACED
 from schemas.topology import EVENTS, ORDERS_IN, ORDERS_OUT
-from tests.support.dispatch_harness import Office
+from tests.support.dispatch_harness import DispatchHarness
 from tests.support.order_events import internalized
-from tests.support.pipeline import Line
+from tests.support.pipeline import Pipeline
 from tests.support.wait import wait_until
 
 _SETTING = "COMPORTA_BENCH_DATA"
@@ -137,9 +137,9 @@ class QueueErp:
 
 
 @contextmanager
-def working(line: Line) -> Iterator[Office]:
+def working(line: Pipeline) -> Iterator[DispatchHarness]:
     """What accepts orders and receipts, and what takes orders to the ERP."""
-    office = Office(line, AmqpErpGateway(line.url))
+    office = DispatchHarness(line, AmqpErpGateway(line.url))
     worker = orders_worker(line.url, BatchLimits(500, 20, 1000), office.orders, line.stop)
     thread = threading.Thread(target=worker.run, name="orders", daemon=True)
     thread.start()
@@ -151,7 +151,7 @@ def working(line: Line) -> Iterator[Office]:
         line.close()
 
 
-def states(line: Line) -> Counter[str]:
+def states(line: Pipeline) -> Counter[str]:
     """How many orders of all shops stand where."""
     return sum((Counter(shop) for shop in line.database.views.status().orders.values()), Counter())
 
@@ -178,7 +178,7 @@ def test_a_burst_over_a_pause_waits_and_then_each_order_is_internalized_once(
 ) -> None:
     orders = wholesale(count)
     url = request.getfixturevalue(broker) if broker else "memory://"
-    line = Line(url, request.getfixturevalue(database))
+    line = Pipeline(url, request.getfixturevalue(database))
     line.empty()
     erp = QueueErp(url)
     with working(line) as office, erp.reading():

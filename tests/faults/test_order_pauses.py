@@ -15,10 +15,10 @@ from sqlalchemy import update
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway, Order
 from rules.orders import ErpResponse
 from storage.tables import orders
-from tests.support.dispatch_harness import Office
-from tests.support.order_events import internalized, receipt_told
-from tests.support.pipeline import Line
-from tests.support.services.http_erp import Erp, running_erp
+from tests.support.dispatch_harness import DispatchHarness
+from tests.support.order_events import decoded_receipt, internalized
+from tests.support.pipeline import Pipeline
+from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
@@ -27,12 +27,12 @@ _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _LOOKS = 3
 
 
-class Desk(Office):
+class Desk(DispatchHarness):
     """An office that can be paused, and asked what it does then."""
 
     looks = 0
 
-    def __init__(self, line: Line, way: ErpGateway) -> None:
+    def __init__(self, line: Pipeline, way: ErpGateway) -> None:
         super().__init__(line, way)
         claim = self.dispatcher.order_queue.claim
 
@@ -88,7 +88,7 @@ class Gate:
 class HeldErp:
     """An ERP that holds every request it has read until the gate opens, and only then does as the script says."""
 
-    def __init__(self, erp: Erp) -> None:
+    def __init__(self, erp: HttpErp) -> None:
         self.gate = Gate()
         plain = erp.next_way
 
@@ -101,9 +101,9 @@ class HeldErp:
 
 
 @pytest.fixture
-def erp() -> Iterator[Erp]:
+def erp() -> Iterator[HttpErp]:
     """An ERP that answers at an address."""
-    with running_erp() as erp:
+    with running_http_erp() as erp:
         yield erp
 
 
@@ -113,7 +113,7 @@ def open_desk(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], Des
     desks: list[Desk] = []
 
     def opened(broker_url: str, way: ErpGateway) -> Desk:
-        line = Line(broker_url, any_database_url)
+        line = Pipeline(broker_url, any_database_url)
         line.empty()
         desks.append(Desk(line, way))
         return desks[-1]
@@ -140,7 +140,7 @@ def open_desk(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], Des
     ],
 )
 def test_a_pause_that_lands_before_the_answer(
-    open_desk: Callable[[str, ErpGateway], Desk], erp: Erp, fault: str, settles_as: str
+    open_desk: Callable[[str, ErpGateway], Desk], erp: HttpErp, fault: str, settles_as: str
 ) -> None:
     if fault == "409":
         erp.take("main/O1", {})
@@ -162,7 +162,7 @@ def test_a_pause_that_lands_before_the_answer(
     assert erp.asked == {"main/O1": 1}
     desk.resume()
     if settles_as == "sent":
-        desk.orders.commit([receipt_told(internalized("O1", erp.take("main/O1", {})[0]))])
+        desk.orders.commit([decoded_receipt(internalized("O1", erp.take("main/O1", {})[0]))])
     if settles_as == "rejected":
         assert desk.line.retry("main", "O1")
     numbers = {f"main/{name}": desk.wait_state("internalized", name)["erp_number"] for name in ("O1", "O2")}
@@ -172,7 +172,7 @@ def test_a_pause_that_lands_before_the_answer(
 
 
 def test_a_breaker_that_opens_does_not_probe_while_off(
-    open_desk: Callable[[str, ErpGateway], Desk], erp: Erp, monkeypatch: pytest.MonkeyPatch
+    open_desk: Callable[[str, ErpGateway], Desk], erp: HttpErp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is over long before the pause is.
     monkeypatch.setattr("rules.throttle._BREAK_SECONDS", 0.01)
@@ -230,7 +230,7 @@ def check_goes_on(desk: Desk, at_the_erp: list[str]) -> None:
     desk.resume()
     desk.wait_state("sent", "O2")
     assert heard(desk) == ["O2"]
-    desk.orders.commit([receipt_told(internalized(name, f"number of {name}")) for name in ("O1", "O2")])
+    desk.orders.commit([decoded_receipt(internalized(name, f"number of {name}")) for name in ("O1", "O2")])
     for name in ("O1", "O2"):
         assert desk.wait_state("internalized", name)["erp_number"] == f"number of {name}"
 
@@ -284,7 +284,7 @@ def test_a_pause_that_lands_before_the_receipt(open_desk: Callable[[str, ErpGate
     assert desk.pause() == 0
     desk.place("O2")
     # Receipts are processed whatever is off.
-    desk.orders.commit([receipt_told(internalized("O1", "7"))])
+    desk.orders.commit([decoded_receipt(internalized("O1", "7"))])
     assert desk.wait_state("internalized")["erp_number"] == "7"
     desk.settle()
     assert heard(desk) == ["O1"]

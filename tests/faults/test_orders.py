@@ -10,39 +10,41 @@ import pytest
 from broker.sync_publisher import SyncPublisher
 from schemas.topology import ORDERS_IN
 from tests.support.order_events import placed
-from tests.support.programs import Done, Program, running_programs
-from tests.support.services.http_erp import Erp, running_erp
+from tests.support.programs import CompletedCommand, Program, running_programs
+from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-from tests.support.worker_deployment import Stack
+from tests.support.worker_deployment import WorkerDeployment
 
 CLOUDEVENT = "application/cloudevents+json"
 
 
 @pytest.fixture
-def erp() -> Iterator[Erp]:
+def erp() -> Iterator[HttpErp]:
     """An ERP that answers at an address."""
-    with running_erp() as erp:
+    with running_http_erp() as erp:
         yield erp
 
 
 @pytest.fixture
-def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory, erp: Erp) -> Iterator[Stack]:
+def stack(
+    rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory, erp: HttpErp
+) -> Iterator[WorkerDeployment]:
     """Workers that deliver to the ERP."""
     with running_programs(tmp_path_factory.mktemp("orders")) as programs:
         settings = {"erp_url": erp.url}
-        yield Stack(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, settings)
+        yield WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, settings)
 
 
-def place(stack: Stack, *ids: str) -> None:
+def place(stack: WorkerDeployment, *ids: str) -> None:
     publisher = SyncPublisher(stack.broker_url, "test shop")
     for order_id in ids:
         publisher.publish(placed(order_id), exchange=ORDERS_IN, routing_key="main", content_type=CLOUDEVENT)
     publisher.close()
 
 
-def place_until_it_dies(stack: Stack, dying: Program) -> int:
+def place_until_it_dies(stack: WorkerDeployment, dying: Program) -> int:
     """Many orders at once, and one by one as long as it lives: the answers to many may be recorded in one go."""
     number = 30
     place(stack, *(f"O{each}" for each in range(number)))
@@ -58,11 +60,11 @@ def place_until_it_dies(stack: Stack, dying: Program) -> int:
     return number
 
 
-def states(stack: Stack) -> dict[str, int]:
+def states(stack: WorkerDeployment) -> dict[str, int]:
     return dict(stack.look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
 
 
-def check_each_has_its_own_number(stack: Stack, erp: Erp, number: int) -> None:
+def check_each_has_its_own_number(stack: WorkerDeployment, erp: HttpErp, number: int) -> None:
     wait_until(lambda: states(stack) == {"internalized": number}, timeout=60, what="every order to have its number")
     rows = stack.look.rows("SELECT shop || '/' || order_id, erp_number FROM orders")
     assert dict(rows) == erp.numbers
@@ -72,7 +74,9 @@ def check_each_has_its_own_number(stack: Stack, erp: Erp, number: int) -> None:
 @pytest.mark.parametrize(
     "fault", ["dies before sending an order", "dies between sending and recording", "dies after recording"]
 )
-def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(stack: Stack, erp: Erp, fault: str) -> None:
+def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(
+    stack: WorkerDeployment, erp: HttpErp, fault: str
+) -> None:
     dying = stack.faulty_worker(fault, 3)
     number = place_until_it_dies(stack, dying)
     assert dying.wait() == -signal.SIGKILL
@@ -80,7 +84,7 @@ def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(stack
     check_each_has_its_own_number(stack, erp, number)
 
 
-def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: Stack, erp: Erp) -> None:
+def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: WorkerDeployment, erp: HttpErp) -> None:
     stack.worker(processes=2)
     stack.pause("main", "orders")
     place(stack, *(f"O{number}" for number in range(200)))
@@ -91,7 +95,9 @@ def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: S
     assert erp.asked.total() == 200
 
 
-def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_follow(stack: Stack, erp: Erp) -> None:
+def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_follow(
+    stack: WorkerDeployment, erp: HttpErp
+) -> None:
     stack.worker()
     erp.default = "hang"
     place(stack, *(f"O{number}" for number in range(80)))
@@ -107,8 +113,8 @@ def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_fol
     check_each_has_its_own_number(stack, erp, 80)
 
 
-def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(stack: Stack, erp: Erp) -> None:
-    def run(*arguments: str) -> Done:
+def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(stack: WorkerDeployment, erp: HttpErp) -> None:
+    def run(*arguments: str) -> CompletedCommand:
         return stack.programs.run(*arguments, broker_url=stack.broker_url, database_url=stack.database_url)
 
     erp.script = ["400"]

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.event_generator import Erp, Flow
+from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.programs import Program, running_programs
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-from tests.support.worker_deployment import Stack
+from tests.support.worker_deployment import WorkerDeployment
 
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 
 @pytest.fixture(scope="module")
-def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerDeployment]:
     """A place for workers that each test starts and stops."""
     with running_programs(tmp_path_factory.mktemp("stopping")) as programs:
-        yield Stack(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs)
+        yield WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs)
 
 
 @pytest.fixture
-def to_broker(stack: Stack) -> Iterator[Proxy]:
+def to_broker(stack: WorkerDeployment) -> Iterator[Proxy]:
     """The way to the broker."""
     with Proxy(stack.broker.port) as proxy:
         yield proxy
@@ -46,9 +46,9 @@ def check_log_of_a_run(worker: Program) -> None:
     assert "Traceback" not in worker.output
 
 
-def test_a_narrowed_worker_takes_its_own_domains_and_stops_while_idle(stack: Stack) -> None:
+def test_a_narrowed_worker_takes_its_own_domains_and_stops_while_idle(stack: WorkerDeployment) -> None:
     worker = stack.worker("--domains", "stock")
-    erp = Erp("narrow", domains=("stock", "products"), keys=20)
+    erp = EventGenerator("narrow", domains=("stock", "products"), keys=20)
     stack.publish(erp.tell_all())
     stack.look.wait_accounted("narrow", 20)
     assert (stack.depth("stock"), stack.depth("products")) == (0, 20)
@@ -60,10 +60,10 @@ def test_a_narrowed_worker_takes_its_own_domains_and_stops_while_idle(stack: Sta
     check_log_of_a_run(worker)
 
 
-def test_a_worker_stopped_under_load_has_settled_exactly_what_it_has_committed(stack: Stack) -> None:
+def test_a_worker_stopped_under_load_has_settled_exactly_what_it_has_committed(stack: WorkerDeployment) -> None:
     worker = stack.worker("--domains", "stock", batch_size=20)
-    erp = Erp("loaded", keys=100)
-    with Flow(stack.broker_url, erp) as flow:
+    erp = EventGenerator("loaded", keys=100)
+    with BackgroundPublisher(stack.broker_url, erp) as flow:
         flow.reach(1000)
         wait_until(lambda: stack.look.outcomes("loaded").total() > 500, timeout=60, what="events to be applied")
         assert worker.stop() == 0
@@ -74,7 +74,7 @@ def test_a_worker_stopped_under_load_has_settled_exactly_what_it_has_committed(s
 
 
 @pytest.mark.parametrize("failure", ["refuse", "freeze"])
-def test_a_worker_stops_while_the_broker_has_gone(stack: Stack, to_broker: Proxy, failure: str) -> None:
+def test_a_worker_stops_while_the_broker_has_gone(stack: WorkerDeployment, to_broker: Proxy, failure: str) -> None:
     worker = stack.worker(broker_url=to_broker.through(stack.broker_url))
     if failure == "refuse":
         to_broker.refuse()
@@ -86,11 +86,11 @@ def test_a_worker_stops_while_the_broker_has_gone(stack: Stack, to_broker: Proxy
 
 
 def test_a_worker_stops_while_the_database_has_gone_and_leaves_the_batch_with_the_broker(
-    stack: Stack, to_database: Proxy
+    stack: WorkerDeployment, to_database: Proxy
 ) -> None:
     worker = stack.worker("--domains", "images", database_url=to_database.through(stack.database_url))
     to_database.refuse()
-    with_images = Erp("kept", domains=("images",), keys=30)
+    with_images = EventGenerator("kept", domains=("images",), keys=30)
     stack.publish(with_images.tell_all())
     worker.wait_for("database away")
     assert worker.stop() == 0
@@ -100,7 +100,9 @@ def test_a_worker_stops_while_the_database_has_gone_and_leaves_the_batch_with_th
     check_log_of_a_run(worker)
 
 
-def test_a_second_signal_ends_a_stop_that_waits_for_a_silent_database(stack: Stack, to_database: Proxy) -> None:
+def test_a_second_signal_ends_a_stop_that_waits_for_a_silent_database(
+    stack: WorkerDeployment, to_database: Proxy
+) -> None:
     worker = stack.worker(database_url=to_database.through(stack.database_url))
     to_database.freeze()
     worker.send(signal.SIGTERM)
@@ -111,7 +113,7 @@ def test_a_second_signal_ends_a_stop_that_waits_for_a_silent_database(stack: Sta
     assert worker.said("stopped") == []
 
 
-def test_workers_end_by_themselves_when_their_parent_is_killed(stack: Stack) -> None:
+def test_workers_end_by_themselves_when_their_parent_is_killed(stack: WorkerDeployment) -> None:
     parent = stack.worker(processes=2)
     workers = parent.workers()
     assert len(workers) == 2
@@ -123,7 +125,7 @@ def test_workers_end_by_themselves_when_their_parent_is_killed(stack: Stack) -> 
     assert stack.look.rows("SELECT id FROM workers WHERE pid = ANY (%s)", [worker.pid for worker in workers]) == []
 
 
-def test_several_workers_stop_together_and_a_killed_one_is_replaced(stack: Stack) -> None:
+def test_several_workers_stop_together_and_a_killed_one_is_replaced(stack: WorkerDeployment) -> None:
     parent = stack.worker(processes=2)
     first, second = parent.workers()
     first.kill()

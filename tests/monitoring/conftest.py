@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.monitored_deployment import Site
+from tests.support.monitored_deployment import MonitoredDeployment
 from tests.support.programs import Programs, running_programs
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
@@ -22,7 +22,9 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 @pytest.fixture(scope="package")
-def site(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MonitoredDeployment]:
     """A worker and a page that the tests of this folder share."""
     settings = {"broker_url": rabbitmq.new_vhost(), "database_url": postgres.new_database(), "log_format": "json"}
     with running_programs(tmp_path_factory.mktemp("site")) as programs:
@@ -30,4 +32,4 @@ def site(rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPath
         programs.worker(**settings, metrics_port=worker_port)
         admin = programs.start("admin", **settings, admin_port=admin_port)
         admin.wait_for("listening")
-        yield Site(programs, settings, worker_port, admin_port)
+        yield MonitoredDeployment(programs, settings, worker_port, admin_port)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.alert_rules import FOLDER, alerts, promtool, read
+from tests.support.alert_rules import PROMETHEUS_FOLDER, alert_rules, promtool, read_rules
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_prometheus_takes_the_files_and_the_alerts_do_as_they_say(arguments: tup
 
 def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
     tested: dict[str, set[bool]] = defaultdict(set)
-    for test in read("alerts_test.yml")["tests"]:
+    for test in read_rules("alerts_test.yml")["tests"]:
         for case in test["alert_rule_test"]:
             tested[case["alertname"]].add(bool(case["exp_alerts"]))
-    assert dict(tested) == {alert["alert"]: {True, False} for alert in alerts()}
+    assert dict(tested) == {alert["alert"]: {True, False} for alert in alert_rules()}
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
     ],
 )
 def test_the_tests_of_the_alerts_see_when_one_is_changed(tmp_path: Path, before: str, after: str) -> None:
-    rules = (FOLDER / "alerts.yml").read_text()
+    rules = (PROMETHEUS_FOLDER / "alerts.yml").read_text()
     assert before in rules
     (tmp_path / "alerts.yml").write_text(rules.replace(before, after, 1))
-    shutil.copy(FOLDER / "alerts_test.yml", tmp_path)
+    shutil.copy(PROMETHEUS_FOLDER / "alerts_test.yml", tmp_path)
     assert promtool("check", "rules", "alerts.yml", folder=tmp_path).returncode == 0
     assert promtool("test", "rules", "alerts_test.yml", folder=tmp_path).returncode != 0
 
 
 def test_each_alert_says_what_is_so_and_where_to_read_on() -> None:
-    for alert in alerts():
+    for alert in alert_rules():
         assert alert["labels"]["severity"] in {"warning", "critical"}
         assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
         assert alert["annotations"]["runbook_url"].startswith("docs/operations.md#")

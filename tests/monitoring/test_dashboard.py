@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.alert_rules import alerts, promtool
+from tests.support.alert_rules import alert_rules, promtool
 from tests.support.event_generator import Event
-from tests.support.monitored_deployment import Site
+from tests.support.monitored_deployment import MonitoredDeployment
 from tests.support.wait import wait_until
 
 DASHBOARD = json.loads((Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "comporta.json").read_text())
@@ -28,11 +28,11 @@ _LEGEND = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
 def expressions() -> Iterator[str]:
     """Every expression of dashboard and alerts."""
     yield from (target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
-    yield from (alert["expr"] for alert in alerts())
+    yield from (alert["expr"] for alert in alert_rules())
 
 
 @pytest.fixture(scope="module")
-def exposed(site: Site) -> dict[str, set[str]]:
+def exposed(site: MonitoredDeployment) -> dict[str, set[str]]:
     """What worker and page expose together, once something has happened."""
     site.publish(Event("stock", "drawn", "a", 1))
     wait_until(lambda: site.worker.value("comporta_events_total", shop="drawn"), what="the event to be counted")

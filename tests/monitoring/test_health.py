@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tests.support.event_generator import Event, Publisher
-from tests.support.metrics_client import ask, two_free_ports
-from tests.support.monitored_deployment import Site, started
+from tests.support.event_generator import Event, EventPublisher
+from tests.support.metrics_client import get_health, two_free_ports
+from tests.support.monitored_deployment import MonitoredDeployment, start_program
 from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
@@ -20,10 +20,10 @@ from tests.support.wait import wait_until
 READY = {"status": "ready", "broker": {"reachable": True}, "database": {"reachable": True}}
 
 
-def test_worker_and_page_are_well_and_ready(site: Site) -> None:
+def test_worker_and_page_are_well_and_ready(site: MonitoredDeployment) -> None:
     for port in (site.worker_port, site.admin_port):
-        assert ask(port, "healthz") == (200, {"status": "ok"})
-        assert ask(port, "readyz") == (200, READY)
+        assert get_health(port, "healthz") == (200, {"status": "ok"})
+        assert get_health(port, "readyz") == (200, READY)
 
 
 def test_a_loop_that_hangs_is_named_though_the_port_answers(
@@ -33,17 +33,17 @@ def test_a_loop_that_hangs_is_named_though_the_port_answers(
     settings = {"broker_url": broker_url, "database_url": database_url, "metrics_port": port, "log_format": "json"}
     program = programs.start(module="tests.support.stalling_program", **settings)
     program.wait_for("broker connected", session="events")
-    with Publisher(broker_url) as publisher:
+    with EventPublisher(broker_url) as publisher:
         publisher.publish([Event("stock", "main", "a", 1)])
         wait_until(lambda: httpx.get(f"http://{HOST}:{port}/metrics").text.count("applied"), what="the first batch")
-        assert ask(port, "healthz") == (200, {"status": "ok"})
+        assert get_health(port, "healthz") == (200, {"status": "ok"})
         publisher.publish([Event("stock", "main", "a", 2)])
     code, found = wait_until(
-        lambda: answer if (answer := ask(port, "healthz"))[0] == 503 else None, timeout=30, what="it to be found"
+        lambda: answer if (answer := get_health(port, "healthz"))[0] == 503 else None, timeout=30, what="it to be found"
     )
     assert (code, found["status"], list(found["loops"])) == (503, "unwell", ["worker"])
     assert "has not turned for" in found["loops"]["worker"]
-    assert ask(port, "readyz") == (200, READY)
+    assert get_health(port, "readyz") == (200, READY)
 
 
 def test_a_killed_broker_is_named_until_it_is_back_and_waiting_for_it_is_no_illness(
@@ -51,23 +51,25 @@ def test_a_killed_broker_is_named_until_it_is_back_and_waiting_for_it_is_no_illn
 ) -> None:
     port = free_port()
     began = datetime.now(UTC)
-    program = started(programs, "worker", broker_url=rabbitmq.new_vhost(), database_url=database_url, metrics_port=port)
+    program = start_program(
+        programs, "worker", broker_url=rabbitmq.new_vhost(), database_url=database_url, metrics_port=port
+    )
     program.wait_for("broker connected", session="events")
     rabbitmq.kill()
     try:
         code, found = wait_until(
-            lambda: answer if (answer := ask(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
+            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
         )
         assert (code, found["status"]) == (503, "not ready")
         assert (found["broker"]["reachable"], found["database"]) == (False, {"reachable": True})
         since = datetime.fromisoformat(found["broker"]["since"])
         assert began < since <= datetime.now(UTC) + timedelta(seconds=1)
-        assert ask(port, "readyz")[1]["broker"]["since"] == found["broker"]["since"]
+        assert get_health(port, "readyz")[1]["broker"]["since"] == found["broker"]["since"]
         program.wait_for("broker away")
-        assert ask(port, "healthz") == (200, {"status": "ok"})
+        assert get_health(port, "healthz") == (200, {"status": "ok"})
     finally:
         rabbitmq.start()
-    wait_until(lambda: ask(port, "readyz") == (200, READY), timeout=60, what="the broker to be back")
+    wait_until(lambda: get_health(port, "readyz") == (200, READY), timeout=60, what="the broker to be back")
 
 
 @pytest.mark.parametrize("how", ["refuse", "freeze"])
@@ -77,16 +79,16 @@ def test_a_database_that_is_away_is_named_in_bounded_time(
     port = free_port()
     with Proxy(postgres.port) as proxy:
         url = proxy.through(database_url)
-        program = started(programs, "worker", broker_url=broker_url, database_url=url, metrics_port=port)
+        program = start_program(programs, "worker", broker_url=broker_url, database_url=url, metrics_port=port)
         program.wait_for("broker connected", session="events")
         getattr(proxy, how)()
         code, found = wait_until(
-            lambda: answer if (answer := ask(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
+            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
         )
         assert (code, found["database"]["reachable"], found["broker"]) == (503, False, {"reachable": True})
-        assert ask(port, "healthz") == (200, {"status": "ok"})
+        assert get_health(port, "healthz") == (200, {"status": "ok"})
         proxy.resume()
-        wait_until(lambda: ask(port, "readyz") == (200, READY), timeout=60, what="the database to be back")
+        wait_until(lambda: get_health(port, "readyz") == (200, READY), timeout=60, what="the database to be back")
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -98,6 +100,6 @@ def test_who_waits_for_the_database_at_the_start_is_well_and_not_ready(
     program = programs.start("worker", "--processes", str(processes), **settings, metrics_port=first, log_format="json")
     program.wait_for("metrics", times=processes)
     for port in range(first, first + processes):
-        assert ask(port, "healthz") == (200, {"status": "ok"})
-        assert ask(port, "readyz")[1]["database"]["reachable"] is False
+        assert get_health(port, "healthz") == (200, {"status": "ok"})
+        assert get_health(port, "readyz")[1]["database"]["reachable"] is False
     assert program.stop() == 0

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.event_generator import Event
 from tests.support.metrics_client import Scrape, scrape, two_free_ports
-from tests.support.monitored_deployment import Site, started
+from tests.support.monitored_deployment import MonitoredDeployment, start_program
 from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
@@ -44,7 +44,7 @@ def with_value(seen: Scrape, name: str, value: float, **labels: str) -> Scrape |
     return seen if seen.value(name, **labels) == value else None
 
 
-def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_else(site: Site) -> None:
+def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_else(site: MonitoredDeployment) -> None:
     site.publish(Event("stock", "every", "a", 1))
     wait_until(lambda: site.worker.value("comporta_events_total", shop="every"), what="the event to be counted")
     worker, admin = site.worker, site.admin
@@ -55,7 +55,7 @@ def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_els
     assert set(admin.kinds.values()) == {"gauge"}
 
 
-def test_a_worker_counts_as_the_ledger_does(site: Site) -> None:
+def test_a_worker_counts_as_the_ledger_does(site: MonitoredDeployment) -> None:
     site.publish(*(Event("stock", "counted", "a", version) for version in (5, 4, 3)))
     site.publish(*(Event("products", "counted", f"p{version}", version) for version in range(1, 201)))
     site.look.wait_accounted("counted", 203)
@@ -70,7 +70,7 @@ def test_a_worker_counts_as_the_ledger_does(site: Site) -> None:
     assert 1 <= batches < 200
 
 
-def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(site: Site) -> None:
+def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(site: MonitoredDeployment) -> None:
     main = {"shop": "paused", "domain": "stock"}
     site.publish(Event("stock", "paused", "a", 1))
     wait_until(lambda: site.admin.value("comporta_switch_off", **main) == 0, what="the shop to be known")
@@ -89,14 +89,14 @@ def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(site: Site)
     wait_until(lambda: site.admin.value("comporta_missed", **main) == 0, what="nothing to be missed")
 
 
-def test_the_page_sees_the_worker_beat(site: Site) -> None:
+def test_the_page_sees_the_worker_beat(site: MonitoredDeployment) -> None:
     [worker] = site.admin.labels("comporta_worker_last_seen_seconds")
     seen = site.admin.value("comporta_worker_last_seen_seconds", **worker)
     assert seen is not None
     assert seen < 30
 
 
-def test_rubbish_under_another_name_makes_no_shop(site: Site) -> None:
+def test_rubbish_under_another_name_makes_no_shop(site: MonitoredDeployment) -> None:
     site.publish(Event("stock", "NOT-A-SHOP", "a", 1))
     wait_until(lambda: site.worker.value("comporta_events_total", outcome="quarantined"), what="the refusal")
     assert site.worker.labels("comporta_events_total")[-1]["shop"] != "NOT-A-SHOP"
@@ -114,13 +114,13 @@ def test_rubbish_under_another_name_makes_no_shop(site: Site) -> None:
         ("application/openmetrics-text;version=abc", "text/plain"),
     ],
 )
-def test_the_form_is_the_one_that_is_asked_for(site: Site, accept: str, kind: str) -> None:
+def test_the_form_is_the_one_that_is_asked_for(site: MonitoredDeployment, accept: str, kind: str) -> None:
     answer = httpx.get(f"http://{HOST}:{site.worker_port}/metrics", headers={"accept": accept})
     assert answer.headers["content-type"].startswith(kind)
     assert answer.text.endswith("# EOF\n") is (kind != "text/plain")
 
 
-def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, site: Site) -> None:
+def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, site: MonitoredDeployment) -> None:
     first = two_free_ports()
     workers = programs.worker(processes=2, **site.settings, metrics_port=first)
     workers.wait_for("metrics", times=2)
@@ -131,7 +131,7 @@ def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, sit
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_port_that_is_taken_is_named_at_start(programs: Programs, site: Site, processes: str) -> None:
+def test_a_port_that_is_taken_is_named_at_start(programs: Programs, site: MonitoredDeployment, processes: str) -> None:
     taken = {**site.settings, "metrics_port": site.worker_port}
     done = programs.run("worker", "--processes", processes, **taken)
     assert done.code == 2
@@ -146,7 +146,7 @@ def test_metrics_are_there_while_the_database_is_away(
     port = free_port()
     with Proxy(postgres.port) as proxy:
         url = proxy.through(database_url)
-        program = started(programs, "run", broker_url=broker_url, database_url=url, admin_port=port)
+        program = start_program(programs, "run", broker_url=broker_url, database_url=url, admin_port=port)
         program.wait_for("broker connected", session="events")
         assert scrape(port).value("comporta_database_up") == 1
         getattr(proxy, how)()

@@ -20,7 +20,7 @@ from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
 from storage.event_store import EventStore
 from storage.tables import ENTITY_TABLES, ledger
-from tests.support.event_samples import event
+from tests.support.event_samples import sample_event
 
 Item = ChangeEvent | RejectedDelivery
 # A step of an example: a switch that is thrown, or a batch.
@@ -44,7 +44,7 @@ def item(shop: str, domain: str = "", key: str = "", version: int = 0, identity:
     if not domain:
         return RejectedDelivery(shop, "stock", Refusal(Reason.MALFORMED_JSON, "", "no"), b"x", "x", "", {}, False)
     named = {"product_code": key} if domain == "stock" else {"min_qty": key}
-    body = event(domain, action=action, envelope={"sequence": str(version), "id": identity}, **named)
+    body = sample_event(domain, action=action, envelope={"sequence": str(version), "id": identity}, **named)
     return parse_event(domain, shop, body)
 
 

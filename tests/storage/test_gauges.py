@@ -16,14 +16,14 @@ from storage.errors import StorageError, Unavailable
 from storage.gauges import Gauges, Reading
 from storage.tables import orders, switches, workers
 from storage.workers import WorkerRegistry
-from tests.support.event_samples import event
-from tests.support.order_events import order_told, placed
-from tests.support.order_queue_harness import Desk
+from tests.support.event_samples import sample_event
+from tests.support.order_events import decoded_order, placed
+from tests.support.order_queue_harness import OrderQueueHarness
 
 HOUR = timedelta(hours=1)
 
 
-class Seen(Desk):
+class Seen(OrderQueueHarness):
     """A desk that a monitor reads."""
 
     @property
@@ -69,7 +69,7 @@ def test_a_scope_is_off_for_as_long_as_the_longest_of_its_switches(seen: Seen) -
 
 def test_missed_keys_and_refused_messages_are_counted_where_they_belong(seen: Seen) -> None:
     seen.change("pause", domains=["stock"])
-    seen.commit(*(parse_event("stock", "main", event("stock", product_code=code)) for code in ("a", "b")))
+    seen.commit(*(parse_event("stock", "main", sample_event("stock", product_code=code)) for code in ("a", "b")))
     refusal = Refusal(Reason.ROUTING_KEY, "", "no shop")
     rubbish = RejectedDelivery("nobody", "receipts", refusal, b"{", "nobody.receipts", "application/json", {}, False)
     seen.orders.commit([rubbish])
@@ -80,7 +80,7 @@ def test_missed_keys_and_refused_messages_are_counted_where_they_belong(seen: Se
 
 
 def test_an_order_waits_until_the_erp_has_it_also_while_it_is_tried(seen: Seen) -> None:
-    seen.orders.commit([order_told(placed("a"), "north")])
+    seen.orders.commit([decoded_order(placed("a"), "north")])
     seen.grow_older("orders", "received_at", HOUR)
     assert seen.reading.oldest_waiting == {"north": pytest.approx(3600, abs=60)}
     [order] = seen.dispatch.claim(lambda due: [(shop, 1) for shop in due.open])

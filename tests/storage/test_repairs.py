@@ -15,12 +15,12 @@ from schemas.events import ChangeEvent, parse_event
 from storage import repairs as reading
 from storage.repairs import Repairs, RepairSheetWriter, Sheet
 from storage.tables import switches
-from tests.support.event_samples import event
-from tests.support.storage_harness import Place, stock
+from tests.support.event_samples import sample_event
+from tests.support.storage_harness import StorageHarness, stock_change
 from tests.support.wait import wait_until
 
 
-class Desk(Place):
+class Desk(StorageHarness):
     """A place with the sheets of it, read anew each time."""
 
     def sheets(self) -> list[Sheet]:
@@ -46,7 +46,7 @@ def desk(any_database_url: str) -> Iterator[Desk]:
 
 
 def product(version: int, code: str, shop: str = "main") -> ChangeEvent:
-    return parse_event("products", shop, event("products", envelope={"sequence": str(version)}, code=code))
+    return parse_event("products", shop, sample_event("products", envelope={"sequence": str(version)}, code=code))
 
 
 def left(sheet: Sheet) -> dict[tuple[str, str], tuple[int | None, int]]:
@@ -55,16 +55,23 @@ def left(sheet: Sheet) -> dict[tuple[str, str], tuple[int | None, int]]:
 
 def test_a_resume_begins_a_sheet_that_counts_down_to_nothing(desk: Desk) -> None:
     desk.change("pause", by="ana")
-    desk.commit(*(stock(1, f"P{number}") for number in range(5)), stock(1, "P1", shop="other"), product(1, "X"))
+    desk.commit(
+        *(stock_change(1, f"P{number}") for number in range(5)), stock_change(1, "P1", shop="other"), product(1, "X")
+    )
     reply = desk.change("resume", by="bia", reason="ERP is back")
     [sheet] = desk.counted(1)
     assert (sheet.epoch, sheet.action, sheet.by, sheet.reason) == (reply.epoch, "resume", "bia", "ERP is back")
     assert (sheet.at, sheet.scopes) == (reply.effective_at, (("*", "*"),))
     assert left(sheet) == {("main", "products"): (1, 1), ("main", "stock"): (5, 5), ("other", "stock"): (1, 1)}
-    desk.commit(stock(2, "P1"), stock(1, "P2"), stock(1, "P1", shop="other"), stock(9, "never missed"))
+    desk.commit(
+        stock_change(2, "P1"),
+        stock_change(1, "P2"),
+        stock_change(1, "P1", shop="other"),
+        stock_change(9, "never missed"),
+    )
     [sheet] = desk.counted(1)
     assert (sheet.missed, sheet.left) == (7, 4)
-    desk.commit(*(stock(3, f"P{number}") for number in range(5)), product(1, "X"))
+    desk.commit(*(stock_change(3, f"P{number}") for number in range(5)), product(1, "X"))
     [sheet] = desk.counted(1)
     assert (sheet.missed, sheet.left) == (7, 0)
     assert left(sheet)["main", "stock"] == (5, 0)
@@ -72,28 +79,28 @@ def test_a_resume_begins_a_sheet_that_counts_down_to_nothing(desk: Desk) -> None
 
 def test_an_older_event_that_comes_after_the_resume_repairs_nothing(desk: Desk) -> None:
     desk.change("pause")
-    desk.commit(stock(5, "P1"))
+    desk.commit(stock_change(5, "P1"))
     desk.change("resume")
-    desk.commit(stock(4, "P1"))
+    desk.commit(stock_change(4, "P1"))
     assert desk.counted(1)[0].left == 1
-    desk.commit(stock(5, "P1"))
+    desk.commit(stock_change(5, "P1"))
     assert desk.counted(1)[0].left == 0
 
 
 def test_each_resume_has_a_sheet_of_its_own_and_older_ones_stay_readable(desk: Desk) -> None:
     desk.change("pause")
-    desk.commit(stock(1, "a"), stock(1, "b"))
+    desk.commit(stock_change(1, "a"), stock_change(1, "b"))
     desk.change("resume")
     desk.counted(1)
     desk.change("pause")
     # One key again, in a newer version, and one more.
-    desk.commit(stock(2, "b"), stock(1, "c"))
+    desk.commit(stock_change(2, "b"), stock_change(1, "c"))
     desk.change("resume")
     newer, older = desk.counted(2)
     assert newer.epoch > older.epoch
     # What the second pause discarded again stands on its own sheet alone; what is left of the first, on both.
     assert (newer.missed, newer.left, older.missed, older.left) == (3, 3, 2, 1)
-    desk.commit(stock(1, "a"), stock(2, "b"))
+    desk.commit(stock_change(1, "a"), stock_change(2, "b"))
     newer, older = desk.counted(2)
     assert (newer.missed, newer.left, older.missed, older.left) == (3, 1, 2, 0)
 
@@ -102,7 +109,7 @@ def test_only_what_flows_again_stands_on_a_sheet(desk: Desk) -> None:
     desk.change("pause", shop="main")
     desk.change("pause", shop="main", domains=["products"])
     desk.change("pause", shop="other")
-    desk.commit(stock(1, "a"), product(1, "X"), stock(1, "a", shop="other"))
+    desk.commit(stock_change(1, "a"), product(1, "X"), stock_change(1, "a", shop="other"))
     desk.change("resume", shop="main")
     [first] = desk.counted(1)
     assert left(first) == {("main", "stock"): (1, 1)}
@@ -126,11 +133,11 @@ def test_a_resume_that_changes_nothing_and_one_of_orders_begin_no_sheet(desk: De
 def test_a_pause_that_ends_by_itself_begins_a_sheet(desk: Desk, seen_by: str) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     desk.change("pause", until=soon.isoformat())
-    desk.commit(stock(1, "a"), stock(1, "b"))
+    desk.commit(stock_change(1, "a"), stock_change(1, "b"))
     with desk.engine.begin() as connection:
         connection.execute(update(switches).values(until=datetime.now(UTC) - timedelta(seconds=1)))
     if seen_by == "batch":
-        assert desk.commit(stock(1, "c")) == {Outcome.APPLIED: 1}
+        assert desk.commit(stock_change(1, "c")) == {Outcome.APPLIED: 1}
     elif seen_by == "beat":
         desk.switchboard.end_expired()
         desk.switchboard.end_expired()
@@ -151,14 +158,14 @@ def test_what_is_repaired_before_it_is_counted_still_counts_as_missed(
 
     monkeypatch.setattr(RepairSheetWriter, "_count", late)
     desk.change("pause")
-    desk.commit(stock(1, "a"), stock(1, "b"))
+    desk.commit(stock_change(1, "a"), stock_change(1, "b"))
     desk.change("resume")
     [sheet] = desk.sheets()
     # Nobody has counted yet: what is left can be said all the same.
     assert (sheet.missed, sheet.left, left(sheet)) == (None, 2, {("main", "stock"): (None, 2)})
-    desk.commit(stock(1, "a"))
+    desk.commit(stock_change(1, "a"))
     desk.change("pause")
-    desk.commit(stock(1, "later"), stock(1, "later still"))
+    desk.commit(stock_change(1, "later"), stock_change(1, "later still"))
     go.set()
     [sheet] = desk.counted(1)
     assert (sheet.missed, sheet.left) == (2, 1)
@@ -166,7 +173,7 @@ def test_what_is_repaired_before_it_is_counted_still_counts_as_missed(
 
 def test_many_who_look_cost_one_count(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.change("pause")
-    desk.commit(stock(1, "a"))
+    desk.commit(stock_change(1, "a"))
     desk.change("resume")
     desk.counted(1)
     counted: list[Any] = []

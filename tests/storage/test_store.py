@@ -24,28 +24,28 @@ from storage.errors import SchemaOutdated
 from storage.fence import PostgresFence, fence_holders
 from storage.migrate import migrate, require_current
 from storage.tables import ENTITY_TABLES, metadata
-from tests.support.event_samples import SAMPLES, event
-from tests.support.storage_harness import Place, stock
+from tests.support.event_samples import SAMPLES, sample_event
+from tests.support.storage_harness import StorageHarness, stock_change
 from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def place(any_database_url: str) -> Iterator[Place]:
-    place = Place(any_database_url)
+def place(any_database_url: str) -> Iterator[StorageHarness]:
+    place = StorageHarness(any_database_url)
     yield place
     place.engine.dispose()
 
 
 @pytest.mark.parametrize("domain", SAMPLES)
-def test_every_domain_is_written_and_deleted(place: Place, domain: str) -> None:
-    assert place.commit(parse_event(domain, "main", event(domain))) == {Outcome.APPLIED: 1}
-    deleted = event(domain, action="deleted", envelope={"sequence": "18447"})
+def test_every_domain_is_written_and_deleted(place: StorageHarness, domain: str) -> None:
+    assert place.commit(parse_event(domain, "main", sample_event(domain))) == {Outcome.APPLIED: 1}
+    deleted = sample_event(domain, action="deleted", envelope={"sequence": "18447"})
     assert place.commit(parse_event(domain, "main", deleted)) == {Outcome.APPLIED: 1}
     assert [(row["deleted"], row["version"]) for row in place.rows(domain)] == [(True, 18447)]
 
 
-def test_digits_times_and_lists_are_kept(place: Place) -> None:
-    body = event("products", category_path=["a", "b"], attributes={"cor": "azul"}, net_weight_kg="1.5000")
+def test_digits_times_and_lists_are_kept(place: StorageHarness) -> None:
+    body = sample_event("products", category_path=["a", "b"], attributes={"cor": "azul"}, net_weight_kg="1.5000")
     place.commit(parse_event("products", "main", body))
     [row] = place.rows("products")
     assert (row["category_path"], row["attributes"]) == (["a", "b"], {"cor": "azul"})
@@ -65,15 +65,18 @@ def test_digits_times_and_lists_are_kept(place: Place) -> None:
     ],
 )
 def test_the_highest_version_and_then_the_highest_id_wins(
-    place: Place, first: tuple[int, str], second: tuple[int, str], outcome: Outcome
+    place: StorageHarness, first: tuple[int, str], second: tuple[int, str], outcome: Outcome
 ) -> None:
-    place.commit(stock(first[0], id=first[1]))
-    assert place.commit(stock(second[0], id=second[1])) == {outcome: 1}
+    place.commit(stock_change(first[0], id=first[1]))
+    assert place.commit(stock_change(second[0], id=second[1])) == {outcome: 1}
 
 
-def test_shops_do_not_touch_each_other(place: Place) -> None:
-    place.commit(stock(5, shop="a"))
-    assert place.commit(stock(1, shop="b"), stock(4, shop="a")) == {Outcome.APPLIED: 1, Outcome.SUPERSEDED: 1}
+def test_shops_do_not_touch_each_other(place: StorageHarness) -> None:
+    place.commit(stock_change(5, shop="a"))
+    assert place.commit(stock_change(1, shop="b"), stock_change(4, shop="a")) == {
+        Outcome.APPLIED: 1,
+        Outcome.SUPERSEDED: 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,24 +92,26 @@ def test_shops_do_not_touch_each_other(place: Place) -> None:
     ],
 )
 def test_a_key_is_missed_until_the_same_or_a_newer_version_is_applied(
-    place: Place, applied: int | None, discarded: int, then: int | None, missed: bool
+    place: StorageHarness, applied: int | None, discarded: int, then: int | None, missed: bool
 ) -> None:
     if applied is not None:
-        place.commit(stock(applied))
+        place.commit(stock_change(applied))
     place.change("pause")
-    assert place.commit(stock(discarded)) == {Outcome.DISCARDED: 1}
+    assert place.commit(stock_change(discarded)) == {Outcome.DISCARDED: 1}
     place.change("resume")
     if then is not None:
-        place.commit(stock(then))
+        place.commit(stock_change(then))
     assert bool(place.views.missed()) is missed
 
 
 def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str) -> None:
-    place = Place(database_url)
+    place = StorageHarness(database_url)
     long = "".join(chr(0x4E00 + (7919 * n) % 20000) for n in range(255))
-    body = event("stock", product_code=long, branch=long[::-1], warehouse=long[7:], lot=long[3:])
+    body = sample_event("stock", product_code=long, branch=long[::-1], warehouse=long[7:], lot=long[3:])
     items = [(Delivery("comporta.stock", 1, body, "main.stock", False, {}), parse_event("stock", "main", body))]
-    good = [(Delivery("comporta.stock", n, b"", "main.stock", False, {}), stock(n, f"P{n}")) for n in range(2, 9)]
+    good = [
+        (Delivery("comporta.stock", n, b"", "main.stock", False, {}), stock_change(n, f"P{n}")) for n in range(2, 9)
+    ]
     commit(place.store, [*good[:3], *items, *good[3:]])
     assert len(place.rows()) == 7
     assert [row["reason"] for row in place.views.quarantined()] == ["refused_by_database"]
@@ -114,7 +119,7 @@ def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str)
     place.engine.dispose()
 
 
-def test_every_change_of_a_switch_is_counted_audited_and_announced(place: Place) -> None:
+def test_every_change_of_a_switch_is_counted_audited_and_announced(place: StorageHarness) -> None:
     replies = [
         place.change("pause", "m1"),
         place.change("pause", "m1"),
@@ -134,17 +139,19 @@ def test_every_change_of_a_switch_is_counted_audited_and_announced(place: Place)
     assert replies[2].still_off[0].since == replies[0].still_off[0].since
 
 
-def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(place: Place) -> None:
+def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(place: StorageHarness) -> None:
     until = datetime.now(UTC) + timedelta(milliseconds=300)
     assert place.change("pause", until=until.isoformat()).result == "off"
-    assert place.commit(stock(1)) == {Outcome.DISCARDED: 1}
+    assert place.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
     versions = iter(range(2, 1_000_000))
-    wait_until(lambda: Outcome.APPLIED in place.commit(stock(next(versions))), timeout=10, what="the pause to end")
+    wait_until(
+        lambda: Outcome.APPLIED in place.commit(stock_change(next(versions))), timeout=10, what="the pause to end"
+    )
     assert [row["action"] for row in place.views.audit()] == ["expire", "pause"]
     assert place.views.status().epoch == 2
 
 
-def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: Place) -> None:
+def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: StorageHarness) -> None:
     inside, go, replies = threading.Event(), threading.Event(), list[Reply]()
 
     def batch() -> None:
@@ -163,7 +170,7 @@ def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: 
     holder.join(10)
     pauser.join(10)
     assert replies[0].result == "off"
-    assert place.commit(stock(1)) == {Outcome.DISCARDED: 1}
+    assert place.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
 
 
 def test_a_hanging_holder_of_the_fence_is_terminated(database_url: str) -> None:
@@ -217,7 +224,7 @@ def test_a_database_of_a_newer_program_is_named_with_the_way_out(any_database_ur
     engine.dispose()
 
 
-def test_rubbish_makes_no_shop_known(place: Place) -> None:
+def test_rubbish_makes_no_shop_known(place: StorageHarness) -> None:
     refusal = Refusal(Reason.MALFORMED_JSON, "", "no JSON")
     place.store.commit([RejectedDelivery("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
     assert place.views.status().effective.keys() == {"main"}

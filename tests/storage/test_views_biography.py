@@ -8,31 +8,31 @@ import pytest
 
 from storage.tables import missed, orders
 from storage.views import mentions
-from tests.support.order_events import internalized, receipt_told
-from tests.support.views_harness import START, Gallery, change, refused
+from tests.support.order_events import decoded_receipt, internalized
+from tests.support.views_harness import START, ViewsHarness, change_event, rejected_delivery
 
 CPF, MASKED = "52998224725", "529.982.247-25"
 CNPJ = "12ABC34501DE35"
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[Gallery]:
-    gallery = Gallery(any_database_url)
+def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
+    gallery = ViewsHarness(any_database_url)
     yield gallery
     gallery.engine.dispose()
 
 
-def test_a_product_stands_in_every_table_that_names_it(gallery: Gallery) -> None:
+def test_a_product_stands_in_every_table_that_names_it(gallery: ViewsHarness) -> None:
     gallery.store.commit(
         [
-            change("products", code="P1", version=7),
-            change("images", product_code="P1"),
-            change("packagings", product_code="P1"),
-            change("prices", product_code="P1", table_code="T1", price="12.3400"),
-            change("prices", product_code="P1", table_code="T2"),
-            change("prices", product_code="P2", table_code="T1"),
-            change("stock", product_code="P1", shop="other"),
-            change("stock", product_code="P10"),
+            change_event("products", code="P1", version=7),
+            change_event("images", product_code="P1"),
+            change_event("packagings", product_code="P1"),
+            change_event("prices", product_code="P1", table_code="T1", price="12.3400"),
+            change_event("prices", product_code="P1", table_code="T2"),
+            change_event("prices", product_code="P2", table_code="T1"),
+            change_event("stock", product_code="P1", shop="other"),
+            change_event("stock", product_code="P10"),
         ]
     )
     found = gallery.views.biography(" P1 ")
@@ -54,9 +54,13 @@ def test_a_product_stands_in_every_table_that_names_it(gallery: Gallery) -> None
     assert {row["shop"] for row in gallery.views.biography("P1", "other").entities} == {"other"}
 
 
-def test_a_price_table_leads_to_itself_and_its_prices(gallery: Gallery) -> None:
+def test_a_price_table_leads_to_itself_and_its_prices(gallery: ViewsHarness) -> None:
     gallery.store.commit(
-        [change("price_tables", table_code="T1"), change("prices", table_code="T1"), change("prices", table_code="T2")]
+        [
+            change_event("price_tables", table_code="T1"),
+            change_event("prices", table_code="T1"),
+            change_event("prices", table_code="T2"),
+        ]
     )
     found = gallery.views.biography("T1")
     assert [(row["domain"], row["key"]["table_code"]) for row in found.entities] == [
@@ -66,16 +70,16 @@ def test_a_price_table_leads_to_itself_and_its_prices(gallery: Gallery) -> None:
 
 
 @pytest.mark.parametrize("text", [CPF, MASKED, "C1"])
-def test_a_customer_is_found_by_code_and_document_which_is_never_shown(gallery: Gallery, text: str) -> None:
+def test_a_customer_is_found_by_code_and_document_which_is_never_shown(gallery: ViewsHarness, text: str) -> None:
     gallery.store.commit(
         [
-            change("customers", code="C1", kind="PF", document=CPF),
-            change("customers", code="C2", document="11144477735"),
+            change_event("customers", code="C1", kind="PF", document=CPF),
+            change_event("customers", code="C2", document="11144477735"),
         ]
     )
     gallery.accept("A", "B", customer={"code": "C1", "document": CPF, "name": "Ana"})
     gallery.accept("C", customer={"document": "11144477735", "name": "Rui"})
-    gallery.store.commit([refused(b'{"data":{"code":"C1","document":"529.982.247-25"}}', domain="customers")])
+    gallery.store.commit([rejected_delivery(b'{"data":{"code":"C1","document":"529.982.247-25"}}', domain="customers")])
     found = gallery.views.biography(text)
     assert [row["key"]["code"] for row in found.entities] == ["C1"]
     assert found.entities[0]["state"]["document"] == "***.982.247-**"
@@ -86,22 +90,22 @@ def test_a_customer_is_found_by_code_and_document_which_is_never_shown(gallery: 
     assert MASKED not in str(found)
 
 
-def test_a_company_is_found_by_its_document_in_letters_and_digits(gallery: Gallery) -> None:
-    gallery.store.commit([change("customers", code="C9", kind="PJ", document=CNPJ)])
+def test_a_company_is_found_by_its_document_in_letters_and_digits(gallery: ViewsHarness) -> None:
+    gallery.store.commit([change_event("customers", code="C9", kind="PJ", document=CNPJ)])
     found = gallery.views.biography("12.abc.345/01de-35")
     assert found.entities[0]["state"]["document"] == "12.***.***/****-35"
 
 
-def test_what_is_missed_is_said_even_of_prices_whose_key_begins_with_the_table(gallery: Gallery) -> None:
+def test_what_is_missed_is_said_even_of_prices_whose_key_begins_with_the_table(gallery: ViewsHarness) -> None:
     gallery.change("pause")
     gallery.store.commit(
         [
-            change("stock", product_code="P1"),
-            change("stock", product_code="P10"),
-            change("products", code="P1"),
-            change("prices", product_code="P1", table_code="T1"),
-            change("prices", product_code="P2", table_code="T1"),
-            change("customers", code="C1"),
+            change_event("stock", product_code="P1"),
+            change_event("stock", product_code="P10"),
+            change_event("products", code="P1"),
+            change_event("prices", product_code="P1", table_code="T1"),
+            change_event("prices", product_code="P2", table_code="T1"),
+            change_event("customers", code="C1"),
         ]
     )
     found = gallery.views.biography("P1")
@@ -110,16 +114,16 @@ def test_what_is_missed_is_said_even_of_prices_whose_key_begins_with_the_table(g
     assert [row["domain"] for row in gallery.views.biography("T1").missed] == ["prices", "prices"]
 
 
-def test_a_missed_customer_is_found_by_the_document_it_had_before(gallery: Gallery) -> None:
-    gallery.store.commit([change("customers", code="C1", kind="PF", document=CPF)])
+def test_a_missed_customer_is_found_by_the_document_it_had_before(gallery: ViewsHarness) -> None:
+    gallery.store.commit([change_event("customers", code="C1", kind="PF", document=CPF)])
     gallery.change("pause")
-    gallery.store.commit([change("customers", code="C1", kind="PF", document=CPF, version=2)])
+    gallery.store.commit([change_event("customers", code="C1", kind="PF", document=CPF, version=2)])
     assert [row["version"] for row in gallery.views.biography(MASKED).missed] == [2]
 
 
-def test_an_order_is_found_by_each_of_its_numbers_and_by_what_it_holds(gallery: Gallery) -> None:
+def test_an_order_is_found_by_each_of_its_numbers_and_by_what_it_holds(gallery: ViewsHarness) -> None:
     gallery.accept("web-1", display_number="#100", price_table="T1")
-    gallery.orders.commit([receipt_told(internalized("web-1", "ERP-9"))])
+    gallery.orders.commit([decoded_receipt(internalized("web-1", "ERP-9"))])
     gallery.accept("web-2")
     for text, place in [("web-1", "order"), ("#100", "order"), ("ERP-9", "order"), ("T1", "price_table")]:
         assert [(row["order_id"], row["stands_as"]) for row in gallery.views.biography(text).orders] == [
@@ -129,29 +133,29 @@ def test_an_order_is_found_by_each_of_its_numbers_and_by_what_it_holds(gallery: 
     assert gallery.views.biography("web-1").orders[0]["state"] == "internalized"
 
 
-def test_refused_messages_that_hold_it_are_found_and_a_short_text_only_as_a_whole(gallery: Gallery) -> None:
+def test_refused_messages_that_hold_it_are_found_and_a_short_text_only_as_a_whole(gallery: ViewsHarness) -> None:
     gallery.store.commit(
         [
-            refused(b'{"data":{"product_code":"P1"}}'),
-            refused(b'{"data":{"product_code":"P12"}}'),
-            refused(b'{"data":{"product_code":7891000}}'),
-            refused(b"\xff\xfe7891000"),
+            rejected_delivery(b'{"data":{"product_code":"P1"}}'),
+            rejected_delivery(b'{"data":{"product_code":"P12"}}'),
+            rejected_delivery(b'{"data":{"product_code":7891000}}'),
+            rejected_delivery(b"\xff\xfe7891000"),
         ]
     )
     assert [row["size"] for row in gallery.views.biography("P1").quarantined] == [30]
     assert len(gallery.views.biography("7891000").quarantined) == 2
-    gallery.store.commit([refused(shop="?")])
+    gallery.store.commit([rejected_delivery(shop="?")])
     assert gallery.views.biography("P1", "main").quarantined[0]["shop"] == "main"
 
 
 def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so(
-    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+    gallery: ViewsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mentions, "_ORDERS_SEARCHED", 2)
     monkeypatch.setattr(mentions, "_MESSAGES_SEARCHED", 1)
     monkeypatch.setattr(mentions, "_MISSED_SEARCHED", 1)
     gallery.accept("a", "b", "c")
-    gallery.store.commit([refused(b'"P1"'), refused(b'"P1" ')])
+    gallery.store.commit([rejected_delivery(b'"P1"'), rejected_delivery(b'"P1" ')])
     row = {"domain": "prices", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}
     gallery.fill(
         missed,
@@ -166,13 +170,13 @@ def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so
     assert [row["order_id"] for row in gallery.views.biography("a").orders] == ["a"]
 
 
-def test_a_table_with_more_rows_than_are_shown_is_named(gallery: Gallery) -> None:
-    gallery.store.commit([change("stock", product_code="P1", branch=str(number)) for number in range(101)])
+def test_a_table_with_more_rows_than_are_shown_is_named(gallery: ViewsHarness) -> None:
+    gallery.store.commit([change_event("stock", product_code="P1", branch=str(number)) for number in range(101)])
     found = gallery.views.biography("P1")
     assert (len(found.entities), found.more) == (100, ["stock"])
 
 
-def test_nothing_is_found_of_what_is_not_there(gallery: Gallery) -> None:
+def test_nothing_is_found_of_what_is_not_there(gallery: ViewsHarness) -> None:
     found = gallery.views.biography("'; DROP TABLE orders; --%_")
     assert not any(found[1:])
     with gallery.engine.connect() as connection:

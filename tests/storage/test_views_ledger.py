@@ -13,22 +13,26 @@ import storage.ledger
 from rules.cost import Basis, estimate_cost
 from storage.tables import ledger, received
 from storage.views import LedgerFilter, RangeTooLong, Terms
-from tests.support.order_events import internalized, order_told, placed, receipt_told
-from tests.support.views_harness import START, Gallery, change, refused
+from tests.support.order_events import decoded_order, decoded_receipt, internalized, placed
+from tests.support.views_harness import START, ViewsHarness, change_event, rejected_delivery
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[Gallery]:
-    gallery = Gallery(any_database_url)
+def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
+    gallery = ViewsHarness(any_database_url)
     yield gallery
     gallery.engine.dispose()
 
 
-def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: Gallery) -> None:
-    gallery.store.commit([change("stock"), change("stock", product_code="B"), change("products"), refused()])
-    gallery.store.commit([change("stock")])
+def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: ViewsHarness) -> None:
+    gallery.store.commit(
+        [change_event("stock"), change_event("stock", product_code="B"), change_event("products"), rejected_delivery()]
+    )
+    gallery.store.commit([change_event("stock")])
     gallery.miss("C", "D")
-    gallery.orders.commit([order_told(placed("a")), receipt_told(internalized("a")), refused(domain="orders")])
+    gallery.orders.commit(
+        [decoded_order(placed("a")), decoded_receipt(internalized("a")), rejected_delivery(domain="orders")]
+    )
     balance = gallery.views.balance()
     assert balance.domains == {
         "orders": Terms(2, 1, 0, 0, 1),
@@ -40,38 +44,38 @@ def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: Gallery) 
 
 
 def test_a_batch_whose_outcomes_lose_a_delivery_leaves_a_difference(
-    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+    gallery: ViewsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan_batch = storage.event_store.plan_batch
     monkeypatch.setattr(storage.event_store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
-    gallery.store.commit([change("stock"), change("stock", product_code="B")])
+    gallery.store.commit([change_event("stock"), change_event("stock", product_code="B")])
     assert gallery.views.balance().domains["stock"].difference == 1
 
 
-def test_what_is_rolled_back_has_not_come_in(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_rolled_back_has_not_come_in(gallery: ViewsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("after the ledger")
 
     add_tally = storage.event_store.add_tally
     monkeypatch.setattr(storage.event_store, "add_tally", lambda *given: (add_tally(*given), fail()))
     with pytest.raises(RuntimeError):
-        gallery.store.commit([change("stock")])
+        gallery.store.commit([change_event("stock")])
     assert gallery.views.balance().total == Terms(0, 0, 0, 0, 0)
 
 
-def test_counting_what_comes_in_costs_no_statement_more_on_postgresql(gallery: Gallery) -> None:
-    gallery.store.commit([change("stock")])
+def test_counting_what_comes_in_costs_no_statement_more_on_postgresql(gallery: ViewsHarness) -> None:
+    gallery.store.commit([change_event("stock")])
     with gallery.statements() as sent:
-        gallery.store.commit([change("stock", version=2)])
+        gallery.store.commit([change_event("stock", version=2)])
     writing = [statement for statement in sent if "INSERT INTO received" in statement]
     also_outcomes = [statement for statement in writing if "INSERT INTO ledger" in statement]
     assert len(writing) == 1
     assert also_outcomes == (writing if gallery.engine.dialect.name == "postgresql" else [])
 
 
-def test_a_minutes_rows_grow_by_every_batch(gallery: Gallery) -> None:
+def test_a_minutes_rows_grow_by_every_batch(gallery: ViewsHarness) -> None:
     for version in range(1, 4):
-        gallery.store.commit([change("stock", version=version)])
+        gallery.store.commit([change_event("stock", version=version)])
     with gallery.engine.connect() as connection:
         rows = connection.execute(
             select(received.c.worker, received.c.domain, func.sum(received.c.count)).group_by(
@@ -81,19 +85,19 @@ def test_a_minutes_rows_grow_by_every_batch(gallery: Gallery) -> None:
     assert [(row[0], row[1], int(row[2])) for row in rows] == [("w1", "stock", 3)]
 
 
-def test_totals_keep_what_is_long_past_and_read_what_is_new(gallery: Gallery) -> None:
+def test_totals_keep_what_is_long_past_and_read_what_is_new(gallery: ViewsHarness) -> None:
     old = {"minute": START, "worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 5}
     gallery.fill(ledger, [old])
-    gallery.store.commit([change("stock")])
+    gallery.store.commit([change_event("stock")])
     assert gallery.views.totals() == {"stock": {"applied": 6}}
     # Nothing changes minutes long past; that they are not read again is what makes a look cheap.
     with gallery.fence.shared() as connection:
         connection.execute(update(ledger).where(ledger.c.worker == "w0").values(count=100))
-    gallery.store.commit([change("stock", version=2)])
+    gallery.store.commit([change_event("stock", version=2)])
     assert gallery.views.totals() == {"stock": {"applied": 7}}
 
 
-def test_a_balance_may_be_of_a_span(gallery: Gallery) -> None:
+def test_a_balance_may_be_of_a_span(gallery: ViewsHarness) -> None:
     row = {"worker": "w0", "domain": "stock", "count": 2}
     hours = [START, START + timedelta(hours=1), START + timedelta(hours=2)]
     gallery.fill(received, [{**row, "minute": at} for at in hours])
@@ -102,7 +106,7 @@ def test_a_balance_may_be_of_a_span(gallery: Gallery) -> None:
     assert (found.total, found.since, found.until) == (Terms(2, 0, 0, 2, 0), hours[1], hours[2])
 
 
-def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: Gallery) -> None:
+def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: ViewsHarness) -> None:
     row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 1}
     minutes = [START + timedelta(minutes=number) for number in (0, 1, 61)]
     rows = [{**row, "minute": at} for at in minutes]
@@ -129,21 +133,21 @@ def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: Gallery
     assert gallery.views.ledger(LedgerFilter()) == []
 
 
-def test_this_minute_is_shown(gallery: Gallery) -> None:
-    gallery.store.commit([change("stock")])
+def test_this_minute_is_shown(gallery: ViewsHarness) -> None:
+    gallery.store.commit([change_event("stock")])
     for step in ("minute", "hour"):
         [row] = gallery.views.ledger(LedgerFilter(step))
         assert (row["count"], row["at"] <= datetime.now(UTC)) == (1, True)
 
 
-def test_more_than_one_answer_may_span_is_refused_by_name(gallery: Gallery) -> None:
+def test_more_than_one_answer_may_span_is_refused_by_name(gallery: ViewsHarness) -> None:
     with pytest.raises(RangeTooLong, match="since: by minute at most 1 days"):
         gallery.views.ledger(LedgerFilter("minute", since=START, until=START + timedelta(days=1, minutes=1)))
     with pytest.raises(RangeTooLong, match="since: "):
         gallery.views.ledger(LedgerFilter("hour", since=datetime(1, 1, 1, tzinfo=UTC)))
 
 
-def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scope(gallery: Gallery) -> None:
+def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scope(gallery: ViewsHarness) -> None:
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied"}
     rows = [
@@ -166,9 +170,9 @@ def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scop
     assert gallery.views.cost("*", ["stock", "orders"], 60).basis.changes == 1_120
 
 
-def test_a_ledger_that_has_just_begun_is_no_basis(gallery: Gallery) -> None:
+def test_a_ledger_that_has_just_begun_is_no_basis(gallery: ViewsHarness) -> None:
     assert gallery.views.cost().enough is False
-    gallery.store.commit([change("stock")])
+    gallery.store.commit([change_event("stock")])
     assert gallery.views.cost().enough is False
 
 

@@ -23,12 +23,12 @@ from storage.views import (
     WorkerFilter,
 )
 from storage.views.pagination import MOST_COUNTED
-from tests.support.views_harness import START, Gallery, refused
+from tests.support.views_harness import START, ViewsHarness, rejected_delivery
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[Gallery]:
-    gallery = Gallery(any_database_url)
+def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
+    gallery = ViewsHarness(any_database_url)
     yield gallery
     gallery.engine.dispose()
 
@@ -41,7 +41,7 @@ def ids(rows: Any) -> list[str]:
     return [row["order_id"] for row in rows]
 
 
-def walk(gallery: Gallery, listing: Listing[Any], limit: int) -> list[list[Any]]:
+def walk(gallery: ViewsHarness, listing: Listing[Any], limit: int) -> list[list[Any]]:
     """Every page from the first to the last."""
     pages, cursor = [], None
     while True:
@@ -56,7 +56,7 @@ def a_bookmark(*place: object) -> str:
     return base64.urlsafe_b64encode(serialize_bookmark((place, False)).encode()).decode().rstrip("=")
 
 
-def test_pages_lead_forth_and_back_and_hold_every_row_once(gallery: Gallery) -> None:
+def test_pages_lead_forth_and_back_and_hold_every_row_once(gallery: ViewsHarness) -> None:
     gallery.miss("A", "B", "C", "D", "E")
     first = gallery.views.page(MissedFilter(), 2)
     assert (keys(first.rows), first.previous, first.total) == (["A", "B"], None, Count(5, True))
@@ -68,7 +68,7 @@ def test_pages_lead_forth_and_back_and_hold_every_row_once(gallery: Gallery) -> 
     assert (back.rows, back.previous) == (first.rows, None)
 
 
-def test_a_page_stays_where_it_was_when_rows_come_and_go_before_it(gallery: Gallery) -> None:
+def test_a_page_stays_where_it_was_when_rows_come_and_go_before_it(gallery: ViewsHarness) -> None:
     gallery.accept("b", "c", "d", "e")
     first = gallery.views.page(OrderFilter(), 2)
     gallery.accept("a")
@@ -77,7 +77,7 @@ def test_a_page_stays_where_it_was_when_rows_come_and_go_before_it(gallery: Gall
 
 
 @pytest.mark.parametrize("key", ["a\\nb", "a\nb", 'q"q', "~s:x", "ção", "\\", "a\\\\nb", "x~", ",", "=1"])
-def test_a_cursor_survives_whatever_a_key_holds(gallery: Gallery, key: str) -> None:
+def test_a_cursor_survives_whatever_a_key_holds(gallery: ViewsHarness, key: str) -> None:
     gallery.accept(f"!{key}", key, f"{key}~", placed_at="2026-11-23T07:22:51Z")
     assert sorted(ids(row for page in walk(gallery, OrderFilter(), 1) for row in page)) == sorted(
         [f"!{key}", key, f"{key}~"]
@@ -105,13 +105,13 @@ def test_a_cursor_survives_whatever_a_key_holds(gallery: Gallery, key: str) -> N
         base64.urlsafe_b64encode(b"\xff\xfe").decode(),
     ],
 )
-def test_what_is_no_cursor_of_the_list_is_refused_by_name(gallery: Gallery, cursor: str) -> None:
+def test_what_is_no_cursor_of_the_list_is_refused_by_name(gallery: ViewsHarness, cursor: str) -> None:
     gallery.accept("a")
     with pytest.raises(BadCursor, match="after: "):
         gallery.views.page(OrderFilter(), 10, cursor)
 
 
-def test_missed_keys_are_filtered_by_shop_domain_and_text_as_it_is_written(gallery: Gallery) -> None:
+def test_missed_keys_are_filtered_by_shop_domain_and_text_as_it_is_written(gallery: ViewsHarness) -> None:
     gallery.miss("P1", "100%", 'q"1')
     gallery.miss("P1", shop="other")
     assert len(gallery.views.missed()) == 4
@@ -121,9 +121,9 @@ def test_missed_keys_are_filtered_by_shop_domain_and_text_as_it_is_written(galle
     assert gallery.views.missed(domain="prices") == []
 
 
-def test_refused_messages_are_filtered_and_the_newest_come_first(gallery: Gallery) -> None:
+def test_refused_messages_are_filtered_and_the_newest_come_first(gallery: ViewsHarness) -> None:
     for number, reason in enumerate((Reason.NO_VERSION, Reason.GTIN_CHECK_DIGIT, Reason.NO_VERSION)):
-        gallery.store.commit([refused(b"x" * number, shop=f"s{number}", reason=reason)])
+        gallery.store.commit([rejected_delivery(b"x" * number, shop=f"s{number}", reason=reason)])
     found = gallery.views.page(QuarantineFilter(reason="no_version")).rows
     assert [(row["shop"], row["size"]) for row in found] == [("s2", 2), ("s0", 0)]
     assert found[0]["doc"] == "docs/contract/reasons.md#no_version"
@@ -134,7 +134,7 @@ def test_refused_messages_are_filtered_and_the_newest_come_first(gallery: Galler
     assert "body" not in found[0]
 
 
-def test_orders_are_found_by_state_age_and_any_of_their_numbers(gallery: Gallery) -> None:
+def test_orders_are_found_by_state_age_and_any_of_their_numbers(gallery: ViewsHarness) -> None:
     gallery.accept("A-1", "A-2", "B-1", display_number="#77_a")
     gallery.accept("A-9", shop="other")
     gallery.set_order("A-2", state="internalized", erp_number="ERP-5", received_at=START)
@@ -147,7 +147,7 @@ def test_orders_are_found_by_state_age_and_any_of_their_numbers(gallery: Gallery
     assert gallery.views.orders(text="A-9")[0]["display_number"] is None
 
 
-def test_overdue_are_only_orders_whose_receipt_should_have_come(gallery: Gallery) -> None:
+def test_overdue_are_only_orders_whose_receipt_should_have_come(gallery: ViewsHarness) -> None:
     gallery.accept("late", "soon", "waits", "done")
     long_ago = datetime.now(UTC) - timedelta(minutes=16)
     gallery.set_order("late", state="sent", sent_at=long_ago)
@@ -157,7 +157,7 @@ def test_overdue_are_only_orders_whose_receipt_should_have_come(gallery: Gallery
     assert gallery.views.status().overdue_orders == {"main": 1}
 
 
-def test_the_audit_is_filtered_and_the_newest_comes_first(gallery: Gallery) -> None:
+def test_the_audit_is_filtered_and_the_newest_comes_first(gallery: ViewsHarness) -> None:
     gallery.change("pause", by="ana", shop="main", reason="first")
     gallery.change("resume", by="rui", shop="main", reason="second")
     assert [row["action"] for row in gallery.views.audit()] == ["resume", "pause"]
@@ -168,11 +168,11 @@ def test_the_audit_is_filtered_and_the_newest_comes_first(gallery: Gallery) -> N
     assert (first["reason"], first["domains"]) == ("first", ["*"])
 
 
-def test_workers_are_listed(gallery: Gallery) -> None:
+def test_workers_are_listed(gallery: ViewsHarness) -> None:
     assert gallery.views.page(WorkerFilter()).rows == []
 
 
-def test_a_count_is_exact_up_to_ten_thousand(gallery: Gallery) -> None:
+def test_a_count_is_exact_up_to_ten_thousand(gallery: ViewsHarness) -> None:
     row = {"action": "pause", "at": START, "by": "x", "source": "http", "result": "off", "epoch": 1}
     gallery.fill(audit, [{**row, "id": f"{number:06}"} for number in range(MOST_COUNTED)])
     assert gallery.views.page(AuditFilter(), 1).total == Count(MOST_COUNTED, True)
@@ -180,7 +180,7 @@ def test_a_count_is_exact_up_to_ten_thousand(gallery: Gallery) -> None:
     assert gallery.views.page(AuditFilter(), 1).total == Count(MOST_COUNTED, False)
 
 
-def test_every_row_of_exactly_the_filter_comes_in_chunks_that_hold_no_transaction(gallery: Gallery) -> None:
+def test_every_row_of_exactly_the_filter_comes_in_chunks_that_hold_no_transaction(gallery: ViewsHarness) -> None:
     row = {"domain": "stock", "version": 1, "event_id": "e", "discarded_at": START}
     gallery.fill(
         missed,

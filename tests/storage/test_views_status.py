@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 from storage.errors import Unavailable
 from storage.tables import missed
 from storage.views.cached_counts import Recount
-from tests.support.views_harness import START, Gallery, refused
+from tests.support.views_harness import START, ViewsHarness, rejected_delivery
 from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[Gallery]:
-    gallery = Gallery(any_database_url)
+def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
+    gallery = ViewsHarness(any_database_url)
     yield gallery
     gallery.engine.dispose()
 
@@ -101,19 +101,19 @@ def test_a_count_that_fails_behind_the_answer_is_tried_again() -> None:
     assert recount() == {"main": {"stock": 50_000}}
 
 
-def test_the_status_counts_what_there_is(gallery: Gallery) -> None:
+def test_the_status_counts_what_there_is(gallery: ViewsHarness) -> None:
     gallery.accept("a", "b")
     gallery.accept("c", shop="other")
     gallery.set_order("b", state="internalized")
     gallery.miss("P1")
-    gallery.store.commit([refused(), refused(domain="?", shop="?")])
+    gallery.store.commit([rejected_delivery(), rejected_delivery(domain="?", shop="?")])
     status = gallery.views.status()
     assert status.orders == {"main": {"waiting": 1, "internalized": 1}, "other": {"waiting": 1}}
     assert (status.missed, status.quarantined) == ({"main": {"stock": 1}}, {"?": 1, "stock": 1})
     assert status.last_minute["stock"] == {"discarded": 1, "quarantined": 1}
 
 
-def test_many_missed_keys_are_not_counted_at_every_look(gallery: Gallery) -> None:
+def test_many_missed_keys_are_not_counted_at_every_look(gallery: ViewsHarness) -> None:
     row = {"domain": "stock", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}
     gallery.fill(missed, [{**row, "key": str(number)} for number in range(20_001)])
     assert gallery.views.status().missed == {"main": {"stock": 20_001}}

@@ -21,7 +21,7 @@ from storage.fence import fence_for
 from storage.tables import outcomes, watchers
 from storage.tail import MOST_LINES, RETENTION, OutcomeTail, TailPage, forget_outcomes, record_outcomes
 from storage.workers import WorkerRegistry
-from tests.support.event_samples import SAMPLES, event
+from tests.support.event_samples import SAMPLES, sample_event
 
 BAD = RejectedDelivery("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x", "x", "", {}, False)
 NO_LEASE = timedelta(0)
@@ -61,7 +61,7 @@ def place(any_database_url: str) -> Iterator[Place]:
 
 
 def stock(version: int, code: str = "P1", shop: str = "main") -> ChangeEvent:
-    return parse_event("stock", shop, event("stock", envelope={"sequence": str(version)}, product_code=code))
+    return parse_event("stock", shop, sample_event("stock", envelope={"sequence": str(version)}, product_code=code))
 
 
 def versions(look: TailPage) -> list[int]:
@@ -102,8 +102,8 @@ def test_every_outcome_is_seen_once_with_its_key_version_and_reason(place: Place
 def test_an_applied_event_of_every_domain_is_told_as_such(place: Place, domain: str) -> None:
     optional = {"min_qty": "2.50", "valid_from": "2026-06-01T00:00:00+05:30"} if domain == "prices" else {}
     with place.watch() as watcher:
-        place.store.commit([parse_event(domain, "main", event(domain, **optional))])
-        place.store.commit([parse_event(domain, "main", event(domain, **optional))])
+        place.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
+        place.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
         told = [line["outcome"] for batch in watcher.look().batches for line in batch.lines]
     assert told == ["applied", "superseded"]
 

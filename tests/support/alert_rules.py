@@ -9,23 +9,23 @@ from typing import Any
 
 import yaml
 
-__all__ = ["FOLDER", "alerts", "promtool", "read"]
+__all__ = ["PROMETHEUS_FOLDER", "alert_rules", "promtool", "read_rules"]
 
-FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+PROMETHEUS_FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 
 
-def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, folder: Path = PROMETHEUS_FOLDER) -> subprocess.CompletedProcess[str]:
     """Runs promtool in a folder."""
     program = shutil.which("promtool")
     assert program, "promtool is not installed: run `make services`"
     return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-def read(name: str) -> Any:
+def read_rules(name: str) -> Any:
     """A file of the folder."""
-    return yaml.safe_load((FOLDER / name).read_text())
+    return yaml.safe_load((PROMETHEUS_FOLDER / name).read_text())
 
 
-def alerts() -> list[dict[str, Any]]:
+def alert_rules() -> list[dict[str, Any]]:
     """Every alert."""
-    return [rule for group in read("alerts.yml")["groups"] for rule in group["rules"]]
+    return [rule for group in read_rules("alerts.yml")["groups"] for rule in group["rules"]]

@@ -17,14 +17,23 @@ from kombu.transport import pyamqp
 from broker import reader
 from broker.connection import BrokerLost, translated
 
-__all__ = ["CHANNELS", "CONSUMER", "Made", "frame", "made_by_ours", "made_by_py_amqp", "method", "serialized"]
+__all__ = [
+    "CHANNELS",
+    "CONSUMER",
+    "ReadResult",
+    "delivery_frames",
+    "frame",
+    "method_frame",
+    "read_by_comporta",
+    "read_by_py_amqp",
+]
 
 CHANNELS = (1, 2, 3)
 CONSUMER = "comporta.stock"
 _FRAME_MAX = 131_072
 
 
-class Made(NamedTuple):
+class ReadResult(NamedTuple):
     """What came of some bytes: the deliveries and methods, what was sent, the frames counted, the error in the end."""
 
     events: list[tuple[Any, ...]]
@@ -33,7 +42,7 @@ class Made(NamedTuple):
     error: BaseException | None
 
 
-class Wire:
+class ScriptedSocket:
     """Gives bytes as a socket would, a piece at a time; between two there is nothing, and so is in the end."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -77,17 +86,19 @@ class _Taker(_Receiver):
         self.keep(*parts)
 
 
-def made_by_py_amqp(*pieces: bytes, closing: bool = False) -> Made:
+def read_by_py_amqp(*pieces: bytes, closing: bool = False) -> ReadResult:
     """What py-amqp makes of the pieces; `closing`: while it waits for the channels to be closed."""
-    return _made(pyamqp.Connection, TCPTransport, _Receiver, Wire(pieces), closing)
+    return _read(pyamqp.Connection, TCPTransport, _Receiver, ScriptedSocket(pieces), closing)
 
 
-def made_by_ours(*pieces: bytes, closing: bool = False) -> Made:
+def read_by_comporta(*pieces: bytes, closing: bool = False) -> ReadResult:
     """What our connection makes of them."""
-    return _made(reader.Transport.Connection, reader._Tcp, _Taker, Wire(pieces), closing)
+    return _read(reader.Transport.Connection, reader._Tcp, _Taker, ScriptedSocket(pieces), closing)
 
 
-def _made(connection_class: Any, transport_class: Any, receiver: Callable[..., Any], wire: Wire, closing: bool) -> Made:
+def _read(
+    connection_class: Any, transport_class: Any, receiver: Callable[..., Any], wire: ScriptedSocket, closing: bool
+) -> ReadResult:
     events: list[tuple[Any, ...]] = []
     sent: list[bytes] = []
     connection = connection_class(on_blocked=lambda reason: events.append(("blocked", reason)))
@@ -102,10 +113,10 @@ def _made(connection_class: Any, transport_class: Any, receiver: Callable[..., A
         channel.callbacks[CONSUMER] = receiver(number, events)
         channel.cancel_callbacks[CONSUMER] = lambda consumer, number=number: events.append(("cancel", number, consumer))
     error = _read_all(connection, wire)
-    return Made(events, b"".join(sent), connection.bytes_recv, error)
+    return ReadResult(events, b"".join(sent), connection.bytes_recv, error)
 
 
-def _read_all(connection: Any, wire: Wire) -> BaseException | None:
+def _read_all(connection: Any, wire: ScriptedSocket) -> BaseException | None:
     """Reads until nothing more comes; the error that ended it, as the rest of the program would meet it."""
     while connection._transport is not None:
         try:
@@ -130,12 +141,12 @@ def frame(kind: int, channel: int, payload: bytes) -> bytes:
     return struct.pack(">BHI", kind, channel, len(payload)) + payload + b"\xce"
 
 
-def method(channel: int, signature: tuple[int, int], format: str, *values: Any) -> bytes:
+def method_frame(channel: int, signature: tuple[int, int], format: str, *values: Any) -> bytes:
     """A method frame."""
     return frame(1, channel, struct.pack(">HH", *signature) + dumps(format, values))
 
 
-def serialized(
+def delivery_frames(
     channel: int,
     tag: int,
     body: bytes,

@@ -13,15 +13,25 @@ from comporta.web.access import Access
 from comporta.web.request import identity_of
 from comporta.web.server import secure
 
-__all__ = ["HOST", "HTML", "OURS", "PORT", "bearer", "browser", "logged_in", "rooms", "run"]
+__all__ = [
+    "ACCEPT_HTML",
+    "HOST",
+    "PORT",
+    "SAME_ORIGIN",
+    "auth_client",
+    "bearer",
+    "logged_in_client",
+    "protected_app",
+    "run",
+]
 
 PORT = 8080
 HOST = f"http://127.0.0.1:{PORT}"
-HTML = {"accept": "text/html,*/*"}
-OURS = {"sec-fetch-site": "same-origin"}
+ACCEPT_HTML = {"accept": "text/html,*/*"}
+SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 
 
-def rooms() -> FastAPI:
+def protected_app() -> FastAPI:
     """An application with a room of each kind."""
     app = FastAPI(openapi_url=None, docs_url=None)
 
@@ -49,9 +59,9 @@ def rooms() -> FastAPI:
     return app
 
 
-def browser(access: Access, address: str = HOST) -> httpx.AsyncClient:
+def auth_client(access: Access, address: str = HOST) -> httpx.AsyncClient:
     """A client with a jar of cookies, on an application behind this gate."""
-    transport = httpx.ASGITransport(app=secure(rooms(), access, PORT), client=("192.0.2.7", 1))
+    transport = httpx.ASGITransport(app=secure(protected_app(), access, PORT), client=("192.0.2.7", 1))
     return httpx.AsyncClient(transport=transport, base_url=address)
 
 
@@ -60,10 +70,10 @@ def bearer(token: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-async def logged_in(access: Access, token: str, address: str = HOST) -> httpx.AsyncClient:
+async def logged_in_client(access: Access, token: str, address: str = HOST) -> httpx.AsyncClient:
     """A browser with a session."""
-    client = browser(access, address)
-    answer = await client.post("/login", data={"token": token, "next": "/orders"}, headers=OURS)
+    client = auth_client(access, address)
+    answer = await client.post("/login", data={"token": token, "next": "/orders"}, headers=SAME_ORIGIN)
     assert answer.status_code == 303, answer.text
     return client
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-__all__ = ["Windows", "no_chromium", "picture", "running_browser", "sign_in"]
+__all__ = ["BrowserWindows", "missing_chromium", "running_browser", "screenshot", "sign_in"]
 
-PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 _PATIENCE_MS = 30_000
 
 
-def no_chromium() -> str | None:
+def missing_chromium() -> str | None:
     """What to do about a browser that is missing; None if it is there."""
     return None if shutil.which("chromium") else "Chromium is not installed: run `make services`"
 
@@ -32,7 +32,7 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Windows:
+class BrowserWindows:
     """Opens windows, each of a person with cookies of their own, and remembers what went wrong in any of them."""
 
     def __init__(self, browser: Browser, url: str) -> None:
@@ -108,10 +108,10 @@ def sign_in(page: Page, token: str) -> None:
     page.wait_for_load_state()
 
 
-def picture(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:
+def screenshot(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:
     """Keeps what a window shows among what the tests leave behind: all it can be scrolled to, or one element of it."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    path = PICTURES / f"{name}.png"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
     if around is None:
         page.screenshot(path=path, full_page=whole, animations="disabled")
     else:

@@ -15,7 +15,7 @@ from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_order, parse_receipt
 
-__all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each", "named"]
+__all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each_sample", "valid_sample"]
 
 CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract"
 Parser = Callable[[bytes], object]
@@ -51,7 +51,7 @@ class Sample:
         return [f"erp.{DOMAINS[self.domain].entity}.{action}.v1" for action in ("changed", "deleted")]
 
 
-def each(samples: list[Sample]) -> pytest.MarkDecorator:
+def each_sample(samples: list[Sample]) -> pytest.MarkDecorator:
     """Runs a test once with every sample."""
     ids = [f"{sample.domain}: {sample.name}" for sample in samples]
     return pytest.mark.parametrize("sample", samples, ids=ids)
@@ -77,6 +77,6 @@ VALID = [_valid(*line) for line in _lines("valid")]
 INVALID = [_invalid(*line) for line in _lines("invalid")]
 
 
-def named(domain: str, name: str) -> Sample:
+def valid_sample(domain: str, name: str) -> Sample:
     """One valid sample."""
     return next(sample for sample in VALID if (sample.domain, sample.name) == (domain, name))

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.support.event_generator import Cell, Erp
+from tests.support.event_generator import DomainShop, EventGenerator
 from tests.support.wait import wait_until
 
-__all__ = ["Look", "Seen"]
+__all__ = ["DatabaseQueries", "TableState"]
 
 # The table of a domain: its key, and the field in which the tests' ERP repeats the version.
 _TABLES = {"stock": ("product_code", "on_hand"), "products": ("code", "name")}
 
 
-class Seen(NamedTuple):
+class TableState(NamedTuple):
     """One shop's rows of one table: any write changes the sum, since versions only grow."""
 
     rows: int
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
     applied_at: datetime | None
 
 
-class Look:
+class DatabaseQueries:
     """Questions to one database, each on a connection of its own."""
 
     def __init__(self, url: str) -> None:
@@ -42,21 +42,21 @@ class Look:
         query = "SELECT outcome, sum(count) FROM ledger WHERE shop = %s AND domain = coalesce(%s, domain) GROUP BY 1"
         return Counter({outcome: int(total) for outcome, total in self.rows(query, shop, domain)})
 
-    def discarded(self) -> dict[Cell, int]:
+    def discarded(self) -> dict[DomainShop, int]:
         """How many deliveries were discarded, by domain and shop."""
         query = "SELECT domain, shop, sum(count) FROM ledger WHERE outcome = 'discarded' GROUP BY 1, 2"
         return {(domain, shop): int(total) for domain, shop, total in self.rows(query)}
 
-    def seen(self, cells: Collection[Cell]) -> dict[Cell, Seen]:
+    def seen(self, cells: Collection[DomainShop]) -> dict[DomainShop, TableState]:
         """The state of every cell, all in one statement: at one moment."""
         query = " UNION ALL ".join(
             f"SELECT '{domain}', shop, count(*), sum(version), max(applied_at) FROM {domain} GROUP BY shop"
             for domain in sorted({domain for domain, _ in cells})
         )
-        found = {(domain, shop): Seen(rows, int(sum_), at) for domain, shop, rows, sum_, at in self.rows(query)}
-        return {cell: found.get(cell, Seen(0, 0, None)) for cell in cells}
+        found = {(domain, shop): TableState(rows, int(sum_), at) for domain, shop, rows, sum_, at in self.rows(query)}
+        return {cell: found.get(cell, TableState(0, 0, None)) for cell in cells}
 
-    def newest(self, *cells: Cell) -> dict[tuple[str, str, str], int]:
+    def newest(self, *cells: DomainShop) -> dict[tuple[str, str, str], int]:
         """The version of every row; fails where a row's content is not that version's."""
         found = {}
         for domain, shop in cells:
@@ -87,7 +87,7 @@ class Look:
         assert found is not None
         return found
 
-    def wait_converged(self, erp: Erp, *, timeout: float = 60.0) -> None:
+    def wait_converged(self, erp: EventGenerator, *, timeout: float = 60.0) -> None:
         """Waits until every row shows the newest event of its key, and none else is there."""
 
         def look() -> bool:

@@ -9,17 +9,17 @@ from producers.erp import ErpGateway
 from producers.order_dispatcher import OrderDispatcher
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
-from tests.support.order_events import order_told, placed
-from tests.support.pipeline import Line
+from tests.support.order_events import decoded_order, placed
+from tests.support.pipeline import Pipeline
 from tests.support.wait import wait_until
 
-__all__ = ["Office"]
+__all__ = ["DispatchHarness"]
 
 
-class Office:
+class DispatchHarness:
     """A dispatcher in a thread of its own, and the orders it has to deliver."""
 
-    def __init__(self, line: Line, erp: ErpGateway) -> None:
+    def __init__(self, line: Pipeline, erp: ErpGateway) -> None:
         self.line = line
         self.dispatcher = OrderDispatcher(OrderQueue(line.database.fence, line.switchboard), erp, line.stop)
         self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
@@ -27,7 +27,7 @@ class Office:
         self._thread.start()
 
     def place(self, *ids: str, shop: str = "main") -> None:
-        self.orders.commit([order_told(placed(order_id), shop) for order_id in ids])
+        self.orders.commit([decoded_order(placed(order_id), shop) for order_id in ids])
 
     def wait_state(self, state: str, order_id: str = "O1", shop: str = "main") -> dict[str, Any]:
         def look() -> dict[str, Any] | None:

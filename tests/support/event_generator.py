@@ -17,9 +17,9 @@ from broker.declare import declare
 from schemas.topology import EVENTS
 from tests.support.wait import wait_until
 
-__all__ = ["Cell", "Erp", "Event", "Flow", "Publisher", "event"]
+__all__ = ["BackgroundPublisher", "DomainShop", "Event", "EventGenerator", "EventPublisher", "event_body"]
 
-Cell = tuple[str, str]
+DomainShop = tuple[str, str]
 _CONFIRM_SECONDS = 15
 
 
@@ -34,10 +34,10 @@ class Event(NamedTuple):
     @property
     def body(self) -> bytes:
         """The CloudEvent."""
-        return event(self.domain, _DATA[self.domain](self.code, self.version), self.version)
+        return event_body(self.domain, _DATA[self.domain](self.code, self.version), self.version)
 
 
-def event(domain: str, data: dict[str, Any], version: int) -> bytes:
+def event_body(domain: str, data: dict[str, Any], version: int) -> bytes:
     """A changed event of a domain, with any data."""
     document = {
         "specversion": "1.0",
@@ -69,11 +69,11 @@ _DATA: dict[str, Callable[[str, int], dict[str, Any]]] = {
 }
 
 
-class Erp:
+class EventGenerator:
     """Goes round its shops, domains and keys without end; every event is newer than all before."""
 
     def __init__(self, *shops: str, domains: Sequence[str] = ("stock",), keys: int = 20) -> None:
-        self.cells: list[Cell] = [(domain, shop) for domain in domains for shop in shops]
+        self.cells: list[DomainShop] = [(domain, shop) for domain in domains for shop in shops]
         self.keys = keys
         self.newest: dict[tuple[str, str, str], int] = {}
         self._versions = count(1)
@@ -93,7 +93,7 @@ class Erp:
         return self.tell(self.keys * len(self.cells))
 
 
-class Publisher:
+class EventPublisher:
     """Publishes as fast as it can, and returns when the broker has confirmed all of it.
 
     What is not confirmed when the connection breaks is published again, as a good ERP does.
@@ -161,10 +161,10 @@ class Publisher:
             self._unconfirmed.pop(number, None)
 
 
-class Flow:
+class BackgroundPublisher:
     """An ERP that keeps on telling, in a thread of its own, for as long as the block lasts."""
 
-    def __init__(self, url: str, erp: Erp, *, per_turn: int = 50, pause: float = 0.02) -> None:
+    def __init__(self, url: str, erp: EventGenerator, *, per_turn: int = 50, pause: float = 0.02) -> None:
         self.published = 0
         self._url, self._erp, self._per_turn, self._pause = url, erp, per_turn, pause
         self._stop = threading.Event()
@@ -193,7 +193,7 @@ class Flow:
 
     def _run(self) -> None:
         try:
-            with Publisher(self._url) as publisher:
+            with EventPublisher(self._url) as publisher:
                 while not self._stop.wait(self._pause):
                     publisher.publish(self._erp.tell(self._per_turn))
                     self.published += self._per_turn

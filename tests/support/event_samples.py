@@ -10,13 +10,13 @@ import pytest
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.reasons import Refusal, Refused
-from tests.support.contract_samples import named
+from tests.support.contract_samples import valid_sample
 
-__all__ = ["FULL", "SAMPLES", "event", "refusal_of", "required_fields"]
+__all__ = ["FULL", "SAMPLES", "refusal_of", "required_fields", "sample_event"]
 
 
 def _data(name: str) -> dict[str, dict[str, Any]]:
-    events = {domain: json.loads(named(domain, f"{domain}-{name}").body) for domain in DOMAINS}
+    events = {domain: json.loads(valid_sample(domain, f"{domain}-{name}").body) for domain in DOMAINS}
     return {domain: event["data"] for domain, event in events.items()}
 
 
@@ -28,7 +28,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
 FULL: dict[str, dict[str, Any]] = _data("every-field")
 
 
-def event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | None = None, **data: Any) -> bytes:
+def sample_event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | None = None, **data: Any) -> bytes:
     """A message's body: the least that the contract asks for, with these fields set or replaced."""
     entity, sample = SAMPLES[domain]
     whole: dict[str, Any] = {

@@ -14,11 +14,11 @@ from tests.support.programs import running_programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.wait import wait_until
 
-__all__ = ["Comporta", "running_comporta"]
+__all__ = ["ExampleDeployment", "running_example_deployment"]
 
 
 @dataclass(frozen=True)
-class Comporta:
+class ExampleDeployment:
     """Where it listens, and its database."""
 
     broker_url: str
@@ -52,7 +52,7 @@ class Comporta:
 
 
 @contextmanager
-def running_comporta(folder: Path, broker_url: str) -> Iterator[Comporta]:
+def running_example_deployment(folder: Path, broker_url: str) -> Iterator[ExampleDeployment]:
     """`comporta run` on a broker and an SQLite database, ready for events by AMQP and by HTTP."""
     database, port = folder / "comporta.db", free_port()
     with running_programs(folder) as programs:
@@ -61,4 +61,4 @@ def running_comporta(folder: Path, broker_url: str) -> Iterator[Comporta]:
         )
         program.wait_for("listening")
         program.wait_for("broker connected", session="events")
-        yield Comporta(broker_url, f"http://{HOST}:{port}", program.token, database, count(1))
+        yield ExampleDeployment(broker_url, f"http://{HOST}:{port}", program.token, database, count(1))

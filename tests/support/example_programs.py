@@ -21,10 +21,10 @@ __all__ = [
     "PHP",
     "PYTHON",
     "Example",
-    "call",
-    "found",
-    "into",
-    "missing",
+    "missing_programs",
+    "run_command",
+    "runnable",
+    "with_output_folder",
 ]
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
@@ -52,7 +52,7 @@ class Example:
 
     def into(self, folder: Path) -> Example:
         """The same with a folder for `OUTPUT`."""
-        return replace(self, command=into(folder, self.command))
+        return replace(self, command=with_output_folder(folder, self.command))
 
 
 def _at(path: str) -> str:
@@ -79,22 +79,22 @@ CHECKS = (
 )
 
 
-def into(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+def with_output_folder(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
     """A command with a folder for `OUTPUT`."""
     return tuple(part.replace("OUTPUT", str(folder)) for part in command)
 
 
-def found(*examples: Example) -> list[Example]:
+def runnable(*examples: Example) -> list[Example]:
     """Those that this machine has everything for."""
     return [example for example in examples if not example.missing]
 
 
-def missing(*examples: Example) -> dict[str, list[str]]:
+def missing_programs(*examples: Example) -> dict[str, list[str]]:
     """The names of the others, with what they lack."""
     return {example.name: example.missing for example in examples if example.missing}
 
 
-def call(command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
+def run_command(command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, with this environment alone beside the PATH."""
     kept = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     return subprocess.run(

@@ -21,7 +21,7 @@ __all__: list[str] = []
 _turns = 0
 
 
-def _now_and_then(how: signal.Signals, number: int) -> None:
+def _signal_at_turn(how: signal.Signals, number: int) -> None:
     """Sends itself a signal when it comes by for the n-th time."""
     global _turns
     _turns += 1
@@ -35,7 +35,7 @@ def _in_transaction(how: signal.Signals, number: int) -> None:
 
     def faulty(self: EventStore, *arguments: Any) -> None:
         write(self, *arguments)
-        _now_and_then(how, number)
+        _signal_at_turn(how, number)
 
     EventStore._write = faulty  # type: ignore[method-assign]
 
@@ -46,10 +46,10 @@ def _around_settling(number: int, *, before: bool) -> None:
     def faulty(self: KombuSource, batch: Any) -> None:
         of_events = batch[0].queue != CONTROL
         if of_events and before:
-            _now_and_then(signal.SIGKILL, number)
+            _signal_at_turn(signal.SIGKILL, number)
         settle(self, batch)
         if of_events and not before:
-            _now_and_then(signal.SIGKILL, number)
+            _signal_at_turn(signal.SIGKILL, number)
 
     KombuSource.settle = faulty  # type: ignore[method-assign]
 
@@ -61,7 +61,7 @@ def _around_an_order(number: int, step: str) -> None:
         deliver = HttpErpGateway.deliver
 
         def faulty_delivery(self: HttpErpGateway, *order: Any) -> Any:
-            _now_and_then(signal.SIGKILL, number)
+            _signal_at_turn(signal.SIGKILL, number)
             return deliver(self, *order)
 
         HttpErpGateway.deliver = faulty_delivery  # type: ignore[method-assign]
@@ -70,10 +70,10 @@ def _around_an_order(number: int, step: str) -> None:
 
     def faulty_recording(self: OrderQueue, share: Any, results: Any = ()) -> Any:
         if results and step == "before recording":
-            _now_and_then(signal.SIGKILL, number)
+            _signal_at_turn(signal.SIGKILL, number)
         claimed = claim(self, share, results)
         if results and step == "after recording":
-            _now_and_then(signal.SIGKILL, number)
+            _signal_at_turn(signal.SIGKILL, number)
         return claimed
 
     OrderQueue.claim = faulty_recording  # type: ignore[method-assign]

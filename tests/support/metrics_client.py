@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.services.ports import HOST, free_port
 
-__all__ = ["Scrape", "ask", "scrape", "two_free_ports"]
+__all__ = ["Scrape", "get_health", "scrape", "two_free_ports"]
 
 # Prometheus gives up after so long.
 _SCRAPE_SECONDS = 10.0
@@ -51,7 +51,7 @@ def scrape(port: int) -> Scrape:
     return Scrape(answer.text)
 
 
-def ask(port: int, what: str) -> tuple[int, Any]:
+def get_health(port: int, what: str) -> tuple[int, Any]:
     """Status and JSON of /healthz or /readyz."""
     answer = httpx.get(f"http://{HOST}:{port}/{what}", timeout=_SCRAPE_SECONDS)
     return answer.status_code, answer.json()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.database_queries import Look
-from tests.support.event_generator import Event, Publisher
+from tests.support.database_queries import DatabaseQueries
+from tests.support.event_generator import Event, EventPublisher
 from tests.support.metrics_client import Scrape, scrape
-from tests.support.programs import Done, Program, Programs
+from tests.support.programs import CompletedCommand, Program, Programs
 
-__all__ = ["Site", "started"]
+__all__ = ["MonitoredDeployment", "start_program"]
 
 
 @dataclass(frozen=True)
-class Site:
+class MonitoredDeployment:
     """Where everything runs: the worker's metrics on one port, those of the database on another."""
 
     programs: Programs
@@ -33,23 +33,23 @@ class Site:
         return scrape(self.admin_port)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> DatabaseQueries:
         """Questions to the database."""
-        return Look(self.settings["database_url"])
+        return DatabaseQueries(self.settings["database_url"])
 
     def publish(self, *events: Event) -> None:
         """Publishes events; returns when they are confirmed."""
-        with Publisher(self.settings["broker_url"]) as publisher:
+        with EventPublisher(self.settings["broker_url"]) as publisher:
             publisher.publish(events)
 
-    def command(self, *arguments: str) -> Done:
+    def command(self, *arguments: str) -> CompletedCommand:
         """Runs a command against it."""
         done = self.programs.run(*arguments, **self.settings)
         assert done.code == 0, done.err
         return done
 
 
-def started(programs: Programs, command: str, **settings: object) -> Program:
+def start_program(programs: Programs, command: str, **settings: object) -> Program:
     """A program that answers to whoever monitors it."""
     program = programs.start(command, log_format="json", **settings)
     program.wait_for("listening" if command != "worker" else "metrics")

@@ -13,7 +13,7 @@ from producers.publisher import Publisher
 from rules.actions import AuditContext
 from storage.engine import open_engine
 from storage.tables import audit
-from tests.support.pipeline import Line
+from tests.support.pipeline import Pipeline
 
 __all__ = ["ANA", "Operator"]
 
@@ -23,7 +23,7 @@ ANA = AuditContext("ana", "http", "the cause is gone", "ana")
 class Operator:
     """Acts as the API does, with a publisher that is closed in the end; `publish` may be exchanged by a test."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Pipeline) -> None:
         self.line = line
         self.publisher = Publisher(line.url, name="operator", deadline=10)
         self.published: list[OutgoingMessage] = []

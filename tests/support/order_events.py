@@ -11,12 +11,12 @@ import pytest
 from rules.outcomes import Decoded
 from schemas.orders import Receipt, ReceivedOrder, parse_order, parse_receipt
 
-__all__ = ["event", "internalized", "order_told", "placed", "receipt_told", "rejected"]
+__all__ = ["decoded_order", "decoded_receipt", "internalized", "order_event", "placed", "rejected"]
 
 _ids = count(1)
 
 
-def event(kind: str, data: dict[str, Any], **envelope: Any) -> bytes:
+def order_event(kind: str, data: dict[str, Any], **envelope: Any) -> bytes:
     """A CloudEvent of a shop or an ERP."""
     document = {"specversion": "1.0", "id": f"id-{next(_ids)}", "source": "/test", "type": kind, "data": data}
     return json.dumps({**document, "time": "2026-11-23T07:22:51Z", **envelope}).encode()
@@ -34,22 +34,22 @@ def placed(order_id: str = "O1", **data: Any) -> bytes:
         "items": [item],
         "total": "19.98",
     }
-    return event("shop.order.placed.v1", order | data)
+    return order_event("shop.order.placed.v1", order | data)
 
 
 def internalized(order_id: str = "O1", number: str = "77", **envelope: Any) -> bytes:
-    return event("erp.order.internalized.v1", {"order_id": order_id, "erp_number": number}, **envelope)
+    return order_event("erp.order.internalized.v1", {"order_id": order_id, "erp_number": number}, **envelope)
 
 
 def rejected(order_id: str = "O1", reason: str = "no credit", **envelope: Any) -> bytes:
-    return event("erp.order.rejected.v1", {"order_id": order_id, "reason": reason}, **envelope)
+    return order_event("erp.order.rejected.v1", {"order_id": order_id, "reason": reason}, **envelope)
 
 
-def order_told(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
+def decoded_order(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
     """An order as a worker hands it on; it must not be refused."""
     return Decoded("orders", parse_order(shop, body), lambda refusal: pytest.fail(str(refusal)))
 
 
-def receipt_told(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
+def decoded_receipt(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
     """A receipt as a worker hands it on; it must not be refused."""
     return Decoded("receipts", parse_receipt(shop, body), lambda refusal: pytest.fail(str(refusal)))

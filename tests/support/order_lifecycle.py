@@ -26,22 +26,33 @@ from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
 from tests.support.order_events import internalized, placed, rejected
-from tests.support.order_steps import CODES, STEPS, Batch, Key, Receipt, Sent, itself, one_of, some_orders, step
-from tests.support.pipeline import Line
+from tests.support.order_steps import (
+    CODES,
+    STEPS,
+    BatchSource,
+    Key,
+    Receipt,
+    SentOrder,
+    one_of,
+    same_random,
+    some_orders,
+    step,
+)
+from tests.support.pipeline import Pipeline
 
-__all__ = ["OrderLife"]
+__all__ = ["OrderLifecycle"]
 
 _LEASES = {"holds": timedelta(hours=1), "is over at once": timedelta(seconds=-1)}
 _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _examples = itertools.count()
 
 
-class OrderLife(RuleBasedStateMachine):
+class OrderLifecycle(RuleBasedStateMachine):
     """A worker's parts stepped by hand, against a model ERP that numbers each order once."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Pipeline) -> None:
         super().__init__()
-        self.line, self.batch = line, Batch()
+        self.line, self.batch = line, BatchSource()
         example = next(_examples)
         self.shops = {letter: f"{letter}{example}" for letter in "ab"}
         self.worker = orders_worker(
@@ -53,7 +64,7 @@ class OrderLife(RuleBasedStateMachine):
         self.off: set[str] = set()
         self.way, self.connection = AmqpErpGateway(line.url), open_connection(line.url, name="ERP")
         self.erp = self.connection.channel()
-        self.flying: list[Sent] = []
+        self.flying: list[SentOrder] = []
         self.held: dict[Key, int] = {}
         self.claims: Counter[Key] = Counter()
         self.identities: dict[Key, str] = {}
@@ -89,7 +100,7 @@ class OrderLife(RuleBasedStateMachine):
     def claim(self, number: int, lease: str) -> None:
         """Claims some; a lease that is over at once is a worker that died, or one so slow that others go on."""
         for order in self.desks[lease].claim(lambda due: self.of_each(due, number)):
-            sent = Sent(order, self.send(order))
+            sent = SentOrder(order, self.send(order))
             assert not self.off & {"*", order.shop}
             assert sent.key not in self.done
             assert sent.key not in self.held
@@ -98,7 +109,7 @@ class OrderLife(RuleBasedStateMachine):
             if lease == "holds":
                 self.held[sent.key] = order.attempts
 
-    @step("flying", random=itself, said=one_of(*DeliveryStatus, "lost"), dies=one_of(False, True))
+    @step("flying", random=same_random, said=one_of(*DeliveryStatus, "lost"), dies=one_of(False, True))
     def answer(self, random: Random, said: str, dies: bool) -> None:
         """The ERP answers, perhaps to a worker that has died; a lost answer is a failure after it took the order."""
         # The first has waited longest: others may be at it by now.
@@ -109,7 +120,7 @@ class OrderLife(RuleBasedStateMachine):
         if not dies:
             self.record(sent.order, DeliveryStatus.FAILED if said == "lost" else DeliveryStatus(said), number)
 
-    @step("flying", random=itself, heard=one_of(False, True))
+    @step("flying", random=same_random, heard=one_of(False, True))
     def take_early(self, random: Random, heard: bool) -> None:
         """The ERP takes an order whose sender knows nothing of it yet: its receipt may come first."""
         self.take(random.choice(self.flying))
@@ -122,14 +133,14 @@ class OrderLife(RuleBasedStateMachine):
         if (key := (self.shops[letter], code)) not in self.numbers:
             self.say(key, None)
 
-    @step("receipts", random=itself, crash=one_of(False, True))
+    @step("receipts", random=same_random, crash=one_of(False, True))
     def receive(self, random: Random, crash: bool) -> None:
         """A receipt comes: in any order, and again and again."""
         receipt = random.choice(self.receipts)
         for _ in range(1 + crash):
             self.hear(receipt)
 
-    @step("done", random=itself, number=one_of("another", None))
+    @step("done", random=same_random, number=one_of("another", None))
     def contradict(self, random: Random, number: str | None) -> None:
         key = random.choice(sorted(self.done))
         self.hear(Receipt(key, f"contradicting-{self.delivered}", number))
@@ -212,7 +223,7 @@ class OrderLife(RuleBasedStateMachine):
         assert event["data"]["order_id"] == order.order_id
         return str(event["id"])
 
-    def take(self, sent: Sent) -> str:
+    def take(self, sent: SentOrder) -> str:
         """The ERP's number for what came under a key, the same each time; it also says so with a receipt."""
         key = sent.key
         # Of one order under two keys it would make two.

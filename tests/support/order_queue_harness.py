@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from rules.orders import ErpResponse, after_attempt
 from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
-from tests.support.order_events import order_told, placed
-from tests.support.storage_harness import Place
+from tests.support.order_events import decoded_order, placed
+from tests.support.storage_harness import StorageHarness
 
-__all__ = ["Desk", "of_each"]
+__all__ = ["OrderQueueHarness", "share_per_shop"]
 
 
-def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
+def share_per_shop(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
     """So many of each shop that is open."""
 
     def share(due: Due) -> Sequence[tuple[str, int]]:
@@ -22,7 +22,7 @@ def of_each(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
     return share
 
 
-class Desk(Place):
+class OrderQueueHarness(StorageHarness):
     """A place where orders are accepted and claimed."""
 
     def __init__(self, url: str) -> None:
@@ -34,10 +34,10 @@ class Desk(Place):
         """Accepts orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = f"2026-11-23T07:22:{number:02}Z"
-            self.orders.commit([order_told(placed(order_id, placed_at=at), shop)])
+            self.orders.commit([decoded_order(placed(order_id, placed_at=at), shop)])
 
     def claim(self, number: int = 10) -> list[str]:
-        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(of_each(number))]
+        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(share_per_shop(number))]
 
     def answered(self, order: ClaimedOrder, answer: ErpResponse) -> None:
         self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])

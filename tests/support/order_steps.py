@@ -9,7 +9,19 @@ from typing import Any, NamedTuple, TypeVar
 from consumers.delivery import Delivery
 from storage.order_queue import ClaimedOrder
 
-__all__ = ["CODES", "STEPS", "Batch", "Draw", "Key", "Receipt", "Sent", "itself", "one_of", "some_orders", "step"]
+__all__ = [
+    "CODES",
+    "STEPS",
+    "BatchSource",
+    "Draw",
+    "Key",
+    "Receipt",
+    "SentOrder",
+    "one_of",
+    "same_random",
+    "some_orders",
+    "step",
+]
 
 Key = tuple[str, str]
 Draw = Callable[[Random], Any]
@@ -26,7 +38,7 @@ class Receipt(NamedTuple):
     number: str | None
 
 
-class Sent(NamedTuple):
+class SentOrder(NamedTuple):
     """An order on its way, and the idempotency key it goes under."""
 
     order: ClaimedOrder
@@ -38,7 +50,7 @@ class Sent(NamedTuple):
         return self.order.shop, self.order.order_id
 
 
-class Batch(list[Delivery]):
+class BatchSource(list[Delivery]):
     """A source that gives all it holds at once."""
 
     def receive(self, wait: float) -> list[Delivery]:
@@ -74,7 +86,7 @@ def one_of(*options: Any) -> Draw:
     return lambda random: random.choice(options)
 
 
-def itself(random: Random) -> Random:
+def same_random(random: Random) -> Random:
     """For a choice that depends on where the machine stands."""
     return random
 

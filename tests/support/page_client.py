@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from comporta.web.request import Identity, Role
-from tests.support.web_harness import Site, signed_in_as
+from tests.support.web_harness import WebHarness, signed_in_as
 
-__all__ = ["Element", "Seen", "Visitor"]
+__all__ = ["Element", "HtmlPage", "PageClient"]
 
 _VOID = frozenset({"meta", "link", "input", "img", "br", "path", "rect"})
 
@@ -30,7 +30,7 @@ class Element:
 
 
 @dataclass
-class Seen(HTMLParser):
+class HtmlPage(HTMLParser):
     """What stands in a page."""
 
     answer: httpx.Response
@@ -93,10 +93,10 @@ class Seen(HTMLParser):
         return sent
 
 
-class Visitor:
+class PageClient:
     """Somebody with a browser."""
 
-    def __init__(self, site: Site, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
+    def __init__(self, site: WebHarness, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
         self._app = signed_in_as(site.app, Identity("ana", role))
         self._root = root
         self._headers = {"accept": "text/html", "accept-language": language}
@@ -111,14 +111,14 @@ class Visitor:
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
             return await client.request(method, path, **options)
 
-    def see(self, path: str, status: int = 200, **options: Any) -> Seen:
+    def see(self, path: str, status: int = 200, **options: Any) -> HtmlPage:
         """A page, read; fails unless it has this status."""
         answer = self.ask("GET", path, **options)
         assert answer.status_code == status, answer.text
-        return Seen(answer)
+        return HtmlPage(answer)
 
-    def send(self, path: str, status: int = 200, **data: Any) -> Seen:
+    def send(self, path: str, status: int = 200, **data: Any) -> HtmlPage:
         """What comes back from a form."""
         answer = self.ask("POST", path, data=data)
         assert answer.status_code == status, answer.text
-        return Seen(answer)
+        return HtmlPage(answer)

@@ -19,26 +19,26 @@ from schemas.topology import EVENTS, ORDERS_IN
 from storage.database import Database, open_database
 from tests.support.order_events import placed
 from tests.support.programs import Program, Programs, running_programs
-from tests.support.services.http_erp import Erp, running_erp
+from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.ports import free_port
-from tests.support.stock_lines import stock
+from tests.support.stock_lines import stock_line
 from tests.support.wait import wait_until
 
-__all__ = ["LABEL", "PATIENCE", "Place", "running_place"]
+__all__ = ["LABEL", "TIMEOUT", "PageDeployment", "running_page_deployment"]
 
 LABEL = "staging"
 # The machine may be busy with another process of tests; nothing waits longer than it has to.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @dataclass
-class Place:
+class PageDeployment:
     """What runs, how to reach it, and what lies in its database."""
 
     programs: Programs
     settings: dict[str, Any]
     url: str
-    erp: Erp
+    erp: HttpErp
     database: Database
     publisher: Publisher
     tokens: dict[str, str]
@@ -68,7 +68,7 @@ class Place:
     def ask(self, method: str, path: str, body: object = None, who: str = "ana") -> httpx.Response:
         """What the API answers to somebody."""
         headers = {"authorization": f"Bearer {self.tokens[who]}"}
-        return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=PATIENCE)
+        return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=TIMEOUT)
 
     def switch(self, action: str, **message: Any) -> dict[str, Any]:
         """Pauses or resumes by the API; returns the reply."""
@@ -91,9 +91,9 @@ class Place:
     def tell(self, *versions: int, **data: Any) -> None:
         """Tells of the stock of products P<version>, and waits until that has come to its outcomes."""
         before = self.handled("stock")
-        self.publish(*(stock(version, **data) for version in versions))
+        self.publish(*(stock_line(version, **data) for version in versions))
         wait_until(
-            lambda: self.handled("stock") >= before + len(versions), timeout=PATIENCE, what="the outcomes of stock"
+            lambda: self.handled("stock") >= before + len(versions), timeout=TIMEOUT, what="the outcomes of stock"
         )
 
     def order(self, order_id: str, state: str, **data: Any) -> None:
@@ -103,7 +103,7 @@ class Place:
 
     def wait_for_order(self, order_id: str, state: str) -> None:
         """Waits until an order has a state."""
-        wait_until(lambda: self.state(order_id) == state, timeout=PATIENCE, what=f"{order_id} to be {state}")
+        wait_until(lambda: self.state(order_id) == state, timeout=TIMEOUT, what=f"{order_id} to be {state}")
 
     def state(self, order_id: str) -> str | None:
         """An order's state in the database."""
@@ -122,12 +122,12 @@ class Place:
 
 
 @contextmanager
-def running_place(
+def running_page_deployment(
     folder: Path, broker_url: str, database_url: str, *, program: str = "run", **more: Any
-) -> Iterator[Place]:
+) -> Iterator[PageDeployment]:
     """A Comporta with an operator, ana, and a viewer, rui; all of it ends with the block."""
     with ExitStack() as stack:
-        erp = stack.enter_context(running_erp())
+        erp = stack.enter_context(running_http_erp())
         programs = stack.enter_context(running_programs(folder))
         port = free_port()
         settings = {
@@ -142,7 +142,7 @@ def running_place(
         database = open_database(database_url)
         stack.callback(database.close)
         publisher = stack.enter_context(Publisher(broker_url, name="test"))
-        place = Place(programs, settings, f"http://127.0.0.1:{port}", erp, database, publisher, {})
+        place = PageDeployment(programs, settings, f"http://127.0.0.1:{port}", erp, database, publisher, {})
         for name, role in (("ana", Role.OPERATOR), ("rui", Role.VIEWER)):
             place.tokens[name] = add_operator(settings["OPERATORS_FILE"], name, role)
         place.start(program)

@@ -29,23 +29,23 @@ from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
 from storage.tables import ENTITY_TABLES, orders
-from tests.support.event_samples import event
+from tests.support.event_samples import sample_event
 from tests.support.wait import wait_until
 
-__all__ = ["CLOUDEVENT", "Hand", "Line", "Place", "Source", "opened", "stock"]
+__all__ = ["CLOUDEVENT", "Backends", "BufferedSource", "Pipeline", "SteppedWorker", "open_pipeline", "stock_event"]
 
 CLOUDEVENT = "application/cloudevents+json"
 # Nothing here takes so long: a batch is cut by its size, or by there being no more.
 _LONG_MS = 30_000
 
 
-def stock(version: int, code: str = "P1", **data: Any) -> bytes:
+def stock_event(version: int, code: str = "P1", **data: Any) -> bytes:
     """News of one product's stock; the version is also its quantity, so that a row shows where it is from."""
     envelope = {"sequence": str(version), "id": f"e{version}"}
-    return event("stock", envelope=envelope, **{"product_code": code, "on_hand": str(version), **data})
+    return sample_event("stock", envelope=envelope, **{"product_code": code, "on_hand": str(version), **data})
 
 
-class Source(KombuSource):
+class BufferedSource(KombuSource):
     """Shows how much it holds, so that a test can cut its batches where it wants."""
 
     def hold(self, number: int) -> None:
@@ -58,13 +58,13 @@ class Source(KombuSource):
         wait_until(reads, timeout=30, what=f"{number} deliveries to come")
 
 
-class Hand:
+class SteppedWorker:
     """A worker on a connection of its own; what it has not settled goes back when the block ends."""
 
     def __init__(self, url: str, worker: Worker) -> None:
         self.worker = worker
         self.connection: kombu.Connection = open_connection(url, name="test")
-        self.source = Source(self.connection, worker.queues, worker.limits)
+        self.source = BufferedSource(self.connection, worker.queues, worker.limits)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +93,7 @@ class Hand:
 
 
 @dataclass
-class Line:
+class Pipeline:
     """A broker with the topology on it, a database, and what works on both."""
 
     url: str
@@ -122,14 +122,14 @@ class Line:
         intake = BatchLimits(batch_size, batch_ms, prefetch)
         return events_worker(self.url, domains or tuple(DOMAINS), intake, self.store, self.stop)
 
-    def hand(self, *domains: str, **intake: int) -> Hand:
+    def hand(self, *domains: str, **intake: int) -> SteppedWorker:
         """A worker to step by hand."""
-        return Hand(self.url, self.worker(*domains, **intake))
+        return SteppedWorker(self.url, self.worker(*domains, **intake))
 
-    def order_hand(self) -> Hand:
+    def order_hand(self) -> SteppedWorker:
         """A worker for orders and receipts to step by hand."""
         store = OrderStore(self.database.fence, "w1")
-        return Hand(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
+        return SteppedWorker(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
 
     def orders(self) -> dict[str, dict[str, Any]]:
         """The orders of all shops, by `<shop>/<order_id>`."""
@@ -201,7 +201,7 @@ class Line:
         self.database.close()
 
 
-class Place(NamedTuple):
+class Backends(NamedTuple):
     """A broker and a database."""
 
     broker_url: str
@@ -214,9 +214,9 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def opened(place: Place) -> Iterator[Line]:
+def open_pipeline(place: Backends) -> Iterator[Pipeline]:
     """A line that starts with empty queues, and is closed in the end."""
-    line = Line(place.broker_url, place.database_url)
+    line = Pipeline(place.broker_url, place.database_url)
     line.empty()
     try:
         yield line

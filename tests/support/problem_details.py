@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check"]
+__all__ = ["check_problem"]
 
 
-def check(answer: Any, status: int) -> dict[str, Any]:
+def check_problem(answer: Any, status: int) -> dict[str, Any]:
     """A problem of this status, with nothing but what RFC 9457 and our API know."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

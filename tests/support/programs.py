@@ -21,7 +21,7 @@ import psutil
 from tests.support.services.processes import Process, end, spawn
 from tests.support.wait import wait_until
 
-__all__ = ["Done", "Program", "Programs", "answers", "running_programs"]
+__all__ = ["CompletedCommand", "Program", "Programs", "is_answering", "running_programs"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 # What the program promises for an orderly stop.
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"/\?token=(\S+)")
 
 
 @dataclass(frozen=True)
-class Done:
+class CompletedCommand:
     """A command that has ended."""
 
     code: int
@@ -156,7 +156,7 @@ class Programs:
         program.wait_for("broker connected", session="events", times=processes)
         return program
 
-    def run(self, *arguments: str, **settings: object) -> Done:
+    def run(self, *arguments: str, **settings: object) -> CompletedCommand:
         """Runs a command to its end."""
         done = subprocess.run(
             _command("comporta", arguments),
@@ -168,7 +168,7 @@ class Programs:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CompletedCommand(done.returncode, done.stdout, done.stderr)
 
     def end(self) -> None:
         """Ends whatever still runs."""
@@ -176,7 +176,7 @@ class Programs:
             program.end()
 
 
-def answers(url: str, headers: dict[str, str] | None = None) -> bool:
+def is_answering(url: str, headers: dict[str, str] | None = None) -> bool:
     """Whether an address is there and content."""
     try:
         return httpx.get(url, headers=headers).status_code == httpx.codes.OK

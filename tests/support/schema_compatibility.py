@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["breaking"]
+__all__ = ["breaking_changes"]
 
 Schema = dict[str, Any]
 _SILENT = frozenset({"$schema", "$id", "$comment", "title", "description", "examples", "deprecated"})
@@ -17,13 +17,13 @@ _UPPER = ("maxLength", "maxItems", "maximum")
 _TYPES = {"null", "boolean", "object", "array", "number", "integer", "string"}
 
 
-def breaking(old: Schema, new: Schema, at: str = "") -> list[str]:
+def breaking_changes(old: Schema, new: Schema, at: str = "") -> list[str]:
     """What of the old schema the new one may refuse, or would silently stop reading: the places, with the keyword."""
     old, new = _spoken(old), _spoken(new)
     if old == new:
         return []
     if set(old) == {"anyOf"}:
-        return [fault for branch in old["anyOf"] for fault in breaking(branch, new, at)]
+        return [fault for branch in old["anyOf"] for fault in breaking_changes(branch, new, at)]
     gone = _fault(at, "default", "default" in old and "default" not in new) + _gone(old, new, at)
     return gone + [fault for keyword in new for fault in _CHECKS.get(keyword, _equal(keyword))(old, new, at)]
 
@@ -76,7 +76,7 @@ def _properties(old: Schema, new: Schema, at: str) -> list[str]:
     # Not so in a map, whose names are the sender's.
     before, after, others = old.get("properties", {}), new["properties"], old.get("additionalProperties")
     known = {name: before.get(name, others) for name in after if name in before or isinstance(others, dict)}
-    return [fault for name, was in known.items() for fault in breaking(was, after[name], f"{at}/{name}")]
+    return [fault for name, was in known.items() for fault in breaking_changes(was, after[name], f"{at}/{name}")]
 
 
 def _gone(old: Schema, new: Schema, at: str) -> list[str]:
@@ -88,7 +88,7 @@ def _gone(old: Schema, new: Schema, at: str) -> list[str]:
 def _branch(old: Schema, new: Schema, at: str) -> list[str]:
     # A branch that begins to speak of a field may well mean one that there was.
     names = {*old.get("properties", {}), *new.get("properties", {})}
-    return breaking(_naming(names, old), _naming(names, new), at)
+    return breaking_changes(_naming(names, old), _naming(names, new), at)
 
 
 def _naming(names: set[str], schema: Schema) -> Schema:
@@ -96,7 +96,7 @@ def _naming(names: set[str], schema: Schema) -> Schema:
 
 
 def _inner(keyword: str) -> Callable[[Schema, Schema, str], list[str]]:
-    return lambda old, new, at: breaking(old.get(keyword, {}), new[keyword], f"{at}/{keyword}")
+    return lambda old, new, at: breaking_changes(old.get(keyword, {}), new[keyword], f"{at}/{keyword}")
 
 
 def _additional(old: Schema, new: Schema, at: str) -> list[str]:
@@ -105,7 +105,7 @@ def _additional(old: Schema, new: Schema, at: str) -> list[str]:
         return []
     if after is False or before is True:
         return [f"{at}: additionalProperties"]
-    return breaking(before, after, f"{at}/*")
+    return breaking_changes(before, after, f"{at}/*")
 
 
 def _any_of(old: Schema, new: Schema, at: str) -> list[str]:

@@ -13,7 +13,7 @@ from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
 
-__all__ = ["FORMATS", "SCHEMAS", "accepts"]
+__all__ = ["FORMATS", "SCHEMAS", "schema_accepts"]
 
 _time: TypeAdapter[Any] = TypeAdapter(Time)
 
@@ -60,6 +60,6 @@ SCHEMAS = {**event_schemas(), **message_schemas()}
 _VALIDATORS = {name: Draft202012Validator(schema, format_checker=_checker()) for name, schema in SCHEMAS.items()}
 
 
-def accepts(name: str, instance: object) -> bool:
+def schema_accepts(name: str, instance: object) -> bool:
     """Whether a schema takes a value."""
     return bool(_VALIDATORS[name].is_valid(instance))

@@ -13,16 +13,16 @@ from comporta.simulator.state import key_of
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refused
 
-__all__ = ["parse", "placed", "refusal", "resend", "sequences"]
+__all__ = ["order_body", "parse_message", "refusal_reason", "resend", "sequences"]
 
 
-def parse(message: ErpMessage) -> ChangeEvent:
+def parse_message(message: ErpMessage) -> ChangeEvent:
     return parse_event(message.domain, message.shop, message.body)
 
 
-def refusal(message: ErpMessage) -> Reason | None:
+def refusal_reason(message: ErpMessage) -> Reason | None:
     try:
-        parse(message)
+        parse_message(message)
     except Refused as refused:
         return refused.refusal.reason
     return None
@@ -41,7 +41,7 @@ def resend(erp: SimulatedErp, domain: str, keys: Iterable[Mapping[str, Any]]) ->
             yield erp._tell(domain, key)
 
 
-def placed(order: Data) -> bytes:
+def order_body(order: Data) -> bytes:
     """An order as the shop would publish it."""
     return orjson.dumps(
         {"specversion": "1.0", "id": "e1", "source": "/shop/1", "type": "shop.order.placed.v1", "data": order}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.event_generator import event
+from tests.support.event_generator import event_body
 
-__all__ = ["BAD", "GOOD", "stock"]
+__all__ = ["BAD_LINE", "GOOD_LINES", "stock_line"]
 
 
-def stock(version: int, **data: Any) -> bytes:
+def stock_line(version: int, **data: Any) -> bytes:
     """One balance, of a product named by the version."""
     state = {"product_code": f"P{version}", "branch": "1", "warehouse": "A", "on_hand": "1", "unit": "UN"}
-    return event("stock", {**state, "as_of": "2026-01-01T00:00:00Z", **data}, version)
+    return event_body("stock", {**state, "as_of": "2026-01-01T00:00:00Z", **data}, version)
 
 
-GOOD = [stock(version) for version in range(1, 6)]
-BAD = stock(6, on_hand=12.5)
+GOOD_LINES = [stock_line(version) for version in range(1, 6)]
+BAD_LINE = stock_line(6, on_hand=12.5)

@@ -16,12 +16,12 @@ from storage.event_store import EventStore
 from storage.fence import Fence, fence_for
 from storage.tables import ENTITY_TABLES
 from storage.views import Views
-from tests.support.event_samples import event
+from tests.support.event_samples import sample_event
 
-__all__ = ["Place", "stock"]
+__all__ = ["StorageHarness", "stock_change"]
 
 
-class Place:
+class StorageHarness:
     """A database with everything that writes to it."""
 
     def __init__(self, url: str) -> None:
@@ -45,8 +45,8 @@ class Place:
             return list(connection.execute(select(ENTITY_TABLES[domain])).mappings())
 
 
-def stock(
+def stock_change(
     version: int, key: str = "P1", *, shop: str = "main", action: str = "changed", **envelope: Any
 ) -> ChangeEvent:
-    body = event("stock", action=action, envelope={"sequence": str(version), **envelope}, product_code=key)
+    body = sample_event("stock", action=action, envelope={"sequence": str(version), **envelope}, product_code=key)
     return parse_event("stock", shop, body)

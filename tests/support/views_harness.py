@@ -14,21 +14,21 @@ from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.order_store import OrderStore
 from storage.tables import orders
-from tests.support.event_samples import event as body_of
-from tests.support.order_events import order_told, placed
-from tests.support.storage_harness import Place
+from tests.support.event_samples import sample_event as body_of
+from tests.support.order_events import decoded_order, placed
+from tests.support.storage_harness import StorageHarness
 
-__all__ = ["START", "Gallery", "change", "refused"]
+__all__ = ["START", "ViewsHarness", "change_event", "rejected_delivery"]
 
 START = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
 
-def change(domain: str, *, shop: str = "main", version: int = 1, **data: Any) -> ChangeEvent:
+def change_event(domain: str, *, shop: str = "main", version: int = 1, **data: Any) -> ChangeEvent:
     """A change event of a domain, with these fields replaced."""
     return parse_event(domain, shop, body_of(domain, envelope={"sequence": str(version)}, **data))
 
 
-def refused(
+def rejected_delivery(
     body: bytes = b"{}", *, shop: str = "main", domain: str = "stock", reason: Reason = Reason.NO_VERSION
 ) -> RejectedDelivery:
     """A message that can't be taken."""
@@ -36,7 +36,7 @@ def refused(
     return RejectedDelivery(shop, domain, Refusal(reason, "/x", "no"), body, key, "application/json", {}, False)
 
 
-class Gallery(Place):
+class ViewsHarness(StorageHarness):
     """Everything that may be looked at."""
 
     def __init__(self, url: str) -> None:
@@ -47,7 +47,7 @@ class Gallery(Place):
         """Accepts orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = (START + timedelta(seconds=number)).isoformat()
-            self.orders.commit([order_told(placed(order_id, **{"placed_at": at, **data}), shop)])
+            self.orders.commit([decoded_order(placed(order_id, **{"placed_at": at, **data}), shop)])
 
     def set_order(self, order_id: str, **values: Any) -> None:
         """Writes an order's columns, as time and the ERP would."""
@@ -58,7 +58,7 @@ class Gallery(Place):
         """Discards a stock event of each key, one batch each."""
         self.change("pause", shop=shop, domains=["stock"])
         for key in keys:
-            self.store.commit([change("stock", shop=shop, product_code=key)])
+            self.store.commit([change_event("stock", shop=shop, product_code=key)])
         self.change("resume", shop=shop, domains=["stock"])
 
     def fill(self, table: Table, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:

@@ -21,17 +21,17 @@ from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.repairs import Repairs
-from tests.support.views_harness import Gallery
+from tests.support.views_harness import ViewsHarness
 
-__all__ = ["Site", "signed_in_as"]
+__all__ = ["WebHarness", "signed_in_as"]
 
 
-class Site:
+class WebHarness:
     """The routes as a program sees them; what is published is confirmed, and kept in `published`."""
 
     def __init__(self, url: str) -> None:
         self.database = open_database(url)
-        self.gallery = Gallery(url)
+        self.gallery = ViewsHarness(url)
         self.published: list[OutgoingMessage] = []
         self.live = LiveFeed(self.database.views)
         doors = AppContext(

@@ -10,21 +10,21 @@ from urllib.parse import unquote, urlsplit
 
 from control.client import request
 from schemas.control import Action, Reply
-from tests.support.database_queries import Look
-from tests.support.event_generator import Event, Publisher
+from tests.support.database_queries import DatabaseQueries
+from tests.support.event_generator import Event, EventPublisher
 from tests.support.programs import Program, Programs
 from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
-__all__ = ["Stack", "Standing"]
+__all__ = ["SharedWorkerDeployment", "WorkerDeployment"]
 
 _REPLY_SECONDS = 20.0
-_FAULTY = "tests.support.faulty_program"
+_FAULTY_PROGRAM = "tests.support.faulty_program"
 
 
 @dataclass
-class Stack:
+class WorkerDeployment:
     """One virtual host, one database, and what works on them; shops keep tests apart."""
 
     broker: Broker
@@ -34,9 +34,9 @@ class Stack:
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> DatabaseQueries:
         """Questions to the database."""
-        return Look(self.database_url)
+        return DatabaseQueries(self.database_url)
 
     def worker(self, *arguments: str, processes: int = 1, **settings: object) -> Program:
         """Starts a worker here, and waits until it consumes."""
@@ -44,7 +44,7 @@ class Stack:
 
     def faulty_worker(self, fault: str, number: int, **settings: object) -> Program:
         """Starts a worker with a fault at its n-th batch."""
-        program = self.programs.start(fault, str(number), "worker", module=_FAULTY, **self._settings(settings))
+        program = self.programs.start(fault, str(number), "worker", module=_FAULTY_PROGRAM, **self._settings(settings))
         program.wait_for("broker connected", session="events")
         return program
 
@@ -69,7 +69,7 @@ class Stack:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Publishes events past every proxy; returns when they are confirmed."""
-        with Publisher(self.broker_url) as publisher:
+        with EventPublisher(self.broker_url) as publisher:
             publisher.publish(events)
 
     def depth(self, domain: str = "stock") -> int:
@@ -93,7 +93,7 @@ class Stack:
 
 
 @dataclass
-class Standing(Stack):
+class SharedWorkerDeployment(WorkerDeployment):
     """A stack with one worker that several tests share, behind a proxy to the broker."""
 
     proxy: Proxy = field(kw_only=True)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from broker.connection import BrokerLost
 from broker.frames import Frames
 from broker.properties import UNREADABLE
-from tests.support.amqp_frames import CHANNELS, frame, made_by_ours, made_by_py_amqp, method, serialized
+from tests.support.amqp_frames import CHANNELS, delivery_frames, frame, method_frame, read_by_comporta, read_by_py_amqp
 
 _TEXT = st.text(max_size=40)
 _HEADERS: dict[str, Any] = {
@@ -46,25 +46,25 @@ _EVERYTHING: dict[str, Any] = {
     "app_id": "\u2028",
     "cluster_id": "x",
 }
-_BLOCKED = method(0, spec.Connection.Blocked, "s", "memory")
+_BLOCKED = method_frame(0, spec.Connection.Blocked, "s", "memory")
 _HEARTBEAT = frame(8, 0, b"")
 _USUAL = {"content_type": "application/cloudevents+json", "delivery_mode": 2}
 # As RabbitMQ sends them, but for one that closes: what comes behind that nobody reads.
 _STREAM = b"".join(
     (
-        serialized(1, 1, b'{"id":"1"}', **_USUAL),
-        serialized(1, 2, b'{"id":"2"}', redelivered=True, **_USUAL),
+        delivery_frames(1, 1, b'{"id":"1"}', **_USUAL),
+        delivery_frames(1, 2, b'{"id":"2"}', redelivered=True, **_USUAL),
         _HEARTBEAT,
-        serialized(2, 1, b"", **_USUAL),
-        serialized(2, 2, b"two", routing_key="loja-1.prices", exchange="", **_EVERYTHING),
+        delivery_frames(2, 1, b"", **_USUAL),
+        delivery_frames(2, 2, b"two", routing_key="loja-1.prices", exchange="", **_EVERYTHING),
         _BLOCKED,
-        serialized(1, 3, b"in several frames", frame_max=24, **_USUAL),
-        serialized(3, 1, b"for nobody", consumer="unknown"),
-        serialized(1, 2**63, b"x" * 70),
-        method(1, spec.Basic.Cancel, "sb", "comporta.stock", False),
-        serialized(1, 2**63 + 1, b"cancelled, but on its way"),
-        method(0, spec.Connection.Unblocked, ""),
-        serialized(2, 3, b"{}", **_USUAL),
+        delivery_frames(1, 3, b"in several frames", frame_max=24, **_USUAL),
+        delivery_frames(3, 1, b"for nobody", consumer="unknown"),
+        delivery_frames(1, 2**63, b"x" * 70),
+        method_frame(1, spec.Basic.Cancel, "sb", "comporta.stock", False),
+        delivery_frames(1, 2**63 + 1, b"cancelled, but on its way"),
+        method_frame(0, spec.Connection.Unblocked, ""),
+        delivery_frames(2, 3, b"{}", **_USUAL),
     )
 )
 
@@ -72,7 +72,7 @@ _STREAM = b"".join(
 def _deliveries() -> st.SearchStrategy[bytes]:
     properties = st.fixed_dictionaries({}, optional={name: st.just(value) for name, value in _EVERYTHING.items()})
     return st.builds(
-        lambda properties, arguments: serialized(**arguments, **properties),
+        lambda properties, arguments: delivery_frames(**arguments, **properties),
         properties,
         st.fixed_dictionaries(
             {
@@ -123,14 +123,14 @@ def _pieces(stream: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 def _agree(stream: bytes, *pieces: bytes) -> None:
-    theirs, ours = made_by_py_amqp(stream), made_by_ours(*(pieces or (stream,)))
+    theirs, ours = read_by_py_amqp(stream), read_by_comporta(*(pieces or (stream,)))
     assert ours.events == theirs.events
     assert (ours.sent, ours.counted) == (theirs.sent, theirs.counted)
     assert str(ours.error) == str(theirs.error)
 
 
 def test_deliveries_go_past_py_amqp_and_everything_else_through_it() -> None:
-    made = made_by_ours(_STREAM)
+    made = read_by_comporta(_STREAM)
     assert [event[0] for event in made.events] == [
         *["delivery"] * 4,
         "blocked",
@@ -161,34 +161,38 @@ def test_any_stream_in_any_pieces_is_read_as_py_amqp_reads_it_whole(stream: byte
 @pytest.mark.parametrize("size", [0, 1, 131_064, 131_065, 400_000, 3_000_000])
 def test_a_body_of_any_size_is_whole(size: int) -> None:
     body = random.Random(size).randbytes(size)
-    stream = serialized(1, 1, b"before", **_USUAL) + serialized(1, 2, body, **_USUAL) + serialized(1, 3, b"after")
+    stream = (
+        delivery_frames(1, 1, b"before", **_USUAL)
+        + delivery_frames(1, 2, body, **_USUAL)
+        + delivery_frames(1, 3, b"after")
+    )
     _agree(stream, *(stream[start : start + 50_000] for start in range(0, len(stream), 50_000)))
-    assert [event[3] for event in made_by_ours(stream).events] == [b"before", body, b"after"]
+    assert [event[3] for event in read_by_comporta(stream).events] == [b"before", body, b"after"]
 
 
 def test_a_delivery_in_the_middle_of_another_is_refused_and_not_taken() -> None:
-    first, second = _frames(serialized(1, 1, b"one")), serialized(1, 2, b"two")
-    made = made_by_ours(first[0] + second + b"".join(first[1:]))
+    first, second = _frames(delivery_frames(1, 1, b"one")), delivery_frames(1, 2, b"two")
+    made = read_by_comporta(first[0] + second + b"".join(first[1:]))
     assert made.events == []
     assert isinstance(made.error, BrokerLost)
 
 
 def test_what_comes_for_a_channel_that_is_being_closed_is_left_out() -> None:
-    stream = serialized(1, 1, b"late", **_USUAL) + _BLOCKED
-    assert made_by_ours(stream, closing=True).events == made_by_py_amqp(stream, closing=True).events
-    assert [event[0] for event in made_by_ours(stream, closing=True).events] == ["blocked"]
+    stream = delivery_frames(1, 1, b"late", **_USUAL) + _BLOCKED
+    assert read_by_comporta(stream, closing=True).events == read_by_py_amqp(stream, closing=True).events
+    assert [event[0] for event in read_by_comporta(stream, closing=True).events] == ["blocked"]
 
 
 def test_the_end_of_the_connection_is_told_after_what_came_before_it() -> None:
-    close = method(0, spec.Connection.Close, "BsBB", 320, "CONNECTION_FORCED - going down", 0, 0)
-    _agree(serialized(1, 1, b"last", **_USUAL) + close + serialized(1, 2, b"never"))
-    made = made_by_ours(serialized(1, 1, b"last", **_USUAL) + close)
+    close = method_frame(0, spec.Connection.Close, "BsBB", 320, "CONNECTION_FORCED - going down", 0, 0)
+    _agree(delivery_frames(1, 1, b"last", **_USUAL) + close + delivery_frames(1, 2, b"never"))
+    made = read_by_comporta(delivery_frames(1, 1, b"last", **_USUAL) + close)
     assert [event[3] for event in made.events] == [b"last"]
     assert "going down" in str(made.error)
 
 
 def test_a_length_that_no_frame_can_have_is_not_waited_for() -> None:
-    made = made_by_ours(serialized(1, 1, b"one") + struct.pack(">BHI", 3, 1, 2**32 - 1) + b"x" * 1000)
+    made = read_by_comporta(delivery_frames(1, 1, b"one") + struct.pack(">BHI", 3, 1, 2**32 - 1) + b"x" * 1000)
     assert [event[3] for event in made.events] == [b"one"]
     assert isinstance(made.error, BrokerLost)
 
@@ -196,7 +200,7 @@ def test_a_length_that_no_frame_can_have_is_not_waited_for() -> None:
 def test_equal_properties_are_decoded_once_and_can_not_be_changed() -> None:
     found: list[Any] = []
     frames = Frames(131_072)
-    frames.feed(b"".join(serialized(1, number, b"{}", **_USUAL) for number in range(3)))
+    frames.feed(b"".join(delivery_frames(1, number, b"{}", **_USUAL) for number in range(3)))
     assert frames.take_run(lambda *_: lambda *parts: found.append(parts[-1])) == 9
     assert found[0] is found[1] is found[2]
     with pytest.raises(TypeError):
@@ -208,8 +212,8 @@ def test_equal_properties_are_decoded_once_and_can_not_be_changed() -> None:
 def test_any_wrong_byte_is_read_as_py_amqp_reads_it_or_ends_the_connection(
     body: bytes, properties: dict[str, Any]
 ) -> None:
-    before, after = serialized(1, 1, b"before", **_USUAL), serialized(2, 1, b"after", **_USUAL)
-    stream = serialized(1, 2, body, **properties)
+    before, after = delivery_frames(1, 1, b"before", **_USUAL), delivery_frames(2, 1, b"after", **_USUAL)
+    stream = delivery_frames(1, 2, body, **properties)
     for place, byte in enumerate(stream):
         for wrong in {0, 1, 2, 3, 8, 60, 206, 255, byte ^ 1, byte ^ 2, byte - 1 & 255}:
             _same_or_refused(before + stream[:place] + bytes([wrong]) + stream[place + 1 :] + after)
@@ -241,7 +245,7 @@ def test_a_garbled_stream_is_read_as_py_amqp_reads_it_or_ends_the_connection(
 
 
 def _same_or_refused(stream: bytes) -> None:
-    theirs, ours = made_by_py_amqp(stream), made_by_ours(stream)
+    theirs, ours = read_by_py_amqp(stream), read_by_comporta(stream)
     assert ours.error is None or isinstance(ours.error, BrokerLost)
     both = min(len(theirs.events), len(ours.events))
     assert ours.events[:both] == theirs.events[:both]

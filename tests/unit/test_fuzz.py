@@ -14,7 +14,7 @@ from schemas.control import ControlMessage, parse_control
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Refused
-from tests.support.event_samples import FULL, event
+from tests.support.event_samples import FULL, sample_event
 
 MARK = "ZQ7MARKZQ7"
 Path = tuple[str | int, ...]
@@ -36,7 +36,7 @@ anything = st.recursive(
 
 def whole(domain: str) -> dict[str, Any]:
     """A valid event with every field, as an object."""
-    return dict(json.loads(event(domain, **FULL[domain])))
+    return dict(json.loads(sample_event(domain, **FULL[domain])))
 
 
 def places(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -100,7 +100,7 @@ def test_members_that_nobody_knows_give_an_event_or_a_refusal(domain: str, membe
 
 @given(domains, st.integers(0, 10_000), st.binary(max_size=8), st.integers(0, 8))
 def test_bytes_put_into_an_event_give_an_event_or_a_refusal(domain: str, at: int, new: bytes, cut: int) -> None:
-    body = event(domain, **FULL[domain])
+    body = sample_event(domain, **FULL[domain])
     at %= len(body)
     check_event(domain, body[:at] + new + body[at + cut :])
 
@@ -142,5 +142,5 @@ def test_no_refusal_of_a_control_message_repeats_a_value(field: str, value: Any)
 
 @given(st.integers(1, 400))
 def test_no_refusal_of_broken_json_repeats_a_value(length: int) -> None:
-    body = event("stock", unit=MARK, branch=MARK)
+    body = sample_event("stock", unit=MARK, branch=MARK)
     check_silent(lambda text: parse_event("stock", "main", text), body[: min(length, len(body) - 1)] + b"\xff")

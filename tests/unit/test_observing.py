@@ -10,7 +10,7 @@ import pytest
 from consumers.decode import decode
 from consumers.delivery import Delivery
 from consumers.observer import lags_of
-from tests.support.event_samples import event
+from tests.support.event_samples import sample_event
 
 # The sample event's own time.
 TIME = datetime(2026, 11, 23, 7, 22, 51, tzinfo=UTC).timestamp()
@@ -19,7 +19,7 @@ TIME = datetime(2026, 11, 23, 7, 22, 51, tzinfo=UTC).timestamp()
 def item(queue: str = "comporta.stock", **properties: Any) -> tuple[Delivery, Any]:
     """A delivery of a stock event from a queue."""
     key = "main." + queue.removeprefix("comporta.")
-    body = event("stock", envelope={"time": "2026-11-23T07:22:51Z"})
+    body = sample_event("stock", envelope={"time": "2026-11-23T07:22:51Z"})
     delivery = Delivery(queue, 1, body, key, False, {"content_type": "application/json", **properties})
     return delivery, decode(delivery)
 

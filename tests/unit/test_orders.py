@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from schemas.orders import Receipt, order_event, parse_order, parse_receipt
 from schemas.reasons import Reason, Refusal, Refused
-from tests.support.contract_samples import named
-from tests.support.schema_validators import accepts
+from tests.support.contract_samples import valid_sample
+from tests.support.schema_validators import schema_accepts
 
-LEAST: dict[str, Any] = json.loads(named("orders", "orders-least").body)
-FULL: dict[str, Any] = json.loads(named("orders", "orders-every-field").body)
+LEAST: dict[str, Any] = json.loads(valid_sample("orders", "orders-least").body)
+FULL: dict[str, Any] = json.loads(valid_sample("orders", "orders-every-field").body)
 
 
 def order(base: dict[str, Any] = LEAST, **data: Any) -> bytes:
@@ -133,14 +133,14 @@ def test_an_order_to_the_erp_carries_all_that_the_shop_said_and_the_same_id_each
         "subject": "2026-000123",
         "data": {**FULL["data"], "channel": "app"},
     }
-    assert accepts("comporta.order.v1", said)
+    assert schema_accepts("comporta.order.v1", said)
 
 
 @pytest.mark.parametrize(
     ("name", "erp_number", "reason"), [("internalized", "4711", None), ("rejected", None, "Cliente bloqueado")]
 )
 def test_a_receipt_has_a_number_or_a_reason(name: str, erp_number: str | None, reason: str | None) -> None:
-    body = named("receipts", f"receipts-{name}").body
+    body = valid_sample("receipts", f"receipts-{name}").body
     assert parse_receipt("main", body) == Receipt("main", "O1", f"receipts-{name}", erp_number, reason)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.properties import UNREADABLE, UNREADABLE_HEADERS, decode_properties, readable
-from tests.support.amqp_frames import made_by_ours, made_by_py_amqp, serialized
+from tests.support.amqp_frames import delivery_frames, read_by_comporta, read_by_py_amqp
 
 _DELIVER = b"\x00\x3c\x00\x3c"
 _BEFORE_PROPERTIES = struct.pack(">HHQ", 60, 0, 2)
@@ -90,13 +90,13 @@ def test_what_can_be_read_is_left_as_it_is(kind: int, payload: bytes) -> None:
 
 @pytest.mark.parametrize("size", [2, 200_000])
 def test_a_message_with_unreadable_headers_comes_between_its_neighbours(size: int) -> None:
-    good = serialized(1, 2, b"x" * size, application_headers={"at": 2**40})
+    good = delivery_frames(1, 2, b"x" * size, application_headers={"at": 2**40})
     # A whole number becomes a time that no calendar has.
     bad = good.replace(b"\x02atL" + struct.pack(">q", 2**40), b"\x02atT" + struct.pack(">Q", 2**63))
     assert bad != good
-    stream = serialized(1, 1, b"before") + bad + serialized(1, 3, b"after")
-    assert len(made_by_py_amqp(stream).events) == 1
-    made = made_by_ours(stream)
+    stream = delivery_frames(1, 1, b"before") + bad + delivery_frames(1, 3, b"after")
+    assert len(read_by_py_amqp(stream).events) == 1
+    made = read_by_comporta(stream)
     assert [event[2] for event in made.events] == [1, 2, 3]
     assert made.events[1][3] == b"x" * size
     assert made.events[1][6] == {"application_headers": {UNREADABLE_HEADERS: True}}

@@ -15,7 +15,7 @@ from comporta.simulator.erp import Faults, SimulatedErp
 from comporta.simulator.retail import Spread, retail_catalogue, retail_events, retail_orders
 from comporta.simulator.sources import catalogue_from, orders_from
 from schemas.orders import parse_order
-from tests.support.simulator_messages import parse, placed, refusal, sequences
+from tests.support.simulator_messages import order_body, parse_message, refusal_reason, sequences
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
@@ -77,8 +77,8 @@ class TestTheSales:
             ]
         ]
         messages = list(retail_events(sales(tmp_path, *rows), shops=1))
-        assert [refusal(message) for message in messages if refusal(message)] == []
-        assert not any(parse(message).unknown for message in messages)
+        assert [refusal_reason(message) for message in messages if refusal_reason(message)] == []
+        assert not any(parse_message(message).unknown for message in messages)
         assert sequences(messages) == list(range(1, len(messages) + 1))
 
     @pytest.mark.parametrize("spread", ["country", "invoice"])
@@ -86,7 +86,7 @@ class TestTheSales:
         countries = ("Portugal", "Japan", "Norway", "Italy", "Malta")
         rows = [f"{n},T{n},CUP,1,2010-12-01 08:26:00,1,,{country}" for n, country in enumerate(countries)]
         placed = {
-            parse(m).key[0]: m.shop
+            parse_message(m).key[0]: m.shop
             for m in retail_events(sales(tmp_path, *rows), spread=spread)
             if m.domain == "products"
         }
@@ -123,7 +123,7 @@ class TestACatalogueFromTheSales:
         erp = SimulatedErp(1, "main", self.catalogue(tmp_path), faults=faults)
         changes = erp.changes()
         messages = [*erp.initial_load(), *(next(changes) for _ in range(300))]
-        assert [refusal(message) for message in messages if refusal(message)] == []
+        assert [refusal_reason(message) for message in messages if refusal_reason(message)] == []
 
     @pytest.mark.parametrize("name", ["sales.csv", "sales.csv.xz"])
     def test_is_read_compressed_or_not(self, tmp_path: Path, name: str) -> None:
@@ -151,7 +151,7 @@ class TestOrdersFromTheSales:
 
     def test_are_all_taken(self, tmp_path: Path) -> None:
         for order in retail_orders(sales(tmp_path, *self.ROWS)):
-            assert parse_order("main", placed(order)).payload == order
+            assert parse_order("main", order_body(order)).payload == order
 
     def test_are_the_first_of_a_long_file(self, tmp_path: Path) -> None:
         rows = (f"{n},T1,CUP,1,2010-12-01 08:26:00,1,,Portugal" for n in range(2_100))

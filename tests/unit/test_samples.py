@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
-from tests.support.event_samples import FULL, SAMPLES, event, required_fields
+from tests.support.event_samples import FULL, SAMPLES, required_fields, sample_event
 
 KEYS: dict[str, tuple[Any, ...]] = {
     "products": ("P-9 ção",),
@@ -24,7 +24,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
 
 
 def parsed(domain: str, **data: Any) -> ChangeEvent:
-    return parse_event(domain, "main", event(domain, **data))
+    return parse_event(domain, "main", sample_event(domain, **data))
 
 
 def plain(value: Any) -> Any:
@@ -87,14 +87,14 @@ def test_a_deleted_event_needs_and_keeps_nothing_but_the_key(domain: str) -> Non
     keys = DOMAINS[domain].key_fields
     entity = SAMPLES[domain][0]
     data = {name: FULL[domain][name] for name in keys}
-    body = event(domain, envelope={"type": f"erp.{entity}.deleted.v1", "data": data})
+    body = sample_event(domain, envelope={"type": f"erp.{entity}.deleted.v1", "data": data})
     read = parse_event(domain, "main", body)
     assert (read.deleted, read.key, tuple(read.data.__dict__)) == (True, KEYS[domain], keys)
 
 
 @pytest.mark.parametrize("domain", FULL)
 def test_of_a_deleted_event_other_fields_are_ignored_and_counted(domain: str) -> None:
-    whole = parse_event(domain, "main", event(domain, action="deleted", **FULL[domain]))
+    whole = parse_event(domain, "main", sample_event(domain, action="deleted", **FULL[domain]))
     assert whole.key == KEYS[domain]
     assert whole.unknown == len(FULL[domain]) - len(DOMAINS[domain].key_fields)
 
@@ -136,6 +136,6 @@ def test_two_ways_to_write_a_price_key_are_one_key(
     ],
 )
 def test_the_version_is_the_sequence_or_else_the_time(sequence: str | None, time: str | None, version: int) -> None:
-    read = parse_event("stock", "main", event("stock", envelope={"sequence": sequence, "time": time}))
+    read = parse_event("stock", "main", sample_event("stock", envelope={"sequence": sequence, "time": time}))
     assert read.version == version
     assert read.occurred_at == (None if time is None else datetime.fromisoformat(time))

@@ -20,7 +20,7 @@ from producers.messages import OutgoingMessage
 from schemas.check_digits import is_cnpj, is_cpf
 from schemas.orders import ReceivedOrder, parse_order
 from schemas.reasons import Reason, Refused
-from tests.support.simulator_messages import placed
+from tests.support.simulator_messages import order_body
 
 seeds = st.integers(0, 2**32)
 
@@ -44,7 +44,7 @@ def some(shop: SimulatedShop, count: int = 200) -> list[OutgoingMessage]:
 
 class TestTheInvoicesAsOrders:
     def test_are_all_taken_and_hold_no_field_that_nobody_reads(self, invoices: tuple[Data, ...]) -> None:
-        orders = [parse_order("main", placed(order)) for order in invoices]
+        orders = [parse_order("main", order_body(order)) for order in invoices]
         assert len(orders) == 18
         assert not any(order.unknown for order in orders)
 
@@ -124,4 +124,4 @@ class TestAShop:
 @pytest.mark.parametrize("spoiler", ORDER_SPOILERS, ids=lambda spoiler: str(spoiler.reason))
 def test_a_bad_order_is_refused_for_its_own_reason(invoices: tuple[Data, ...], spoiler: InvalidCase) -> None:
     for order in invoices:
-        assert refusal(spoiler.spoil(orjson.loads(placed(order)))) == spoiler.reason
+        assert refusal(spoiler.spoil(orjson.loads(order_body(order)))) == spoiler.reason

@@ -25,7 +25,7 @@ from schemas.check_digits import is_gtin
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
-from tests.support.simulator_messages import parse, refusal, resend, sequences
+from tests.support.simulator_messages import parse_message, refusal_reason, resend, sequences
 
 WRONG_GTIN = "7997846900945"
 FAULTLESS = Faults(duplicates=0, reordered=0, bad=0, deletes=0)
@@ -45,8 +45,8 @@ def sound(invoices: Catalogue) -> Catalogue:
 def final_state(messages: Iterable[ErpMessage]) -> dict[tuple[str, tuple[Any, ...]], ChangeEvent]:
     newest: dict[tuple[str, tuple[Any, ...]], ChangeEvent] = {}
     for message in messages:
-        if refusal(message) is None:
-            event = parse(message)
+        if refusal_reason(message) is None:
+            event = parse_message(message)
             known = newest.get((event.domain, event.key))
             if known is None or (known.version, known.event_id) < (event.version, event.event_id):
                 newest[event.domain, event.key] = event
@@ -109,12 +109,12 @@ class TestTheInvoices:
 class TestTheInitialLoad:
     def test_is_accepted_whole_but_for_the_wrong_gtin(self, invoices: Catalogue) -> None:
         messages = list(SimulatedErp(1, "main", invoices).initial_load())
-        refused = [message for message in messages if refusal(message)]
-        assert [refusal(message) for message in refused] == [Reason.GTIN_CHECK_DIGIT]
+        refused = [message for message in messages if refusal_reason(message)]
+        assert [refusal_reason(message) for message in refused] == [Reason.GTIN_CHECK_DIGIT]
         assert WRONG_GTIN.encode() in refused[0].body
 
     def test_holds_no_field_that_nobody_reads(self, sound: Catalogue) -> None:
-        assert not any(parse(message).unknown for message in SimulatedErp(1, "main", sound).initial_load())
+        assert not any(parse_message(message).unknown for message in SimulatedErp(1, "main", sound).initial_load())
 
     def test_speaks_of_every_domain_products_first(self, sound: Catalogue) -> None:
         spoken = list(dict.fromkeys(message.domain for message in SimulatedErp(1, "main", sound).initial_load()))
@@ -131,7 +131,7 @@ class TestTheChanges:
     @given(seed=st.integers(0, 2**32))
     def test_are_all_accepted_when_no_faults_are_asked_for(self, sound: Catalogue, seed: int) -> None:
         messages = list(islice(SimulatedErp(seed, "main", sound, faults=FAULTLESS).changes(), 200))
-        assert [refusal(message) for message in messages if refusal(message)] == []
+        assert [refusal_reason(message) for message in messages if refusal_reason(message)] == []
         assert sequences(messages) == list(range(1, 201))
 
     def test_are_the_same_bytes_for_the_same_seed(self, sound: Catalogue) -> None:
@@ -147,7 +147,7 @@ class TestTheChanges:
     def test_take_their_time_from_the_clock(self, sound: Catalogue) -> None:
         noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
         message = next(SimulatedErp(1, "main", sound, faults=FAULTLESS, clock=lambda: noon).changes())
-        assert parse(message).occurred_at == noon
+        assert parse_message(message).occurred_at == noon
 
     def test_go_on_from_the_first_sequence(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=FAULTLESS, first_sequence=1_000)
@@ -184,13 +184,15 @@ class TestAFault:
 
     def test_of_order_sends_an_older_change_of_the_same_entity_after_a_newer_one(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=1, bad=0, deletes=0))
-        newer, older = (parse(message) for message in islice(erp.changes(), 2))
+        newer, older = (parse_message(message) for message in islice(erp.changes(), 2))
         assert newer.key == older.key
         assert newer.version == older.version + 1
 
     def test_of_lateness_sends_an_older_change_well_after_a_newer_one_of_its_entity(self, sound: Catalogue) -> None:
         faults = Faults(duplicates=0, reordered=0, bad=0, deletes=0, late=0.2)
-        events = [parse(message) for message in islice(SimulatedErp(1, "main", sound, faults=faults).changes(), 3000)]
+        events = [
+            parse_message(message) for message in islice(SimulatedErp(1, "main", sound, faults=faults).changes(), 3000)
+        ]
         place = {event.version: position for position, event in enumerate(events)}
         # Of two neighbours in number the older comes later, once, and never later than it may.
         late = [version for version in place if place.get(version + 1, 3000) < place[version]]
@@ -207,12 +209,12 @@ class TestAFault:
     def test_of_deletion_names_only_the_key(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
         message = next(erp.changes())
-        assert parse(message).deleted
+        assert parse_message(message).deleted
         assert set(orjson.loads(message.body)["data"]) <= set(DOMAINS[message.domain].key_fields)
 
     def test_of_content_is_refused_in_every_way_there_is(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=1, deletes=0))
-        seen = {refusal(message) for message in islice(erp.changes(), 500)}
+        seen = {refusal_reason(message) for message in islice(erp.changes(), 500)}
         assert seen == {spoiler.reason for spoiler in SPOILERS}
 
     @pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda spoiler: f"{spoiler.domain}-{spoiler.reason}")
@@ -221,7 +223,7 @@ class TestAFault:
         for data in getattr(invoices, spoiler.domain):
             document = writer.document(spoiler.domain, data, "2026-01-01T00:00:00Z")
             message = writer.message(spoiler.domain, document)._replace(body=spoiler.spoil(document))
-            assert refusal(message) == spoiler.reason
+            assert refusal_reason(message) == spoiler.reason
 
     @pytest.mark.parametrize("wrong", [{"bad": -0.1}, {"bad": 0.6, "deletes": 0.6}])
     def test_is_a_probability(self, wrong: dict[str, float]) -> None:
@@ -233,10 +235,10 @@ class TestAnAnswerToAResync:
     def test_tells_the_present_state_under_a_new_sequence(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=FAULTLESS)
         sent = list(islice(erp.changes(), 500))
-        last = [parse(message) for message in sent if message.domain == "prices"][-1]
+        last = [parse_message(message) for message in sent if message.domain == "prices"][-1]
         code = last.key[DOMAINS["prices"].key_fields.index("product_code")]
         named = {"table_code": "NFE", "product_code": code, "valid_from": "1970-01-01T00:00:00.000000Z"}
-        [again] = map(parse, resend(erp, "prices", [named]))
+        [again] = map(parse_message, resend(erp, "prices", [named]))
         assert (again.key, again.data) == (last.key, last.data)
         assert again.version == 501
 
@@ -244,7 +246,7 @@ class TestAnAnswerToAResync:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=0, deletes=1))
         gone = next(erp.changes())
         [again] = resend(erp, gone.domain, [orjson.loads(gone.body)["data"]])
-        assert parse(again).deleted
+        assert parse_message(again).deleted
 
     def test_is_silent_about_what_it_never_held(self, sound: Catalogue) -> None:
         assert list(resend(SimulatedErp(1, "main", sound), "products", [{"code": "never"}])) == []
@@ -256,5 +258,5 @@ class TestAChangeOfStock:
         place = {"product_code": "1", "branch": "1", "warehouse": "M", "unit": "UN"}
         data = CHANGES["stock"](Random(seed), place | {"on_hand": f"{on_hand}.0000"}, "2026-01-01T00:00:00Z")
         message = EventWriter("main").write("stock", data, "2026-01-01T00:00:00Z")
-        assert refusal(message) is None
+        assert refusal_reason(message) is None
         assert key_of("stock", data) == ("1", "1", "M", "")

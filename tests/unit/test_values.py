@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events import parse_event
 from schemas.reasons import Reason
-from tests.support.event_samples import event, refusal_of
+from tests.support.event_samples import refusal_of, sample_event
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ from tests.support.event_samples import event, refusal_of
 def test_a_value_too_large_for_the_gallery_is_refused_where_it_stands(
     domain: str, data: dict[str, Any], reason: Reason, pointer: str
 ) -> None:
-    refusal = refusal_of(domain, event(domain, **data))
+    refusal = refusal_of(domain, sample_event(domain, **data))
     assert (refusal.reason, refusal.pointer) == (reason, pointer)
 
 
 def test_the_first_fault_is_named_and_the_others_are_counted() -> None:
-    refusal = refusal_of("stock", event("stock", branch="", on_hand=1, reserved=2, unit=None))
+    refusal = refusal_of("stock", sample_event("stock", branch="", on_hand=1, reserved=2, unit=None))
     assert refusal.pointer == "/data/branch"
     assert refusal.sentence.endswith("(and 3 more faults)")
 
 
 def test_a_long_name_of_a_member_is_cut_in_the_pointer() -> None:
-    assert len(refusal_of("products", event("products", attributes={"x" * 10_000: 1})).pointer) < 150
+    assert len(refusal_of("products", sample_event("products", attributes={"x" * 10_000: 1})).pointer) < 150
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_long_name_of_a_member_is_cut_in_the_pointer() -> None:
     ],
 )
 def test_a_right_value_is_kept(domain: str, field: str, said: Any, kept: Any) -> None:
-    assert getattr(parse_event(domain, "main", event(domain, **{field: said})).data, field) == kept
+    assert getattr(parse_event(domain, "main", sample_event(domain, **{field: said})).data, field) == kept

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web_harness import Site
+from tests.support.web_harness import WebHarness
 
 
 @pytest.fixture
-def site(any_database_url: str) -> Iterator[Site]:
+def site(any_database_url: str) -> Iterator[WebHarness]:
     """The application on SQLite and on PostgreSQL, with nothing in it."""
-    site = Site(any_database_url)
+    site = WebHarness(any_database_url)
     yield site
     site.close()
 
 
 @pytest.fixture
-def small_site(sqlite_url: str) -> Iterator[Site]:
+def small_site(sqlite_url: str) -> Iterator[WebHarness]:
     """The application on SQLite alone."""
-    site = Site(sqlite_url)
+    site = WebHarness(sqlite_url)
     yield site
     site.close()

@@ -12,20 +12,20 @@ from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.quarantine import QuarantineStore
-from tests.support.problem_details import check
-from tests.support.views_harness import change, refused
+from tests.support.problem_details import check_problem
+from tests.support.views_harness import change_event, rejected_delivery
 from tests.support.wait import wait_until
-from tests.support.web_harness import Site, signed_in_as
+from tests.support.web_harness import WebHarness, signed_in_as
 
 
 @pytest.fixture
-def desk(site: Site) -> Iterator[Site]:
+def desk(site: WebHarness) -> Iterator[WebHarness]:
     """The application as an operator sees it."""
     site.app = signed_in_as(site.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
     return site
 
 
-def post(site: Site, path: str, **body: Any) -> Any:
+def post(site: WebHarness, path: str, **body: Any) -> Any:
     return site.ask("POST", path, json=body)
 
 
@@ -35,13 +35,13 @@ def done(answer: Any) -> dict[str, Any]:
     return found
 
 
-def keep(site: Site, *items: Any) -> list[str]:
+def keep(site: WebHarness, *items: Any) -> list[str]:
     """Puts messages into the quarantine; returns the ids of all, oldest first."""
     site.gallery.store.commit(items)
     return [row["id"] for row in reversed(site.get("/api/quarantine"))]
 
 
-def acts(site: Site) -> list[tuple[Any, ...]]:
+def acts(site: WebHarness) -> list[tuple[Any, ...]]:
     """The acts of the audit, oldest first."""
     return [
         (row["action"], row["by"], row["source"], row["reason"], row["count"], row["result"])
@@ -50,8 +50,8 @@ def acts(site: Site) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_one_message_is_replayed_and_another_dropped(desk: Site) -> None:
-    first, second = keep(desk, refused(b"1"), refused(b"2"))
+def test_one_message_is_replayed_and_another_dropped(desk: WebHarness) -> None:
+    first, second = keep(desk, rejected_delivery(b"1"), rejected_delivery(b"2"))
     assert done(post(desk, f"/api/quarantine/{first}/replay", reason="table mended")) == {
         "chosen": 1,
         "replayed": 1,
@@ -74,13 +74,13 @@ def test_one_message_is_replayed_and_another_dropped(desk: Site) -> None:
     ]
     [replayed] = [row for row in desk.get("/api/audit") if row["action"] == "replay"]
     assert (replayed["subject"], replayed["user_id"]) == (first, "ana")
-    check(desk.ask("POST", f"/api/quarantine/{first}/replay"), 404)
-    check(desk.ask("DELETE", f"/api/quarantine/{second}"), 404)
+    check_problem(desk.ask("POST", f"/api/quarantine/{first}/replay"), 404)
+    check_problem(desk.ask("DELETE", f"/api/quarantine/{second}"), 404)
 
 
-def test_what_can_t_be_replayed_is_a_conflict_that_says_why(desk: Site) -> None:
-    [identity] = keep(desk, refused(shop="?"))
-    problem = check(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 409)
+def test_what_can_t_be_replayed_is_a_conflict_that_says_why(desk: WebHarness) -> None:
+    [identity] = keep(desk, rejected_delivery(shop="?"))
+    problem = check_problem(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 409)
     assert "names no shop" in problem["detail"]
     assert desk.published == []
     [shown] = done(post(desk, "/api/quarantine/replay", filter={}, expected=1))["refused"]
@@ -88,13 +88,13 @@ def test_what_can_t_be_replayed_is_a_conflict_that_says_why(desk: Site) -> None:
 
 
 @pytest.mark.parametrize(("act", "counted"), [("replay", "replayed"), ("drop", "dropped")])
-def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: Site, act: str, counted: str) -> None:
-    bad = [refused(b"%d" % number, reason=Reason.NCM_FORMAT) for number in range(3)]
-    ids = keep(desk, *bad, refused(shop="other"), refused(b"5"))
+def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: WebHarness, act: str, counted: str) -> None:
+    bad = [rejected_delivery(b"%d" % number, reason=Reason.NCM_FORMAT) for number in range(3)]
+    ids = keep(desk, *bad, rejected_delivery(shop="other"), rejected_delivery(b"5"))
     path, wanted = f"/api/quarantine/{act}", {"shop": "main", "reason": "ncm_format"}
     asked = done(post(desk, path, filter=wanted, dry_run=True))
     assert (asked["chosen"], asked[counted]) == (3, 0)
-    problem = check(post(desk, path, filter=wanted, expected=2), 409)
+    problem = check_problem(post(desk, path, filter=wanted, expected=2), 409)
     assert (problem["expected"], problem["now"]) == (2, 3)
     assert len(desk.get("/api/quarantine")) == 5
     assert done(post(desk, path, filter=wanted, expected=3))[counted] == 3
@@ -117,15 +117,17 @@ def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: Site,
         ("/api/missed/resync", {"reason": "\0"}),
     ],
 )
-def test_what_is_misspelt_means_nothing_rather_than_everything(desk: Site, path: str, body: dict[str, Any]) -> None:
-    keep(desk, refused())
-    check(desk.ask("POST", path, json=body), 400)
+def test_what_is_misspelt_means_nothing_rather_than_everything(
+    desk: WebHarness, path: str, body: dict[str, Any]
+) -> None:
+    keep(desk, rejected_delivery())
+    check_problem(desk.ask("POST", path, json=body), 400)
     assert len(desk.get("/api/quarantine")) == 1
     assert desk.published == []
     assert acts(desk) == []
 
 
-def test_missed_keys_are_asked_for_after_a_dry_run(desk: Site) -> None:
+def test_missed_keys_are_asked_for_after_a_dry_run(desk: WebHarness) -> None:
     desk.gallery.miss("P1", "P2")
     desk.gallery.miss("P1", shop="other")
     assert done(post(desk, "/api/missed/resync", dry_run=True)) == {"keys": 3, "messages": 2, "requested": 0}
@@ -140,7 +142,7 @@ def test_missed_keys_are_asked_for_after_a_dry_run(desk: Site) -> None:
     assert acts(desk)[-1] == ("resync", "ana", "http", "resumed", 3, "done")
 
 
-def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: Site) -> None:
+def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: WebHarness) -> None:
     desk.gallery.accept(*(f"O{number}" for number in range(1200)))
     desk.gallery.accept("P/1", shop="other")
     with desk.database.fence.shared() as connection:
@@ -150,7 +152,7 @@ def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: Site) -> None:
     }
     asked = done(post(desk, "/api/orders/retry", filter={}, dry_run=True))
     assert asked == {"chosen": 1199, "retried": 0}
-    check(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1198), 409)
+    check_problem(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1198), 409)
     assert done(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1199))["retried"] == 1199
     assert desk.get("/api/status")["orders"] == {"main": {"waiting": 1200}, "other": {"waiting": 1}}
     assert acts(desk) == [
@@ -158,28 +160,28 @@ def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: Site) -> None:
         ("retry", "ana", "http", None, 1199, "done"),
     ]
     desk.gallery.set_order("O0", state="internalized")
-    check(desk.ask("POST", "/api/orders/main/O0/retry"), 409)
+    check_problem(desk.ask("POST", "/api/orders/main/O0/retry"), 409)
     assert len(acts(desk)) == 2
 
 
-def test_the_sheets_count_down(desk: Site) -> None:
+def test_the_sheets_count_down(desk: WebHarness) -> None:
     assert desk.get("/api/repairs") == []
     desk.gallery.miss("P1", "P2")
     wait_until(lambda: desk.get("/api/repairs")[0]["missed"] == 2, what="the sheet to be counted")
     [sheet] = desk.get("/api/repairs")
     assert sheet["scopes"] == [{"shop": "main", "domain": "stock"}]
     assert sheet["lines"] == [{"shop": "main", "domain": "stock", "missed": 2, "left": 2}]
-    again: ChangeEvent = change("stock", product_code="P1", version=2)
+    again: ChangeEvent = change_event("stock", product_code="P1", version=2)
     desk.gallery.store.commit([again])
     wait_until(lambda: desk.get("/api/repairs")[0]["left"] == 1, what="the sheet to count down")
 
 
-def test_with_the_database_away_nothing_is_done(desk: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    [identity] = keep(desk, refused())
+def test_with_the_database_away_nothing_is_done(desk: WebHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    [identity] = keep(desk, rejected_delivery())
 
     def away(*_: object) -> None:
         raise Unavailable("the database can't be reached: test")
 
     monkeypatch.setattr(QuarantineStore, "claim", away)
-    check(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 503)
+    check_problem(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 503)
     assert (desk.published, [each[5] for each in acts(desk)]) == ([], ["failed"])

@@ -17,20 +17,20 @@ from schemas.reasons import Reason
 from storage.errors import Unavailable
 from storage.tables import missed
 from storage.views import Views
-from tests.support.views_harness import START, refused
-from tests.support.web_harness import Site
+from tests.support.views_harness import START, rejected_delivery
+from tests.support.web_harness import WebHarness
 
 LISTS = ("missed", "quarantine", "orders", "audit", "workers")
 
 
-def a_bit_of_everything(site: Site) -> None:
+def a_bit_of_everything(site: WebHarness) -> None:
     site.gallery.miss("P1", "P2", "P3")
     site.gallery.miss("P1", shop="other")
     site.gallery.accept("O1", "O2", "O3", display_number="#7")
-    site.gallery.store.commit([refused(b"1"), refused(b"2", reason=Reason.GTIN_CHECK_DIGIT)])
+    site.gallery.store.commit([rejected_delivery(b"1"), rejected_delivery(b"2", reason=Reason.GTIN_CHECK_DIGIT)])
 
 
-def test_links_lead_through_all_pages_and_back_within_the_filter(site: Site) -> None:
+def test_links_lead_through_all_pages_and_back_within_the_filter(site: WebHarness) -> None:
     a_bit_of_everything(site)
     first, onward = site.follow("/api/missed?shop=main&limit=2")
     assert onward is not None
@@ -43,7 +43,7 @@ def test_links_lead_through_all_pages_and_back_within_the_filter(site: Site) -> 
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_list_is_a_json_array_with_all_columns_of_its_csv(site: Site, name: str) -> None:
+def test_every_list_is_a_json_array_with_all_columns_of_its_csv(site: WebHarness, name: str) -> None:
     a_bit_of_everything(site)
     rows = site.get(f"/api/{name}")
     assert site.get(f"/api/{name}", format="json") is not None
@@ -72,7 +72,7 @@ def test_every_list_is_a_json_array_with_all_columns_of_its_csv(site: Site, name
         ("/api/audit?by=nobody", 0),
     ],
 )
-def test_a_download_is_exactly_the_filter(site: Site, path: str, number: int) -> None:
+def test_a_download_is_exactly_the_filter(site: WebHarness, path: str, number: int) -> None:
     a_bit_of_everything(site)
     shown = site.get(path)
     assert len(shown) == number
@@ -83,7 +83,7 @@ def test_a_download_is_exactly_the_filter(site: Site, path: str, number: int) ->
     assert "attachment" in answer.headers["content-disposition"]
 
 
-def test_a_download_has_all_rows_whatever_the_limit_and_keeps_digits_and_times(site: Site) -> None:
+def test_a_download_has_all_rows_whatever_the_limit_and_keeps_digits_and_times(site: WebHarness) -> None:
     row = {"domain": "stock", "shop": "main", "version": 2**63 - 1, "event_id": "=1+1", "discarded_at": START}
     site.gallery.fill(missed, [{**row, "key": f'{{"product_code":"{number:05}"}}'} for number in range(2_300)])
     rows = site.csv("/api/missed", limit="5")
@@ -118,7 +118,7 @@ def test_a_cell_is_nothing_that_a_spreadsheet_would_run(value: object, shown: st
     assert cell(value) == shown
 
 
-def test_csv_quotes_what_has_to_be_and_ends_its_lines_as_rfc_4180_says(small_site: Site) -> None:
+def test_csv_quotes_what_has_to_be_and_ends_its_lines_as_rfc_4180_says(small_site: WebHarness) -> None:
     small_site.gallery.change("pause", reason='a "quoted",\nbroken reason', by="Zoë")
     answer = small_site.ask("GET", "/api/audit?format=csv")
     assert '"a ""quoted"",\nbroken reason"' in answer.content.decode()
@@ -126,7 +126,7 @@ def test_csv_quotes_what_has_to_be_and_ends_its_lines_as_rfc_4180_says(small_sit
     assert small_site.csv("/api/audit")[0]["by"] == "Zoë"
 
 
-def test_an_export_holds_only_a_chunk_of_its_rows(small_site: Site) -> None:
+def test_an_export_holds_only_a_chunk_of_its_rows(small_site: WebHarness) -> None:
     filler = "x" * 2_000
 
     async def consume(response: Any) -> int:
@@ -171,12 +171,12 @@ def test_an_export_holds_only_a_chunk_of_its_rows(small_site: Site) -> None:
         ("/api/biography?text=%20", "text"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_named(small_site: Site, path: str, named: str) -> None:
+def test_what_cannot_be_asked_is_refused_and_named(small_site: WebHarness, path: str, named: str) -> None:
     assert re.search(rf"\b{named}\b", small_site.refused(path))
 
 
 def test_a_database_that_goes_away_before_the_first_row_is_told_as_such(
-    small_site: Site, monkeypatch: pytest.MonkeyPatch
+    small_site: WebHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> Any:
         raise Unavailable("the database can't be reached: test")

@@ -18,7 +18,7 @@ from storage.errors import Unavailable
 from storage.views import Balance
 from storage.workers import WorkerRegistry
 from tests.support.live_feed import open_streams
-from tests.support.views_harness import Gallery, change
+from tests.support.views_harness import ViewsHarness, change_event
 
 _PATIENCE = 20.0
 
@@ -26,7 +26,7 @@ _PATIENCE = 20.0
 class Looked:
     """The gallery as it is looked at: how often, and unavailable while told so."""
 
-    def __init__(self, gallery: Gallery) -> None:
+    def __init__(self, gallery: ViewsHarness) -> None:
         self.gallery = gallery
         self.times = 0
         self.away = False
@@ -47,7 +47,7 @@ class Looked:
 class Room:
     """A poller that never tells all by itself unless its clock is moved, and what it is asked to look at."""
 
-    def __init__(self, gallery: Gallery) -> None:
+    def __init__(self, gallery: ViewsHarness) -> None:
         self.gallery = gallery
         self.looked = Looked(gallery)
         self.clock = 100.0
@@ -63,7 +63,7 @@ class Room:
 
 @pytest.fixture
 def room(any_database_url: str) -> Iterator[Room]:
-    gallery = Gallery(any_database_url)
+    gallery = ViewsHarness(any_database_url)
     yield Room(gallery)
     gallery.engine.dispose()
 
@@ -89,7 +89,7 @@ def number_of(event: LiveEvent) -> int:
 
 def test_a_reader_is_told_all_at_once_and_a_second_one_without_another_look(room: Room) -> None:
     async def body() -> None:
-        room.gallery.store.commit([change("stock")])
+        room.gallery.store.commit([change_event("stock")])
         async with room.live.subscribe() as first:
             status, ledger = await document(first, "status"), await document(first, "ledger")
             assert status["effective"]["main"]["stock"] == "on"

@@ -16,15 +16,15 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from comporta.web.request import LOCAL
-from tests.support.views_harness import change, refused
-from tests.support.web_harness import Site, signed_in_as
+from tests.support.views_harness import change_event, rejected_delivery
+from tests.support.web_harness import WebHarness, signed_in_as
 
 
 @pytest.fixture(scope="module")
-def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
     """A site with a bit of everything in it."""
-    site = Site(f"sqlite:///{copy(migrated_sqlite, tmp_path_factory.mktemp('api') / 'comporta.db')}")
-    site.gallery.store.commit([change("stock"), change("customers", code="C1"), refused(b"{")])
+    site = WebHarness(f"sqlite:///{copy(migrated_sqlite, tmp_path_factory.mktemp('api') / 'comporta.db')}")
+    site.gallery.store.commit([change_event("stock"), change_event("customers", code="C1"), rejected_delivery(b"{")])
     site.gallery.accept("O1", "O2")
     site.gallery.miss("P1")
     yield site
@@ -32,7 +32,7 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="module")
-def described(filled: Site) -> Any:
+def described(filled: WebHarness) -> Any:
     """The API as its document has it; a stream doesn't end, and is looked at elsewhere."""
     document = filled.get("/openapi.json")
     # Who may is the gate's to say, which doesn't stand before this application.
@@ -72,7 +72,7 @@ def _ask(operation: Any, mode: GenerationMode) -> None:
     ask()
 
 
-def test_every_operation_names_its_errors_and_who_may(filled: Site) -> None:
+def test_every_operation_names_its_errors_and_who_may(filled: WebHarness) -> None:
     document = filled.get("/openapi.json")
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 
 from schemas.reasons import Reason
-from tests.support.page_client import Visitor
-from tests.support.views_harness import refused
-from tests.support.web_harness import Site
+from tests.support.page_client import PageClient
+from tests.support.views_harness import rejected_delivery
+from tests.support.web_harness import WebHarness
 
 
-def keep(site: Site, *items: object) -> list[str]:
+def keep(site: WebHarness, *items: object) -> list[str]:
     """Puts messages into the quarantine; returns their ids, the newest first."""
     site.gallery.store.commit(items)  # type: ignore[arg-type]
     return [row["id"] for row in site.database.views.quarantined()]
 
 
-def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(site: Site) -> None:
+def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(site: WebHarness) -> None:
     site.gallery.accept("O/1", "O2")
     site.gallery.set_order("O/1", state="rejected")
     site.gallery.set_order("O2", state="internalized")
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     assert visitor.see("/order?shop=main&id=O2").all("form", action="/orders/retry") == []
     sent = visitor.see("/order?shop=main&id=O/1").form("/orders/retry")
     assert "Order O/1 will be sent again" in visitor.send("/orders/retry", **sent).text
@@ -28,11 +28,11 @@ def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(site: Site) ->
     assert "There is no such order" in visitor.send("/orders/retry", 409, shop="main", id="O2").text
 
 
-def test_many_orders_are_sent_again_once_their_number_is_known(site: Site) -> None:
+def test_many_orders_are_sent_again_once_their_number_is_known(site: WebHarness) -> None:
     site.gallery.accept("O1", "O2", "O3")
     for order in ("O1", "O2"):
         site.gallery.set_order(order, state="rejected")
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     seen = visitor.see("/orders/retry")
     assert "2 rejected orders go to the ERP once more" in seen.text
     site.gallery.set_order("O3", state="rejected")
@@ -42,9 +42,9 @@ def test_many_orders_are_sent_again_once_their_number_is_known(site: Site) -> No
     assert site.database.views.status().orders == {"main": {"waiting": 3}}
 
 
-def test_missed_keys_are_requested_again_after_saying_how_many(site: Site) -> None:
+def test_missed_keys_are_requested_again_after_saying_how_many(site: WebHarness) -> None:
     site.gallery.miss("P1", "P2")
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     [link] = [each["href"] for each in visitor.see("/missed").all("a") if "/missed/resync" in each["href"]]
     seen = visitor.see(link)
     assert "send 2 keys again: Stock, shop main" in seen.text
@@ -53,9 +53,9 @@ def test_missed_keys_are_requested_again_after_saying_how_many(site: Site) -> No
     assert [message.routing_key for message in site.published] == ["main.stock"]
 
 
-def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site: Site) -> None:
-    second, first = keep(site, refused(b"1"), refused(b"2"))
-    visitor = Visitor(site)
+def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site: WebHarness) -> None:
+    second, first = keep(site, rejected_delivery(b"1"), rejected_delivery(b"2"))
+    visitor = PageClient(site)
     seen = visitor.see(f"/quarantine/message?id={first}")
     assert "on its way again" in visitor.send("/quarantine/replay", **seen.form("/quarantine/replay")).text
     assert [message.body for message in site.published] == [b"1"]
@@ -72,9 +72,9 @@ def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site:
 
 
 @pytest.mark.parametrize("what", ["replay", "drop"])
-def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(site: Site, what: str) -> None:
-    keep(site, refused(b"1"), refused(b"2"), refused(b"3", reason=Reason.TOO_LONG))
-    visitor = Visitor(site)
+def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(site: WebHarness, what: str) -> None:
+    keep(site, rejected_delivery(b"1"), rejected_delivery(b"2"), rejected_delivery(b"3", reason=Reason.TOO_LONG))
+    visitor = PageClient(site)
     [link] = [
         each["href"]
         for each in visitor.see("/quarantine?reason=no_version").all("a")
@@ -91,22 +91,22 @@ def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(site
     assert len(site.published) == (2 if what == "replay" else 0)
 
 
-def test_what_can_not_be_replayed_stays_and_says_why(small_site: Site) -> None:
-    [stray] = keep(small_site, refused(b"1", shop="?", reason=Reason.ROUTING_KEY))
-    seen = Visitor(small_site).send("/quarantine/replay", 409, id=stray)
+def test_what_can_not_be_replayed_stays_and_says_why(small_site: WebHarness) -> None:
+    [stray] = keep(small_site, rejected_delivery(b"1", shop="?", reason=Reason.ROUTING_KEY))
+    seen = PageClient(small_site).send("/quarantine/replay", 409, id=stray)
     assert "names no shop" in seen.text
     assert len(small_site.database.views.quarantined()) == 1
 
 
-def test_whoever_acts_stands_in_the_audit(small_site: Site) -> None:
-    [message] = keep(small_site, refused(b"1"))
-    Visitor(small_site).send("/quarantine/drop", id=message)
+def test_whoever_acts_stands_in_the_audit(small_site: WebHarness) -> None:
+    [message] = keep(small_site, rejected_delivery(b"1"))
+    PageClient(small_site).send("/quarantine/drop", id=message)
     [entry] = small_site.database.views.audit()
     assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("drop", "ana", "ana", "http")
 
 
-def test_the_repair_sheet_counts_down(site: Site) -> None:
+def test_the_repair_sheet_counts_down(site: WebHarness) -> None:
     site.gallery.miss("P1", "P2")
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     text = visitor.see("/repairs").text
     assert "2 of 2 left" in text or "Left: 2." in text

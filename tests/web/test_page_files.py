@@ -11,14 +11,14 @@ import pytest
 
 from comporta.web.pages import static_files
 from comporta.web.pages.static_files import static_path
-from tests.support.page_client import Seen, Visitor
-from tests.support.web_harness import Site
+from tests.support.page_client import HtmlPage, PageClient
+from tests.support.web_harness import WebHarness
 
 STATIC = Path(static_files.__file__).parent / "static"
 MOST_BYTES = 150_000
 
 
-def fetched(seen: Seen) -> set[str]:
+def fetched(seen: HtmlPage) -> set[str]:
     """The addresses of what a page loads."""
     links = {each["href"] for each in seen.all("link")}
     charts = {
@@ -32,32 +32,32 @@ def modules() -> set[str]:
     return {static_path(path.relative_to(STATIC).as_posix()) for path in (STATIC / "js").glob("*.js")}
 
 
-def test_a_page_with_all_it_loads_is_small(site: Site) -> None:
+def test_a_page_with_all_it_loads_is_small(site: WebHarness) -> None:
     site.gallery.miss(*(f"P{number}" for number in range(50)))
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     seen = visitor.see("/")
     sizes = {path: int(visitor.ask("GET", path).headers["content-length"]) for path in fetched(seen) | modules()}
     assert sum(sizes.values()) + len(seen.answer.content) < MOST_BYTES, sizes
 
 
-def test_nothing_is_inline_and_nothing_comes_from_elsewhere(small_site: Site) -> None:
+def test_nothing_is_inline_and_nothing_comes_from_elsewhere(small_site: WebHarness) -> None:
     small_site.gallery.change("pause")
     for room in ("/", "/orders", "/quarantine", "/switch/off", "/nowhere"):
-        seen = Seen(Visitor(small_site).ask("GET", room))
+        seen = HtmlPage(PageClient(small_site).ask("GET", room))
         assert [each for each in seen.elements if each.name == "style" or "style" in each.attributes] == []
         assert [name for each in seen.elements for name in each.attributes if name.startswith(("on", "hx-on"))] == []
         assert [each for each in seen.all("script") if "src" not in each.attributes] == []
         assert all(urlsplit(each).netloc == "" for each in fetched(seen))
 
 
-def test_what_the_vendored_scripts_may_do_is_switched_off(small_site: Site) -> None:
-    config = Visitor(small_site).see("/").one("meta", name="htmx-config")["content"]
+def test_what_the_vendored_scripts_may_do_is_switched_off(small_site: WebHarness) -> None:
+    config = PageClient(small_site).see("/").one("meta", name="htmx-config")["content"]
     for name in ("allowEval", "allowScriptTags", "includeIndicatorStyles"):
         assert f'"{name}":false' in config
 
 
-def test_a_file_is_kept_for_ever_under_its_hash_and_asked_for_again_without(small_site: Site) -> None:
-    visitor = Visitor(small_site)
+def test_a_file_is_kept_for_ever_under_its_hash_and_asked_for_again_without(small_site: WebHarness) -> None:
+    visitor = PageClient(small_site)
     hashed = visitor.ask("GET", static_path("css/base.css"))
     assert hashed.headers["cache-control"] == "public, max-age=31536000, immutable"
     plain = visitor.ask("GET", "/static/css/base.css")
@@ -67,8 +67,8 @@ def test_a_file_is_kept_for_ever_under_its_hash_and_asked_for_again_without(smal
     assert (same.status_code, same.content) == (304, b"")
 
 
-def test_a_file_is_compressed_for_those_who_can_read_that(small_site: Site) -> None:
-    visitor, path = Visitor(small_site), static_path("vendor/htmx/htmx.min.js")
+def test_a_file_is_compressed_for_those_who_can_read_that(small_site: WebHarness) -> None:
+    visitor, path = PageClient(small_site), static_path("vendor/htmx/htmx.min.js")
     packed = visitor.ask("GET", path, headers={"accept-encoding": "gzip"})
     plain = visitor.ask("GET", path, headers={"accept-encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -77,13 +77,13 @@ def test_a_file_is_compressed_for_those_who_can_read_that(small_site: Site) -> N
 
 
 @pytest.mark.parametrize("name", ["../router.py", "%2e%2e/router.py", "/etc/passwd", "vendor/VENDOR.md", "", "js"])
-def test_only_files_that_are_meant_for_it_are_served(small_site: Site, name: str) -> None:
+def test_only_files_that_are_meant_for_it_are_served(small_site: WebHarness, name: str) -> None:
     for before in ("/static/", static_path("")):
-        assert Visitor(small_site).ask("GET", before + name).status_code == 404
+        assert PageClient(small_site).ask("GET", before + name).status_code == 404
 
 
-def test_every_file_says_what_it_is(small_site: Site) -> None:
-    visitor = Visitor(small_site)
+def test_every_file_says_what_it_is(small_site: WebHarness) -> None:
+    visitor = PageClient(small_site)
     kinds = {
         suffix: visitor.ask("GET", static_path(name)).headers["content-type"].partition(";")[0]
         for suffix, name in ((".js", "js/main.js"), (".css", "css/base.css"), (".svg", "icon.svg"))
@@ -98,12 +98,12 @@ def test_every_vendored_package_has_its_licence_and_its_version() -> None:
         assert [path for path in folder.iterdir() if path.name.upper().startswith("LICEN")], folder.name
 
 
-def test_below_a_root_path_every_address_begins_with_it(small_site: Site) -> None:
+def test_below_a_root_path_every_address_begins_with_it(small_site: WebHarness) -> None:
     small_site.gallery.change("pause")
     small_site.gallery.miss("P1")
-    visitor = Visitor(small_site, root="/comporta")
+    visitor = PageClient(small_site, root="/comporta")
     for room in ("/", "/orders", "/missed", "/switch/on", "/nowhere"):
-        seen = Seen(visitor.ask("GET", room))
+        seen = HtmlPage(visitor.ask("GET", room))
         addresses = [
             each[name]
             for each in seen.elements

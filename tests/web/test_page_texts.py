@@ -16,8 +16,8 @@ from comporta.web.pages.i18n import LANGUAGES, catalog_path, wanted_language
 from rules.orders import OrderState
 from rules.outcomes import Outcome
 from schemas.domains import DOMAIN_NAMES
-from tests.support.page_client import Visitor
-from tests.support.web_harness import Site
+from tests.support.page_client import PageClient
+from tests.support.web_harness import WebHarness
 
 PAGE = Path(i18n.__file__).parent
 WHERE = [("**.py", "python"), ("templates/**.html", "jinja2")]
@@ -85,15 +85,15 @@ def test_the_cookie_counts_and_without_one_the_browser(accepted: str, cookie: st
     assert wanted_language(HTTPConnection({"type": "http", "headers": headers})).tag == tag
 
 
-def test_the_integration_is_ligada_or_desligada_in_portuguese(small_site: Site) -> None:
-    visitor = Visitor(small_site, language="pt-BR")
+def test_the_integration_is_ligada_or_desligada_in_portuguese(small_site: WebHarness) -> None:
+    visitor = PageClient(small_site, language="pt-BR")
     assert visitor.see("/").one("div", id="integration").text.split() == ["Integração", "Ligada"]
     small_site.gallery.change("pause", domains=["*"])
     assert visitor.see("/").one("div", id="integration").text.split()[:2] == ["Integração", "Desligada"]
 
 
-def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: Site) -> None:
-    visitor = Visitor(small_site)
+def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: WebHarness) -> None:
+    visitor = PageClient(small_site)
     answer = visitor.ask("GET", "/preferences", params={"language": "pt-BR", "next": "/orders?state=sent"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/orders?state=sent")
     assert f"{i18n.COOKIE}=pt-BR" in answer.headers["set-cookie"]
@@ -107,16 +107,16 @@ def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: Site) -> None:
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/a\nb"]
 )
-def test_a_choice_never_leads_elsewhere(small_site: Site, elsewhere: str) -> None:
-    answer = Visitor(small_site).ask("GET", "/preferences", params={"next": elsewhere})
+def test_a_choice_never_leads_elsewhere(small_site: WebHarness, elsewhere: str) -> None:
+    answer = PageClient(small_site).ask("GET", "/preferences", params={"next": elsewhere})
     assert answer.headers["location"] == "/"
 
 
-def test_an_unknown_choice_sets_nothing(small_site: Site) -> None:
-    answer = Visitor(small_site).ask("GET", "/preferences", params={"language": "xx", "theme": "xx"})
+def test_an_unknown_choice_sets_nothing(small_site: WebHarness) -> None:
+    answer = PageClient(small_site).ask("GET", "/preferences", params={"language": "xx", "theme": "xx"})
     assert "set-cookie" not in answer.headers
 
 
-def test_every_language_is_offered_by_its_own_name(small_site: Site) -> None:
-    seen = Visitor(small_site).see("/")
+def test_every_language_is_offered_by_its_own_name(small_site: WebHarness) -> None:
+    seen = PageClient(small_site).see("/")
     assert {link.text for link in seen.all("a") if "hreflang" in link.attributes} == {each.name for each in LANGUAGES}

@@ -11,9 +11,9 @@ import pytest
 
 from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
-from tests.support.page_client import Role, Seen, Visitor
-from tests.support.views_harness import change, refused
-from tests.support.web_harness import Site
+from tests.support.page_client import HtmlPage, PageClient, Role
+from tests.support.views_harness import change_event, rejected_delivery
+from tests.support.web_harness import WebHarness
 
 QUESTIONS = (
     "/switch/off", "/switch/on", "/missed/resync", "/orders/retry", "/quarantine/replay", "/quarantine/drop",
@@ -27,8 +27,10 @@ HOSTILE = "<script>alert('1')</script>\"&{{ 7*7 }}"
 CPF = "52998224725"
 
 
-def fill(site: Site) -> None:
-    site.gallery.store.commit([change("products", code="P1", name=HOSTILE), change("customers", document=CPF)])
+def fill(site: WebHarness) -> None:
+    site.gallery.store.commit(
+        [change_event("products", code="P1", name=HOSTILE), change_event("customers", document=CPF)]
+    )
     site.gallery.miss("P1", "P2")
     site.gallery.accept("O1", HOSTILE, display_number="#7")
     site.gallery.set_order("O1", state="rejected", last_error=HOSTILE)
@@ -37,15 +39,17 @@ def fill(site: Site) -> None:
         .replace('"digits"', "1.10")
         .encode()
     )
-    site.gallery.store.commit([refused(body), refused(b"\xff\x00", shop="?", reason=Reason.ROUTING_KEY)])
+    site.gallery.store.commit(
+        [rejected_delivery(body), rejected_delivery(b"\xff\x00", shop="?", reason=Reason.ROUTING_KEY)]
+    )
     site.gallery.change("pause", reason=HOSTILE, domains=["prices"], by=HOSTILE)
 
 
-def ids(site: Site) -> list[str]:
+def ids(site: WebHarness) -> list[str]:
     return [row["id"] for row in site.database.views.quarantined()]
 
 
-def acts(seen: Seen) -> list[str]:
+def acts(seen: HtmlPage) -> list[str]:
     """Everything in a page that would change something."""
     forms = [form["action"] for form in seen.all("form", method="post")]
     links = [
@@ -55,8 +59,8 @@ def acts(seen: Seen) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
-def test_every_room_opens_full_and_empty(site: Site, language: str) -> None:
-    visitor = Visitor(site, language=language)
+def test_every_room_opens_full_and_empty(site: WebHarness, language: str) -> None:
+    visitor = PageClient(site, language=language)
     for _ in range(2):
         for room in ROOMS:
             seen = visitor.see(room)
@@ -66,36 +70,36 @@ def test_every_room_opens_full_and_empty(site: Site, language: str) -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_what_somebody_else_wrote_is_shown_as_text(small_site: Site, room: str) -> None:
+def test_what_somebody_else_wrote_is_shown_as_text(small_site: WebHarness, room: str) -> None:
     fill(small_site)
-    text = Visitor(small_site).ask("GET", room).text
+    text = PageClient(small_site).ask("GET", room).text
     assert "<script>alert" not in text
     assert "{{ 7*7 }}" in text or "7*7" not in text
 
 
-def test_an_order_shows_what_it_holds_with_its_digits_and_without_documents(site: Site) -> None:
+def test_an_order_shows_what_it_holds_with_its_digits_and_without_documents(site: WebHarness) -> None:
     site.gallery.accept("O/1 ?", customer={"document": CPF, "name": "Ana"})
-    [link] = [each["href"] for each in Visitor(site).see("/orders").all("a") if "/order?" in each["href"]]
-    seen = Visitor(site).see(link)
+    [link] = [each["href"] for each in PageClient(site).see("/orders").all("a") if "/order?" in each["href"]]
+    seen = PageClient(site).see(link)
     assert CPF not in seen.answer.text
     assert "***.982.247-**" in seen.one("pre").text
     assert '"document"' in seen.one("pre").text
 
 
-def test_a_refused_message_is_shown_escaped_masked_and_with_its_digits(site: Site) -> None:
+def test_a_refused_message_is_shown_escaped_masked_and_with_its_digits(site: WebHarness) -> None:
     fill(site)
     binary, readable = ids(site)
-    text = Visitor(site).see(f"/quarantine/message?id={readable}").all("pre")[0].text
+    text = PageClient(site).see(f"/quarantine/message?id={readable}").all("pre")[0].text
     assert CPF not in text
     assert ("***.982.247-**" in text, '"on_hand": 1.10' in text, json.dumps(HOSTILE) in text) == (True, True, True)
-    assert "\\xff" in Visitor(site).see(f"/quarantine/message?id={binary}").all("pre")[0].text
+    assert "\\xff" in PageClient(site).see(f"/quarantine/message?id={binary}").all("pre")[0].text
 
 
-def test_a_viewer_is_shown_nothing_to_press(small_site: Site) -> None:
+def test_a_viewer_is_shown_nothing_to_press(small_site: WebHarness) -> None:
     fill(small_site)
     for room in (*ROOMS[:12], f"/quarantine/message?id={ids(small_site)[0]}", "/order?shop=main&id=O1"):
-        assert acts(Visitor(small_site, Role.VIEWER).see(room)) == [], room
-        assert acts(Visitor(small_site).see(room)) != [], room
+        assert acts(PageClient(small_site, Role.VIEWER).see(room)) == [], room
+        assert acts(PageClient(small_site).see(room)) != [], room
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,9 @@ def test_a_viewer_is_shown_nothing_to_press(small_site: Site) -> None:
     ],
 )  # fmt: skip
 def test_an_export_is_of_exactly_the_filter_and_the_form_keeps_it(
-    small_site: Site, room: str, exact: dict[str, str]
+    small_site: WebHarness, room: str, exact: dict[str, str]
 ) -> None:
-    visitor = Visitor(small_site)
+    visitor = PageClient(small_site)
     seen = visitor.see(room)
     for link in (each["href"] for each in seen.all("a") if "format=" in each["href"]):
         asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
@@ -124,10 +128,10 @@ def test_an_export_is_of_exactly_the_filter_and_the_form_keeps_it(
     assert set(parse_qs(urlsplit(room).query).popitem()[1]) <= kept
 
 
-def test_a_list_is_paged_forth_and_back_within_its_filter(site: Site) -> None:
+def test_a_list_is_paged_forth_and_back_within_its_filter(site: WebHarness) -> None:
     site.gallery.accept(*(f"O{number:03}" for number in range(120)))
     site.gallery.accept("other", shop="other")
-    visitor = Visitor(site)
+    visitor = PageClient(site)
     first = visitor.see("/orders?shop=main")
     second = visitor.see(first.one("a", rel="next")["href"])
     third = visitor.see(second.one("a", rel="next")["href"])
@@ -141,15 +145,15 @@ def test_a_list_is_paged_forth_and_back_within_its_filter(site: Site) -> None:
 
 
 @pytest.mark.parametrize("address", ["/orders?after=junk", "/quarantine?since=junk", "/quarantine/drop?until=junk"])
-def test_what_can_not_be_read_is_refused_and_never_widens_the_filter(small_site: Site, address: str) -> None:
-    assert "This can’t be read" in Visitor(small_site).see(address, 400).text
+def test_what_can_not_be_read_is_refused_and_never_widens_the_filter(small_site: WebHarness, address: str) -> None:
+    assert "This can’t be read" in PageClient(small_site).see(address, 400).text
 
 
-def test_the_balance_is_in_sight_and_each_of_its_terms_is_a_link(site: Site) -> None:
+def test_the_balance_is_in_sight_and_each_of_its_terms_is_a_link(site: WebHarness) -> None:
     fill(site)
     site.gallery.change("pause")
-    site.gallery.store.commit([change("stock", product_code="P9")])
-    visitor = Visitor(site)
+    site.gallery.store.commit([change_event("stock", product_code="P9")])
+    visitor = PageClient(site)
     seen = visitor.see("/")
     terms = [each for each in seen.all("a") if each.attributes.get("class", "").startswith("term")]
     numbers = [int(re.sub(r"\D", "", each.text)) for each in terms]
@@ -159,9 +163,9 @@ def test_the_balance_is_in_sight_and_each_of_its_terms_is_a_link(site: Site) -> 
         visitor.see(link["href"])
 
 
-def test_a_refresh_brings_the_regions_and_nothing_around_them(small_site: Site) -> None:
+def test_a_refresh_brings_the_regions_and_nothing_around_them(small_site: WebHarness) -> None:
     fill(small_site)
-    visitor = Visitor(small_site)
+    visitor = PageClient(small_site)
     whole = visitor.see("/")
     part = visitor.see("/", headers={"hx-request": "true", "hx-target": "live"})
     regions = {each["id"] for each in whole.elements if "data-live" in each.attributes}
@@ -170,32 +174,32 @@ def test_a_refresh_brings_the_regions_and_nothing_around_them(small_site: Site) 
     assert (part.all("html"), part.all("header", class_="top")) == ([], [])
 
 
-def test_a_dialog_is_the_form_alone(small_site: Site) -> None:
-    seen = Visitor(small_site).see("/switch/off", headers={"hx-request": "true", "hx-target": "dialog-body"})
+def test_a_dialog_is_the_form_alone(small_site: WebHarness) -> None:
+    seen = PageClient(small_site).see("/switch/off", headers={"hx-request": "true", "hx-target": "dialog-body"})
     assert [form["action"] for form in seen.all("form")] == ["/switch/off"]
     assert seen.all("html") == []
 
 
-def test_the_biography_tells_of_every_place_a_key_stands_in(site: Site) -> None:
+def test_the_biography_tells_of_every_place_a_key_stands_in(site: WebHarness) -> None:
     fill(site)
-    text = Visitor(site).see("/search?text=P1").text
+    text = PageClient(site).see("/search?text=P1").text
     assert all(part in text for part in ("Missed: Stock", "Products", "version 1 was discarded"))
-    assert "Nothing is known of “nowhere”" in Visitor(site).see("/search?text=nowhere").text
-    by_document = Visitor(site).see("/search", params={"text": "529.982.247-25"})
+    assert "Nothing is known of “nowhere”" in PageClient(site).see("/search?text=nowhere").text
+    by_document = PageClient(site).see("/search", params={"text": "529.982.247-25"})
     assert "Customers" in by_document.text
     assert CPF not in by_document.answer.text
 
 
-def test_a_reason_that_a_newer_version_wrote_does_no_harm(small_site: Site) -> None:
+def test_a_reason_that_a_newer_version_wrote_does_no_harm(small_site: WebHarness) -> None:
     item = RejectedDelivery(
         "main", "stock", Refusal(Reason.NO_VERSION, "", "x"), b"{}", "main.elsewhere", "t", {"n": 1}, False
     )
     small_site.gallery.store.commit([item._replace(domain="elsewhere")])
-    assert "elsewhere" in Visitor(small_site).see("/quarantine").text
+    assert "elsewhere" in PageClient(small_site).see("/quarantine").text
 
 
-def test_a_chart_shades_when_something_was_off(site: Site) -> None:
-    visitor = Visitor(site)
+def test_a_chart_shades_when_something_was_off(site: WebHarness) -> None:
+    visitor = PageClient(site)
     assert json.loads(visitor.see("/").one("table", id="chart-table")["data-off"]) == []
     site.gallery.miss("P1")
     site.gallery.change("pause", domains=["prices"])
@@ -205,11 +209,11 @@ def test_a_chart_shades_when_something_was_off(site: Site) -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_viewer_may_read_a_question_but_has_no_button_to_answer_it(small_site: Site, question: str) -> None:
+def test_a_viewer_may_read_a_question_but_has_no_button_to_answer_it(small_site: WebHarness, question: str) -> None:
     fill(small_site)
 
     def buttons(role: Role) -> int:
-        main = Visitor(small_site, role).see(question, headers={"hx-request": "true", "hx-target": "dialog-body"})
+        main = PageClient(small_site, role).see(question, headers={"hx-request": "true", "hx-target": "dialog-body"})
         return len(main.all("button", type="submit"))
 
     assert (buttons(Role.VIEWER), buttons(Role.OPERATOR)) == (0, 1)

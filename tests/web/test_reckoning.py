@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.support.views_harness import change, refused
-from tests.support.web_harness import Site
+from tests.support.views_harness import change_event, rejected_delivery
+from tests.support.web_harness import WebHarness
 
 CPF = "52998224725"
 
 
-def test_the_ledger_is_shown_and_downloaded(site: Site) -> None:
-    site.gallery.store.commit([change("stock"), refused()])
+def test_the_ledger_is_shown_and_downloaded(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("stock"), rejected_delivery()])
     rows = site.get("/api/ledger", domain="stock")
     assert [(row["outcome"], row["count"], row["shop"]) for row in rows] == [
         ("applied", 1, None),
@@ -20,8 +20,8 @@ def test_the_ledger_is_shown_and_downloaded(site: Site) -> None:
     assert rows[0]["at"].endswith(":00Z")
 
 
-def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: Site) -> None:
-    site.gallery.store.commit([change("stock"), change("stock"), refused()])
+def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("stock"), change_event("stock"), rejected_delivery()])
     balance = site.get("/api/ledger/balance")
     assert balance["total"] == {
         "received": 3,
@@ -35,8 +35,8 @@ def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: Site) -> N
     assert site.get("/api/ledger/balance", since="2126-01-01T00:00:00Z")["total"]["received"] == 0
 
 
-def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(site: Site) -> None:
-    site.gallery.store.commit([change("stock"), change("prices")])
+def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("stock"), change_event("prices")])
     site.gallery.accept("a")
     cost = site.get("/api/cost", shop="main", domains=["stock", "orders"], minutes=10)
     assert (cost["shop"], cost["domains"], cost["minutes"], cost["enough"]) == ("main", ["stock", "orders"], 10, False)
@@ -45,8 +45,8 @@ def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(site: Site) ->
     assert site.get("/api/cost")["domains"] == ["*"]
 
 
-def test_a_biography_tells_all_of_a_key_and_hides_documents(site: Site) -> None:
-    site.gallery.store.commit([change("customers", code="C1", kind="PF", document=CPF)])
+def test_a_biography_tells_all_of_a_key_and_hides_documents(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("customers", code="C1", kind="PF", document=CPF)])
     site.gallery.accept("a", customer={"code": "C1", "document": CPF, "name": "Ana"})
     answer = site.ask("GET", "/api/biography?text=529.982.247-25")
     found = answer.json()
@@ -57,11 +57,11 @@ def test_a_biography_tells_all_of_a_key_and_hides_documents(site: Site) -> None:
     assert found["bounds"] == found["more"] == []
 
 
-def test_one_order_and_one_message_are_shown_whole(site: Site) -> None:
+def test_one_order_and_one_message_are_shown_whole(site: WebHarness) -> None:
     site.gallery.accept("a/b", display_number="#7")
     order = site.get("/api/orders/main/a/b")
     assert (order["order_id"], order["display_number"], order["payload"]["total"]) == ("a/b", "#7", "19.98")
-    site.gallery.store.commit([refused(b'{"a":\xff}')])
+    site.gallery.store.commit([rejected_delivery(b'{"a":\xff}')])
     [row] = site.get("/api/quarantine")
     message = site.get(f"/api/quarantine/{row['id']}")
     assert (message["body"], message["doc"]) == ('{"a":\\xff}', "docs/contract/reasons.md#no_version")

@@ -14,13 +14,13 @@ import uvicorn
 from comporta.web.request import LOCAL
 from tests.support.live_feed import open_streams
 from tests.support.wait import wait_until
-from tests.support.web_harness import Site, signed_in_as
+from tests.support.web_harness import WebHarness, signed_in_as
 
 
 class Served:
     """The application on a port of its own."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: WebHarness) -> None:
         self.site = site
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -41,7 +41,7 @@ class Served:
 
 
 @pytest.fixture
-def served(small_site: Site) -> Iterator[Served]:
+def served(small_site: WebHarness) -> Iterator[Served]:
     served = Served(small_site)
     yield served
     served.stop()

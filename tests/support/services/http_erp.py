@@ -14,12 +14,12 @@ from typing import Any
 
 from tests.support.services.ports import HOST, free_port
 
-__all__ = ["Erp", "running_erp"]
+__all__ = ["HttpErp", "running_http_erp"]
 
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Erp:
+class HttpErp:
     """Numbers each order once, whatever it says about it; `script` holds how the next requests are answered."""
 
     def __init__(self, port: int) -> None:
@@ -50,7 +50,7 @@ class Erp:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
-    erp: Erp
+    erp: HttpErp
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone meanwhile is part of the game."""
@@ -93,22 +93,22 @@ class _Request(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def _take(request: _Request, erp: Erp, key: str, payload: Any) -> None:
+def _take(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     number, known = erp.take(key, payload)
     request.answer(409 if known else 201, {"erp_number": number})
 
 
-def _take_and_reset(request: _Request, erp: Erp, key: str, payload: Any) -> None:
+def _take_and_reset(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     erp.take(key, payload)
     request.reset()
 
 
-def _hang(request: _Request, erp: Erp, key: str, payload: Any) -> None:
+def _hang(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     erp.let_go.wait(60)
     _take(request, erp, key, payload)
 
 
-_WAYS: dict[str, Callable[[_Request, Erp, str, Any], None]] = {
+_WAYS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
     "take": _take,
     "take and reset": _take_and_reset,
     "hang": _hang,
@@ -124,11 +124,11 @@ _WAYS: dict[str, Callable[[_Request, Erp, str, Any], None]] = {
 
 
 @contextmanager
-def running_erp() -> Iterator[Erp]:
+def running_http_erp() -> Iterator[HttpErp]:
     """An ERP that ends with the block."""
     port = free_port()
     server = _Server((HOST, port), _Request)
-    server.erp = erp = Erp(port)
+    server.erp = erp = HttpErp(port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="ERP", daemon=True)
     thread.start()
     try:

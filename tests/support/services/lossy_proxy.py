@@ -10,12 +10,12 @@ from types import TracebackType
 
 from tests.support.services.proxy import Proxy
 
-__all__ = ["Interrupted"]
+__all__ = ["LossyProxy"]
 
 _CHUNK = 65_536
 
 
-class Interrupted(Proxy):
+class LossyProxy(Proxy):
     """Forwards everything until a client first sends certain bytes: those arrive, and no answer comes back."""
 
     def __init__(self, target_port: int, marker: bytes) -> None:

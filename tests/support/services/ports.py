@@ -6,7 +6,7 @@ import os
 import random
 import socket
 
-__all__ = ["HOST", "accepts", "free_port"]
+__all__ = ["HOST", "free_port", "is_listening"]
 
 HOST = "127.0.0.1"
 # Below the range that outgoing connections take theirs from (32768 on Linux): a client that keeps trying a port
@@ -28,7 +28,7 @@ def free_port() -> int:
     raise OSError(f"no free port between {_FIRST} and {_END}")
 
 
-def accepts(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Whether somebody accepts connections on the port."""
     try:
         with socket.create_connection((HOST, port), timeout=1):

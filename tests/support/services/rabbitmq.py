@@ -21,7 +21,7 @@ import trustme
 from pika.exceptions import AMQPError
 
 from schemas.topology import EXCHANGES, QUEUES
-from tests.support.services.ports import HOST, accepts, free_port
+from tests.support.services.ports import HOST, free_port, is_listening
 from tests.support.services.processes import (
     Process,
     Service,
@@ -161,7 +161,7 @@ class RabbitMQ(Broker):
             # Started by us: the one that Erlang starts for itself would outlive the tests.
             command = [self._epmd_program, "-port", str(self._epmd_port), "-address", HOST]
             self._epmd = spawn(command, log=log, environment=self._environment)
-            wait_ready(self._epmd, lambda: accepts(self._epmd_port), name="epmd", log=log)
+            wait_ready(self._epmd, lambda: is_listening(self._epmd_port), name="epmd", log=log)
         if self._process is None:
             self._process = spawn([self._server], log=log, environment=self._environment)
             wait_ready(self._process, lambda: _speaks_amqp(self.port), name="RabbitMQ", log=log)

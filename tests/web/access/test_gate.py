@@ -11,12 +11,12 @@ from comporta.web.access import Access
 from comporta.web.middleware import CONTENT_SECURITY_POLICY
 from comporta.web.server import secure
 from control.auth.operators_edit import remove_operator
-from tests.support.auth_client import HOST, HTML, PORT, bearer, browser, rooms, run
+from tests.support.auth_client import ACCEPT_HTML, HOST, PORT, auth_client, bearer, protected_app, run
 
 
 def test_a_program_shows_a_token_and_the_route_knows_whose_it_is(named: Access, operator: str, viewer: str) -> None:
     async def steps() -> None:
-        client = browser(named)
+        client = auth_client(named)
         assert (await client.get("/api/status", headers=bearer(operator))).json()["who"] == "ana"
         assert (await client.get("/api/status", headers=bearer(viewer))).json()["who"] == "rui"
         assert (await client.post("/api/pause", headers=bearer(operator))).status_code == 200
@@ -31,7 +31,7 @@ def test_a_program_shows_a_token_and_the_route_knows_whose_it_is(named: Access, 
 def test_a_program_without_a_token_that_counts_gets_401(named: Access, headers: dict[str, str]) -> None:
     async def steps() -> None:
         for method, path in (("GET", "/api/status"), ("POST", "/api/pause"), ("GET", "/nowhere"), ("POST", "/events")):
-            answer = await browser(named).request(method, path, headers=headers)
+            answer = await auth_client(named).request(method, path, headers=headers)
             assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
             assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -40,16 +40,16 @@ def test_a_program_without_a_token_that_counts_gets_401(named: Access, headers: 
 
 def test_a_person_is_led_to_the_login_and_back(named: Access) -> None:
     async def steps() -> None:
-        client = browser(named)
-        answer = await client.get("/orders?state=waiting&shop=a%26b", headers=HTML)
+        client = auth_client(named)
+        answer = await client.get("/orders?state=waiting&shop=a%26b", headers=ACCEPT_HTML)
         assert (answer.status_code, answer.headers["location"]) == (
             303,
             "/login?next=/orders%3Fstate%3Dwaiting%26shop%3Da%2526b",
         )
-        form = await client.get(answer.headers["location"], headers=HTML)
+        form = await client.get(answer.headers["location"], headers=ACCEPT_HTML)
         assert form.status_code == 200
         assert "/orders?state=waiting&amp;shop=a%26b" in form.text
-        part = await client.get("/orders", headers={**HTML, "hx-request": "true"})
+        part = await client.get("/orders", headers={**ACCEPT_HTML, "hx-request": "true"})
         assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
 
     run(steps)
@@ -57,10 +57,12 @@ def test_a_person_is_led_to_the_login_and_back(named: Access) -> None:
 
 def test_a_link_from_elsewhere_is_opened_again_from_here_before_anybody_is_asked_to_log_in(named: Access) -> None:
     async def steps() -> None:
-        answer = await browser(named).get('/orders?q="><x', headers={**HTML, "sec-fetch-site": "cross-site"})
+        answer = await auth_client(named).get('/orders?q="><x', headers={**ACCEPT_HTML, "sec-fetch-site": "cross-site"})
         assert answer.status_code == 200
         assert 'url=/orders?q=%22%3E%3Cx"' in answer.text
-        elsewhere = await browser(named).get(f"{HOST}//evil.example/", headers={**HTML, "sec-fetch-site": "cross-site"})
+        elsewhere = await auth_client(named).get(
+            f"{HOST}//evil.example/", headers={**ACCEPT_HTML, "sec-fetch-site": "cross-site"}
+        )
         assert "evil" not in elsewhere.text
 
     run(steps)
@@ -68,7 +70,7 @@ def test_a_link_from_elsewhere_is_opened_again_from_here_before_anybody_is_asked
 
 def test_whoever_is_removed_is_out_at_once_and_their_streams_end(named: Access, path: Path, operator: str) -> None:
     async def steps() -> None:
-        app = secure(rooms(), named, PORT)
+        app = secure(protected_app(), named, PORT)
         chunks: list[bytes] = []
         scope = {
             "type": "http",
@@ -97,7 +99,7 @@ def test_whoever_is_removed_is_out_at_once_and_their_streams_end(named: Access, 
 
         await asyncio.wait_for(app(scope, receive, send), 10)  # type: ignore[arg-type]
         assert chunks == [b"tick\n"] * 3 + [b""]
-        assert (await browser(named).get("/api/status", headers=bearer(operator))).status_code == 401
+        assert (await auth_client(named).get("/api/status", headers=bearer(operator))).status_code == 401
 
     run(steps)
 
@@ -105,11 +107,11 @@ def test_whoever_is_removed_is_out_at_once_and_their_streams_end(named: Access, 
 def test_without_operators_a_name_that_leads_to_loopback_is_not_ours(linked: Access, named: Access) -> None:
     async def steps() -> None:
         for path in ("/healthz", "/login", "/api/status"):
-            answer = await browser(linked).get(path, headers={"host": "evil.example", **bearer(linked.token)})
+            answer = await auth_client(linked).get(path, headers={"host": "evil.example", **bearer(linked.token)})
             assert answer.status_code == 400
         for host in ("127.0.0.1:8080", "localhost:8080", "[::1]:8080"):
-            assert (await browser(linked).get("/healthz", headers={"host": host})).status_code == 200
-        assert (await browser(named).get("/healthz", headers={"host": "10.0.0.7"})).status_code == 200
+            assert (await auth_client(linked).get("/healthz", headers={"host": host})).status_code == 200
+        assert (await auth_client(named).get("/healthz", headers={"host": "10.0.0.7"})).status_code == 200
 
     run(steps)
 
@@ -117,7 +119,7 @@ def test_without_operators_a_name_that_leads_to_loopback_is_not_ours(linked: Acc
 @pytest.mark.parametrize("address", ["/", "/healthz", "/login", "/api/status", "/nowhere"])
 def test_every_answer_says_what_a_browser_may_do_with_it(named: Access, address: str) -> None:
     async def steps() -> None:
-        headers = (await browser(named).get(address, headers=HTML)).headers
+        headers = (await auth_client(named).get(address, headers=ACCEPT_HTML)).headers
         assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"

@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from comporta.web.access import Access
 from comporta.web.server import secure
 from tests.support.auth_client import HOST, PORT, bearer
-from tests.support.web_harness import Site
+from tests.support.web_harness import WebHarness
 
 OPEN = {
     ("GET", "/healthz"),
@@ -31,13 +31,13 @@ Route = tuple[str, str]
 
 
 @pytest.fixture
-def guarded(small_site: Site, named: Access) -> httpx.AsyncClient:
+def guarded(small_site: WebHarness, named: Access) -> httpx.AsyncClient:
     """The whole application behind its gate, asked by a program."""
     transport = httpx.ASGITransport(secure(small_site.app, named, PORT), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOST)
 
 
-def routes(site: Site) -> set[Route]:
+def routes(site: WebHarness) -> set[Route]:
     """The method and the path of each."""
     found = iter_route_contexts(site.app.routes)
     return {(method, route.path) for route in found for method in route.methods or ()}
@@ -54,7 +54,7 @@ async def statuses(client: httpx.AsyncClient, wanted: set[Route], token: str | N
 
 
 def test_every_route_of_the_application_asks_who_comes(
-    small_site: Site, guarded: httpx.AsyncClient, operator: str, viewer: str
+    small_site: WebHarness, guarded: httpx.AsyncClient, operator: str, viewer: str
 ) -> None:
     every = routes(small_site)
     assert {
