@@ -14,9 +14,9 @@ __all__ = ["Fate", "OutgoingMessage", "PublishResult", "Publisher", "outgoing_do
 
 _MODULES = {
     "Fate": "producers.messages",
-    "Outgoing": "producers.messages",
+    "OutgoingMessage": "producers.messages",
+    "PublishResult": "producers.messages",
     "Publisher": "producers.publisher",
-    "Result": "producers.messages",
     "outgoing_document": "producers.events",
     "outgoing_text": "producers.events",
 }
