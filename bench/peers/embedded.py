@@ -40,7 +40,7 @@ def main(backlog: int) -> None:
             publisher.publish(event.body, exchange=EVENTS, routing_key=event.routing_key, content_type=CONTENT_TYPE)
         store = EventStore(database.fence, Switchboard(database.fence, lambda _: None), "bench")
         worker = events_worker(_URL, tuple(DOMAINS), BatchLimits(), store, threading.Event())
-        source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.intake)
+        source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.limits)
         cpu, started, done = time.process_time(), time.perf_counter(), 0
         while done < backlog:
             done += worker.step(source)
