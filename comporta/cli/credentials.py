@@ -27,11 +27,11 @@ class ClientCredentials(NamedTuple):
     def refused(self, status: int) -> str | None:
         """Return the remedy for a response with this status, None unless it refuses the credentials (401, 403)."""
         if status == _FORBIDDEN:
-            return f"{self.source} is that of a viewer, who may only look: use an operator's token"
+            return f"{self.source} belongs to a viewer, who may only read: use an operator's token"
         if status != _UNAUTHORIZED:
             return None
         if self.token is not None:
-            return f"{self.source} is not known there: {_REMEDY}"
+            return f"{self.source} is not a valid token there: {_REMEDY}"
         return f"it requires a token, and {self.problem}: {_REMEDY}"
 
 

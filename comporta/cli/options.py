@@ -100,4 +100,4 @@ def print_list(listing: str, columns: tuple[str, ...], as_json: bool, **filters:
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, columns, translate("nothing"))
+        print_rows(rows, columns, translate("no_rows"))

@@ -51,7 +51,7 @@ def orders_list(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, _COLUMNS, translate("nothing"))
+        print_rows(rows, _COLUMNS, translate("no_rows"))
 
 
 @orders_app.command("show")

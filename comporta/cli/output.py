@@ -37,22 +37,22 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
     "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
     "unchanged": (
-        "It was so already; an end may have moved (epoch {epoch})",
-        "Já estava assim; o fim pode ter mudado (época {epoch})",
+        "Already in this state; the end time may have been updated (epoch {epoch})",
+        "Já estava nesse estado; o término pode ter sido atualizado (época {epoch})",
     ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
-    "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda a caminho do ERP"),
+    "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),
     "still_off": (
-        "still off: shop {shop}, domain {domain}, since {since}, until {until}, by {by}: {reason}",
-        "ainda desligado: loja {shop}, domínio {domain}, desde {since}, até {until}, por {by}: {reason}",
+        "still off: shop {shop}, domain {domain}, since {since}, end {until}, by {by}: {reason}",
+        "ainda desligado: loja {shop}, domínio {domain}, desde {since}, término {until}, por {by}: {reason}",
     ),
-    "open_end": ("open", "sem fim"),
+    "open_end": ("not set", "não definido"),
     "switched_on": ("On", "Ligada"),
     "switched_off": ("Off", "Desligada"),
-    "partly_off": ("Partly off", "Parcialmente desligada"),
+    "partly_off": ("Partly off", "Desligada em parte"),
     "integration": ("Integration", "Integração"),
-    "no_answer": ("No answer, trying again", "Sem resposta, tentando de novo"),
-    "nothing": ("nothing", "nada"),
+    "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
+    "no_rows": ("no rows found", "nenhum registro encontrado"),
 }
 
 

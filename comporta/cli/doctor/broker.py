@@ -76,7 +76,7 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
         if "ACCESS_REFUSED" not in str(error):
             yield Finding.error(
                 _PART,
-                f"{name} is there, but not as it should be: {error}",
+                f"{name} exists with other properties: {error}",
                 "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
                 "which declares it anew",
             )
@@ -107,18 +107,18 @@ def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Fin
     unconsumed = [name for name, queue in own_queues.items() if not queue.consumers]
     if unconsumed:
         yield Finding.warning(
-            _PART, f"nobody consumes {_names(unconsumed)}", "start `comporta worker` or `comporta run`"
+            _PART, f"no consumer on {_names(unconsumed)}", "start `comporta worker` or `comporta run`"
         )
     elif own_queues:
         yield Finding.ok(
             _PART,
-            f"every queue of ours is consumed, {min(queue.consumers for queue in own_queues.values())} times or more",
+            f"every queue of Comporta is consumed, by {min(queue.consumers for queue in own_queues.values())} or more",
         )
     orders = queues.get(ORDERS_OUT)
     if by_erp and orders is not None and orders.messages and not orders.consumers:
         yield Finding.warning(
             _PART,
-            f"{orders.messages:,} orders wait in {ORDERS_OUT}, and nobody reads it",
+            f"{orders.messages:,} orders wait in {ORDERS_OUT}, which has no consumer",
             "start the ERP's consumer; the orders wait for it",
         )
 
