@@ -90,6 +90,11 @@ class BrowserWindows:
         page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
+        if message.text.startswith("htmx:sendAbort"):
+            # A newer question has taken the place of one under way: htmx calls that an error, and the end of it, too.
+            ends = [each for each in self.complaints if each.startswith("error: htmx:afterRequest")]
+            self.complaints.remove(ends[-1])
+            return
         # A breach of the content security policy is told here, too.
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
