@@ -22,7 +22,7 @@ def vhost(rabbitmq: Broker) -> str:
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
-def place(request: pytest.FixtureRequest) -> Backends:
+def backends(request: pytest.FixtureRequest) -> Backends:
     """The test is run on the embedded broker with SQLite, and on RabbitMQ with PostgreSQL."""
     if request.param == "memory":
         return Backends("memory://", request.getfixturevalue("sqlite_url"))
@@ -30,23 +30,23 @@ def place(request: pytest.FixtureRequest) -> Backends:
 
 
 @pytest.fixture
-def rabbit_place(vhost: str, sqlite_url: str) -> Backends:
+def rabbitmq_backends(vhost: str, sqlite_url: str) -> Backends:
     """RabbitMQ with SQLite, for what only RabbitMQ does."""
     return Backends(vhost, sqlite_url)
 
 
 @pytest.fixture
-def line(place: Backends) -> Iterator[Pipeline]:
+def pipeline(backends: Backends) -> Iterator[Pipeline]:
     """A line on each of the places."""
-    with open_pipeline(place) as line:
-        yield line
+    with open_pipeline(backends) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture
-def rabbit_line(rabbit_place: Backends) -> Iterator[Pipeline]:
+def rabbitmq_pipeline(rabbitmq_backends: Backends) -> Iterator[Pipeline]:
     """A line on RabbitMQ."""
-    with open_pipeline(rabbit_place) as line:
-        yield line
+    with open_pipeline(rabbitmq_backends) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture

@@ -27,13 +27,15 @@ from tests.support.wait import wait_until
 REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_off", "error"}
 
 
-class Desk:
+class ControlHarness:
     """A controller stepped by hand, and whoever asks it."""
 
-    def __init__(self, line: Pipeline) -> None:
-        self.line = line
-        self.connection = open_connection(line.url, name="test control")
-        controller = ControlConsumer(line.url, line.switchboard, line.database.views.status, line.publisher, line.stop)
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.connection = open_connection(pipeline.url, name="test control")
+        controller = ControlConsumer(
+            pipeline.url, pipeline.switchboard, pipeline.database.views.status, pipeline.publisher, pipeline.stop
+        )
         self.controller = controller
         self.source = BufferedSource(self.connection, [CONTROL], BatchLimits(1, 0, 1))
         self.channel = self.connection.channel()
@@ -45,7 +47,7 @@ class Desk:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         said = {"reply_to": self.replies, "correlation_id": "c1", "content_type": "application/json", **properties}
         said = {name: value for name, value in said.items() if value is not None}
-        self.line.publish(raw, key=action, exchange=exchange, **said)
+        self.pipeline.publish(raw, key=action, exchange=exchange, **said)
 
     def step(self) -> None:
         """Obeys one message."""
@@ -73,28 +75,28 @@ class Desk:
 
 
 @pytest.fixture
-def desk(line: Pipeline) -> Iterator[Desk]:
+def harness(pipeline: Pipeline) -> Iterator[ControlHarness]:
     """A controller on each of the places."""
-    desk = Desk(line)
-    yield desk
-    desk.close()
+    harness = ControlHarness(pipeline)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def rabbit_desk(rabbit_line: Pipeline) -> Iterator[Desk]:
+def rabbitmq_harness(rabbitmq_pipeline: Pipeline) -> Iterator[ControlHarness]:
     """A controller on RabbitMQ."""
-    desk = Desk(rabbit_line)
-    yield desk
-    desk.close()
+    harness = ControlHarness(rabbitmq_pipeline)
+    yield harness
+    harness.close()
 
 
-def audit(line: Pipeline) -> list[dict[str, Any]]:
+def audit(pipeline: Pipeline) -> list[dict[str, Any]]:
     """The audit, oldest first."""
-    return [dict(row) for row in reversed(line.database.views.audit())]
+    return [dict(row) for row in reversed(pipeline.database.views.audit())]
 
 
-def test_a_pause_is_answered_and_everything_after_it_is_discarded(desk: Desk) -> None:
-    reply = desk.ask("pause", {"reason": "night work", "by": "Ana"})
+def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: ControlHarness) -> None:
+    reply = harness.ask("pause", {"reason": "night work", "by": "Ana"})
     assert reply.keys() == REPLY_FIELDS
     assert (reply["result"], reply["epoch"], reply["error"], reply["in_flight_orders"]) == ("off", 1, None, 0)
     assert datetime.fromisoformat(reply["effective_at"]).tzinfo is not None
@@ -107,20 +109,20 @@ def test_a_pause_is_answered_and_everything_after_it_is_discarded(desk: Desk) ->
         "since": None,
         "until": None,
     }
-    desk.line.publish(stock_event(1))
-    with desk.line.hand("stock") as hand:
-        hand.drain(1)
-        assert desk.ask("resume", {"reason": "done"})["result"] == "on"
-        desk.line.publish(stock_event(2))
-        hand.drain(1)
-    assert desk.line.outcomes() == {"discarded": 1, "applied": 1}
-    assert desk.line.waiting_in("comporta.stock") == 0
+    harness.pipeline.publish(stock_event(1))
+    with harness.pipeline.stepped_worker("stock") as worker:
+        worker.drain(1)
+        assert harness.ask("resume", {"reason": "done"})["result"] == "on"
+        harness.pipeline.publish(stock_event(2))
+        worker.drain(1)
+    assert harness.pipeline.outcomes() == {"discarded": 1, "applied": 1}
+    assert harness.pipeline.queue_depth("comporta.stock") == 0
 
 
-def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(desk: Desk) -> None:
-    desk.ask("pause", {"reason": "stocktaking", "shop": "a"})
-    desk.ask("pause", {"reason": "test"})
-    reply = desk.ask("resume", {"reason": "test"})
+def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(harness: ControlHarness) -> None:
+    harness.ask("pause", {"reason": "stocktaking", "shop": "a"})
+    harness.ask("pause", {"reason": "test"})
+    reply = harness.ask("resume", {"reason": "test"})
     assert (reply["result"], reply["epoch"]) == ("on", 3)
     assert [(each["shop"], each["reason"]) for each in reply["still_off"]] == [("a", "stocktaking")]
 
@@ -146,47 +148,47 @@ def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(des
         ({"reason": "x", "until": "2020-01-01T00:00:00Z"}, "expired"),
     ],
 )
-def test_a_wrong_control_message_is_refused_and_audited(desk: Desk, body: Any, word: str) -> None:
-    reply = desk.ask("pause", body)
+def test_a_wrong_control_message_is_refused_and_audited(harness: ControlHarness, body: Any, word: str) -> None:
+    reply = harness.ask("pause", body)
     assert (reply["result"], reply["epoch"]) == ("refused", 0)
     assert reply["error"].startswith(f"{word}: ")
-    assert desk.line.database.views.status().all_on
-    [row] = audit(desk.line)
+    assert harness.pipeline.database.views.status().all_on
+    [row] = audit(harness.pipeline)
     assert (row["action"], row["result"], row["error"]) == ("pause", "refused", reply["error"])
-    assert desk.line.waiting_in(CONTROL) == 0
+    assert harness.pipeline.queue_depth(CONTROL) == 0
 
 
-def test_a_message_around_the_exchange_is_refused(desk: Desk) -> None:
-    reply = desk.ask(CONTROL, {"reason": "x"}, exchange="")
+def test_a_message_around_the_exchange_is_refused(harness: ControlHarness) -> None:
+    reply = harness.ask(CONTROL, {"reason": "x"}, exchange="")
     assert (reply["result"], reply["error"]) == ("refused", "invalid: the routing key must be pause, resume or status")
 
 
-def test_an_old_message_is_refused_and_a_repeated_one_harmless(desk: Desk) -> None:
-    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "off"
-    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
-    old = desk.ask("resume", {"reason": "x", "issued_at": "2026-01-01T00:00:00Z"})
+def test_an_old_message_is_refused_and_a_repeated_one_harmless(harness: ControlHarness) -> None:
+    assert harness.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "off"
+    assert harness.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
+    old = harness.ask("resume", {"reason": "x", "issued_at": "2026-01-01T00:00:00Z"})
     assert (old["result"], old["error"].partition(":")[0]) == ("refused", "stale")
-    assert desk.ask("resume", {"reason": "x"}, message_id="m2")["result"] == "on"
+    assert harness.ask("resume", {"reason": "x"}, message_id="m2")["result"] == "on"
     # The pause once more, behind the resume that undid it: it was obeyed already.
-    assert desk.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
+    assert harness.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
 
 
 @pytest.mark.parametrize(
     ("timestamp", "result"), [(datetime(2026, 1, 1, tzinfo=UTC), "refused"), (datetime(2100, 1, 1, tzinfo=UTC), "on")]
 )
 def test_the_time_of_the_property_counts_where_the_message_names_none(
-    desk: Desk, timestamp: datetime, result: str
+    harness: ControlHarness, timestamp: datetime, result: str
 ) -> None:
-    desk.ask("pause", {"reason": "x"})
-    assert desk.ask("resume", {"reason": "x"}, timestamp=int(timestamp.timestamp()))["result"] == result
+    harness.ask("pause", {"reason": "x"})
+    assert harness.ask("resume", {"reason": "x"}, timestamp=int(timestamp.timestamp()))["result"] == result
 
 
-def test_milliseconds_as_the_time_are_refused_by_name(desk: Desk) -> None:
-    reply = desk.ask("pause", {"reason": "x"}, timestamp=1_795_418_571_000)
+def test_milliseconds_as_the_time_are_refused_by_name(harness: ControlHarness) -> None:
+    reply = harness.ask("pause", {"reason": "x"}, timestamp=1_795_418_571_000)
     assert reply["error"] == "invalid: time_format: the property timestamp must be seconds since 1970"
 
 
-def test_the_way_back_is_ready_before_anybody_asks(line: Pipeline) -> None:
+def test_the_way_back_is_ready_before_anybody_asks(pipeline: Pipeline) -> None:
     steps: list[str] = []
 
     class Watched(SyncPublisher):
@@ -199,100 +201,102 @@ def test_the_way_back_is_ready_before_anybody_asks(line: Pipeline) -> None:
             super().publish(body, **given)
             steps.append("answered" if self._producer is opened_before else "connected")
 
-    replies = Watched(line.url, "test replies")
-    controller = ControlConsumer(line.url, line.switchboard, line.database.views.status, replies, line.stop)
+    replies = Watched(pipeline.url, "test replies")
+    controller = ControlConsumer(
+        pipeline.url, pipeline.switchboard, pipeline.database.views.status, replies, pipeline.stop
+    )
     running = threading.Thread(target=controller.run, daemon=True)
     running.start()
     wait_until(lambda: steps, what="the way back to be ready")
-    line.publish(b'{"reason": "x"}', key="pause", exchange=CONTROL, reply_to="nobody")
+    pipeline.publish(b'{"reason": "x"}', key="pause", exchange=CONTROL, reply_to="nobody")
     wait_until(lambda: len(steps) > 1, what="an answer")
-    line.stop.set()
+    pipeline.stop.set()
     running.join(10)
     assert not running.is_alive()
     replies.close()
     assert steps == ["ready", "answered"]
 
 
-def test_who_asked_is_the_user_that_the_broker_vouches_for(rabbit_desk: Desk) -> None:
-    rabbit_desk.ask("pause", {"reason": "x"}, user_id="guest")
-    rabbit_desk.ask("resume", {"reason": "x", "by": "Ana"}, user_id="guest")
-    assert [(row["by"], row["user_id"], row["source"]) for row in audit(rabbit_desk.line)] == [
+def test_who_asked_is_the_user_that_the_broker_vouches_for(rabbitmq_harness: ControlHarness) -> None:
+    rabbitmq_harness.ask("pause", {"reason": "x"}, user_id="guest")
+    rabbitmq_harness.ask("resume", {"reason": "x", "by": "Ana"}, user_id="guest")
+    assert [(row["by"], row["user_id"], row["source"]) for row in audit(rabbitmq_harness.pipeline)] == [
         ("guest", "guest", "amqp"),
         ("Ana", "guest", "amqp"),
     ]
 
 
-def test_a_message_without_a_way_back_is_obeyed(desk: Desk) -> None:
-    desk.send("pause", {"reason": "x"}, reply_to=None)
-    desk.step()
-    assert not desk.line.database.views.status().all_on
+def test_a_message_without_a_way_back_is_obeyed(harness: ControlHarness) -> None:
+    harness.send("pause", {"reason": "x"}, reply_to=None)
+    harness.step()
+    assert not harness.pipeline.database.views.status().all_on
 
 
-def test_whoever_asked_may_be_gone(desk: Desk) -> None:
-    desk.send("pause", {"reason": "x"}, reply_to="nobody")
-    desk.step()
-    assert desk.ask("resume", {"reason": "x"})["result"] == "on"
+def test_whoever_asked_may_be_gone(harness: ControlHarness) -> None:
+    harness.send("pause", {"reason": "x"}, reply_to="nobody")
+    harness.step()
+    assert harness.ask("resume", {"reason": "x"})["result"] == "on"
 
 
 @pytest.mark.parametrize("message_id", ["nul\0", "x" * 255, ""])
-def test_an_odd_message_id_mutes_nothing(desk: Desk, message_id: str) -> None:
-    desk.send("pause", {"reason": "x"}, message_id=message_id)
-    desk.step()
-    desk.reply()
-    assert desk.ask("pause", {"reason": "x"}, message_id="good")["result"] in {"off", "unchanged"}
+def test_an_odd_message_id_mutes_nothing(harness: ControlHarness, message_id: str) -> None:
+    harness.send("pause", {"reason": "x"}, message_id=message_id)
+    harness.step()
+    harness.reply()
+    assert harness.ask("pause", {"reason": "x"}, message_id="good")["result"] in {"off", "unchanged"}
 
 
-def test_status_is_answered_while_everything_is_off(desk: Desk) -> None:
-    desk.ask("pause", {"reason": "x"})
-    status = desk.ask("status", b"")
+def test_status_is_answered_while_everything_is_off(harness: ControlHarness) -> None:
+    harness.ask("pause", {"reason": "x"})
+    status = harness.ask("status", b"")
     assert status["epoch"] == 1
     assert status["switches"][0]["off"] is True
     assert status.keys() >= {"effective", "workers", "orders", "missed", "quarantined", "last_minute"}
 
 
-def test_every_change_is_announced_once_and_in_order(desk: Desk) -> None:
-    desk.channel.queue_declare("listener", durable=False, exclusive=True)
-    desk.channel.queue_bind("listener", STATUS, "")
-    announcer = Announcer(desk.line.url, desk.line.stop)
-    desk.line.switchboard._announce = announcer.announce
+def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) -> None:
+    harness.channel.queue_declare("listener", durable=False, exclusive=True)
+    harness.channel.queue_bind("listener", STATUS, "")
+    announcer = Announcer(harness.pipeline.url, harness.pipeline.stop)
+    harness.pipeline.switchboard._announce = announcer.announce
     running = threading.Thread(target=announcer.run, daemon=True)
     running.start()
     for action in ("pause", "pause", "resume"):
-        desk.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
+        harness.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
     heard = []
     for _ in range(2):
-        message = wait_until(lambda: desk.channel.basic_get("listener", no_ack=True), what="an announcement")
+        message = wait_until(lambda: harness.channel.basic_get("listener", no_ack=True), what="an announcement")
         heard.append(Announcement.model_validate_json(message.body))
     assert [(each.action, each.result, each.epoch) for each in heard] == [("pause", "off", 1), ("resume", "on", 2)]
     assert {(each.shop, tuple(each.domains), each.by, each.reason) for each in heard} == {
         ("a", ("stock", "prices"), "Ana", "test")
     }
-    desk.line.stop.set()
+    harness.pipeline.stop.set()
     running.join(10)
     assert not running.is_alive()
-    assert desk.channel.basic_get("listener", no_ack=True) is None
+    assert harness.channel.basic_get("listener", no_ack=True) is None
 
 
-def test_two_controllers_obey_in_the_order_of_sending(rabbit_line: Pipeline) -> None:
-    first, second = Desk(rabbit_line), Desk(rabbit_line)
+def test_two_controllers_obey_in_the_order_of_sending(rabbitmq_pipeline: Pipeline) -> None:
+    first, second = ControlHarness(rabbitmq_pipeline), ControlHarness(rabbitmq_pipeline)
     for number in range(10):
         first.send("pause" if number % 2 == 0 else "resume", {"reason": str(number)})
-    while len(audit(rabbit_line)) < 10:
+    while len(audit(rabbitmq_pipeline)) < 10:
         # RabbitMQ lets one of them consume, whichever it is; the other never gets a message in between.
         first.controller.step(first.source)
         second.controller.step(second.source)
-    assert [row["reason"] for row in audit(rabbit_line)] == [str(number) for number in range(10)]
+    assert [row["reason"] for row in audit(rabbitmq_pipeline)] == [str(number) for number in range(10)]
     first.close()
     second.close()
 
 
-def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbit_line: Pipeline) -> None:
+def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbitmq_pipeline: Pipeline) -> None:
     with pytest.raises(NoReply, match="expired"):
-        request(rabbit_line.url, "pause", b'{"reason":"x"}', timeout=0.3)
-    desk = Desk(rabbit_line)
-    assert desk.ask("resume", {"reason": "the next"})["result"] == "unchanged"
-    assert [row["reason"] for row in audit(rabbit_line)] == ["the next"]
-    desk.close()
+        request(rabbitmq_pipeline.url, "pause", b'{"reason":"x"}', timeout=0.3)
+    harness = ControlHarness(rabbitmq_pipeline)
+    assert harness.ask("resume", {"reason": "the next"})["result"] == "unchanged"
+    assert [row["reason"] for row in audit(rabbitmq_pipeline)] == ["the next"]
+    harness.close()
 
 
 @pytest.fixture
@@ -303,15 +307,15 @@ def to_database(postgres: Database) -> Iterator[Proxy]:
 
 
 def test_a_pause_waits_for_a_database_that_is_away(vhost: str, database_url: str, to_database: Proxy) -> None:
-    with open_pipeline(Backends(vhost, to_database.through(database_url))) as line:
-        desk = Desk(line)
+    with open_pipeline(Backends(vhost, to_database.through(database_url))) as pipeline:
+        harness = ControlHarness(pipeline)
         to_database.refuse()
-        desk.send("pause", {"reason": "x"})
-        stepping = threading.Thread(target=desk.step, daemon=True)
+        harness.send("pause", {"reason": "x"})
+        stepping = threading.Thread(target=harness.step, daemon=True)
         stepping.start()
-        wait_until(lambda: line.waiting_in(CONTROL) == 0, what="the message to be taken")
+        wait_until(lambda: pipeline.queue_depth(CONTROL) == 0, what="the message to be taken")
         assert stepping.is_alive()
         to_database.resume()
         stepping.join(30)
-        assert desk.reply()["result"] == "off"
-        desk.close()
+        assert harness.reply()["result"] == "off"
+        harness.close()

@@ -63,20 +63,20 @@ ODD_HEADERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_message_is_quarantined_alone(
-    line: Pipeline, logs: list[MutableMapping[str, Any]], name: str, capfd: pytest.CaptureFixture[str]
+    pipeline: Pipeline, logs: list[MutableMapping[str, Any]], name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     body, properties, reason = HOSTILE[name]
-    line.publish(stock_event(1, "before"))
-    line.publish(body, **properties)
-    line.publish(stock_event(1, "after"))
-    with line.hand("stock") as hand:
-        hand.drain(3)
-    [row] = line.quarantined()
+    pipeline.publish(stock_event(1, "before"))
+    pipeline.publish(body, **properties)
+    pipeline.publish(stock_event(1, "after"))
+    with pipeline.stepped_worker("stock") as worker:
+        worker.drain(3)
+    [row] = pipeline.quarantined()
     assert (row["reason"], bytes(row["body"])) == (reason, body)
     assert len(row["sentence"]) < 200
-    assert line.codes() == {"before", "after"}
-    assert line.outcomes() == {"applied": 2, "quarantined": 1}
-    assert line.waiting() == {}
+    assert pipeline.product_codes() == {"before", "after"}
+    assert pipeline.outcomes() == {"applied": 2, "quarantined": 1}
+    assert pipeline.queue_depths() == {}
     [said] = [entry for entry in logs if entry["event"] == "quarantined"]
     assert said == {"event": "quarantined", "log_level": "warning", "reason": reason, "size": len(body)} | {
         "shop": row["shop"],
@@ -85,22 +85,22 @@ def test_a_hostile_message_is_quarantined_alone(
     assert MARK not in str(logs) + "".join(capfd.readouterr())
 
 
-def test_headers_of_any_kind_change_nothing_and_are_kept(line: Pipeline) -> None:
+def test_headers_of_any_kind_change_nothing_and_are_kept(pipeline: Pipeline) -> None:
     headers = dict(ODD_HEADERS)
-    if not line.url.startswith("memory:"):
+    if not pipeline.url.startswith("memory:"):
         headers |= {"decimal": Decimal("1.5"), "bytes": b"\xff\x00"}
-    line.publish(stock_event(1), headers=headers)
-    line.publish(b"?", headers=headers)
-    with line.hand("stock") as hand:
-        hand.drain(2)
-    assert line.outcomes() == {"applied": 1, "quarantined": 1}
-    [row] = line.quarantined()
+    pipeline.publish(stock_event(1), headers=headers)
+    pipeline.publish(b"?", headers=headers)
+    with pipeline.stepped_worker("stock") as worker:
+        worker.drain(2)
+    assert pipeline.outcomes() == {"applied": 1, "quarantined": 1}
+    [row] = pipeline.quarantined()
     assert row["headers"]["yes"] is True
     assert row["headers"].keys() >= {"long", "table", "list"}
 
 
-def test_properties_of_any_kind_change_nothing(line: Pipeline) -> None:
-    line.publish(
+def test_properties_of_any_kind_change_nothing(pipeline: Pipeline) -> None:
+    pipeline.publish(
         stock_event(1),
         message_id="m" * 255,
         correlation_id="\x1b[2J",
@@ -110,9 +110,9 @@ def test_properties_of_any_kind_change_nothing(line: Pipeline) -> None:
         app_id="\u2028",
         timestamp=2**40,
     )
-    with line.hand("stock") as hand:
-        hand.drain(1)
-    assert line.outcomes() == {"applied": 1}
+    with pipeline.stepped_worker("stock") as worker:
+        worker.drain(1)
+    assert pipeline.outcomes() == {"applied": 1}
 
 
 @pytest.mark.parametrize(
@@ -127,53 +127,53 @@ def test_properties_of_any_kind_change_nothing(line: Pipeline) -> None:
     ],
 )
 def test_a_dead_letter_ends_in_the_quarantine_of_its_domain(
-    line: Pipeline, headers: dict[str, Any], key: str, shop: str, domain: str
+    pipeline: Pipeline, headers: dict[str, Any], key: str, shop: str, domain: str
 ) -> None:
-    line.publish(stock_event(1), key=key, exchange=DEAD, headers=headers)
-    with line.hand("stock") as hand:
-        hand.drain(1)
-    [row] = line.quarantined()
+    pipeline.publish(stock_event(1), key=key, exchange=DEAD, headers=headers)
+    with pipeline.stepped_worker("stock") as worker:
+        worker.drain(1)
+    [row] = pipeline.quarantined()
     assert (row["reason"], row["shop"], row["domain"]) == ("delivery_limit", shop, domain)
-    assert line.waiting() == {}
+    assert pipeline.queue_depths() == {}
 
 
-def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbit_line: Pipeline) -> None:
-    rabbit_line.publish(stock_event(1))
+def test_a_message_that_is_delivered_too_often_ends_in_the_quarantine(rabbitmq_pipeline: Pipeline) -> None:
+    rabbitmq_pipeline.publish(stock_event(1))
     for _ in range(21):
-        with rabbit_line.hand("stock") as hand:
-            hand.source.hold(1)
+        with rabbitmq_pipeline.stepped_worker("stock") as worker:
+            worker.source.buffer(1)
     # One delivery more than the limit, and RabbitMQ has moved it to the dead letters.
-    with rabbit_line.hand("stock") as hand:
-        hand.drain(1)
-    [row] = rabbit_line.quarantined()
+    with rabbitmq_pipeline.stepped_worker("stock") as worker:
+        worker.drain(1)
+    [row] = rabbitmq_pipeline.quarantined()
     assert (row["reason"], row["shop"], row["domain"], bytes(row["body"])) == (
         "delivery_limit",
         "main",
         "stock",
         stock_event(1),
     )
-    assert rabbit_line.codes() == set()
+    assert rabbitmq_pipeline.product_codes() == set()
 
 
-def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbit_line: Pipeline) -> None:
+def test_a_flood_of_large_messages_leaves_the_memory_as_it_was(rabbitmq_pipeline: Pipeline) -> None:
     process, bodies = psutil.Process(), (b"[" + b" " * 900_000, b" " * 3_000_000)
     sizes = []
-    with rabbit_line.hand("stock", batch_size=1000, prefetch=1000) as hand:
+    with rabbitmq_pipeline.stepped_worker("stock", batch_size=1000, prefetch=1000) as worker:
         for _ in range(5):
             for _ in range(10):
-                rabbit_line.publish(*bodies)
-            hand.drain(20)
+                rabbitmq_pipeline.publish(*bodies)
+            worker.drain(20)
             sizes.append(process.memory_info().rss)
     # The first round has met every cache and pool; four times as much again may not add to it.
     assert max(sizes) - sizes[0] < 40_000_000
-    assert rabbit_line.outcomes() == {"quarantined": 100}
+    assert rabbitmq_pipeline.outcomes() == {"quarantined": 100}
 
 
-def test_a_refused_document_is_nowhere_in_the_logs(line: Pipeline, logs: list[MutableMapping[str, Any]]) -> None:
-    line.publish(sample_event("customers", document="52998224726"), key="main.customers")
-    with line.hand() as hand:
-        hand.drain(1)
-    [row] = line.quarantined()
+def test_a_refused_document_is_nowhere_in_the_logs(pipeline: Pipeline, logs: list[MutableMapping[str, Any]]) -> None:
+    pipeline.publish(sample_event("customers", document="52998224726"), key="main.customers")
+    with pipeline.stepped_worker() as worker:
+        worker.drain(1)
+    [row] = pipeline.quarantined()
     assert (row["reason"], row["pointer"]) == ("cpf_check_digit", "/data/document")
     assert "52998224726" not in row["sentence"] + str(logs)
-    wait_until(lambda: line.waiting() == {}, what="the queues to be empty")
+    wait_until(lambda: pipeline.queue_depths() == {}, what="the queues to be empty")

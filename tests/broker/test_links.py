@@ -15,18 +15,18 @@ from tests.support.wait import wait_until
 
 
 def test_a_server_with_a_known_certificate_is_spoken_to_over_tls(
-    rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
+    rabbitmq: Broker, rabbitmq_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, authority = rabbitmq.tls(rabbit_line.url)
+    url, authority = rabbitmq.tls(rabbitmq_pipeline.url)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    rabbit_line.publish(stock_event(1))
-    secured = Pipeline(url, rabbit_line.database_url)
-    secured.publish(stock_event(2))
-    with secured.hand("stock") as hand:
-        assert "TLS" in hand.connection.connection.transport.sock.version()
-        hand.drain(2)
-    assert secured.outcomes() == {"applied": 1, "superseded": 1}
-    secured.close()
+    rabbitmq_pipeline.publish(stock_event(1))
+    secured_pipeline = Pipeline(url, rabbitmq_pipeline.database_url)
+    secured_pipeline.publish(stock_event(2))
+    with secured_pipeline.stepped_worker("stock") as worker:
+        assert "TLS" in worker.connection.connection.transport.sock.version()
+        worker.drain(2)
+    assert secured_pipeline.outcomes() == {"applied": 1, "superseded": 1}
+    secured_pipeline.close()
 
 
 @pytest.mark.parametrize("stranger", ["authority", "host"])
@@ -49,15 +49,15 @@ def test_a_wrong_password_is_told_without_it(vhost: str) -> None:
 
 
 def test_a_deleted_queue_is_named_and_declared_anew(
-    rabbit_line: Pipeline, logs: list[MutableMapping[str, Any]]
+    rabbitmq_pipeline: Pipeline, logs: list[MutableMapping[str, Any]]
 ) -> None:
     def said(event: str) -> list[MutableMapping[str, Any]]:
         return [entry for entry in list(logs) if entry["event"] == event]
 
-    working = threading.Thread(target=rabbit_line.worker("stock", batch_ms=20).run, daemon=True)
+    working = threading.Thread(target=rabbitmq_pipeline.worker("stock", batch_ms=20).run, daemon=True)
     working.start()
     wait_until(lambda: said("broker connected"), what="the worker to connect")
-    connection = open_connection(rabbit_line.url, name="test")
+    connection = open_connection(rabbitmq_pipeline.url, name="test")
     connection.default_channel.queue_delete("comporta.stock")
     release(connection)
     [lost] = wait_until(lambda: said("broker connection lost"), what="the worker to notice")
@@ -65,9 +65,9 @@ def test_a_deleted_queue_is_named_and_declared_anew(
     wait_until(lambda: said("broker reconnected"), what="the worker to come back")
     [deleted] = said("queue was deleted, it is declared anew and empty; events may be lost")
     assert (deleted["queue"], deleted["log_level"]) == ("comporta.stock", "error")
-    rabbit_line.publish(stock_event(1))
-    wait_until(lambda: rabbit_line.outcomes() == {"applied": 1}, what="the event to be applied")
-    rabbit_line.stop.set()
+    rabbitmq_pipeline.publish(stock_event(1))
+    wait_until(lambda: rabbitmq_pipeline.outcomes() == {"applied": 1}, what="the event to be applied")
+    rabbitmq_pipeline.stop.set()
     working.join(10)
     assert not working.is_alive()
     assert "guest:guest" not in str(logs)

@@ -25,20 +25,20 @@ def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENT
 
 
 @pytest.fixture
-def publisher(line: Pipeline) -> Iterator[Publisher]:
+def publisher(pipeline: Pipeline) -> Iterator[Publisher]:
     """A publisher on each of the places."""
-    with Publisher(line.url, window=50) as publisher:
+    with Publisher(pipeline.url, window=50) as publisher:
         yield publisher
 
 
-def test_everything_is_confirmed_in_order_and_arrives_as_it_was(line: Pipeline, publisher: Publisher) -> None:
+def test_everything_is_confirmed_in_order_and_arrives_as_it_was(pipeline: Pipeline, publisher: Publisher) -> None:
     messages = [outgoing(number) for number in range(300)]
     results = list(publisher.publish_all(messages))
     assert [result.message for result in results] == messages
     assert {result.fate for result in results} == {Fate.CONFIRMED}
-    with line.hand("stock") as hand:
-        hand.source.hold(300)
-        deliveries = hand.source.receive(0)
+    with pipeline.stepped_worker("stock") as worker:
+        worker.source.buffer(300)
+        deliveries = worker.source.receive(0)
         assert [delivery.body for delivery in deliveries] == [message.body for message in messages]
         properties = deliveries[0].properties
         assert (properties["message_id"], properties["content_type"], properties["delivery_mode"]) == (
@@ -48,12 +48,12 @@ def test_everything_is_confirmed_in_order_and_arrives_as_it_was(line: Pipeline, 
         )
 
 
-def test_headers_go_along(line: Pipeline, publisher: Publisher) -> None:
+def test_headers_go_along(pipeline: Pipeline, publisher: Publisher) -> None:
     message = outgoing(1)._replace(headers={"ce-specversion": "1.0"})
     assert publisher.publish(message).fate is Fate.CONFIRMED
-    with line.hand("stock") as hand:
-        hand.source.hold(1)
-        [delivery] = hand.source.receive(0)
+    with pipeline.stepped_worker("stock") as worker:
+        worker.source.buffer(1)
+        [delivery] = worker.source.receive(0)
         assert delivery.properties["application_headers"]["ce-specversion"] == "1.0"
 
 
@@ -86,7 +86,7 @@ def test_the_source_is_read_no_further_than_the_window(publisher: Publisher) -> 
     assert read == 500
 
 
-def test_large_messages_shrink_the_window(line: Pipeline) -> None:
+def test_large_messages_shrink_the_window(pipeline: Pipeline) -> None:
     read = 0
 
     def source() -> Iterator[OutgoingMessage]:
@@ -95,12 +95,12 @@ def test_large_messages_shrink_the_window(line: Pipeline) -> None:
             read += 1
             yield outgoing(number)._replace(body=b" " * 300_000)
 
-    with Publisher(line.url, window_bytes=1_000_000) as publisher:
+    with Publisher(pipeline.url, window_bytes=1_000_000) as publisher:
         ahead = [read - got for got, _ in enumerate(publisher.publish_all(source()), 1)]
     assert max(ahead) <= 4
 
 
-def test_several_threads_share_one_publisher(line: Pipeline, publisher: Publisher) -> None:
+def test_several_threads_share_one_publisher(pipeline: Pipeline, publisher: Publisher) -> None:
     fates: Counter[Fate] = Counter()
 
     def publish(first: int) -> None:
@@ -113,17 +113,17 @@ def test_several_threads_share_one_publisher(line: Pipeline, publisher: Publishe
     for thread in threads:
         thread.join(60)
     assert fates == {Fate.CONFIRMED: 600}
-    assert line.waiting_in("comporta.stock") == 600
+    assert pipeline.queue_depth("comporta.stock") == 600
 
 
-def test_after_closing_nothing_is_sent_and_nothing_hangs(line: Pipeline) -> None:
-    publisher = Publisher(line.url)
+def test_after_closing_nothing_is_sent_and_nothing_hangs(pipeline: Pipeline) -> None:
+    publisher = Publisher(pipeline.url)
     assert publisher.publish(outgoing(1)).fate is Fate.CONFIRMED
     publisher.close()
     assert publisher.state == "closed"
     result = publisher.publish(outgoing(2))
     assert (result.fate, result.detail) == (Fate.UNKNOWN, "the publisher was closed")
-    assert line.waiting_in("comporta.stock") == 1
+    assert pipeline.queue_depth("comporta.stock") == 1
 
 
 @pytest.mark.parametrize("url", ["", "http://localhost", "amqp://host:port/"])
@@ -133,9 +133,9 @@ def test_a_url_that_cannot_be_used_is_refused_at_once(url: str) -> None:
 
 
 def test_the_publisher_speaks_tls_to_a_checked_server(
-    rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
+    rabbitmq: Broker, rabbitmq_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, authority = rabbitmq.tls(rabbit_line.url)
+    url, authority = rabbitmq.tls(rabbitmq_pipeline.url)
     with Publisher(url, deadline=1.0) as stranger:
         result = stranger.publish(outgoing(1))
         assert result.fate is Fate.UNKNOWN
@@ -145,8 +145,8 @@ def test_the_publisher_speaks_tls_to_a_checked_server(
         assert publisher.publish(outgoing(2)).fate is Fate.CONFIRMED
 
 
-def test_a_wrong_password_is_named_and_not_repeated(rabbit_line: Pipeline) -> None:
-    with Publisher(rabbit_line.url.replace("guest:guest", "guest:hunter2"), deadline=1.0) as publisher:
+def test_a_wrong_password_is_named_and_not_repeated(rabbitmq_pipeline: Pipeline) -> None:
+    with Publisher(rabbitmq_pipeline.url.replace("guest:guest", "guest:hunter2"), deadline=1.0) as publisher:
         result = publisher.publish(outgoing(1))
     assert result.fate is Fate.UNKNOWN
     assert "ACCESS_REFUSED" in result.detail or "Authentication" in result.detail

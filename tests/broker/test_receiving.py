@@ -24,14 +24,14 @@ _QUEUE = "comporta.stock"
 
 @pytest.fixture(params=["tcp", "tls"])
 def url(
-    request: pytest.FixtureRequest, rabbitmq: Broker, rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, rabbitmq: Broker, rabbitmq_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The broker, by either way."""
     if request.param == "tcp":
-        return rabbit_line.url
-    secured, authority = rabbitmq.tls(rabbit_line.url)
+        return rabbitmq_pipeline.url
+    secured_pipeline, authority = rabbitmq.tls(rabbitmq_pipeline.url)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    return secured
+    return secured_pipeline
 
 
 @contextmanager
@@ -56,19 +56,19 @@ def _received(source: KombuSource, count: int) -> list[Any]:
     return found
 
 
-def test_bodies_of_all_sizes_come_whole_and_in_order(url: str, rabbit_line: Pipeline) -> None:
+def test_bodies_of_all_sizes_come_whole_and_in_order(url: str, rabbitmq_pipeline: Pipeline) -> None:
     sizes = [0, 1, 500, 16_384, 0, 131_064, 131_065, 300_000, 2, 2_000_000, 500]
     bodies = [bytes([number]) * size for number, size in enumerate(sizes)] * 3
-    rabbit_line.publish(*bodies)
+    rabbitmq_pipeline.publish(*bodies)
     with _source(url) as (_, source):
         found = _received(source, len(bodies))
     assert [delivery.body for delivery in found] == bodies
-    assert rabbit_line.waiting() == {}
+    assert rabbitmq_pipeline.queue_depths() == {}
 
 
-def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabbit_line: Pipeline) -> None:
+def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabbitmq_pipeline: Pipeline) -> None:
     bodies = [stock_event(number, f"P{number}") for number in range(1, 301)]
-    rabbit_line.publish(*bodies)
+    rabbitmq_pipeline.publish(*bodies)
     with _source(url) as (connection, source):
         with translated():
             for _ in range(5):
@@ -81,28 +81,28 @@ def test_the_broker_is_asked_and_answers_while_deliveries_pour_in(url: str, rabb
     assert [delivery.tag for delivery in found] == list(range(1, 301))
 
 
-def test_what_was_not_settled_comes_again_and_says_so(rabbit_line: Pipeline) -> None:
-    rabbit_line.publish(stock_event(1), stock_event(2))
-    with _source(rabbit_line.url) as (_, source):
+def test_what_was_not_settled_comes_again_and_says_so(rabbitmq_pipeline: Pipeline) -> None:
+    rabbitmq_pipeline.publish(stock_event(1), stock_event(2))
+    with _source(rabbitmq_pipeline.url) as (_, source):
         wait_until(lambda: source.receive(0.1), what="a delivery")
-    with _source(rabbit_line.url) as (_, source):
+    with _source(rabbitmq_pipeline.url) as (_, source):
         assert [delivery.redelivered for delivery in _received(source, 2)] == [True, True]
 
 
-def test_frames_that_came_past_py_amqp_keep_the_connection_alive(rabbit_line: Pipeline) -> None:
-    with _source(rabbit_line.url) as (connection, source):
+def test_frames_that_came_past_py_amqp_keep_the_connection_alive(rabbitmq_pipeline: Pipeline) -> None:
+    with _source(rabbitmq_pipeline.url) as (connection, source):
         amqp = connection.connection
         before = amqp.bytes_recv
-        rabbit_line.publish(stock_event(1), b"")
+        rabbitmq_pipeline.publish(stock_event(1), b"")
         _received(source, 2)
         # Three frames, and two for the one without a body.
         assert amqp.bytes_recv - before == 5
         assert amqp.heartbeat == 30
 
 
-def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabbit_line: Pipeline) -> None:
+def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabbitmq_pipeline: Pipeline) -> None:
     with Proxy(rabbitmq.port) as proxy:
-        connection = open_connection(proxy.through(rabbit_line.url), name="test")
+        connection = open_connection(proxy.through(rabbitmq_pipeline.url), name="test")
         source = KombuSource(connection, [_QUEUE], BatchLimits())
         proxy.freeze()
         # As negotiated, but for a time that a test can wait.
@@ -119,16 +119,16 @@ def test_a_silent_broker_is_given_up_after_two_heartbeats(rabbitmq: Broker, rabb
         release(connection, broken=True)
 
 
-def test_a_cut_connection_is_lost_whatever_has_come_of_a_message(rabbitmq: Broker, rabbit_line: Pipeline) -> None:
+def test_a_cut_connection_is_lost_whatever_has_come_of_a_message(rabbitmq: Broker, rabbitmq_pipeline: Pipeline) -> None:
     with Proxy(rabbitmq.port) as proxy:
-        connection = open_connection(proxy.through(rabbit_line.url), name="test")
+        connection = open_connection(proxy.through(rabbitmq_pipeline.url), name="test")
         source = KombuSource(connection, [_QUEUE], BatchLimits())
-        rabbit_line.publish(b"x" * 3_000_000)
+        rabbitmq_pipeline.publish(b"x" * 3_000_000)
         proxy.cut()
         with pytest.raises(BrokerLost):
             wait_until(lambda: source.receive(0.1) and False, what="the connection to be lost")
         release(connection, broken=True)
-    with _source(rabbit_line.url) as (_, source):
+    with _source(rabbitmq_pipeline.url) as (_, source):
         assert len(_received(source, 1)[0].body) == 3_000_000
 
 
@@ -140,9 +140,9 @@ def _short(data: bytes) -> bytes:
     return bytes([len(data)]) + data
 
 
-def _publish_raw(line: Pipeline, key: bytes, properties: bytes, body: bytes = b"{}") -> None:
+def _publish_raw(pipeline: Pipeline, key: bytes, properties: bytes, body: bytes = b"{}") -> None:
     """Publishes what no library would: text that is no UTF-8, times that no calendar has."""
-    with line.connected() as channel:
+    with pipeline.channel() as channel:
         method = struct.pack(">HHH", 60, 40, 0) + _short(EVENTS.encode()) + _short(key) + b"\0"
         header = struct.pack(">HHQ", 60, 0, len(body)) + properties
         frames = [_frame(1, channel.channel_id, method), _frame(2, channel.channel_id, header)]
@@ -167,27 +167,27 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("size", [2, 250_000])
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbit_line: Pipeline, name: str, size: int) -> None:
+def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbitmq_pipeline: Pipeline, name: str, size: int) -> None:
     key, properties, reason = UNREADABLE[name]
-    rabbit_line.publish(stock_event(1, "before"))
-    _publish_raw(rabbit_line, key, properties, b"x" * size)
-    rabbit_line.publish(stock_event(1, "after"))
-    with rabbit_line.hand() as hand:
-        hand.drain(3)
-    [row] = rabbit_line.quarantined()
+    rabbitmq_pipeline.publish(stock_event(1, "before"))
+    _publish_raw(rabbitmq_pipeline, key, properties, b"x" * size)
+    rabbitmq_pipeline.publish(stock_event(1, "after"))
+    with rabbitmq_pipeline.stepped_worker() as worker:
+        worker.drain(3)
+    [row] = rabbitmq_pipeline.quarantined()
     assert (row["reason"], bytes(row["body"])) == (reason, b"x" * size)
-    assert rabbit_line.codes() == {"before", "after"}
-    assert rabbit_line.waiting() == {}
+    assert rabbitmq_pipeline.product_codes() == {"before", "after"}
+    assert rabbitmq_pipeline.queue_depths() == {}
 
 
-def test_a_worker_takes_a_backlog_while_more_is_published(rabbit_line: Pipeline) -> None:
-    rabbit_line.publish(*(stock_event(1, f"A{number}") for number in range(200)))
-    worker = rabbit_line.worker(batch_ms=20)
+def test_a_worker_takes_a_backlog_while_more_is_published(rabbitmq_pipeline: Pipeline) -> None:
+    rabbitmq_pipeline.publish(*(stock_event(1, f"A{number}") for number in range(200)))
+    worker = rabbitmq_pipeline.worker(batch_ms=20)
     working = threading.Thread(target=worker.run, daemon=True)
     working.start()
-    rabbit_line.publish(*(stock_event(1, f"B{number}") for number in range(200)))
-    wait_until(lambda: rabbit_line.outcomes() == {"applied": 400}, timeout=60, what="all to be applied")
-    rabbit_line.stop.set()
+    rabbitmq_pipeline.publish(*(stock_event(1, f"B{number}") for number in range(200)))
+    wait_until(lambda: rabbitmq_pipeline.outcomes() == {"applied": 400}, timeout=60, what="all to be applied")
+    rabbitmq_pipeline.stop.set()
     working.join(10)
     assert not working.is_alive()
-    assert rabbit_line.waiting() == {}
+    assert rabbitmq_pipeline.queue_depths() == {}

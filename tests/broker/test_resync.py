@@ -23,26 +23,26 @@ from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def operator(line: Pipeline) -> Iterator[Operator]:
-    operator = Operator(line)
+def operator(pipeline: Pipeline) -> Iterator[Operator]:
+    operator = Operator(pipeline)
     yield operator
     operator.close()
 
 
-def miss(line: Pipeline, *events: tuple[str, str, bytes]) -> None:
+def miss(pipeline: Pipeline, *events: tuple[str, str, bytes]) -> None:
     """Has changes discarded: shop, domain and body each."""
-    line.change("pause")
-    line.store.commit([parse_event(domain, shop, body) for shop, domain, body in events])
-    line.change("resume")
+    pipeline.change("pause")
+    pipeline.store.commit([parse_event(domain, shop, body) for shop, domain, body in events])
+    pipeline.change("resume")
 
 
 def stocks(number: int, shop: str = "main") -> list[tuple[str, str, bytes]]:
     return [(shop, "stock", stock_event(1, f"P{place:05}")) for place in range(number)]
 
 
-def asked(line: Pipeline, number: int) -> list[tuple[str, dict[str, Any]]]:
+def asked(pipeline: Pipeline, number: int) -> list[tuple[str, dict[str, Any]]]:
     """What the ERP finds in its queue: the routing key and the body of so many messages, and no more."""
-    with line.connected() as channel:
+    with pipeline.channel() as channel:
         found = []
         for _ in range(number):
             message = wait_until(lambda: channel.basic_get("erp.resync", no_ack=True), what="a request")
@@ -52,12 +52,12 @@ def asked(line: Pipeline, number: int) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(
-    line: Pipeline, operator: Operator
+    pipeline: Pipeline, operator: Operator
 ) -> None:
-    miss(line, *stocks(1201))
-    assert operator.acting.resync(MissedFilter(), ANA, dry_run=True) == (1201, 3, 0)
-    assert operator.acting.resync(MissedFilter(), ANA, expected=1201) == (1201, 3, 1201)
-    requests = asked(line, 3)
+    miss(pipeline, *stocks(1201))
+    assert operator.actions.resync(MissedFilter(), ANA, dry_run=True) == (1201, 3, 0)
+    assert operator.actions.resync(MissedFilter(), ANA, expected=1201) == (1201, 3, 1201)
+    requests = asked(pipeline, 3)
     assert [key for key, _ in requests] == ["main.stock"] * 3
     assert [len(body["data"]["keys"]) for _, body in requests] == [500, 500, 201]
     keys = [key for _, body in requests for key in body["data"]["keys"]]
@@ -71,10 +71,10 @@ def test_1201_keys_are_asked_for_in_three_messages_of_exactly_the_key_fields(
     assert (act["action"], act["count"], act["result"], act["by"]) == ("resync", 1201, "done", "ana")
 
 
-def test_every_domain_is_asked_for_by_its_key(line: Pipeline, operator: Operator) -> None:
-    miss(line, *(("main", domain, sample_event(domain)) for domain in DOMAINS), *stocks(1, "other"))
-    assert operator.acting.resync(MissedFilter(), ANA) == (8, 8, 8)
-    requests = dict(asked(line, 8))
+def test_every_domain_is_asked_for_by_its_key(pipeline: Pipeline, operator: Operator) -> None:
+    miss(pipeline, *(("main", domain, sample_event(domain)) for domain in DOMAINS), *stocks(1, "other"))
+    assert operator.actions.resync(MissedFilter(), ANA) == (8, 8, 8)
+    requests = dict(asked(pipeline, 8))
     assert requests.keys() == {f"main.{domain}" for domain in DOMAINS} | {"other.stock"}
     for domain in DOMAINS:
         [key] = requests[f"main.{domain}"]["data"]["keys"]
@@ -92,67 +92,69 @@ def test_every_domain_is_asked_for_by_its_key(line: Pipeline, operator: Operator
     ],
 )
 def test_a_part_of_it_is_asked_for(
-    line: Pipeline, operator: Operator, wanted: MissedFilter, found: dict[str, int]
+    pipeline: Pipeline, operator: Operator, wanted: MissedFilter, found: dict[str, int]
 ) -> None:
-    miss(line, *stocks(2), *stocks(3, "other"), ("other", "products", sample_event("products")))
+    miss(pipeline, *stocks(2), *stocks(3, "other"), ("other", "products", sample_event("products")))
     number = sum(found.values())
-    assert operator.acting.count_missed(wanted) == number
-    assert operator.acting.resync(wanted, ANA).requested == number
-    requests = asked(line, len(found))
+    assert operator.actions.count_missed(wanted) == number
+    assert operator.actions.resync(wanted, ANA).requested == number
+    requests = asked(pipeline, len(found))
     assert {key: len(body["data"]["keys"]) for key, body in requests} == found
     assert len(operator.audit()) == bool(found)
 
 
-def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(line: Pipeline, operator: Operator) -> None:
-    miss(line, *stocks(3), *stocks(3, "other"))
-    key = line.database.views.missed(shop="main")[1]["key"]
+def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(pipeline: Pipeline, operator: Operator) -> None:
+    miss(pipeline, *stocks(3), *stocks(3, "other"))
+    key = pipeline.database.views.missed(shop="main")[1]["key"]
     named = MissedFilter(
         "main", "stock", keys=(key_of("stock", key), key_of("stock", {**key, "product_code": "not missed"}))
     )
-    assert operator.acting.resync(named, ANA) == (1, 1, 1)
-    [(routing_key, body)] = asked(line, 1)
+    assert operator.actions.resync(named, ANA) == (1, 1, 1)
+    [(routing_key, body)] = asked(pipeline, 1)
     assert (routing_key, body["data"]["keys"]) == ("main.stock", [key])
 
 
-def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(line: Pipeline, operator: Operator) -> None:
-    miss(line, *stocks(2))
+def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(
+    pipeline: Pipeline, operator: Operator
+) -> None:
+    miss(pipeline, *stocks(2))
     ids = []
     for request in ("r1", "r1", "r2", None, None):
-        operator.acting.resync(MissedFilter(), ANA, request=request)
-        [(_, body)] = asked(line, 1)
+        operator.actions.resync(MissedFilter(), ANA, request=request)
+        [(_, body)] = asked(pipeline, 1)
         ids.append(body["id"])
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
-    line.store.commit([parse_event("stock", "main", stock_event(1, "P00000"))])
-    operator.acting.resync(MissedFilter(), ANA, request="r1")
-    assert asked(line, 1)[0][1]["id"] not in ids
+    pipeline.store.commit([parse_event("stock", "main", stock_event(1, "P00000"))])
+    operator.actions.resync(MissedFilter(), ANA, request="r1")
+    assert asked(pipeline, 1)[0][1]["id"] not in ids
 
 
-def unbind(line: Pipeline) -> None:
+def unbind(pipeline: Pipeline) -> None:
     """Leaves the exchange without a queue."""
-    with line.connected() as channel:
-        if line.url.startswith("memory:"):
+    with pipeline.channel() as channel:
+        if pipeline.url.startswith("memory:"):
             # kombu's embedded broker keeps the bindings of a queue that is deleted.
             channel.state.exchanges["erp.resync"]["table"].clear()
         else:
             channel.queue_delete("erp.resync")
 
 
-def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(line: Pipeline, operator: Operator) -> None:
-    miss(line, *stocks(1))
-    unbind(line)
+def test_without_a_queue_it_fails_by_name_and_says_what_to_bind(pipeline: Pipeline, operator: Operator) -> None:
+    miss(pipeline, *stocks(1))
+    unbind(pipeline)
     try:
         with pytest.raises(NotConfirmed, match=r"erp\.resync for main\.stock: bind .* routing key # or main\.stock"):
-            operator.acting.resync(MissedFilter(), ANA)
+            operator.actions.resync(MissedFilter(), ANA)
     finally:
-        line.empty()
+        pipeline.purge()
     [act] = operator.audit()
     assert (act["count"], act["result"]) == (0, "failed")
     assert "no queue is bound" in act["error"]
 
 
-def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Pipeline, operator: Operator) -> None:
-    miss(line, *stocks(600), *stocks(1, "other"))
+def test_what_was_confirmed_before_the_broker_was_lost_is_counted(pipeline: Pipeline, operator: Operator) -> None:
+    miss(pipeline, *stocks(600), *stocks(1, "other"))
 
     def losing(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         assert len(messages) == 3
@@ -160,23 +162,27 @@ def test_what_was_confirmed_before_the_broker_was_lost_is_counted(line: Pipeline
             PublishResult(message, Fate.UNKNOWN if at == 1 else Fate.CONFIRMED) for at, message in enumerate(messages)
         ]
 
-    operator.acting._publish = losing
+    operator.actions._publish = losing
     with pytest.raises(NotConfirmed, match="501 keys were asked for"):
-        operator.acting.resync(MissedFilter(), ANA)
+        operator.actions.resync(MissedFilter(), ANA)
     assert [(act["count"], act["result"]) for act in operator.audit()] == [(501, "failed")]
 
 
-def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(line: Pipeline, operator: Operator) -> None:
-    miss(line, *stocks(600))
+def test_a_number_that_has_grown_much_is_refused_and_one_that_fell_is_not(
+    pipeline: Pipeline, operator: Operator
+) -> None:
+    miss(pipeline, *stocks(600))
     with pytest.raises(CountChanged) as changed:
-        operator.acting.resync(MissedFilter(), ANA, expected=99)
+        operator.actions.resync(MissedFilter(), ANA, expected=99)
     assert (changed.value.expected, changed.value.now, operator.published) == (99, 600, [])
     for expected in (100, 10_000):
-        assert operator.acting.resync(MissedFilter(), ANA, expected=expected, dry_run=True).keys == 600
+        assert operator.actions.resync(MissedFilter(), ANA, expected=expected, dry_run=True).keys == 600
 
 
-def test_millions_are_never_held_at_once(line: Pipeline, operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    miss(line, *stocks(200))
+def test_millions_are_never_held_at_once(
+    pipeline: Pipeline, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miss(pipeline, *stocks(200))
     monkeypatch.setattr("control.actions.MOST_KEYS", 1)
     sizes: list[int] = []
 
@@ -184,6 +190,6 @@ def test_millions_are_never_held_at_once(line: Pipeline, operator: Operator, mon
         sizes.append(len(messages))
         return [PublishResult(message, Fate.CONFIRMED) for message in messages]
 
-    operator.acting._publish = counting
-    assert operator.acting.resync(MissedFilter(), ANA).requested == 200
+    operator.actions._publish = counting
+    assert operator.actions.resync(MissedFilter(), ANA).requested == 200
     assert (sum(sizes), max(sizes)) == (200, 16)

@@ -24,30 +24,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def standing(
+def shared_deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PageDeployment]:
     """A Comporta that the tests of one file share; they keep apart by keys, and leave it on."""
     folder = tmp_path_factory.mktemp("standing")
-    with running_page_deployment(folder, rabbitmq.new_vhost(), postgres.new_database()) as place:
-        yield place
+    with running_page_deployment(folder, rabbitmq.new_vhost(), postgres.new_database()) as deployment:
+        yield deployment
 
 
 @pytest.fixture
-def place(standing: PageDeployment) -> Iterator[PageDeployment]:
+def deployment(shared_deployment: PageDeployment) -> Iterator[PageDeployment]:
     """It, with everything on and an ERP that takes each order."""
-    standing.all_on()
-    standing.erp.default = "take"
-    yield standing
+    shared_deployment.resume_all()
+    shared_deployment.erp.default = "take"
+    yield shared_deployment
     # Whoever waits for an answer gets it, so that no order of this test is in flight in the next.
-    standing.erp.let_go.set()
-    standing.erp.let_go.clear()
+    shared_deployment.erp.released.set()
+    shared_deployment.erp.released.clear()
 
 
 @pytest.fixture
-def windows(browser: Browser, place: PageDeployment) -> Iterator[BrowserWindows]:
+def windows(browser: Browser, deployment: PageDeployment) -> Iterator[BrowserWindows]:
     """Windows on that Comporta; no complaint that the test does not expect, and no request to anybody else."""
-    windows = BrowserWindows(browser, place.url)
+    windows = BrowserWindows(browser, deployment.url)
     yield windows
     windows.close()
-    assert windows.surprises == []
+    assert windows.unexpected == []

@@ -22,19 +22,19 @@ def test_the_page_works_below_a_path(browser: Browser, rabbitmq: Broker, postgre
     public = f"http://127.0.0.1:{port}{ROOT}"
     urls = rabbitmq.new_vhost(), postgres.new_database()
     with (
-        running_page_deployment(tmp_path, *urls, program="admin", PUBLIC_URL=public) as place,
-        running_prefix_proxy(port, ROOT, place.settings["ADMIN_PORT"]),
+        running_page_deployment(tmp_path, *urls, program="admin", PUBLIC_URL=public) as deployment,
+        running_prefix_proxy(port, ROOT, deployment.settings["ADMIN_PORT"]),
     ):
         windows = BrowserWindows(browser, public)
         page = windows.open(path="/audit?action=pause")
         assert page.url.startswith(f"{public}/login?next=")
-        sign_in(page, place.tokens["ana"])
+        sign_in(page, deployment.tokens["ana"])
         assert page.url == f"{public}/audit?action=pause"
         for name in PAGES:
             page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
             expect(page).to_have_title(f"{name} · Comporta · staging")
             assert page.url.startswith(f"{public}/")
-        place.switch("pause", domains=["stock"], reason="seen through the proxy")
+        deployment.switch("pause", domains=["stock"], reason="seen through the proxy")
         expect(page.locator("#banner")).to_contain_text("seen through the proxy")
         page.get_by_role("link", name="Switch on").click()
         page.get_by_role("dialog").get_by_label("Reason").fill("back")
@@ -50,4 +50,4 @@ def test_the_page_works_below_a_path(browser: Browser, rabbitmq: Broker, postgre
         expect(page).to_have_url(f"{public}/login")
         page.goto(f"{public}/docs")
         windows.close()
-        assert windows.surprises == []
+        assert windows.unexpected == []

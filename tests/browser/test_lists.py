@@ -20,41 +20,45 @@ def rows(page: Page) -> Locator:
     return page.locator("main section[aria-label=List] tbody tr")
 
 
-def quarantined(place: PageDeployment, reason: str) -> list[str]:
-    return [row["id"] for row in place.database.views.quarantined() if row["reason"] == reason]
+def quarantined(deployment: PageDeployment, reason: str) -> list[str]:
+    return [row["id"] for row in deployment.database.views.quarantined() if row["reason"] == reason]
 
 
-def refuse(place: PageDeployment, reason: str, *bodies: bytes, key: str = "main.stock") -> None:
+def refuse(deployment: PageDeployment, reason: str, *bodies: bytes, key: str = "main.stock") -> None:
     """Publishes what is refused for this reason, and waits until it lies in the quarantine."""
-    before = len(quarantined(place, reason))
-    place.publish(*bodies, key=key)
-    wait_until(lambda: len(quarantined(place, reason)) == before + len(bodies), timeout=TIMEOUT, what="the refusals")
+    before = len(quarantined(deployment, reason))
+    deployment.publish(*bodies, key=key)
+    wait_until(
+        lambda: len(quarantined(deployment, reason)) == before + len(bodies), timeout=TIMEOUT, what="the refusals"
+    )
 
 
-def test_a_refused_message_is_replayed_once_its_cause_is_gone(place: PageDeployment, windows: BrowserWindows) -> None:
-    place.erp.default = "accept"
-    refuse(place, "order_unknown", internalized("late", number="77"), key="main.receipts")
-    page = windows.open(place.tokens["ana"], "/quarantine?reason=order_unknown")
+def test_a_refused_message_is_replayed_once_its_cause_is_gone(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    deployment.erp.default = "accept"
+    refuse(deployment, "order_unknown", internalized("late", number="77"), key="main.receipts")
+    page = windows.open(deployment.tokens["ana"], "/quarantine?reason=order_unknown")
     rows(page).get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Refused message")).to_be_visible()
     expect(page.locator("main")).to_contain_text("order_unknown")
-    place.order("late", "sent")
+    deployment.place_order("late", "sent")
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("dialog")).to_contain_text("on its way again")
-    place.wait_for_order("late", "internalized")
-    assert quarantined(place, "order_unknown") == []
+    deployment.wait_for_order("late", "internalized")
+    assert quarantined(deployment, "order_unknown") == []
     # The window looks again by itself at what is no longer there.
     expect(page.locator("#message-acts")).to_contain_text("it was replayed or dropped")
-    page.goto(f"{place.url}/order?shop=main&id=late")
+    page.goto(f"{deployment.url}/order?shop=main&id=late")
     expect(page.locator("#order")).to_contain_text("77")
 
 
 def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    place.erp.script.append("400")
-    page = windows.open(place.tokens["ana"], "/orders?state=rejected")
-    place.order("again", "rejected")
+    deployment.erp.script.append("400")
+    page = windows.open(deployment.tokens["ana"], "/orders?state=rejected")
+    deployment.place_order("again", "rejected")
     expect(rows(page)).to_have_count(1)  # It came without a reload.
     expect(rows(page)).to_contain_text("no such customer")
     rows(page).get_by_role("link").click()
@@ -62,18 +66,18 @@ def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(
     expect(page.locator("main pre")).not_to_contain_text(CPF)
     page.get_by_role("button", name="Send again").click()
     expect(page.locator("#notice")).to_contain_text("will be sent again")
-    place.wait_for_order("again", "internalized")
-    expect(page.locator("#order")).to_contain_text(place.erp.numbers["main/again"])
+    deployment.wait_for_order("again", "internalized")
+    expect(page.locator("#order")).to_contain_text(deployment.erp.numbers["main/again"])
 
 
 def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    place.publish(stock_line(1), key="many.stock")  # A shop that only rubbish names is not known.
-    wait_until(lambda: "many" in place.database.views.status().effective, timeout=TIMEOUT, what="the shop")
-    refuse(place, "malformed_json", b"{", b"[", b'"', key="many.prices")
-    refuse(place, "malformed_json", b"{", key="many.stock")
-    page = windows.open(place.tokens["ana"], "/quarantine")
+    deployment.publish(stock_line(1), key="many.stock")  # A shop that only rubbish names is not known.
+    wait_until(lambda: "many" in deployment.database.views.status().effective, timeout=TIMEOUT, what="the shop")
+    refuse(deployment, "malformed_json", b"{", b"[", b'"', key="many.prices")
+    refuse(deployment, "malformed_json", b"{", key="many.stock")
+    page = windows.open(deployment.tokens["ana"], "/quarantine")
     page.locator(".filters select[name=shop]").select_option("many")
     page.locator(".filters select[name=domain]").select_option("Prices")
     page.get_by_role("button", name="Filter").click()
@@ -82,7 +86,7 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("3 messages are removed for good")
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
-    refuse(place, "malformed_json", b"(", key="many.prices")
+    refuse(deployment, "malformed_json", b"(", key="many.prices")
     dialog.get_by_role("button", name="Drop 3").click()
     expect(dialog).to_contain_text("3 messages were expected and there are 4 now")
     dialog.get_by_text("Close").click()
@@ -90,18 +94,20 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
     page.get_by_role("link", name="Drop all of these …").click()
     dialog.get_by_role("button", name="Drop 4").click()
     expect(dialog).to_contain_text("4 messages are dropped")
-    left = {(row["shop"], row["domain"]) for row in place.database.views.quarantined() if row["shop"] == "many"}
+    left = {(row["shop"], row["domain"]) for row in deployment.database.views.quarantined() if row["shop"] == "many"}
     assert left == {("many", "stock")}
 
 
 def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    place.switch("pause", shop="filter")
-    place.publish(*(placed(f"X{number}") for number in range(3)), key="filter", exchange="shop.orders")
-    place.order("other", "internalized")
-    wait_until(lambda: len(place.database.views.orders("filter", None, 10)) == 3, timeout=TIMEOUT, what="three orders")
-    page = windows.open(place.tokens["rui"], "/orders")
+    deployment.switch("pause", shop="filter")
+    deployment.publish(*(placed(f"X{number}") for number in range(3)), key="filter", exchange="shop.orders")
+    deployment.place_order("other", "internalized")
+    wait_until(
+        lambda: len(deployment.database.views.orders("filter", None, 10)) == 3, timeout=TIMEOUT, what="three orders"
+    )
+    page = windows.open(deployment.tokens["rui"], "/orders")
     everything = rows(page).count()
     assert everything >= 4
     page.locator(".filters select[name=shop]").select_option("filter")
@@ -122,17 +128,17 @@ def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
     assert {(row["shop"], row["state"]) for row in found} == {("filter", "waiting")}
     page.go_back()
     expect(rows(page)).to_have_count(everything)
-    place.switch("resume", shop="filter")
+    deployment.switch("resume", shop="filter")
 
 
-def test_a_frozen_page_holds_still_but_for_the_switch(place: PageDeployment, windows: BrowserWindows) -> None:
-    page = windows.open(place.tokens["ana"], "/orders?text=Z")
-    place.order("Z1", "internalized")
+def test_a_frozen_page_holds_still_but_for_the_switch(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    page = windows.open(deployment.tokens["ana"], "/orders?text=Z")
+    deployment.place_order("Z1", "internalized")
     expect(rows(page)).to_have_count(1)
     page.get_by_role("button", name="Freeze").click()
     expect(page.locator("#lost")).to_contain_text("Frozen at")
-    place.order("Z2", "internalized")
-    place.switch("pause", domains=["images"])
+    deployment.place_order("Z2", "internalized")
+    deployment.switch("pause", domains=["images"])
     expect(page.locator("#integration")).to_contain_text("Partly off")
     expect(rows(page)).to_have_count(1)
     page.get_by_role("button", name="Go on").click()
@@ -140,13 +146,13 @@ def test_a_frozen_page_holds_still_but_for_the_switch(place: PageDeployment, win
     expect(page.locator("#lost")).to_be_hidden()
 
 
-def test_a_key_s_biography_tells_all_that_is_known_of_it(place: PageDeployment, windows: BrowserWindows) -> None:
-    place.tell(501)
-    place.switch("pause", domains=["stock"])
-    place.tell(502, product_code="P501")
+def test_a_key_s_biography_tells_all_that_is_known_of_it(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    deployment.publish_stock(501)
+    deployment.switch("pause", domains=["stock"])
+    deployment.publish_stock(502, product_code="P501")
     item = {"line": 1, "product_code": "P501", "quantity": "2", "unit_price": "9.99", "total": "19.98"}
-    place.order("with-P501", "internalized", items=[item])
-    page = windows.open(place.tokens["rui"])
+    deployment.place_order("with-P501", "internalized", items=[item])
+    page = windows.open(deployment.tokens["rui"])
     page.get_by_role("searchbox", name="Search a key").fill("P501")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/search\?text=P501"))

@@ -21,26 +21,28 @@ MOST_BYTES = 150_000
 
 
 @pytest.fixture
-def filled(place: PageDeployment) -> PageDeployment:
+def filled(deployment: PageDeployment) -> PageDeployment:
     """Something to see in every room: what is applied, missed, refused and ordered, and a part of it off."""
-    if place.state("L1") is None:
-        place.tell(701, 702)
-        place.switch("pause", domains=["stock"], reason="counting the warehouse")
-        place.tell(703, product_code="P701")
-        place.switch("resume", domains=["stock"], reason="counted")
-        place.erp.script.append("400")
-        place.order("L1", "rejected")
-        place.publish(BAD_LINE)
-        wait_until(place.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
-    place.switch("pause", shop="main", domains=["prices", "images"], reason="a new price list from the ERP")
-    return place
+    if deployment.order_state("L1") is None:
+        deployment.publish_stock(701, 702)
+        deployment.switch("pause", domains=["stock"], reason="counting the warehouse")
+        deployment.publish_stock(703, product_code="P701")
+        deployment.switch("resume", domains=["stock"], reason="counted")
+        deployment.erp.script.append("400")
+        deployment.place_order("L1", "rejected")
+        deployment.publish(BAD_LINE)
+        wait_until(deployment.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
+    deployment.switch("pause", shop="main", domains=["prices", "images"], reason="a new price list from the ERP")
+    return deployment
 
 
-def test_the_language_is_the_browser_s_until_somebody_chooses(place: PageDeployment, windows: BrowserWindows) -> None:
-    page = windows.open(place.tokens["rui"], language="pt-BR")
+def test_the_language_is_the_browser_s_until_somebody_chooses(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    page = windows.open(deployment.tokens["rui"], language="pt-BR")
     expect(page.locator("html")).to_have_attribute("lang", re.compile("^pt"))
     expect(page.locator("#integration")).to_contain_text("Ligada")
-    place.switch("pause", reason="balanço", until="2099-12-31T23:00:00Z")
+    deployment.switch("pause", reason="balanço", until="2099-12-31T23:00:00Z")
     expect(page.locator("#integration")).to_contain_text("Desligada")
     expect(page.locator("#banner time").last).to_have_text("31/12/2099 20:00:00 GMT-3")
     page.get_by_label("Idioma, tema e sessão").click()
@@ -83,8 +85,8 @@ def test_no_room_has_a_barrier(filled: PageDeployment, windows: BrowserWindows, 
     assert barriers(page) == [], "the dialog"
 
 
-def test_the_switch_is_turned_by_keyboard_alone(place: PageDeployment, windows: BrowserWindows) -> None:
-    page = windows.open(place.tokens["ana"])
+def test_the_switch_is_turned_by_keyboard_alone(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    page = windows.open(deployment.tokens["ana"])
     toggle, dialog = page.get_by_role("switch", name="Integration"), page.get_by_role("dialog")
     press_until_focused(page, ".toggle")
     page.keyboard.press("Enter")
@@ -96,7 +98,7 @@ def test_the_switch_is_turned_by_keyboard_alone(place: PageDeployment, windows: 
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
-    assert not any(switch.off for switch in place.database.views.status().switches)
+    assert not any(switch.off for switch in deployment.database.views.status().switches)
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     press_until_focused(page, "#reason")
@@ -125,8 +127,8 @@ def barriers(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
-def message_room(place: PageDeployment) -> str:
-    return f"/quarantine/message?id={place.database.views.quarantined()[0]['id']}"
+def message_room(deployment: PageDeployment) -> str:
+    return f"/quarantine/message?id={deployment.database.views.quarantined()[0]['id']}"
 
 
 def press_until_focused(page: Page, selector: str) -> None:

@@ -20,17 +20,17 @@ from tests.support.stock_lines import stock_line
 from tests.support.wait import wait_until
 
 
-class Lines(NamedTuple):
+class ProxiedDeployment(NamedTuple):
     """A Comporta, and the lines that lead it to its broker and its database; the test has lines of its own."""
 
-    place: PageDeployment
+    deployment: PageDeployment
     windows: BrowserWindows
     broker: Proxy
     database: Proxy
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """What /readyz says of the two."""
-        answer = httpx.get(f"{self.place.url}/readyz", timeout=TIMEOUT)
+        answer = httpx.get(f"{self.deployment.url}/readyz", timeout=TIMEOUT)
         document = answer.json()
         return answer.status_code, {name: document[name]["reachable"] for name in ("broker", "database")}
 
@@ -40,71 +40,71 @@ class Lines(NamedTuple):
 
 
 @pytest.fixture
-def lines(browser: Browser, rabbitmq: Broker, postgres: Database, tmp_path: Path) -> Iterator[Lines]:
+def proxied(browser: Browser, rabbitmq: Broker, postgres: Database, tmp_path: Path) -> Iterator[ProxiedDeployment]:
     urls = rabbitmq.new_vhost(), postgres.new_database()
     with ExitStack() as stack:
         broker, database = stack.enter_context(Proxy(rabbitmq.port)), stack.enter_context(Proxy(postgres.port))
         through = {"BROKER_URL": broker.through(urls[0]), "DATABASE_URL": database.through(urls[1])}
-        place = stack.enter_context(running_page_deployment(tmp_path, *urls, **through))
-        windows = BrowserWindows(browser, place.url)
+        deployment = stack.enter_context(running_page_deployment(tmp_path, *urls, **through))
+        windows = BrowserWindows(browser, deployment.url)
         stack.callback(windows.close)
-        yield Lines(place, windows, broker, database)
+        yield ProxiedDeployment(deployment, windows, broker, database)
         windows.close()
-        assert windows.surprises == []
+        assert windows.unexpected == []
 
 
-def test_the_broker_is_lost_and_comes_back(lines: Lines) -> None:
-    place, windows = lines.place, lines.windows
-    page = windows.open(place.tokens["ana"])
-    place.publish(b"{")
-    wait_until(place.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
-    lines.broker.refuse()
-    lines.wait_for_readiness(503, broker=False, database=True)
+def test_the_broker_is_lost_and_comes_back(proxied: ProxiedDeployment) -> None:
+    deployment, windows = proxied.deployment, proxied.windows
+    page = windows.open(deployment.tokens["ana"])
+    deployment.publish(b"{")
+    wait_until(deployment.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
+    proxied.broker.refuse()
+    proxied.wait_for_readiness(503, broker=False, database=True)
     expect(page.locator("#lost")).to_contain_text("The broker can’t be reached since")
     # The switch needs no broker.
     page.get_by_role("switch", name="Integration").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("the broker is away")
     page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text("The integration is off")
-    place.publish(stock_line(1))
+    deployment.publish(stock_line(1))
     windows.expect("status of 503")
-    page.goto(f"{place.url}/quarantine")
+    page.goto(f"{deployment.url}/quarantine")
     page.get_by_role("button", name="Replay").click()
     expect(page.locator("#notice")).to_contain_text("Refused")
-    assert len(place.database.views.quarantined()) == 1
-    lines.broker.resume()
-    lines.wait_for_readiness(200, broker=True, database=True)
+    assert len(deployment.database.views.quarantined()) == 1
+    proxied.broker.resume()
+    proxied.wait_for_readiness(200, broker=True, database=True)
     expect(page.locator("#lost")).to_be_hidden()
-    page.goto(place.url)
+    page.goto(deployment.url)
     # What was published meanwhile is discarded: the page's word held.
     expect(page.locator("#domains tr").filter(has_text="Stock").locator("td[data-label=Missed]")).to_have_text("1")
 
 
-def test_the_database_is_lost_and_comes_back(lines: Lines) -> None:
-    place, windows = lines.place, lines.windows
+def test_the_database_is_lost_and_comes_back(proxied: ProxiedDeployment) -> None:
+    deployment, windows = proxied.deployment, proxied.windows
     windows.expect("status of 503")
-    page, other = windows.open(place.tokens["ana"]), windows.open(place.tokens["rui"], "/orders")
-    lines.database.refuse()
-    lines.wait_for_readiness(503, broker=True, database=False)
+    page, other = windows.open(deployment.tokens["ana"]), windows.open(deployment.tokens["rui"], "/orders")
+    proxied.database.refuse()
+    proxied.wait_for_readiness(503, broker=True, database=False)
     expect(page.locator("#lost")).to_contain_text("The database can’t be reached since")
     expect(page.locator("#integration")).to_contain_text("On")
-    other.goto(f"{place.url}/missed")
+    other.goto(f"{deployment.url}/missed")
     expect(other.get_by_role("heading")).to_have_text("The database is away")
     expect(other.locator("main")).to_contain_text("What is switched off stays off, and nothing is lost")
-    place.publish(stock_line(1))
-    lines.database.resume()
-    lines.wait_for_readiness(200, broker=True, database=True)
+    deployment.publish(stock_line(1))
+    proxied.database.resume()
+    proxied.wait_for_readiness(200, broker=True, database=True)
     expect(page.locator("#lost")).to_be_hidden()
     expect(other).to_have_title("Missed · Comporta · staging")
     expect(page.locator("#balance")).to_contain_text("1Applied")
 
 
-def test_the_page_s_process_ends_and_another_one_takes_its_place(lines: Lines) -> None:
-    place, windows = lines.place, lines.windows
+def test_the_page_s_process_ends_and_another_one_takes_its_place(proxied: ProxiedDeployment) -> None:
+    deployment, windows = proxied.deployment, proxied.windows
     windows.expect("ERR_", "status of 401")
-    page = windows.open(place.tokens["ana"], "/orders")
-    assert place.program.stop() == 0
+    page = windows.open(deployment.tokens["ana"], "/orders")
+    assert deployment.program.stop() == 0
     expect(page.locator("#lost")).to_contain_text("Connection lost; data from")
-    place.start("run")
+    deployment.start("run")
     # It knows none of the sessions of the one before.
-    expect(page).to_have_url(f"{place.url}/login?next=/orders")
+    expect(page).to_have_url(f"{deployment.url}/login?next=/orders")

@@ -26,23 +26,23 @@ _MINUTES = 24 * 60
 
 
 @pytest.fixture
-def filled(place: PageDeployment) -> PageDeployment:
+def filled(deployment: PageDeployment) -> PageDeployment:
     """A day of business, an hour of the simulated ERP's, and some of it gone wrong."""
-    if place.handled("stock") == 0:
-        plant(place)
-        place.erp.script += ["take", "take", "400", "take", "take", "take", "400"]
-        simulate(place, "--count", "1200", "--orders", "12", "--bad", "0.01")
-        place.switch("pause", reason="ERP server maintenance", until=later(hours=2))
-        simulate(place, "--count", "420", "--orders", "9", "--first-sequence", "100000", "--seed", "2")
-        place.switch("resume", reason="ERP is back")
-        simulate(place, "--count", "330", "--first-sequence", "200000", "--seed", "3")
-    return place
+    if deployment.outcome_count("stock") == 0:
+        plant(deployment)
+        deployment.erp.script += ["take", "take", "400", "take", "take", "take", "400"]
+        simulate(deployment, "--count", "1200", "--orders", "12", "--bad", "0.01")
+        deployment.switch("pause", reason="ERP server maintenance", until=later(hours=2))
+        simulate(deployment, "--count", "420", "--orders", "9", "--first-sequence", "100000", "--seed", "2")
+        deployment.switch("resume", reason="ERP is back")
+        simulate(deployment, "--count", "330", "--first-sequence", "200000", "--seed", "3")
+    return deployment
 
 
-def plant(place: PageDeployment) -> None:
+def plant(deployment: PageDeployment) -> None:
     """The ledger of a day before: business hours swell, and a part is superseded."""
     now = datetime.now(UTC)
-    with place.database.fence.shared() as connection:
+    with deployment.database.fence.shared() as connection:
         for back in range(1, _MINUTES):
             swell = 1 + 0.35 * math.sin(back / 13) + 0.15 * math.sin(back / 3.1)
             came_in: Counter[str] = Counter()
@@ -55,25 +55,27 @@ def plant(place: PageDeployment) -> None:
             add_tally(connection, "before", came_in, tally, now - timedelta(minutes=back))
 
 
-def simulate(place: PageDeployment, *arguments: str) -> None:
+def simulate(deployment: PageDeployment, *arguments: str) -> None:
     """Lets the simulated ERP and its shop speak, and waits until all of it is settled."""
-    before = came_in(place)
-    done = place.programs.run("simulate", "--source", "nfe", *arguments, "--json", **place.settings)
+    before = came_in(deployment)
+    done = deployment.programs.run("simulate", "--source", "nfe", *arguments, "--json", **deployment.settings)
     assert done.code == 0, done.err
-    wait_until(lambda: came_in(place) >= before + done.json["confirmed"], timeout=TIMEOUT, what="all to be settled")
+    wait_until(
+        lambda: came_in(deployment) >= before + done.json["confirmed"], timeout=TIMEOUT, what="all to be settled"
+    )
 
 
-def came_in(place: PageDeployment) -> int:
-    return sum(sum(outcomes.values()) for outcomes in place.database.views.totals().values())
+def came_in(deployment: PageDeployment) -> int:
+    return sum(sum(outcomes.values()) for outcomes in deployment.database.views.totals().values())
 
 
 def later(**span: float) -> str:
     return (datetime.now(UTC) + timedelta(**span)).isoformat()
 
 
-def off_for(place: PageDeployment, span: timedelta) -> None:
+def off_for(deployment: PageDeployment, span: timedelta) -> None:
     """Lets what is off have been off for so long."""
-    with place.database.fence.exclusive() as connection:
+    with deployment.database.fence.exclusive() as connection:
         began = datetime.now(UTC) - span
         connection.execute(update(switches).where(switches.c.off).values(since=began))
         newest = select(func.max(audit.c.epoch)).scalar_subquery()
@@ -128,7 +130,7 @@ def test_the_switch(filled: PageDeployment, windows: BrowserWindows, language: s
     page.goto(filled.url)
     shows(page, "off")
     keep("off")
-    filled.all_on()
+    filled.resume_all()
     filled.switch("pause", shop="main", domains=["stock", "prices"], reason=COUNTING[language], until=later(minutes=50))
     off_for(filled, timedelta(minutes=5))
     page.goto(filled.url)

@@ -14,7 +14,7 @@ _FORGE = """async ([path, body]) => (await fetch(path, {method: 'POST', body,
 
 
 def test_a_wrong_token_is_told_what_to_do_and_the_right_one_leads_to_where_one_wanted(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
     windows.expect(UNAUTHORIZED)
     page = windows.open(path="/orders?state=rejected")
@@ -22,21 +22,21 @@ def test_a_wrong_token_is_told_what_to_do_and_the_right_one_leads_to_where_one_w
     page.get_by_label("Token").fill("comporta_wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Nobody holds this token. Check that it was copied whole.")
-    sign_in(page, place.tokens["ana"])
-    assert page.url == f"{place.url}/orders?state=rejected"
+    sign_in(page, deployment.tokens["ana"])
+    assert page.url == f"{deployment.url}/orders?state=rejected"
     expect(page.get_by_label("State")).to_have_value("rejected")
 
 
 def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
     windows.expect("status of 403")
-    place.publish(b"{")
-    place.erp.script.append("400")
-    place.order("V1", "rejected")
-    page = windows.open(place.tokens["rui"])
+    deployment.publish(b"{")
+    deployment.erp.script.append("400")
+    deployment.place_order("V1", "rejected")
+    page = windows.open(deployment.tokens["rui"])
     for path in ("/", "/orders", "/order?shop=main&id=V1", "/missed", "/quarantine", "/repairs", "/audit", "/workers"):
-        page.goto(place.url + path)
+        page.goto(deployment.url + path)
         expect(page.locator("#integration")).to_contain_text("On")
         assert page.locator("form[method=post]:not([action$='/logout'])").count() == 0, path
         assert page.locator("main button:visible:not(.filters button), .toggle, [hx-get*='/switch/']").count() == 0, (
@@ -49,42 +49,44 @@ def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(
         "/api/orders/main/V1/retry": "{}",
     }
     assert [page.evaluate(_FORGE, [path, body]) for path, body in forged.items()] == [403] * len(forged)
-    assert not any(switch.off for switch in place.database.views.status().switches)
-    assert place.state("V1") == "rejected"
+    assert not any(switch.off for switch in deployment.database.views.status().switches)
+    assert deployment.order_state("V1") == "rejected"
 
 
-def test_signing_out_ends_the_session_in_every_window_of_it(place: PageDeployment, windows: BrowserWindows) -> None:
+def test_signing_out_ends_the_session_in_every_window_of_it(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
     windows.expect(UNAUTHORIZED)
-    page = windows.open(place.tokens["ana"])
+    page = windows.open(deployment.tokens["ana"])
     other = page.context.new_page()
-    other.goto(f"{place.url}/missed?domain=stock")
+    other.goto(f"{deployment.url}/missed?domain=stock")
     page.get_by_label("Language, theme and session").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_title("Sign in · Comporta")
-    comes_back_by_itself_to_the_login(other, "/missed?domain=stock", place, place.tokens["ana"])
+    comes_back_by_itself_to_the_login(other, "/missed?domain=stock", deployment, deployment.tokens["ana"])
 
 
-def test_whoever_is_removed_is_out_at_once(place: PageDeployment, windows: BrowserWindows) -> None:
+def test_whoever_is_removed_is_out_at_once(deployment: PageDeployment, windows: BrowserWindows) -> None:
     windows.expect(UNAUTHORIZED)
-    token = place.add("eva", "operator")
+    token = deployment.add_operator("eva", "operator")
     page = windows.open(token, "/quarantine?domain=stock")
-    assert place.programs.run("operator", "remove", "eva", **place.settings).code == 0
-    comes_back_by_itself_to_the_login(page, "/quarantine?domain=stock", place, place.tokens["ana"])
+    assert deployment.programs.run("operator", "remove", "eva", **deployment.settings).code == 0
+    comes_back_by_itself_to_the_login(page, "/quarantine?domain=stock", deployment, deployment.tokens["ana"])
 
 
 def test_a_session_that_has_run_out_leads_over_the_login_back_to_where_one_was(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
     windows.expect(UNAUTHORIZED)
-    page = windows.open(place.tokens["ana"], "/orders?state=waiting")
+    page = windows.open(deployment.tokens["ana"], "/orders?state=waiting")
     # That is what the browser does when the cookie's time is up.
     page.context.clear_cookies()
-    comes_back_by_itself_to_the_login(page, "/orders?state=waiting", place, place.tokens["ana"])
+    comes_back_by_itself_to_the_login(page, "/orders?state=waiting", deployment, deployment.tokens["ana"])
 
 
-def comes_back_by_itself_to_the_login(page: Page, path: str, place: PageDeployment, token: str) -> None:
+def comes_back_by_itself_to_the_login(page: Page, path: str, deployment: PageDeployment, token: str) -> None:
     # Nobody touches the window: the next news ends its stream, or is asked for in vain.
-    place.switch("pause", domains=["images"], reason="news")
+    deployment.switch("pause", domains=["images"], reason="news")
     expect(page).to_have_title("Sign in · Comporta")
     sign_in(page, token)
-    assert page.url == place.url + path
+    assert page.url == deployment.url + path

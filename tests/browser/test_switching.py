@@ -46,10 +46,10 @@ def number_at(page: Page, link: str) -> Locator:
 
 
 def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    place.tell(1, product_code="S1")
-    page, other = windows.open(place.tokens["ana"]), windows.open(place.tokens["rui"])
+    deployment.publish_stock(1, product_code="S1")
+    page, other = windows.open(deployment.tokens["ana"]), windows.open(deployment.tokens["rui"])
     other.evaluate(_NOTE_WHEN_OFF)
     page.get_by_role("switch", name="Integration").click()
     expect(dialog(page).get_by_role("link", name="Cancel")).to_be_focused()
@@ -63,17 +63,17 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
     dialog(page).get_by_role("button", name="Switch off").click()
 
     expect(dialog(page).get_by_role("heading")).to_have_text("The integration is off")
-    status = place.database.views.status()
+    status = deployment.database.views.status()
     expect(fact(page, "Epoch")).to_have_text(str(status.epoch))
     effective = datetime.fromisoformat(str(fact(page, "In effect").locator("time").get_attribute("datetime")))
     took = other.evaluate("window.sawOff") / 1000 - effective.timestamp()
     assert took <= PROMISED_SECONDS + HARNESS_SECONDS
     assert [(each.shop, each.domain) for each in status.switches if each.off] == [("*", "*")]
 
-    place.tell(2, product_code="S1", on_hand="99")
-    place.order("S-1", "waiting")
-    assert (place.on_hand("S1"), place.handled("stock", "discarded")) == (1, 1)
-    assert place.erp.asked == {}
+    deployment.publish_stock(2, product_code="S1", on_hand="99")
+    deployment.place_order("S-1", "waiting")
+    assert (deployment.on_hand("S1"), deployment.outcome_count("stock", "discarded")) == (1, 1)
+    assert deployment.erp.requests == {}
 
     expect(other.locator("#integration")).to_contain_text("Off")
     expect(other.locator("#banner")).to_contain_text("ana: “ERP <b>maintenance</b>”")
@@ -88,12 +88,12 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
 
 
 def test_after_a_pause_the_repair_sheet_counts_down_to_nothing_and_orders_leave_once(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    page, other = windows.open(place.tokens["ana"]), windows.open(place.tokens["rui"])
-    place.switch("pause", reason="maintenance")
-    place.tell(11, 12)
-    place.order("R-1", "waiting")
+    page, other = windows.open(deployment.tokens["ana"]), windows.open(deployment.tokens["rui"])
+    deployment.switch("pause", reason="maintenance")
+    deployment.publish_stock(11, 12)
+    deployment.place_order("R-1", "waiting")
     page.locator("#banner").get_by_role("link", name="Switch on").click()
     expect(dialog(page)).to_contain_text(re.compile(r"Missed:\s+Stock [23]"))
     expect(dialog(page).get_by_role("link", name="Cancel")).to_be_focused()
@@ -101,48 +101,48 @@ def test_after_a_pause_the_repair_sheet_counts_down_to_nothing_and_orders_leave_
     dialog(page).get_by_role("button", name="Switch on").click()
     expect(dialog(page).get_by_role("heading")).to_have_text("Switched on")
     expect(other.locator("#integration")).to_contain_text("On")
-    place.wait_for_order("R-1", "internalized")
-    assert place.erp.asked["main/R-1"] == 1
+    deployment.wait_for_order("R-1", "internalized")
+    assert deployment.erp.requests["main/R-1"] == 1
 
     dialog(page).get_by_role("link", name="Repair sheet").click()
     sheet = page.locator("main .sheet").first
     missed = int(str(sheet.locator("progress").get_attribute("max")))
     expect(sheet.locator(".figure")).to_have_text(f"{missed} of {missed} left")
-    place.tell(11)
+    deployment.publish_stock(11)
     expect(sheet.locator(".figure")).to_have_text(f"{missed - 1} of {missed} left")
-    place.tell(12)
+    deployment.publish_stock(12)
     if missed > 2:
-        place.tell(3, product_code="S1")
+        deployment.publish_stock(3, product_code="S1")
     expect(sheet.locator(".figure")).to_have_text(f"✓ All {missed} repaired")
     expect(number_at(page, "Missed")).to_have_count(0)
-    page.goto(f"{place.url}/order?shop=main&id=R-1")
-    expect(page.locator("#order")).to_contain_text(place.erp.numbers["main/R-1"])
+    page.goto(f"{deployment.url}/order?shop=main&id=R-1")
+    expect(page.locator("#order")).to_contain_text(deployment.erp.numbers["main/R-1"])
 
 
-def test_orders_in_flight_are_counted_down_to_nothing(place: PageDeployment, windows: BrowserWindows) -> None:
-    place.erp.default = "hang"
-    page = windows.open(place.tokens["ana"])
-    place.order("F-1", "sending")
-    wait_until(lambda: place.erp.asked["main/F-1"], timeout=TIMEOUT, what="the ERP to be asked")
+def test_orders_in_flight_are_counted_down_to_nothing(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    deployment.erp.default = "hang"
+    page = windows.open(deployment.tokens["ana"])
+    deployment.place_order("F-1", "sending")
+    wait_until(lambda: deployment.erp.requests["main/F-1"], timeout=TIMEOUT, what="the ERP to be asked")
     switch_off(page, "in the middle of it")
     expect(fact(page, "Orders still on their way")).to_have_text("1")
-    place.erp.let_go.set()
+    deployment.erp.released.set()
     expect(fact(page, "Orders still on their way")).to_have_text("0")
-    assert place.state("F-1") == "internalized"
+    assert deployment.order_state("F-1") == "internalized"
 
 
 def test_half_an_hour_more_is_one_click_and_a_calendar_reminds_of_the_end(
-    place: PageDeployment, windows: BrowserWindows
+    deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    page = windows.open(place.tokens["ana"])
+    page = windows.open(deployment.tokens["ana"])
     switch_off(page, "count, of; everything", end="30 min")
     page.keyboard.press("Escape")
-    until = place.database.views.status().switches[0].until
+    until = deployment.database.views.status().switches[0].until
     assert until is not None
     page.get_by_role("button", name="+30 min").click()
     expect(page.locator("#notice")).to_contain_text("It now ends at")
     expect(page.locator("#banner [data-countdown]")).to_have_text(re.compile(r"59 min|1 h"))
-    later = place.database.views.status().switches[0].until
+    later = deployment.database.views.status().switches[0].until
     assert later == until + timedelta(minutes=30)
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Remind me").click()
@@ -153,9 +153,9 @@ def test_half_an_hour_more_is_one_click_and_a_calendar_reminds_of_the_end(
     assert r"count\, of\; everything" in calendar.replace("\r\n ", "")
 
 
-def test_of_several_switches_only_the_chosen_one_goes_on(place: PageDeployment, windows: BrowserWindows) -> None:
-    place.switch("pause", shop="main", domains=["stock"], reason="counting")
-    page = windows.open(place.tokens["ana"])
+def test_of_several_switches_only_the_chosen_one_goes_on(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    deployment.switch("pause", shop="main", domains=["stock"], reason="counting")
+    page = windows.open(deployment.tokens["ana"])
     expect(page.locator("#integration")).to_contain_text("Partly off")
     page.get_by_role("button", name="Integration partly off: change").click()
     dialog(page).get_by_role("link", name="Switch more off …").click()
@@ -175,7 +175,7 @@ def test_of_several_switches_only_the_chosen_one_goes_on(place: PageDeployment, 
     dialog(page).get_by_label("Reason").fill("counted")
     dialog(page).get_by_role("button", name="Switch on").click()
     expect(dialog(page).get_by_role("heading")).to_have_text("Switched on")
-    off = {(each.shop, each.domain) for each in place.database.views.status().switches if each.off}
+    off = {(each.shop, each.domain) for each in deployment.database.views.status().switches if each.off}
     assert off == {("*", "prices"), ("*", "price_tables")}
     expect(page.locator("#integration")).to_contain_text("Partly off")
     expect(page.locator("#banner section")).to_have_count(1)

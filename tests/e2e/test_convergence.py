@@ -24,11 +24,11 @@ _examples = itertools.count()
 class Convergence(RuleBasedStateMachine):
     """A worker over a queue, against what should come of it; every example has shops of its own."""
 
-    def __init__(self, line: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         super().__init__()
-        self.line = line
-        line.empty()
-        line.change("resume")
+        self.pipeline = pipeline
+        pipeline.purge()
+        pipeline.change("resume")
         example = next(_examples)
         self.shops = {letter: f"{letter}{example}" for letter in "ab"}
         self.sent: deque[tuple[Key, Version]] = deque()
@@ -39,7 +39,7 @@ class Convergence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for shop in self.off:
-            self.line.change("resume", shop=shop)
+            self.pipeline.change("resume", shop=shop)
 
     @rule(
         letter=st.sampled_from("ab"),
@@ -70,27 +70,27 @@ class Convergence(RuleBasedStateMachine):
     @rule(action=st.sampled_from(["pause", "resume"]), letter=st.sampled_from("*ab"))
     def switch(self, action: Any, letter: str) -> None:
         shop = self.shops.get(letter, "*")
-        self.line.change(action, shop=shop)
+        self.pipeline.change(action, shop=shop)
         (self.off.add if action == "pause" else self.off.discard)(shop)
 
     @invariant()
     def tables_and_missed_are_the_models(self) -> None:
         rows = {
             (row["shop"], row["product_code"]): (row["version"], row["event_id"])
-            for row in self.line.rows()
+            for row in self.pipeline.rows()
             if row["shop"] in self.shops.values()
         }
         assert rows == self.applied
         missed = {
             (row["shop"], row["key"]["product_code"]): (row["version"], row["event_id"])
             for shop in self.shops.values()
-            for row in self.line.database.views.missed(shop=shop)
+            for row in self.pipeline.database.views.missed(shop=shop)
         }
         assert missed == {key: sent for key, sent in self.missed.items() if sent > self.applied.get(key, (-1, ""))}
         assert self.total() == self.settled_before + self.settled
 
     def total(self) -> int:
-        return sum(self.line.outcomes().values())
+        return sum(self.pipeline.outcomes().values())
 
     def step(self, number: int, size: int, *, settle: bool) -> None:
         """Takes the first of the queue as one batch; perhaps without acknowledging."""
@@ -111,21 +111,21 @@ class OnRealParts(Convergence):
     """Over RabbitMQ, each batch on a connection of its own."""
 
     def send(self, body: bytes, key: str) -> None:
-        self.line.publish(body, key=key)
+        self.pipeline.publish(body, key=key)
 
     def take(self, number: int, size: int, *, settle: bool) -> int:
-        with self.line.hand("stock", batch_size=size, prefetch=size) as hand:
+        with self.pipeline.stepped_worker("stock", batch_size=size, prefetch=size) as worker:
             if not settle:
-                hand.source.settle = _forget  # type: ignore[method-assign]
-            return hand.step(holding=number)
+                worker.source.settle = _forget  # type: ignore[method-assign]
+            return worker.step(buffered=number)
 
 
 class Embedded(Convergence):
     """Over a queue in memory that gives back what was not acknowledged."""
 
-    def __init__(self, line: Pipeline) -> None:
-        super().__init__(line)
-        self.worker = line.worker("stock")
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self.worker = pipeline.worker("stock")
         self.queue: deque[Delivery] = deque()
 
     def send(self, body: bytes, key: str) -> None:
@@ -159,9 +159,9 @@ def test_the_state_converges_on_real_parts(broker_url: str, database_url: str) -
     _run(OnRealParts, Pipeline(broker_url, database_url), examples=20, steps=15)
 
 
-def _run(machine: Callable[[Pipeline], Convergence], line: Pipeline, *, examples: int, steps: int) -> None:
+def _run(machine: Callable[[Pipeline], Convergence], pipeline: Pipeline, *, examples: int, steps: int) -> None:
     effort = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     try:
-        run_state_machine_as_test(lambda: machine(line), settings=effort)
+        run_state_machine_as_test(lambda: machine(pipeline), settings=effort)
     finally:
-        line.close()
+        pipeline.close()

@@ -10,9 +10,9 @@ from tests.support.pipeline import Pipeline
 
 
 def test_each_order_ends_with_the_erps_one_number(any_database_url: str) -> None:
-    line = Pipeline("memory://", any_database_url)
+    pipeline = Pipeline("memory://", any_database_url)
     try:
         effort = settings(max_examples=20, stateful_step_count=30, deadline=None)
-        run_state_machine_as_test(lambda: OrderLifecycle(line), settings=effort)
+        run_state_machine_as_test(lambda: OrderLifecycle(pipeline), settings=effort)
     finally:
-        line.close()
+        pipeline.close()

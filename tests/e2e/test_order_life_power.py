@@ -115,12 +115,12 @@ def _follow(machine: OrderLifecycle, random: Random) -> None:
 
 
 def _follow_many(url: str, lives: int) -> None:
-    line = Pipeline("memory://", url)
+    pipeline = Pipeline("memory://", url)
     try:
         for seed in range(lives):
-            _follow(OrderLifecycle(line), Random(seed))
+            _follow(OrderLifecycle(pipeline), Random(seed))
     finally:
-        line.close()
+        pipeline.close()
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__.replace("_", " "))

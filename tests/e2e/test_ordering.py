@@ -19,10 +19,10 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
     port = free_port()
     real: dict[str, object] = {"BROKER_URL": broker_url, "DATABASE_URL": database_url}
     calm = ("--slow", "0", "--rejected", "0.2", "--silent", "0")
-    look = DatabaseQueries(database_url)
+    queries = DatabaseQueries(database_url)
 
     def states() -> dict[str, int]:
-        return dict(look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
+        return dict(queries.rows("SELECT state, count(*) FROM orders GROUP BY state"))
 
     with running_programs(tmp_path) as programs:
         if way == "http":
@@ -54,7 +54,7 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
             lambda: states() and states().keys() <= {"internalized", "rejected"}, timeout=60, what="all to be answered"
         )
         assert states()["internalized"] > states().get("rejected", 0) > 0
-        [(numbers, orders)] = look.rows(
+        [(numbers, orders)] = queries.rows(
             "SELECT count(DISTINCT erp_number), count(*) FROM orders WHERE state = 'internalized'"
         )
         assert numbers == orders

@@ -42,20 +42,20 @@ def test_what_two_workers_commit_is_shown_once_each(programs: Programs, broker_u
     workers = programs.worker(processes=2, **real)
     watches(everything)
     watches(some)
-    erp = EventGenerator("a", "b", domains=("stock", "products"), keys=50)
+    generator = EventGenerator("a", "b", domains=("stock", "products"), keys=50)
     with EventPublisher(broker_url) as publisher:
-        publisher.publish(erp.tell(3000))
+        publisher.publish(generator.next_events(3000))
     shown = wait_until(lambda: found if len(found := lines(everything)) >= 3000 else [], timeout=60, what="all lines")
-    look = DatabaseQueries(database_url)
+    queries = DatabaseQueries(database_url)
     assert len(shown) == 3000
     assert len({(line["shop"], line["domain"], line["version"]) for line in shown}) == 3000
-    assert Counter(line["outcome"] for line in shown) == look.outcomes("a") + look.outcomes("b")
-    applied = look.outcomes("a", "stock")["applied"]
+    assert Counter(line["outcome"] for line in shown) == queries.outcomes("a") + queries.outcomes("b")
+    applied = queries.outcomes("a", "stock")["applied"]
     wait_until(lambda: some.output.count(" applied\n") == applied, what="the applied ones of one shop")
     assert re.search(r"^[0-9:.]{12} a +stock +p[0-9]+/1/A +[0-9]+ applied$", some.output, re.MULTILINE)
     assert " b " not in some.output
     assert [tail.stop(signal.SIGINT) for tail in (everything, some)] == [0, 0]
-    assert look.rows("SELECT (SELECT count(*) FROM outcomes), (SELECT count(*) FROM watchers)") == [(0, 0)]
+    assert queries.rows("SELECT (SELECT count(*) FROM outcomes), (SELECT count(*) FROM watchers)") == [(0, 0)]
     assert workers.stop() == 0
 
 

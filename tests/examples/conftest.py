@@ -25,10 +25,10 @@ from tests.support.services.rabbitmq import Broker
 
 
 @pytest.fixture(scope="session")
-def comporta(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleDeployment]:
+def deployment(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleDeployment]:
     """A running Comporta."""
-    with running_example_deployment(tmp_path_factory.mktemp("comporta"), rabbitmq.new_vhost()) as comporta:
-        yield comporta
+    with running_example_deployment(tmp_path_factory.mktemp("comporta"), rabbitmq.new_vhost()) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def example(request: pytest.FixtureRequest) -> Example:
     assert not example.missing, f"{', '.join(example.missing)} not installed: run `make services`"
     if example == NODE:
         request.getfixturevalue("node_modules")
-    return example.into(request.getfixturevalue("java_classes")) if example == JAVA else example
+    return example.with_output_folder(request.getfixturevalue("java_classes")) if example == JAVA else example
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -33,27 +33,27 @@ def waiting_url(broker_url: str) -> str:
 
 @pytest.mark.parametrize("example", [*AMQP, CURL], indirect=True, ids=named)
 def test_a_first_event_reaches_the_table_and_sent_again_it_is_superseded(
-    example: Example, comporta: ExampleDeployment
+    example: Example, deployment: ExampleDeployment
 ) -> None:
-    target = comporta.url if example == CURL else comporta.broker_url
-    sequence, superseded = comporta.next_sequence(), comporta.superseded()
+    target = deployment.url if example == CURL else deployment.broker_url
+    sequence, superseded = deployment.next_sequence(), deployment.superseded()
     on_hand = f"{sequence}.125"
     for _ in range(2):
-        done = run_command([*example.command, target, str(sequence), on_hand], COMPORTA_TOKEN=comporta.token)
+        done = run_command([*example.command, target, str(sequence), on_hand], COMPORTA_TOKEN=deployment.token)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"confirmed: stock-{sequence} for main.stock, sequence {sequence}\n"
-        row = comporta.wait_stock(sequence)
+        row = deployment.wait_stock(sequence)
         assert (row["shop"], row["product_code"], row["event_id"]) == ("main", "7891000", f"stock-{sequence}")
         assert Decimal(row["on_hand"]) == Decimal(on_hand)
-    wait_until(lambda: comporta.superseded() == superseded + 1, what="the second delivery to be superseded")
+    wait_until(lambda: deployment.superseded() == superseded + 1, what="the second delivery to be superseded")
 
 
-def test_an_older_sequence_does_not_overwrite_a_newer_one(comporta: ExampleDeployment) -> None:
-    older, newer, superseded = comporta.next_sequence(), comporta.next_sequence(), comporta.superseded()
+def test_an_older_sequence_does_not_overwrite_a_newer_one(deployment: ExampleDeployment) -> None:
+    older, newer, superseded = deployment.next_sequence(), deployment.next_sequence(), deployment.superseded()
     for sequence in (newer, older):
-        assert run_command([*PYTHON.command, comporta.broker_url, str(sequence), str(sequence)]).returncode == 0
-    wait_until(lambda: comporta.superseded() == superseded + 1, what="the older one to be superseded")
-    assert Decimal(comporta.wait_stock(newer)["on_hand"]) == newer
+        assert run_command([*PYTHON.command, deployment.broker_url, str(sequence), str(sequence)]).returncode == 0
+    wait_until(lambda: deployment.superseded() == superseded + 1, what="the older one to be superseded")
+    assert Decimal(deployment.wait_stock(newer)["on_hand"]) == newer
 
 
 @pytest.mark.parametrize("example", AMQP, indirect=True, ids=named)
@@ -103,17 +103,17 @@ def test_an_event_whose_confirm_was_lost_is_sent_again_with_the_same_id(
     }
 
 
-def test_over_http_a_refused_event_is_a_failure_that_says_why(comporta: ExampleDeployment) -> None:
+def test_over_http_a_refused_event_is_a_failure_that_says_why(deployment: ExampleDeployment) -> None:
     assert not CURL.missing, "curl is not installed: run `make services`"
-    done = run_command([*CURL.command, comporta.url, "1", "12,5"], COMPORTA_TOKEN=comporta.token)
+    done = run_command([*CURL.command, deployment.url, "1", "12,5"], COMPORTA_TOKEN=deployment.token)
     assert (done.returncode, done.stdout) == (1, "")
     assert "NOT confirmed: stock-1: " in done.stderr
     assert "number_format" in done.stderr
     assert "/data/on_hand" in done.stderr
 
 
-def test_over_http_nobody_publishes_without_a_token(comporta: ExampleDeployment) -> None:
-    unnamed = run_command([*CURL.command, comporta.url, "1"])
+def test_over_http_nobody_publishes_without_a_token(deployment: ExampleDeployment) -> None:
+    unnamed = run_command([*CURL.command, deployment.url, "1"])
     assert (unnamed.returncode, "COMPORTA_TOKEN" in unnamed.stderr) == (1, True)
-    wrong = run_command([*CURL.command, comporta.url, "1"], COMPORTA_TOKEN="comporta_wrong")
+    wrong = run_command([*CURL.command, deployment.url, "1"], COMPORTA_TOKEN="comporta_wrong")
     assert (wrong.returncode, "Unauthorized" in wrong.stderr) == (1, True)

@@ -28,7 +28,7 @@ def test_the_csharp_example_is_right_by_the_grammar() -> None:
 
 @pytest.mark.parametrize("check", runnable(*CHECKS), ids=lambda check: check.name)
 def test_a_compiler_at_hand_finds_no_fault(check: Example, tmp_path: Path) -> None:
-    done = run_command(check.into(tmp_path).command)
+    done = run_command(check.with_output_folder(tmp_path).command)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -20,7 +20,7 @@ def _quiet() -> None:
 
 
 @pytest.fixture(scope="package")
-def _standing(
+def _shared_deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedWorkerDeployment]:
     with running_programs(tmp_path_factory.mktemp("standing")) as programs, Proxy(rabbitmq.port) as proxy:
@@ -30,8 +30,8 @@ def _standing(
 
 
 @pytest.fixture
-def standing(_standing: SharedWorkerDeployment) -> SharedWorkerDeployment:
+def shared_deployment(_shared_deployment: SharedWorkerDeployment) -> SharedWorkerDeployment:
     """A worker that consumes, whatever the test before has done to it."""
-    _standing.proxy.resume()
-    _standing.ensure_worker()
-    return _standing
+    _shared_deployment.proxy.resume()
+    _shared_deployment.ensure_worker()
+    return _shared_deployment

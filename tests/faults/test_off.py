@@ -17,28 +17,28 @@ from tests.support.worker_deployment import SharedWorkerDeployment
 KEYS = 40
 
 
-def check_all_discarded(standing: SharedWorkerDeployment, erp: EventGenerator, events: int) -> None:
+def check_all_discarded(shared_deployment: SharedWorkerDeployment, generator: EventGenerator, events: int) -> None:
     """Waits until so many events have an outcome; all must be discarded and their keys missed."""
-    [(_, shop)] = erp.cells
-    assert standing.look.wait_accounted(shop, events) == {"discarded": events}
-    assert standing.look.newest(*erp.cells) == {}
-    assert standing.look.missed(shop) == erp.newest
+    [(_, shop)] = generator.domain_shops
+    assert shared_deployment.queries.wait_accounted(shop, events) == {"discarded": events}
+    assert shared_deployment.queries.newest(*generator.domain_shops) == {}
+    assert shared_deployment.queries.missed(shop) == generator.newest
 
 
-def test_a_worker_that_starts_while_off_discards_its_first_event(standing: SharedWorkerDeployment) -> None:
-    erp = EventGenerator("boot", keys=KEYS)
-    standing.pause("boot")
-    assert standing.running.stop() == 0
-    standing.publish(erp.tell_all())
-    assert standing.depth() == KEYS
-    standing.ensure_worker()
-    standing.publish(erp.tell_all())
-    check_all_discarded(standing, erp, 2 * KEYS)
+def test_a_worker_that_starts_while_off_discards_its_first_event(shared_deployment: SharedWorkerDeployment) -> None:
+    generator = EventGenerator("boot", keys=KEYS)
+    shared_deployment.pause("boot")
+    assert shared_deployment.worker_program.stop() == 0
+    shared_deployment.publish(generator.events_of_all_keys())
+    assert shared_deployment.queue_depth() == KEYS
+    shared_deployment.ensure_worker()
+    shared_deployment.publish(generator.events_of_all_keys())
+    check_all_discarded(shared_deployment, generator, 2 * KEYS)
 
-    standing.resume("boot")
-    standing.publish(erp.tell_all())
-    standing.look.wait_converged(erp)
-    assert standing.look.missed("boot") == {}
+    shared_deployment.resume("boot")
+    shared_deployment.publish(generator.events_of_all_keys())
+    shared_deployment.queries.wait_converged(generator)
+    assert shared_deployment.queries.missed("boot") == {}
 
 
 @pytest.fixture
@@ -51,52 +51,63 @@ def restarted(request: pytest.FixtureRequest, rabbitmq: Broker, postgres: Databa
 
 @pytest.mark.parametrize("restarted", ["broker", "database"], indirect=True)
 def test_off_survives_a_power_cut_of_the_services(
-    standing: SharedWorkerDeployment, rabbitmq: Broker, postgres: Database, restarted: str
+    shared_deployment: SharedWorkerDeployment, rabbitmq: Broker, postgres: Database, restarted: str
 ) -> None:
-    erp = EventGenerator(f"cut-{restarted}", keys=KEYS)
-    before = standing.pause(f"cut-{restarted}")
+    generator = EventGenerator(f"cut-{restarted}", keys=KEYS)
+    before = shared_deployment.pause(f"cut-{restarted}")
     if restarted == "broker":
         rabbitmq.kill()
         rabbitmq.start()
     else:
         postgres.stop_immediate()
         postgres.start()
-    standing.publish(erp.tell_all())
-    check_all_discarded(standing, erp, KEYS)
-    assert standing.look.rows("SELECT max(epoch) FROM switches") == [(before.epoch,)]
+    shared_deployment.publish(generator.events_of_all_keys())
+    check_all_discarded(shared_deployment, generator, KEYS)
+    assert shared_deployment.queries.rows("SELECT max(epoch) FROM switches") == [(before.epoch,)]
 
 
 def test_a_pause_amid_a_full_prefetch_leaves_nothing_stuck_and_everything_accounted(
-    standing: SharedWorkerDeployment,
+    shared_deployment: SharedWorkerDeployment,
 ) -> None:
-    worker = psutil.Process(standing.running.pid)
-    erp = EventGenerator("amid", keys=10_000)
-    standing.running.send(signal.SIGSTOP)
+    worker = psutil.Process(shared_deployment.worker_program.pid)
+    generator = EventGenerator("amid", keys=10_000)
+    shared_deployment.worker_program.send(signal.SIGSTOP)
     wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, what="the worker to stand still")
-    standing.publish(erp.tell_all())
-    standing.running.send(signal.SIGCONT)
-    wait_until(lambda: standing.look.outcomes("amid")["applied"], timeout=60, what="the first to be applied")
-    reply = standing.pause("amid")
-    [(_, seen)] = standing.look.seen(erp.cells).items()
+    shared_deployment.publish(generator.events_of_all_keys())
+    shared_deployment.worker_program.send(signal.SIGCONT)
+    wait_until(
+        lambda: shared_deployment.queries.outcomes("amid")["applied"], timeout=60, what="the first to be applied"
+    )
+    reply = shared_deployment.pause("amid")
+    [(_, seen)] = shared_deployment.queries.table_states(generator.domain_shops).items()
 
-    outcomes = standing.look.wait_accounted("amid", erp.keys)
-    standing.wait_empty()
-    applied, missed = standing.look.newest(*erp.cells), standing.look.missed("amid")
-    assert standing.look.seen(erp.cells) == {erp.cells[0]: seen}
+    outcomes = shared_deployment.queries.wait_accounted("amid", generator.keys)
+    shared_deployment.wait_empty()
+    applied, missed = (
+        shared_deployment.queries.newest(*generator.domain_shops),
+        shared_deployment.queries.missed("amid"),
+    )
+    assert shared_deployment.queries.table_states(generator.domain_shops) == {generator.domain_shops[0]: seen}
     assert seen.applied_at is not None
     assert seen.applied_at < reply.effective_at
-    assert applied | missed == erp.newest
+    assert applied | missed == generator.newest
     assert outcomes == {"applied": len(applied), "discarded": len(missed)}
     assert applied.keys().isdisjoint(missed)
     assert len(missed) > 0
 
 
-def test_switching_off_one_shop_or_one_domain_leaves_the_others_alone(standing: SharedWorkerDeployment) -> None:
-    erp = EventGenerator("here", "there", domains=("stock", "products"), keys=KEYS)
-    standing.pause("here", "stock")
-    standing.publish(erp.tell_all())
-    applied = {key: version for key, version in erp.newest.items() if key[:2] != ("stock", "here")}
-    wait_until(lambda: standing.look.newest(*erp.cells) == applied, timeout=60, what="three of four to be applied")
-    standing.look.wait_accounted("here", 2 * KEYS)
-    assert standing.look.missed("here", "there").keys() == erp.newest.keys() - applied.keys()
-    assert standing.resume("here", "stock").still_off == []
+def test_switching_off_one_shop_or_one_domain_leaves_the_others_alone(
+    shared_deployment: SharedWorkerDeployment,
+) -> None:
+    generator = EventGenerator("here", "there", domains=("stock", "products"), keys=KEYS)
+    shared_deployment.pause("here", "stock")
+    shared_deployment.publish(generator.events_of_all_keys())
+    applied = {key: version for key, version in generator.newest.items() if key[:2] != ("stock", "here")}
+    wait_until(
+        lambda: shared_deployment.queries.newest(*generator.domain_shops) == applied,
+        timeout=60,
+        what="three of four to be applied",
+    )
+    shared_deployment.queries.wait_accounted("here", 2 * KEYS)
+    assert shared_deployment.queries.missed("here", "there").keys() == generator.newest.keys() - applied.keys()
+    assert shared_deployment.resume("here", "stock").still_off == []

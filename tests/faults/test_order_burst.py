@@ -137,23 +137,23 @@ class QueueErp:
 
 
 @contextmanager
-def working(line: Pipeline) -> Iterator[DispatchHarness]:
+def working(pipeline: Pipeline) -> Iterator[DispatchHarness]:
     """What accepts orders and receipts, and what takes orders to the ERP."""
-    office = DispatchHarness(line, AmqpErpGateway(line.url))
-    worker = orders_worker(line.url, BatchLimits(500, 20, 1000), office.orders, line.stop)
+    harness = DispatchHarness(pipeline, AmqpErpGateway(pipeline.url))
+    worker = orders_worker(pipeline.url, BatchLimits(500, 20, 1000), harness.orders, pipeline.stop)
     thread = threading.Thread(target=worker.run, name="orders", daemon=True)
     thread.start()
     try:
-        yield office
+        yield harness
     finally:
-        office.close()
+        harness.close()
         thread.join(20)
-        line.close()
+        pipeline.close()
 
 
-def states(line: Pipeline) -> Counter[str]:
+def states(pipeline: Pipeline) -> Counter[str]:
     """How many orders of all shops stand where."""
-    return sum((Counter(shop) for shop in line.database.views.status().orders.values()), Counter())
+    return sum((Counter(shop) for shop in pipeline.database.views.status().orders.values()), Counter())
 
 
 def place(url: str, orders: list[Data]) -> set[str]:
@@ -178,24 +178,24 @@ def test_a_burst_over_a_pause_waits_and_then_each_order_is_internalized_once(
 ) -> None:
     orders = wholesale(count)
     url = request.getfixturevalue(broker) if broker else "memory://"
-    line = Pipeline(url, request.getfixturevalue(database))
-    line.empty()
+    pipeline = Pipeline(url, request.getfixturevalue(database))
+    pipeline.purge()
     erp = QueueErp(url)
-    with working(line) as office, erp.reading():
+    with working(pipeline) as harness, erp.reading():
         half = count // 2
-        assert line.change("pause", domains=["orders"]).in_flight_orders == 0
+        assert pipeline.change("pause", domains=["orders"]).in_flight_orders == 0
         keys = place(url, orders[:half])
         # The other half comes while the first one is being accepted.
         keys |= place(url, orders[half:])
-        wait_until(lambda: states(line) == {"waiting": count}, timeout=_LATEST, what="all to be accepted")
+        wait_until(lambda: states(pipeline) == {"waiting": count}, timeout=_LATEST, what="all to be accepted")
         assert erp.got.total() == 0
-        assert line.change("resume", domains=["orders"]).result == "on"
-        office.dispatcher.wake.set()
+        assert pipeline.change("resume", domains=["orders"]).result == "on"
+        harness.dispatcher.wake.set()
         wait_until(
-            lambda: states(line) == {"internalized": count}, timeout=_LATEST, what="every order to have its number"
+            lambda: states(pipeline) == {"internalized": count}, timeout=_LATEST, what="every order to have its number"
         )
         assert erp.got.keys() == keys
         assert set(erp.got.values()) == {1}
-    rows = line.orders()
+    rows = pipeline.orders()
     assert {key: row["erp_number"] for key, row in rows.items()} == erp.numbers
     assert {row["attempts"] for row in rows.values()} == {1}

@@ -27,13 +27,13 @@ _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _LOOKS = 3
 
 
-class Desk(DispatchHarness):
+class PauseHarness(DispatchHarness):
     """An office that can be paused, and asked what it does then."""
 
     looks = 0
 
-    def __init__(self, line: Pipeline, way: ErpGateway) -> None:
-        super().__init__(line, way)
+    def __init__(self, pipeline: Pipeline, way: ErpGateway) -> None:
+        super().__init__(pipeline, way)
         claim = self.dispatcher.order_queue.claim
 
         def counted(*arguments: Any) -> Any:
@@ -44,30 +44,30 @@ class Desk(DispatchHarness):
 
     @property
     def in_flight(self) -> int:
-        return self.line.database.views.status().in_flight_orders
+        return self.pipeline.database.views.status().in_flight_orders
 
     def pause(self) -> int:
         """Switches orders off; returns how many are said to be in flight."""
-        reply = self.line.change("pause", domains=["orders"])
+        reply = self.pipeline.change("pause", domains=["orders"])
         assert reply.result == "off"
         assert reply.in_flight_orders is not None
         return reply.in_flight_orders
 
     def resume(self) -> None:
-        assert self.line.change("resume", domains=["orders"]).result == "on"
+        assert self.pipeline.change("resume", domains=["orders"]).result == "on"
         self.dispatcher.wake.set()
 
     def settle(self) -> None:
         """Waits until nothing is in flight; then whatever waits for another attempt is due, and is looked at."""
         wait_until(lambda: self.in_flight == 0, timeout=30, what="what was in flight to settle")
-        with self.line.database.fence.shared() as connection:
+        with self.pipeline.database.fence.shared() as connection:
             waits = orders.c.next_attempt_at.is_not(None)
             connection.execute(update(orders).where(waits).values(next_attempt_at=_PAST))
         seen = self.looks
         wait_until(lambda: self.looks >= seen + _LOOKS, what="the dispatcher to look around")
 
 
-class Gate:
+class Latch:
     """Holds whoever comes by, from `shut` to `open`."""
 
     def __init__(self) -> None:
@@ -85,19 +85,19 @@ class Gate:
         assert self.reached.wait(30)
 
 
-class HeldErp:
+class LatchedErp:
     """An ERP that holds every request it has read until the gate opens, and only then does as the script says."""
 
     def __init__(self, erp: HttpErp) -> None:
-        self.gate = Gate()
-        plain = erp.next_way
+        self.gate = Latch()
+        plain = erp.next_answer
 
         def held(key: str) -> str:
             way = plain(key)
             self.gate.pass_by()
             return way
 
-        erp.next_way = held  # type: ignore[method-assign]
+        erp.next_answer = held  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -108,20 +108,20 @@ def erp() -> Iterator[HttpErp]:
 
 
 @pytest.fixture
-def open_desk(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], Desk]]:
-    """Opens desks on each database, which are closed in the end."""
-    desks: list[Desk] = []
+def open_harness(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], PauseHarness]]:
+    """Opens harnesses on each database, which are closed in the end."""
+    harnesses: list[PauseHarness] = []
 
-    def opened(broker_url: str, way: ErpGateway) -> Desk:
-        line = Pipeline(broker_url, any_database_url)
-        line.empty()
-        desks.append(Desk(line, way))
-        return desks[-1]
+    def opened(broker_url: str, way: ErpGateway) -> PauseHarness:
+        pipeline = Pipeline(broker_url, any_database_url)
+        pipeline.purge()
+        harnesses.append(PauseHarness(pipeline, way))
+        return harnesses[-1]
 
     yield opened
-    for desk in desks:
-        desk.close()
-        desk.line.close()
+    for harness in harnesses:
+        harness.close()
+        harness.pipeline.close()
 
 
 @pytest.mark.parametrize(
@@ -140,64 +140,64 @@ def open_desk(any_database_url: str) -> Iterator[Callable[[str, ErpGateway], Des
     ],
 )
 def test_a_pause_that_lands_before_the_answer(
-    open_desk: Callable[[str, ErpGateway], Desk], erp: HttpErp, fault: str, settles_as: str
+    open_harness: Callable[[str, ErpGateway], PauseHarness], erp: HttpErp, fault: str, settles_as: str
 ) -> None:
     if fault == "409":
         erp.take("main/O1", {})
     erp.script = ["take" if fault in {"409", "hang"} else fault]
-    gate = HeldErp(erp).gate
-    desk = open_desk("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
-    desk.place("O1")
+    gate = LatchedErp(erp).gate
+    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
+    harness.place("O1")
     gate.wait_reached()
-    assert desk.pause() == 1
-    desk.place("O2")
-    assert desk.in_flight == 1
+    assert harness.pause() == 1
+    harness.place("O2")
+    assert harness.in_flight == 1
     if fault == "hang":
         # The ERP takes the order after we have given up waiting.
-        desk.wait_state("waiting", "O1")
+        harness.wait_state("waiting", "O1")
     gate.open()
-    desk.settle()
-    assert desk.wait_state(settles_as)["attempts"] == 1
-    assert desk.wait_state("waiting", "O2")["attempts"] == 0
-    assert erp.asked == {"main/O1": 1}
-    desk.resume()
+    harness.settle()
+    assert harness.wait_state(settles_as)["attempts"] == 1
+    assert harness.wait_state("waiting", "O2")["attempts"] == 0
+    assert erp.requests == {"main/O1": 1}
+    harness.resume()
     if settles_as == "sent":
-        desk.orders.commit([decoded_receipt(internalized("O1", erp.take("main/O1", {})[0]))])
+        harness.orders.commit([decoded_receipt(internalized("O1", erp.take("main/O1", {})[0]))])
     if settles_as == "rejected":
-        assert desk.line.retry("main", "O1")
-    numbers = {f"main/{name}": desk.wait_state("internalized", name)["erp_number"] for name in ("O1", "O2")}
+        assert harness.pipeline.retry("main", "O1")
+    numbers = {f"main/{name}": harness.wait_state("internalized", name)["erp_number"] for name in ("O1", "O2")}
     assert numbers == erp.numbers
     assert len(set(numbers.values())) == 2
-    assert erp.asked == {"main/O1": 1 if settles_as in {"internalized", "sent"} else 2, "main/O2": 1}
+    assert erp.requests == {"main/O1": 1 if settles_as in {"internalized", "sent"} else 2, "main/O2": 1}
 
 
 def test_a_breaker_that_opens_does_not_probe_while_off(
-    open_desk: Callable[[str, ErpGateway], Desk], erp: HttpErp, monkeypatch: pytest.MonkeyPatch
+    open_harness: Callable[[str, ErpGateway], PauseHarness], erp: HttpErp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is over long before the pause is.
     monkeypatch.setattr("rules.throttle._BREAK_SECONDS", 0.01)
     erp.script = ["500"] * 6
-    gate = HeldErp(erp).gate
-    desk = open_desk("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(30.0)))
-    desk.place(*(f"O{number}" for number in range(6)))
-    wait_until(lambda: erp.asked.total() == 6, what="all to be in flight")
-    assert desk.pause() == 6
+    gate = LatchedErp(erp).gate
+    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(30.0)))
+    harness.place(*(f"O{number}" for number in range(6)))
+    wait_until(lambda: erp.requests.total() == 6, what="all to be in flight")
+    assert harness.pause() == 6
     gate.open()
-    desk.settle()
-    assert erp.asked.total() == 6
-    desk.resume()
+    harness.settle()
+    assert erp.requests.total() == 6
+    harness.resume()
     for number in range(6):
-        desk.wait_state("internalized", f"O{number}")
-    assert set(erp.asked.values()) == {2}
+        harness.wait_state("internalized", f"O{number}")
+    assert set(erp.requests.values()) == {2}
     assert len(set(erp.numbers.values())) == 6
 
 
-class HeldWay:
+class LatchedGateway:
     """A way to the ERP's queue with a gate before or behind the publishing."""
 
     concurrency_factor = 1
 
-    def __init__(self, url: str, gate: Gate, where: str) -> None:
+    def __init__(self, url: str, gate: Latch, where: str) -> None:
         self._plain = AmqpErpGateway(url)
         self._gate = gate
         self._where = where
@@ -214,80 +214,82 @@ class HeldWay:
         self._plain.close()
 
 
-def heard(desk: Desk) -> list[str]:
+def heard(harness: PauseHarness) -> list[str]:
     """The ids of the orders in the ERP's queue, taken out of it."""
     found = []
-    with desk.line.connected() as channel:
+    with harness.pipeline.channel() as channel:
         while message := channel.basic_get("erp.orders", no_ack=True):
             found.append(message.properties["message_id"])
     return found
 
 
-def check_goes_on(desk: Desk, at_the_erp: list[str]) -> None:
+def check_goes_on(harness: PauseHarness, at_the_erp: list[str]) -> None:
     """After the pause: the first order stays as it is, the second one leaves, and both get their numbers."""
     assert at_the_erp == ["O1"]
-    assert desk.wait_state("sent")["attempts"] == 1
-    desk.resume()
-    desk.wait_state("sent", "O2")
-    assert heard(desk) == ["O2"]
-    desk.orders.commit([decoded_receipt(internalized(name, f"number of {name}")) for name in ("O1", "O2")])
+    assert harness.wait_state("sent")["attempts"] == 1
+    harness.resume()
+    harness.wait_state("sent", "O2")
+    assert heard(harness) == ["O2"]
+    harness.orders.commit([decoded_receipt(internalized(name, f"number of {name}")) for name in ("O1", "O2")])
     for name in ("O1", "O2"):
-        assert desk.wait_state("internalized", name)["erp_number"] == f"number of {name}"
+        assert harness.wait_state("internalized", name)["erp_number"] == f"number of {name}"
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_a_pause_that_lands_beside_the_publishing(
-    open_desk: Callable[[str, ErpGateway], Desk], broker_url: str, where: str
+    open_harness: Callable[[str, ErpGateway], PauseHarness], broker_url: str, where: str
 ) -> None:
-    gate = Gate()
-    desk = open_desk(broker_url, HeldWay(broker_url, gate, where))
-    desk.place("O1")
+    gate = Latch()
+    harness = open_harness(broker_url, LatchedGateway(broker_url, gate, where))
+    harness.place("O1")
     gate.wait_reached()
-    assert desk.pause() == 1
-    desk.place("O2")
+    assert harness.pause() == 1
+    harness.place("O2")
     gate.open()
-    desk.settle()
-    check_goes_on(desk, heard(desk))
+    harness.settle()
+    check_goes_on(harness, heard(harness))
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["which comes later", "which is lost"])
 def test_a_pause_that_lands_before_the_confirm(
-    open_desk: Callable[[str, ErpGateway], Desk], rabbitmq: Broker, broker_url: str, lost: bool
+    open_harness: Callable[[str, ErpGateway], PauseHarness], rabbitmq: Broker, broker_url: str, lost: bool
 ) -> None:
     with Proxy(rabbitmq.port) as proxy:
         way = AmqpErpGateway(proxy.through(broker_url))
-        desk = open_desk(broker_url, way)
+        harness = open_harness(broker_url, way)
         wait_until(lambda: way._publisher.state == "open", what="the publisher to be connected")
         (proxy.drop_server_to_client if lost else proxy.freeze)()
-        desk.place("O1")
-        wait_until(lambda: desk.in_flight == 1, what="the order to be in flight")
+        harness.place("O1")
+        wait_until(lambda: harness.in_flight == 1, what="the order to be in flight")
         if lost:
-            with desk.line.connected() as channel:
+            with harness.pipeline.channel() as channel:
                 wait_until(lambda: channel.queue_declare("erp.orders", passive=True).message_count, what="the order")
-        assert desk.pause() == 1
-        desk.place("O2")
+        assert harness.pause() == 1
+        harness.place("O2")
         if lost:
             proxy.cut()
         proxy.resume()
-        desk.settle()
-        at_the_erp = heard(desk)
+        harness.settle()
+        at_the_erp = heard(harness)
         # Sent twice, it is the same order all the same: the ERP knows it by its id.
         assert len(at_the_erp) == (2 if lost else 1)
-        check_goes_on(desk, sorted(set(at_the_erp)))
-        desk.close()
+        check_goes_on(harness, sorted(set(at_the_erp)))
+        harness.close()
 
 
-def test_a_pause_that_lands_before_the_receipt(open_desk: Callable[[str, ErpGateway], Desk], broker_url: str) -> None:
-    desk = open_desk(broker_url, AmqpErpGateway(broker_url))
-    desk.place("O1")
-    desk.wait_state("sent")
-    assert desk.pause() == 0
-    desk.place("O2")
+def test_a_pause_that_lands_before_the_receipt(
+    open_harness: Callable[[str, ErpGateway], PauseHarness], broker_url: str
+) -> None:
+    harness = open_harness(broker_url, AmqpErpGateway(broker_url))
+    harness.place("O1")
+    harness.wait_state("sent")
+    assert harness.pause() == 0
+    harness.place("O2")
     # Receipts are processed whatever is off.
-    desk.orders.commit([decoded_receipt(internalized("O1", "7"))])
-    assert desk.wait_state("internalized")["erp_number"] == "7"
-    desk.settle()
-    assert heard(desk) == ["O1"]
-    desk.resume()
-    desk.wait_state("sent", "O2")
-    assert heard(desk) == ["O2"]
+    harness.orders.commit([decoded_receipt(internalized("O1", "7"))])
+    assert harness.wait_state("internalized")["erp_number"] == "7"
+    harness.settle()
+    assert heard(harness) == ["O1"]
+    harness.resume()
+    harness.wait_state("sent", "O2")
+    assert heard(harness) == ["O2"]

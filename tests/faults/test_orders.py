@@ -28,7 +28,7 @@ def erp() -> Iterator[HttpErp]:
 
 
 @pytest.fixture
-def stack(
+def deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory, erp: HttpErp
 ) -> Iterator[WorkerDeployment]:
     """Workers that deliver to the ERP."""
@@ -37,36 +37,38 @@ def stack(
         yield WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs, settings)
 
 
-def place(stack: WorkerDeployment, *ids: str) -> None:
-    publisher = SyncPublisher(stack.broker_url, "test shop")
+def place(deployment: WorkerDeployment, *ids: str) -> None:
+    publisher = SyncPublisher(deployment.broker_url, "test shop")
     for order_id in ids:
         publisher.publish(placed(order_id), exchange=ORDERS_IN, routing_key="main", content_type=CLOUDEVENT)
     publisher.close()
 
 
-def place_until_it_dies(stack: WorkerDeployment, dying: Program) -> int:
+def place_until_it_dies(deployment: WorkerDeployment, dying: Program) -> int:
     """Many orders at once, and one by one as long as it lives: the answers to many may be recorded in one go."""
     number = 30
-    place(stack, *(f"O{each}" for each in range(number)))
+    place(deployment, *(f"O{each}" for each in range(number)))
 
     def over() -> bool:
-        return not dying.alive or states(stack) == {"internalized": number}
+        return not dying.alive or states(deployment) == {"internalized": number}
 
     wait_until(over, timeout=60, what="the orders to arrive or their sender to die")
     while dying.alive:
-        place(stack, f"O{number}")
+        place(deployment, f"O{number}")
         number += 1
         wait_until(over, timeout=60, what="the order to arrive or its sender to die")
     return number
 
 
-def states(stack: WorkerDeployment) -> dict[str, int]:
-    return dict(stack.look.rows("SELECT state, count(*) FROM orders GROUP BY state"))
+def states(deployment: WorkerDeployment) -> dict[str, int]:
+    return dict(deployment.queries.rows("SELECT state, count(*) FROM orders GROUP BY state"))
 
 
-def check_each_has_its_own_number(stack: WorkerDeployment, erp: HttpErp, number: int) -> None:
-    wait_until(lambda: states(stack) == {"internalized": number}, timeout=60, what="every order to have its number")
-    rows = stack.look.rows("SELECT shop || '/' || order_id, erp_number FROM orders")
+def check_each_has_its_own_number(deployment: WorkerDeployment, erp: HttpErp, number: int) -> None:
+    wait_until(
+        lambda: states(deployment) == {"internalized": number}, timeout=60, what="every order to have its number"
+    )
+    rows = deployment.queries.rows("SELECT shop || '/' || order_id, erp_number FROM orders")
     assert dict(rows) == erp.numbers
     assert len(set(erp.numbers.values())) == number
 
@@ -75,52 +77,58 @@ def check_each_has_its_own_number(stack: WorkerDeployment, erp: HttpErp, number:
     "fault", ["dies before sending an order", "dies between sending and recording", "dies after recording"]
 )
 def test_what_a_killed_worker_was_sending_is_sent_again_under_the_same_key(
-    stack: WorkerDeployment, erp: HttpErp, fault: str
+    deployment: WorkerDeployment, erp: HttpErp, fault: str
 ) -> None:
-    dying = stack.faulty_worker(fault, 3)
-    number = place_until_it_dies(stack, dying)
+    dying = deployment.faulty_worker(fault, 3)
+    number = place_until_it_dies(deployment, dying)
     assert dying.wait() == -signal.SIGKILL
-    stack.worker()
-    check_each_has_its_own_number(stack, erp, number)
+    deployment.worker()
+    check_each_has_its_own_number(deployment, erp, number)
 
 
-def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(stack: WorkerDeployment, erp: HttpErp) -> None:
-    stack.worker(processes=2)
-    stack.pause("main", "orders")
-    place(stack, *(f"O{number}" for number in range(200)))
-    wait_until(lambda: states(stack) == {"waiting": 200}, timeout=60, what="all orders to be accepted")
-    assert erp.asked.total() == 0
-    stack.resume("main", "orders")
-    check_each_has_its_own_number(stack, erp, 200)
-    assert erp.asked.total() == 200
+def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(
+    deployment: WorkerDeployment, erp: HttpErp
+) -> None:
+    deployment.worker(processes=2)
+    deployment.pause("main", "orders")
+    place(deployment, *(f"O{number}" for number in range(200)))
+    wait_until(lambda: states(deployment) == {"waiting": 200}, timeout=60, what="all orders to be accepted")
+    assert erp.requests.total() == 0
+    deployment.resume("main", "orders")
+    check_each_has_its_own_number(deployment, erp, 200)
+    assert erp.requests.total() == 200
 
 
 def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_follow(
-    stack: WorkerDeployment, erp: HttpErp
+    deployment: WorkerDeployment, erp: HttpErp
 ) -> None:
-    stack.worker()
+    deployment.worker()
     erp.default = "hang"
-    place(stack, *(f"O{number}" for number in range(80)))
-    wait_until(lambda: erp.asked.total() >= 20, timeout=30, what="orders to be in flight")
-    reply = stack.pause("main", "orders")
+    place(deployment, *(f"O{number}" for number in range(80)))
+    wait_until(lambda: erp.requests.total() >= 20, timeout=30, what="orders to be in flight")
+    reply = deployment.pause("main", "orders")
     assert reply.in_flight_orders >= 20
     erp.default = "take"
-    erp.let_go.set()
-    wait_until(lambda: "sending" not in states(stack), timeout=30, what="what was in flight to settle")
-    asked = erp.asked.total()
-    assert asked == reply.in_flight_orders == states(stack)["internalized"]
-    stack.resume("main", "orders")
-    check_each_has_its_own_number(stack, erp, 80)
+    erp.released.set()
+    wait_until(lambda: "sending" not in states(deployment), timeout=30, what="what was in flight to settle")
+    asked = erp.requests.total()
+    assert asked == reply.in_flight_orders == states(deployment)["internalized"]
+    deployment.resume("main", "orders")
+    check_each_has_its_own_number(deployment, erp, 80)
 
 
-def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(stack: WorkerDeployment, erp: HttpErp) -> None:
+def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(
+    deployment: WorkerDeployment, erp: HttpErp
+) -> None:
     def run(*arguments: str) -> CompletedCommand:
-        return stack.programs.run(*arguments, broker_url=stack.broker_url, database_url=stack.database_url)
+        return deployment.programs.run(
+            *arguments, broker_url=deployment.broker_url, database_url=deployment.database_url
+        )
 
     erp.script = ["400"]
-    stack.worker()
-    place(stack, "O1")
-    wait_until(lambda: states(stack) == {"rejected": 1}, timeout=30, what="the ERP to say no")
+    deployment.worker()
+    place(deployment, "O1")
+    wait_until(lambda: states(deployment) == {"rejected": 1}, timeout=30, what="the ERP to say no")
     [row] = run("orders", "list", "--state", "rejected", "--shop", "main", "--json").json
     assert (row["order_id"], row["last_error"]) == ("O1", 'HTTP 400: {"detail": "no such customer"}')
     assert run("orders", "list", "--state", "waiting", "--json").json == []
@@ -130,7 +138,7 @@ def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(stack: Wo
     assert run("orders", "show", "O2").code == 1
     done = run("orders", "retry", "O1")
     assert (done.code, done.out.strip()) == (0, "1 of 1 orders wait to be sent again")
-    check_each_has_its_own_number(stack, erp, 1)
+    check_each_has_its_own_number(deployment, erp, 1)
     again = run("orders", "retry", "O1")
     assert again.code == 1
     assert "left as they are: O1" in again.err

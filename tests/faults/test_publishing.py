@@ -24,7 +24,7 @@ def outgoing(number: int) -> OutgoingMessage:
     return OutgoingMessage(EVENTS, "main.stock", b'{"n":%d}' % number, f"e{number}")
 
 
-class Sending:
+class BackgroundPublisher:
     """A publisher that publishes in a thread of its own until it is told to end, results as they come."""
 
     def __init__(self, url: str, *, deadline: float = 60.0) -> None:
@@ -35,7 +35,7 @@ class Sending:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def reach(self, number: int) -> None:
+    def wait_confirmed(self, number: int) -> None:
         wait_until(lambda: len(self.results) >= number, timeout=60, what=f"{number} results")
 
     def reach_state(self, word: str) -> None:
@@ -113,20 +113,20 @@ def proxy(rabbitmq: Broker) -> Iterator[Proxy]:
 
 
 def test_a_broker_that_is_killed_mid_window_and_comes_back_has_everything(rabbitmq: Broker, url: str) -> None:
-    sending = Sending(url)
-    sending.reach(500)
+    sending = BackgroundPublisher(url)
+    sending.wait_confirmed(500)
     rabbitmq.kill()
     sending.reach_state("connecting")
     rabbitmq.start()
-    sending.reach(len(sending.results) + 500)
+    sending.wait_confirmed(len(sending.results) + 500)
     results = sending.end()
     assert {result.fate for result in results} == {Fate.CONFIRMED}
     check_nothing_lost(url, results)
 
 
 def test_a_broker_that_stays_away_is_named_for_every_message(rabbitmq: Broker, url: str) -> None:
-    sending = Sending(url, deadline=2.0)
-    sending.reach(100)
+    sending = BackgroundPublisher(url, deadline=2.0)
+    sending.wait_confirmed(100)
     rabbitmq.kill()
     wait_until(lambda: sending.results[-1].fate is Fate.UNKNOWN, what="the first to be given up")
     results = sending.end()
@@ -138,8 +138,8 @@ def test_a_broker_that_stays_away_is_named_for_every_message(rabbitmq: Broker, u
 
 
 def test_a_deleted_exchange_is_named_and_its_return_is_noticed(url: str) -> None:
-    sending = Sending(url, deadline=2.0)
-    sending.reach(500)
+    sending = BackgroundPublisher(url, deadline=2.0)
+    sending.wait_confirmed(500)
     with open_channel(url) as channel:
         channel.exchange_delete(EVENTS)
     sending.reach_state("no exchange 'erp.events'")
@@ -154,8 +154,8 @@ def test_a_deleted_exchange_is_named_and_its_return_is_noticed(url: str) -> None
 
 
 def test_an_unbound_queue_returns_by_name_what_it_would_have_taken(url: str) -> None:
-    sending = Sending(url)
-    sending.reach(500)
+    sending = BackgroundPublisher(url)
+    sending.wait_confirmed(500)
     with open_channel(url) as channel:
         channel.queue_unbind(STOCK, EVENTS, "*.stock")
     wait_until(lambda: sending.results[-1].fate is Fate.RETURNED, what="a message to be returned")
@@ -168,7 +168,7 @@ def test_an_unbound_queue_returns_by_name_what_it_would_have_taken(url: str) -> 
 
 
 def test_a_memory_alarm_is_a_state_that_passes_or_fails_by_name(rabbitmq: Broker, url: str) -> None:
-    patient, hasty = Sending(url), Sending(url, deadline=1.0)
+    patient, hasty = BackgroundPublisher(url), BackgroundPublisher(url, deadline=1.0)
     try:
         rabbitmq.ctl("set_vm_memory_high_watermark", "0")
         patient.reach_state("blocked by the broker: low on memory")
@@ -183,8 +183,8 @@ def test_a_memory_alarm_is_a_state_that_passes_or_fails_by_name(rabbitmq: Broker
 
 
 def test_lost_confirms_are_asked_for_again_under_the_same_id(url: str, proxy: Proxy) -> None:
-    sending = Sending(proxy.through(url), deadline=15.0)
-    sending.reach(100)
+    sending = BackgroundPublisher(proxy.through(url), deadline=15.0)
+    sending.wait_confirmed(100)
     proxy.drop_server_to_client()
     sending.reach_state("silent")
     proxy.resume()
@@ -198,8 +198,8 @@ def test_lost_confirms_are_asked_for_again_under_the_same_id(url: str, proxy: Pr
 
 
 def test_confirms_that_stay_lost_end_at_the_deadline_by_name(url: str, proxy: Proxy) -> None:
-    sending = Sending(proxy.through(url), deadline=2.0)
-    sending.reach(100)
+    sending = BackgroundPublisher(proxy.through(url), deadline=2.0)
+    sending.wait_confirmed(100)
     proxy.drop_server_to_client()
     wait_until(lambda: sending.results[-1].fate is Fate.UNKNOWN, what="the first to be given up")
     results = sending.end()
@@ -208,9 +208,9 @@ def test_confirms_that_stay_lost_end_at_the_deadline_by_name(url: str, proxy: Pr
 
 
 def test_cuts_of_the_way_only_cost_repetitions(url: str, proxy: Proxy) -> None:
-    sending = Sending(proxy.through(url))
+    sending = BackgroundPublisher(proxy.through(url))
     for number in (500, 1500, 2500):
-        sending.reach(number)
+        sending.wait_confirmed(number)
         proxy.cut()
     results = sending.end()
     assert {result.fate for result in results} == {Fate.CONFIRMED}
@@ -218,8 +218,8 @@ def test_cuts_of_the_way_only_cost_repetitions(url: str, proxy: Proxy) -> None:
 
 
 def test_a_silent_way_holds_neither_a_result_nor_the_closing(url: str, proxy: Proxy) -> None:
-    sending = Sending(proxy.through(url), deadline=2.0)
-    sending.reach(100)
+    sending = BackgroundPublisher(proxy.through(url), deadline=2.0)
+    sending.wait_confirmed(100)
     proxy.freeze()
     assert sending.end()[-1].fate is Fate.UNKNOWN
     assert sending.publisher.state == "closed"

@@ -22,7 +22,7 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 @pytest.fixture(scope="package")
-def site(
+def deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MonitoredDeployment]:
     """A worker and a page that the tests of this folder share."""

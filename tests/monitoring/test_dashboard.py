@@ -32,11 +32,11 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def exposed(site: MonitoredDeployment) -> dict[str, set[str]]:
+def exposed(deployment: MonitoredDeployment) -> dict[str, set[str]]:
     """What worker and page expose together, once something has happened."""
-    site.publish(Event("stock", "drawn", "a", 1))
-    wait_until(lambda: site.worker.value("comporta_events_total", shop="drawn"), what="the event to be counted")
-    return {**site.worker.names, **site.admin.names}
+    deployment.publish(Event("stock", "drawn", "a", 1))
+    wait_until(lambda: deployment.worker.value("comporta_events_total", shop="drawn"), what="the event to be counted")
+    return {**deployment.worker.names, **deployment.admin.names}
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))

@@ -20,8 +20,8 @@ from tests.support.wait import wait_until
 READY = {"status": "ready", "broker": {"reachable": True}, "database": {"reachable": True}}
 
 
-def test_worker_and_page_are_well_and_ready(site: MonitoredDeployment) -> None:
-    for port in (site.worker_port, site.admin_port):
+def test_worker_and_page_are_well_and_ready(deployment: MonitoredDeployment) -> None:
+    for port in (deployment.worker_port, deployment.admin_port):
         assert get_health(port, "healthz") == (200, {"status": "ok"})
         assert get_health(port, "readyz") == (200, READY)
 

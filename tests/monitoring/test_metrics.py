@@ -44,10 +44,12 @@ def with_value(seen: Scrape, name: str, value: float, **labels: str) -> Scrape |
     return seen if seen.value(name, **labels) == value else None
 
 
-def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_else(site: MonitoredDeployment) -> None:
-    site.publish(Event("stock", "every", "a", 1))
-    wait_until(lambda: site.worker.value("comporta_events_total", shop="every"), what="the event to be counted")
-    worker, admin = site.worker, site.admin
+def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_else(
+    deployment: MonitoredDeployment,
+) -> None:
+    deployment.publish(Event("stock", "every", "a", 1))
+    wait_until(lambda: deployment.worker.value("comporta_events_total", shop="every"), what="the event to be counted")
+    worker, admin = deployment.worker, deployment.admin
     assert families(worker.names) == WORK
     assert families(admin.names) == STATE
     assert worker.kinds["comporta_events"] == "counter"
@@ -55,54 +57,58 @@ def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_els
     assert set(admin.kinds.values()) == {"gauge"}
 
 
-def test_a_worker_counts_as_the_ledger_does(site: MonitoredDeployment) -> None:
-    site.publish(*(Event("stock", "counted", "a", version) for version in (5, 4, 3)))
-    site.publish(*(Event("products", "counted", f"p{version}", version) for version in range(1, 201)))
-    site.look.wait_accounted("counted", 203)
-    wait_until(lambda: site.worker.value("comporta_events_total", shop="counted") == 203, what="all to be counted")
-    worker = site.worker
+def test_a_worker_counts_as_the_ledger_does(deployment: MonitoredDeployment) -> None:
+    deployment.publish(*(Event("stock", "counted", "a", version) for version in (5, 4, 3)))
+    deployment.publish(*(Event("products", "counted", f"p{version}", version) for version in range(1, 201)))
+    deployment.queries.wait_accounted("counted", 203)
+    wait_until(
+        lambda: deployment.worker.value("comporta_events_total", shop="counted") == 203, what="all to be counted"
+    )
+    worker = deployment.worker
     for domain in ("stock", "products"):
         of = {"shop": "counted", "domain": domain}
-        for outcome, count in site.look.outcomes("counted", domain).items():
+        for outcome, count in deployment.queries.outcomes("counted", domain).items():
             assert worker.value("comporta_events_total", **of, outcome=outcome) == count
     batches = worker.value("comporta_batch_seconds_count", domain="products")
     assert batches is not None
     assert 1 <= batches < 200
 
 
-def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(site: MonitoredDeployment) -> None:
+def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(deployment: MonitoredDeployment) -> None:
     main = {"shop": "paused", "domain": "stock"}
-    site.publish(Event("stock", "paused", "a", 1))
-    wait_until(lambda: site.admin.value("comporta_switch_off", **main) == 0, what="the shop to be known")
-    site.command("pause", "--reason", "a test", "--shop", "paused", "--domain", "stock")
-    off = wait_until(lambda: with_value(site.admin, "comporta_switch_off", 1, **main), what="it to be off")
+    deployment.publish(Event("stock", "paused", "a", 1))
+    wait_until(lambda: deployment.admin.value("comporta_switch_off", **main) == 0, what="the shop to be known")
+    deployment.command("pause", "--reason", "a test", "--shop", "paused", "--domain", "stock")
+    off = wait_until(lambda: with_value(deployment.admin, "comporta_switch_off", 1, **main), what="it to be off")
     assert off.value("comporta_missed", **main) == 0
     assert off.value("comporta_switch_off", shop="paused", domain="prices") == 0
-    site.publish(Event("stock", "paused", "a", 2), Event("stock", "paused", "b", 1))
-    wait_until(lambda: site.admin.value("comporta_missed", **main) == 2, what="two missed keys")
-    wait_until(lambda: (site.admin.value("comporta_switch_off_seconds", **main) or 0) > 1, what="a second to pass")
-    site.command("resume", "--reason", "a test", "--shop", "paused", "--domain", "stock")
-    on = wait_until(lambda: with_value(site.admin, "comporta_switch_off", 0, **main), what="it to be on")
+    deployment.publish(Event("stock", "paused", "a", 2), Event("stock", "paused", "b", 1))
+    wait_until(lambda: deployment.admin.value("comporta_missed", **main) == 2, what="two missed keys")
+    wait_until(
+        lambda: (deployment.admin.value("comporta_switch_off_seconds", **main) or 0) > 1, what="a second to pass"
+    )
+    deployment.command("resume", "--reason", "a test", "--shop", "paused", "--domain", "stock")
+    on = wait_until(lambda: with_value(deployment.admin, "comporta_switch_off", 0, **main), what="it to be on")
     assert on.value("comporta_switch_off_seconds", **main) == 0
     assert on.value("comporta_missed", **main) == 2
-    site.publish(Event("stock", "paused", "a", 2), Event("stock", "paused", "b", 1))
-    wait_until(lambda: site.admin.value("comporta_missed", **main) == 0, what="nothing to be missed")
+    deployment.publish(Event("stock", "paused", "a", 2), Event("stock", "paused", "b", 1))
+    wait_until(lambda: deployment.admin.value("comporta_missed", **main) == 0, what="nothing to be missed")
 
 
-def test_the_page_sees_the_worker_beat(site: MonitoredDeployment) -> None:
-    [worker] = site.admin.labels("comporta_worker_last_seen_seconds")
-    seen = site.admin.value("comporta_worker_last_seen_seconds", **worker)
+def test_the_page_sees_the_worker_beat(deployment: MonitoredDeployment) -> None:
+    [worker] = deployment.admin.labels("comporta_worker_last_seen_seconds")
+    seen = deployment.admin.value("comporta_worker_last_seen_seconds", **worker)
     assert seen is not None
     assert seen < 30
 
 
-def test_rubbish_under_another_name_makes_no_shop(site: MonitoredDeployment) -> None:
-    site.publish(Event("stock", "NOT-A-SHOP", "a", 1))
-    wait_until(lambda: site.worker.value("comporta_events_total", outcome="quarantined"), what="the refusal")
-    assert site.worker.labels("comporta_events_total")[-1]["shop"] != "NOT-A-SHOP"
-    assert site.worker.value("comporta_events_total", shop="?", outcome="quarantined") == 1
-    wait_until(lambda: site.admin.value("comporta_quarantined", domain="stock") == 1, what="it in the quarantine")
-    assert "NOT-A-SHOP" not in {labels["shop"] for labels in site.admin.labels("comporta_switch_off")}
+def test_rubbish_under_another_name_makes_no_shop(deployment: MonitoredDeployment) -> None:
+    deployment.publish(Event("stock", "NOT-A-SHOP", "a", 1))
+    wait_until(lambda: deployment.worker.value("comporta_events_total", outcome="quarantined"), what="the refusal")
+    assert deployment.worker.labels("comporta_events_total")[-1]["shop"] != "NOT-A-SHOP"
+    assert deployment.worker.value("comporta_events_total", shop="?", outcome="quarantined") == 1
+    wait_until(lambda: deployment.admin.value("comporta_quarantined", domain="stock") == 1, what="it in the quarantine")
+    assert "NOT-A-SHOP" not in {labels["shop"] for labels in deployment.admin.labels("comporta_switch_off")}
 
 
 @pytest.mark.parametrize(
@@ -114,28 +120,30 @@ def test_rubbish_under_another_name_makes_no_shop(site: MonitoredDeployment) -> 
         ("application/openmetrics-text;version=abc", "text/plain"),
     ],
 )
-def test_the_form_is_the_one_that_is_asked_for(site: MonitoredDeployment, accept: str, kind: str) -> None:
-    answer = httpx.get(f"http://{HOST}:{site.worker_port}/metrics", headers={"accept": accept})
+def test_the_form_is_the_one_that_is_asked_for(deployment: MonitoredDeployment, accept: str, kind: str) -> None:
+    answer = httpx.get(f"http://{HOST}:{deployment.worker_port}/metrics", headers={"accept": accept})
     assert answer.headers["content-type"].startswith(kind)
     assert answer.text.endswith("# EOF\n") is (kind != "text/plain")
 
 
-def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, site: MonitoredDeployment) -> None:
+def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, deployment: MonitoredDeployment) -> None:
     first = two_free_ports()
-    workers = programs.worker(processes=2, **site.settings, metrics_port=first)
+    workers = programs.worker(processes=2, **deployment.settings, metrics_port=first)
     workers.wait_for("metrics", times=2)
-    assert {line["port"] for line in workers.said("metrics")} == {first, first + 1}
+    assert {line["port"] for line in workers.logged("metrics")} == {first, first + 1}
     for port in (first, first + 1):
         assert families(scrape(port).names).keys() <= WORK.keys()
     assert workers.stop() == 0
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_port_that_is_taken_is_named_at_start(programs: Programs, site: MonitoredDeployment, processes: str) -> None:
-    taken = {**site.settings, "metrics_port": site.worker_port}
+def test_a_port_that_is_taken_is_named_at_start(
+    programs: Programs, deployment: MonitoredDeployment, processes: str
+) -> None:
+    taken = {**deployment.settings, "metrics_port": deployment.worker_port}
     done = programs.run("worker", "--processes", processes, **taken)
     assert done.code == 2
-    assert f"COMPORTA_METRICS_PORT: 127.0.0.1:{site.worker_port} can't be listened on" in done.err
+    assert f"COMPORTA_METRICS_PORT: 127.0.0.1:{deployment.worker_port} can't be listened on" in done.err
     assert "Traceback" not in done.err
 
 

@@ -48,7 +48,7 @@ def item(shop: str, domain: str = "", key: str = "", version: int = 0, identity:
     return parse_event(domain, shop, body)
 
 
-class Place:
+class DryRunHarness:
     """A database with a worker on it; every example has shops of its own there."""
 
     def __init__(self, url: str) -> None:
@@ -74,7 +74,7 @@ def watched(request: pytest.FixtureRequest) -> bool:
 
 
 def test_what_is_foreseen_is_what_is_committed_and_told(any_database_url: str, watched: bool) -> None:
-    place, number = Place(any_database_url), count()
+    harness, number = DryRunHarness(any_database_url), count()
 
     def told(example: Sequence[Step]) -> list[list[Outcome]]:
         prefix = f"x{next(number)}-"
@@ -82,12 +82,12 @@ def test_what_is_foreseen_is_what_is_committed_and_told(any_database_url: str, w
         for step in example:
             if isinstance(step, tuple):
                 action, shop, domain = step
-                place.turn(action, shop if shop == "*" else prefix + shop, domain)
+                harness.turn(action, shop if shop == "*" else prefix + shop, domain)
             elif step:
                 batch = [item(shop if shop == "?" else prefix + shop, *rest) for shop, *rest in step]
-                found.append(place.foresee_and_commit(batch))
+                found.append(harness.foresee_and_commit(batch))
         for domain in DOMAINS:
-            place.turn("resume", "*", domain)
+            harness.turn("resume", "*", domain)
         return found
 
     @settings(max_examples=25, deadline=None)
@@ -96,22 +96,22 @@ def test_what_is_foreseen_is_what_is_committed_and_told(any_database_url: str, w
         if not watched:
             told(example)
             return
-        with place.database.watch() as watcher:
+        with harness.database.watch() as watcher:
             foreseen = told(example)
             seen = watcher.look().batches
         assert [[line["outcome"] for line in batch.lines] for batch in seen] == foreseen
 
     check()
-    place.database.close()
+    harness.database.close()
 
 
 def test_nothing_is_written_and_nobody_is_waited_for(any_database_url: str) -> None:
-    place = Place(any_database_url)
-    with place.database.fence.exclusive() as connection:
-        assert place.database.foresight.outcomes([item("one", "stock", "1", 1, "a", "changed")]) == [Outcome.APPLIED]
+    harness = DryRunHarness(any_database_url)
+    with harness.database.fence.exclusive() as connection:
+        assert harness.database.foresight.outcomes([item("one", "stock", "1", 1, "a", "changed")]) == [Outcome.APPLIED]
         assert not connection.scalar(select(func.count()).select_from(ENTITY_TABLES["stock"]))
         assert not connection.scalar(select(func.count()).select_from(ledger))
-    place.database.close()
+    harness.database.close()
 
 
 def test_an_empty_batch_has_no_future(sqlite_url: str) -> None:

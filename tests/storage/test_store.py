@@ -30,24 +30,24 @@ from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def place(any_database_url: str) -> Iterator[StorageHarness]:
-    place = StorageHarness(any_database_url)
-    yield place
-    place.engine.dispose()
+def harness(any_database_url: str) -> Iterator[StorageHarness]:
+    harness = StorageHarness(any_database_url)
+    yield harness
+    harness.engine.dispose()
 
 
 @pytest.mark.parametrize("domain", SAMPLES)
-def test_every_domain_is_written_and_deleted(place: StorageHarness, domain: str) -> None:
-    assert place.commit(parse_event(domain, "main", sample_event(domain))) == {Outcome.APPLIED: 1}
+def test_every_domain_is_written_and_deleted(harness: StorageHarness, domain: str) -> None:
+    assert harness.commit(parse_event(domain, "main", sample_event(domain))) == {Outcome.APPLIED: 1}
     deleted = sample_event(domain, action="deleted", envelope={"sequence": "18447"})
-    assert place.commit(parse_event(domain, "main", deleted)) == {Outcome.APPLIED: 1}
-    assert [(row["deleted"], row["version"]) for row in place.rows(domain)] == [(True, 18447)]
+    assert harness.commit(parse_event(domain, "main", deleted)) == {Outcome.APPLIED: 1}
+    assert [(row["deleted"], row["version"]) for row in harness.rows(domain)] == [(True, 18447)]
 
 
-def test_digits_times_and_lists_are_kept(place: StorageHarness) -> None:
+def test_digits_times_and_lists_are_kept(harness: StorageHarness) -> None:
     body = sample_event("products", category_path=["a", "b"], attributes={"cor": "azul"}, net_weight_kg="1.5000")
-    place.commit(parse_event("products", "main", body))
-    [row] = place.rows("products")
+    harness.commit(parse_event("products", "main", body))
+    [row] = harness.rows("products")
     assert (row["category_path"], row["attributes"]) == (["a", "b"], {"cor": "azul"})
     assert str(row["net_weight_kg"]) == "1.5000"
     assert row["occurred_at"] == datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
@@ -65,15 +65,15 @@ def test_digits_times_and_lists_are_kept(place: StorageHarness) -> None:
     ],
 )
 def test_the_highest_version_and_then_the_highest_id_wins(
-    place: StorageHarness, first: tuple[int, str], second: tuple[int, str], outcome: Outcome
+    harness: StorageHarness, first: tuple[int, str], second: tuple[int, str], outcome: Outcome
 ) -> None:
-    place.commit(stock_change(first[0], id=first[1]))
-    assert place.commit(stock_change(second[0], id=second[1])) == {outcome: 1}
+    harness.commit(stock_change(first[0], id=first[1]))
+    assert harness.commit(stock_change(second[0], id=second[1])) == {outcome: 1}
 
 
-def test_shops_do_not_touch_each_other(place: StorageHarness) -> None:
-    place.commit(stock_change(5, shop="a"))
-    assert place.commit(stock_change(1, shop="b"), stock_change(4, shop="a")) == {
+def test_shops_do_not_touch_each_other(harness: StorageHarness) -> None:
+    harness.commit(stock_change(5, shop="a"))
+    assert harness.commit(stock_change(1, shop="b"), stock_change(4, shop="a")) == {
         Outcome.APPLIED: 1,
         Outcome.SUPERSEDED: 1,
     }
@@ -92,40 +92,40 @@ def test_shops_do_not_touch_each_other(place: StorageHarness) -> None:
     ],
 )
 def test_a_key_is_missed_until_the_same_or_a_newer_version_is_applied(
-    place: StorageHarness, applied: int | None, discarded: int, then: int | None, missed: bool
+    harness: StorageHarness, applied: int | None, discarded: int, then: int | None, missed: bool
 ) -> None:
     if applied is not None:
-        place.commit(stock_change(applied))
-    place.change("pause")
-    assert place.commit(stock_change(discarded)) == {Outcome.DISCARDED: 1}
-    place.change("resume")
+        harness.commit(stock_change(applied))
+    harness.change("pause")
+    assert harness.commit(stock_change(discarded)) == {Outcome.DISCARDED: 1}
+    harness.change("resume")
     if then is not None:
-        place.commit(stock_change(then))
-    assert bool(place.views.missed()) is missed
+        harness.commit(stock_change(then))
+    assert bool(harness.views.missed()) is missed
 
 
 def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str) -> None:
-    place = StorageHarness(database_url)
+    harness = StorageHarness(database_url)
     long = "".join(chr(0x4E00 + (7919 * n) % 20000) for n in range(255))
     body = sample_event("stock", product_code=long, branch=long[::-1], warehouse=long[7:], lot=long[3:])
     items = [(Delivery("comporta.stock", 1, body, "main.stock", False, {}), parse_event("stock", "main", body))]
     good = [
         (Delivery("comporta.stock", n, b"", "main.stock", False, {}), stock_change(n, f"P{n}")) for n in range(2, 9)
     ]
-    commit(place.store, [*good[:3], *items, *good[3:]])
-    assert len(place.rows()) == 7
-    assert [row["reason"] for row in place.views.quarantined()] == ["refused_by_database"]
-    assert sum(place.views.totals()["stock"].values()) == 8
-    place.engine.dispose()
+    commit(harness.store, [*good[:3], *items, *good[3:]])
+    assert len(harness.rows()) == 7
+    assert [row["reason"] for row in harness.views.quarantined()] == ["refused_by_database"]
+    assert sum(harness.views.totals()["stock"].values()) == 8
+    harness.engine.dispose()
 
 
-def test_every_change_of_a_switch_is_counted_audited_and_announced(place: StorageHarness) -> None:
+def test_every_change_of_a_switch_is_counted_audited_and_announced(harness: StorageHarness) -> None:
     replies = [
-        place.change("pause", "m1"),
-        place.change("pause", "m1"),
-        place.change("pause"),
-        place.change("resume"),
-        place.change("resume"),
+        harness.change("pause", "m1"),
+        harness.change("pause", "m1"),
+        harness.change("pause"),
+        harness.change("resume"),
+        harness.change("resume"),
     ]
     assert [(reply.result, reply.epoch) for reply in replies] == [
         ("off", 1),
@@ -134,33 +134,33 @@ def test_every_change_of_a_switch_is_counted_audited_and_announced(place: Storag
         ("on", 2),
         ("unchanged", 2),
     ]
-    assert [row["result"] for row in reversed(place.views.audit())] == [reply.result for reply in replies]
-    assert [each.result for each in place.announced] == ["off", "on"]
+    assert [row["result"] for row in reversed(harness.views.audit())] == [reply.result for reply in replies]
+    assert [each.result for each in harness.announced] == ["off", "on"]
     assert replies[2].still_off[0].since == replies[0].still_off[0].since
 
 
-def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(place: StorageHarness) -> None:
+def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(harness: StorageHarness) -> None:
     until = datetime.now(UTC) + timedelta(milliseconds=300)
-    assert place.change("pause", until=until.isoformat()).result == "off"
-    assert place.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
+    assert harness.change("pause", until=until.isoformat()).result == "off"
+    assert harness.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
     versions = iter(range(2, 1_000_000))
     wait_until(
-        lambda: Outcome.APPLIED in place.commit(stock_change(next(versions))), timeout=10, what="the pause to end"
+        lambda: Outcome.APPLIED in harness.commit(stock_change(next(versions))), timeout=10, what="the pause to end"
     )
-    assert [row["action"] for row in place.views.audit()] == ["expire", "pause"]
-    assert place.views.status().epoch == 2
+    assert [row["action"] for row in harness.views.audit()] == ["expire", "pause"]
+    assert harness.views.status().epoch == 2
 
 
-def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: StorageHarness) -> None:
+def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(harness: StorageHarness) -> None:
     inside, go, replies = threading.Event(), threading.Event(), list[Reply]()
 
     def batch() -> None:
-        with place.fence.shared():
+        with harness.fence.shared():
             inside.set()
             go.wait(10)
 
     holder = threading.Thread(target=batch)
-    pauser = threading.Thread(target=lambda: replies.append(place.change("pause")))
+    pauser = threading.Thread(target=lambda: replies.append(harness.change("pause")))
     holder.start()
     assert inside.wait(10)
     pauser.start()
@@ -170,7 +170,7 @@ def test_a_pause_waits_for_the_batch_in_hand_and_nothing_passes_after_it(place: 
     holder.join(10)
     pauser.join(10)
     assert replies[0].result == "off"
-    assert place.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
+    assert harness.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
 
 
 def test_a_hanging_holder_of_the_fence_is_terminated(database_url: str) -> None:
@@ -224,8 +224,8 @@ def test_a_database_of_a_newer_program_is_named_with_the_way_out(any_database_ur
     engine.dispose()
 
 
-def test_rubbish_makes_no_shop_known(place: StorageHarness) -> None:
+def test_rubbish_makes_no_shop_known(harness: StorageHarness) -> None:
     refusal = Refusal(Reason.MALFORMED_JSON, "", "no JSON")
-    place.store.commit([RejectedDelivery("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
-    assert place.views.status().effective.keys() == {"main"}
-    assert place.views.status().quarantined == {"stock": 1}
+    harness.store.commit([RejectedDelivery("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
+    assert harness.views.status().effective.keys() == {"main"}
+    assert harness.views.status().quarantined == {"stock": 1}

@@ -18,22 +18,22 @@ from tests.support.views_harness import START, ViewsHarness, change_event, rejec
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
-    gallery = ViewsHarness(any_database_url)
-    yield gallery
-    gallery.engine.dispose()
+def harness(any_database_url: str) -> Iterator[ViewsHarness]:
+    harness = ViewsHarness(any_database_url)
+    yield harness
+    harness.engine.dispose()
 
 
-def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: ViewsHarness) -> None:
-    gallery.store.commit(
+def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(harness: ViewsHarness) -> None:
+    harness.store.commit(
         [change_event("stock"), change_event("stock", product_code="B"), change_event("products"), rejected_delivery()]
     )
-    gallery.store.commit([change_event("stock")])
-    gallery.miss("C", "D")
-    gallery.orders.commit(
+    harness.store.commit([change_event("stock")])
+    harness.discard("C", "D")
+    harness.orders.commit(
         [decoded_order(placed("a")), decoded_receipt(internalized("a")), rejected_delivery(domain="orders")]
     )
-    balance = gallery.views.balance()
+    balance = harness.views.balance()
     assert balance.domains == {
         "orders": Terms(2, 1, 0, 0, 1),
         "products": Terms(1, 1, 0, 0, 0),
@@ -44,39 +44,39 @@ def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(gallery: ViewsHarn
 
 
 def test_a_batch_whose_outcomes_lose_a_delivery_leaves_a_difference(
-    gallery: ViewsHarness, monkeypatch: pytest.MonkeyPatch
+    harness: ViewsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan_batch = storage.event_store.plan_batch
     monkeypatch.setattr(storage.event_store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
-    gallery.store.commit([change_event("stock"), change_event("stock", product_code="B")])
-    assert gallery.views.balance().domains["stock"].difference == 1
+    harness.store.commit([change_event("stock"), change_event("stock", product_code="B")])
+    assert harness.views.balance().domains["stock"].difference == 1
 
 
-def test_what_is_rolled_back_has_not_come_in(gallery: ViewsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_rolled_back_has_not_come_in(harness: ViewsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("after the ledger")
 
     add_tally = storage.event_store.add_tally
     monkeypatch.setattr(storage.event_store, "add_tally", lambda *given: (add_tally(*given), fail()))
     with pytest.raises(RuntimeError):
-        gallery.store.commit([change_event("stock")])
-    assert gallery.views.balance().total == Terms(0, 0, 0, 0, 0)
+        harness.store.commit([change_event("stock")])
+    assert harness.views.balance().total == Terms(0, 0, 0, 0, 0)
 
 
-def test_counting_what_comes_in_costs_no_statement_more_on_postgresql(gallery: ViewsHarness) -> None:
-    gallery.store.commit([change_event("stock")])
-    with gallery.statements() as sent:
-        gallery.store.commit([change_event("stock", version=2)])
+def test_counting_what_comes_in_costs_no_statement_more_on_postgresql(harness: ViewsHarness) -> None:
+    harness.store.commit([change_event("stock")])
+    with harness.statements() as sent:
+        harness.store.commit([change_event("stock", version=2)])
     writing = [statement for statement in sent if "INSERT INTO received" in statement]
     also_outcomes = [statement for statement in writing if "INSERT INTO ledger" in statement]
     assert len(writing) == 1
-    assert also_outcomes == (writing if gallery.engine.dialect.name == "postgresql" else [])
+    assert also_outcomes == (writing if harness.engine.dialect.name == "postgresql" else [])
 
 
-def test_a_minutes_rows_grow_by_every_batch(gallery: ViewsHarness) -> None:
+def test_a_minutes_rows_grow_by_every_batch(harness: ViewsHarness) -> None:
     for version in range(1, 4):
-        gallery.store.commit([change_event("stock", version=version)])
-    with gallery.engine.connect() as connection:
+        harness.store.commit([change_event("stock", version=version)])
+    with harness.engine.connect() as connection:
         rows = connection.execute(
             select(received.c.worker, received.c.domain, func.sum(received.c.count)).group_by(
                 received.c.worker, received.c.domain
@@ -85,28 +85,28 @@ def test_a_minutes_rows_grow_by_every_batch(gallery: ViewsHarness) -> None:
     assert [(row[0], row[1], int(row[2])) for row in rows] == [("w1", "stock", 3)]
 
 
-def test_totals_keep_what_is_long_past_and_read_what_is_new(gallery: ViewsHarness) -> None:
+def test_totals_keep_what_is_long_past_and_read_what_is_new(harness: ViewsHarness) -> None:
     old = {"minute": START, "worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 5}
-    gallery.fill(ledger, [old])
-    gallery.store.commit([change_event("stock")])
-    assert gallery.views.totals() == {"stock": {"applied": 6}}
+    harness.fill(ledger, [old])
+    harness.store.commit([change_event("stock")])
+    assert harness.views.totals() == {"stock": {"applied": 6}}
     # Nothing changes minutes long past; that they are not read again is what makes a look cheap.
-    with gallery.fence.shared() as connection:
+    with harness.fence.shared() as connection:
         connection.execute(update(ledger).where(ledger.c.worker == "w0").values(count=100))
-    gallery.store.commit([change_event("stock", version=2)])
-    assert gallery.views.totals() == {"stock": {"applied": 7}}
+    harness.store.commit([change_event("stock", version=2)])
+    assert harness.views.totals() == {"stock": {"applied": 7}}
 
 
-def test_a_balance_may_be_of_a_span(gallery: ViewsHarness) -> None:
+def test_a_balance_may_be_of_a_span(harness: ViewsHarness) -> None:
     row = {"worker": "w0", "domain": "stock", "count": 2}
     hours = [START, START + timedelta(hours=1), START + timedelta(hours=2)]
-    gallery.fill(received, [{**row, "minute": at} for at in hours])
-    gallery.fill(ledger, [{**row, "minute": at, "shop": "main", "outcome": "discarded"} for at in hours])
-    found = gallery.views.balance(hours[1], hours[2])
+    harness.fill(received, [{**row, "minute": at} for at in hours])
+    harness.fill(ledger, [{**row, "minute": at, "shop": "main", "outcome": "discarded"} for at in hours])
+    found = harness.views.balance(hours[1], hours[2])
     assert (found.total, found.since, found.until) == (Terms(2, 0, 0, 2, 0), hours[1], hours[2])
 
 
-def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: ViewsHarness) -> None:
+def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(harness: ViewsHarness) -> None:
     row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied", "count": 1}
     minutes = [START + timedelta(minutes=number) for number in (0, 1, 61)]
     rows = [{**row, "minute": at} for at in minutes]
@@ -114,40 +114,40 @@ def test_the_ledger_is_shown_by_minute_and_by_hour_and_filtered(gallery: ViewsHa
         {**row, "minute": START, "worker": "w1"},
         {**row, "minute": START, "shop": "other", "outcome": "discarded"},
     ]
-    gallery.fill(ledger, rows)
+    harness.fill(ledger, rows)
     span = {"since": START, "until": START + timedelta(hours=2)}
-    by_minute = gallery.views.ledger(LedgerFilter("minute", outcome="applied", **span))
+    by_minute = harness.views.ledger(LedgerFilter("minute", outcome="applied", **span))
     assert [(each["at"], each["count"], each["shop"]) for each in by_minute] == [
         (minutes[0], 2, None),
         (minutes[1], 1, None),
         (minutes[2], 1, None),
     ]
-    by_hour = gallery.views.ledger(LedgerFilter("hour", **span))
+    by_hour = harness.views.ledger(LedgerFilter("hour", **span))
     assert [(each["at"], each["outcome"], each["count"]) for each in by_hour] == [
         (START, "applied", 3),
         (START, "discarded", 1),
         (START + timedelta(hours=1), "applied", 1),
     ]
-    [other] = gallery.views.ledger(LedgerFilter("hour", shop="other", domain="stock", **span))
+    [other] = harness.views.ledger(LedgerFilter("hour", shop="other", domain="stock", **span))
     assert other == {"at": START, "shop": "other", "domain": "stock", "outcome": "discarded", "count": 1}
-    assert gallery.views.ledger(LedgerFilter()) == []
+    assert harness.views.ledger(LedgerFilter()) == []
 
 
-def test_this_minute_is_shown(gallery: ViewsHarness) -> None:
-    gallery.store.commit([change_event("stock")])
+def test_this_minute_is_shown(harness: ViewsHarness) -> None:
+    harness.store.commit([change_event("stock")])
     for step in ("minute", "hour"):
-        [row] = gallery.views.ledger(LedgerFilter(step))
+        [row] = harness.views.ledger(LedgerFilter(step))
         assert (row["count"], row["at"] <= datetime.now(UTC)) == (1, True)
 
 
-def test_more_than_one_answer_may_span_is_refused_by_name(gallery: ViewsHarness) -> None:
+def test_more_than_one_answer_may_span_is_refused_by_name(harness: ViewsHarness) -> None:
     with pytest.raises(RangeTooLong, match="since: by minute at most 1 days"):
-        gallery.views.ledger(LedgerFilter("minute", since=START, until=START + timedelta(days=1, minutes=1)))
+        harness.views.ledger(LedgerFilter("minute", since=START, until=START + timedelta(days=1, minutes=1)))
     with pytest.raises(RangeTooLong, match="since: "):
-        gallery.views.ledger(LedgerFilter("hour", since=datetime(1, 1, 1, tzinfo=UTC)))
+        harness.views.ledger(LedgerFilter("hour", since=datetime(1, 1, 1, tzinfo=UTC)))
 
 
-def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scope(gallery: ViewsHarness) -> None:
+def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scope(harness: ViewsHarness) -> None:
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     row = {"worker": "w0", "shop": "main", "domain": "stock", "outcome": "applied"}
     rows = [
@@ -161,19 +161,19 @@ def test_the_cost_of_a_pause_is_told_from_what_the_last_hour_brought_to_its_scop
         {**row, "minute": now - timedelta(minutes=20), "domain": "receipts", "count": 500},
         {**row, "minute": now - timedelta(hours=3), "count": 10_000},
     ]
-    gallery.fill(ledger, rows)
-    whole = gallery.views.cost("main", ["*"], 30)
+    harness.fill(ledger, rows)
+    whole = harness.views.cost("main", ["*"], 30)
     assert (whole.basis.changes, whole.basis.orders, whole.enough) == (180, 12, True)
     assert (abs(whole.changes - 90) <= 2, abs(whole.orders - 6) <= 1) == (True, True)
-    only_stock = gallery.views.cost("main", ["stock"], 60)
+    only_stock = harness.views.cost("main", ["stock"], 60)
     assert (only_stock.basis.changes, only_stock.orders) == (120, 0)
-    assert gallery.views.cost("*", ["stock", "orders"], 60).basis.changes == 1_120
+    assert harness.views.cost("*", ["stock", "orders"], 60).basis.changes == 1_120
 
 
-def test_a_ledger_that_has_just_begun_is_no_basis(gallery: ViewsHarness) -> None:
-    assert gallery.views.cost().enough is False
-    gallery.store.commit([change_event("stock")])
-    assert gallery.views.cost().enough is False
+def test_a_ledger_that_has_just_begun_is_no_basis(harness: ViewsHarness) -> None:
+    assert harness.views.cost().enough is False
+    harness.store.commit([change_event("stock")])
+    assert harness.views.cost().enough is False
 
 
 def test_a_cost_grows_with_the_time_and_never_breaks() -> None:

@@ -19,13 +19,13 @@ from tests.support.wait import wait_until
 
 
 @pytest.fixture
-def gallery(any_database_url: str) -> Iterator[ViewsHarness]:
-    gallery = ViewsHarness(any_database_url)
-    yield gallery
-    gallery.engine.dispose()
+def harness(any_database_url: str) -> Iterator[ViewsHarness]:
+    harness = ViewsHarness(any_database_url)
+    yield harness
+    harness.engine.dispose()
 
 
-class Table:
+class CountedTable:
     """Something that takes its time to count, and says how often it was."""
 
     def __init__(self, rows: int) -> None:
@@ -43,14 +43,14 @@ class Table:
         return {"main": {"stock": self.rows}}
 
 
-def recounting(table: Table) -> Callable[[], dict[str, dict[str, int]]]:
+def recounting(table: CountedTable) -> Callable[[], dict[str, dict[str, int]]]:
     """Counts of this table; a connection is not needed to count it."""
     recount = Recount(table.count, nullcontext)  # type: ignore[arg-type]
     return lambda: recount(cast(Connection, None))
 
 
 def test_a_few_rows_are_counted_at_every_look() -> None:
-    table = Table(20_000)
+    table = CountedTable(20_000)
     recount = recounting(table)
     for rows in (20_000, 19_999, 5):
         table.rows = rows
@@ -58,7 +58,7 @@ def test_a_few_rows_are_counted_at_every_look() -> None:
 
 
 def test_many_rows_are_counted_behind_the_answer() -> None:
-    table = Table(20_001)
+    table = CountedTable(20_001)
     recount = recounting(table)
     assert [recount()["main"]["stock"] for _ in range(50)] == [20_001] * 50
     assert table.counted == 1
@@ -67,7 +67,7 @@ def test_many_rows_are_counted_behind_the_answer() -> None:
 
 
 def test_a_count_that_hangs_is_not_begun_twice_and_its_old_answer_is_not_given_for_ever() -> None:
-    table = Table(50_000)
+    table = CountedTable(50_000)
     recount = recounting(table)
     recount()
     table.going.clear()
@@ -84,7 +84,7 @@ def test_a_count_that_hangs_is_not_begun_twice_and_its_old_answer_is_not_given_f
 
 
 def test_a_count_that_fails_behind_the_answer_is_tried_again() -> None:
-    table = Table(50_000)
+    table = CountedTable(50_000)
     recount = recounting(table)
     recount()
     table.fails = True
@@ -101,22 +101,22 @@ def test_a_count_that_fails_behind_the_answer_is_tried_again() -> None:
     assert recount() == {"main": {"stock": 50_000}}
 
 
-def test_the_status_counts_what_there_is(gallery: ViewsHarness) -> None:
-    gallery.accept("a", "b")
-    gallery.accept("c", shop="other")
-    gallery.set_order("b", state="internalized")
-    gallery.miss("P1")
-    gallery.store.commit([rejected_delivery(), rejected_delivery(domain="?", shop="?")])
-    status = gallery.views.status()
+def test_the_status_counts_what_there_is(harness: ViewsHarness) -> None:
+    harness.accept_orders("a", "b")
+    harness.accept_orders("c", shop="other")
+    harness.set_order("b", state="internalized")
+    harness.discard("P1")
+    harness.store.commit([rejected_delivery(), rejected_delivery(domain="?", shop="?")])
+    status = harness.views.status()
     assert status.orders == {"main": {"waiting": 1, "internalized": 1}, "other": {"waiting": 1}}
     assert (status.missed, status.quarantined) == ({"main": {"stock": 1}}, {"?": 1, "stock": 1})
     assert status.last_minute["stock"] == {"discarded": 1, "quarantined": 1}
 
 
-def test_many_missed_keys_are_not_counted_at_every_look(gallery: ViewsHarness) -> None:
+def test_many_missed_keys_are_not_counted_at_every_look(harness: ViewsHarness) -> None:
     row = {"domain": "stock", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}
-    gallery.fill(missed, [{**row, "key": str(number)} for number in range(20_001)])
-    assert gallery.views.status().missed == {"main": {"stock": 20_001}}
-    with gallery.statements() as sent:
-        gallery.views.status()
+    harness.fill(missed, [{**row, "key": str(number)} for number in range(20_001)])
+    assert harness.views.status().missed == {"main": {"stock": 20_001}}
+    with harness.statements() as sent:
+        harness.views.status()
     assert not [statement for statement in sent if "FROM missed" in statement]

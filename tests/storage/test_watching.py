@@ -27,7 +27,7 @@ BAD = RejectedDelivery("?", "stock", Refusal(Reason.ROUTING_KEY, "", "no"), b"x"
 NO_LEASE = timedelta(0)
 
 
-class Place:
+class TailHarness:
     """A database, and a worker's way into it."""
 
     def __init__(self, url: str) -> None:
@@ -54,10 +54,10 @@ class Place:
 
 
 @pytest.fixture
-def place(any_database_url: str) -> Iterator[Place]:
-    place = Place(any_database_url)
-    yield place
-    place.engine.dispose()
+def harness(any_database_url: str) -> Iterator[TailHarness]:
+    harness = TailHarness(any_database_url)
+    yield harness
+    harness.engine.dispose()
 
 
 def stock(version: int, code: str = "P1", shop: str = "main") -> ChangeEvent:
@@ -68,18 +68,18 @@ def versions(look: TailPage) -> list[int]:
     return [line["version"] for batch in look.batches for line in batch.lines]
 
 
-def test_nothing_is_told_while_nobody_watches(place: Place) -> None:
-    place.store.commit([stock(1), BAD])
-    assert place.count(outcomes) == 0
+def test_nothing_is_told_while_nobody_watches(harness: TailHarness) -> None:
+    harness.store.commit([stock(1), BAD])
+    assert harness.count(outcomes) == 0
 
 
-def test_every_outcome_is_seen_once_with_its_key_version_and_reason(place: Place) -> None:
-    place.store.commit([stock(5, "old")])
+def test_every_outcome_is_seen_once_with_its_key_version_and_reason(harness: TailHarness) -> None:
+    harness.store.commit([stock(5, "old")])
     pause = ControlMessage.model_validate({"reason": "test", "shop": "shut"})
-    place.switchboard.change(Command("pause", pause, "amqp"))
-    with place.watch() as watcher:
+    harness.switchboard.change(Command("pause", pause, "amqp"))
+    with harness.watch() as watcher:
         batch = [stock(1), stock(2), stock(5, "old"), stock(3, shop="shut"), BAD, stock(2)]
-        place.store.commit(batch)
+        harness.store.commit(batch)
         [seen] = watcher.look().batches
         assert watcher.look().batches == ()
     key = {"product_code": "P1", "branch": "1", "warehouse": "W", "lot": ""}
@@ -99,94 +99,94 @@ def test_every_outcome_is_seen_once_with_its_key_version_and_reason(place: Place
 
 
 @pytest.mark.parametrize("domain", SAMPLES)
-def test_an_applied_event_of_every_domain_is_told_as_such(place: Place, domain: str) -> None:
+def test_an_applied_event_of_every_domain_is_told_as_such(harness: TailHarness, domain: str) -> None:
     optional = {"min_qty": "2.50", "valid_from": "2026-06-01T00:00:00+05:30"} if domain == "prices" else {}
-    with place.watch() as watcher:
-        place.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
-        place.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
+    with harness.watch() as watcher:
+        harness.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
+        harness.store.commit([parse_event(domain, "main", sample_event(domain, **optional))])
         told = [line["outcome"] for batch in watcher.look().batches for line in batch.lines]
     assert told == ["applied", "superseded"]
 
 
-def test_only_what_comes_after_the_start_is_seen(place: Place) -> None:
-    with place.watch() as first:
-        place.store.commit([stock(1)])
-        with place.watch() as second:
-            place.store.commit([stock(2)])
+def test_only_what_comes_after_the_start_is_seen(harness: TailHarness) -> None:
+    with harness.watch() as first:
+        harness.store.commit([stock(1)])
+        with harness.watch() as second:
+            harness.store.commit([stock(2)])
             assert versions(second.look()) == [2]
         assert versions(first.look()) == [1, 2]
 
 
 def test_a_batch_that_commits_after_a_later_one_is_neither_skipped_nor_shown_twice(database_url: str) -> None:
-    place = Place(database_url)
-    with place.watch() as watcher, place.engine.connect() as slow:
-        place.tell(slow, 1)
-        place.worker("w2").commit([stock(2)])
+    harness = TailHarness(database_url)
+    with harness.watch() as watcher, harness.engine.connect() as slow:
+        harness.tell(slow, 1)
+        harness.worker("w2").commit([stock(2)])
         assert versions(watcher.look()) == [2]
         slow.commit()
         assert versions(watcher.look()) == [1]
         assert versions(watcher.look()) == []
-    place.engine.dispose()
+    harness.engine.dispose()
 
 
 def test_a_batch_that_is_rolled_back_is_never_seen(database_url: str) -> None:
-    place = Place(database_url)
-    with place.watch() as watcher:
-        with place.engine.connect() as failing:
-            place.tell(failing, 1)
+    harness = TailHarness(database_url)
+    with harness.watch() as watcher:
+        with harness.engine.connect() as failing:
+            harness.tell(failing, 1)
         assert versions(watcher.look()) == []
-    place.engine.dispose()
+    harness.engine.dispose()
 
 
-def test_what_is_left_out_of_a_large_batch_is_counted(place: Place) -> None:
-    with place.watch() as watcher:
-        place.store.commit([stock(n, f"P{n}") for n in range(MOST_LINES + 7)])
+def test_what_is_left_out_of_a_large_batch_is_counted(harness: TailHarness) -> None:
+    with harness.watch() as watcher:
+        harness.store.commit([stock(n, f"P{n}") for n in range(MOST_LINES + 7)])
         [seen] = watcher.look().batches
     assert (len(seen.lines), seen.left_out) == (MOST_LINES, 7)
 
 
-def test_the_last_watcher_takes_everything_away(place: Place) -> None:
-    with place.watch():
-        with place.watch():
-            place.store.commit([stock(1)])
-        assert place.count(outcomes) == 1
-    assert (place.count(outcomes), place.count(watchers)) == (0, 0)
-    place.store.commit([stock(2)])
-    assert place.count(outcomes) == 0
+def test_the_last_watcher_takes_everything_away(harness: TailHarness) -> None:
+    with harness.watch():
+        with harness.watch():
+            harness.store.commit([stock(1)])
+        assert harness.count(outcomes) == 1
+    assert (harness.count(outcomes), harness.count(watchers)) == (0, 0)
+    harness.store.commit([stock(2)])
+    assert harness.count(outcomes) == 0
 
 
-def test_a_watcher_that_was_killed_is_told_nothing_and_soon_forgotten(place: Place) -> None:
-    place.watch(lease=NO_LEASE).__enter__()
-    place.store.commit([stock(1)])
-    assert (place.count(outcomes), place.count(watchers)) == (0, 1)
-    WorkerRegistry(place.fence, "w1", ("stock",)).beat()
-    assert place.count(watchers) == 0
+def test_a_watcher_that_was_killed_is_told_nothing_and_soon_forgotten(harness: TailHarness) -> None:
+    harness.watch(lease=NO_LEASE).__enter__()
+    harness.store.commit([stock(1)])
+    assert (harness.count(outcomes), harness.count(watchers)) == (0, 1)
+    WorkerRegistry(harness.fence, "w1", ("stock",)).beat()
+    assert harness.count(watchers) == 0
 
 
-def test_outcomes_are_kept_for_a_minute(place: Place) -> None:
-    with place.engine.begin() as connection:
-        place.tell(connection, 1, ago=RETENTION + timedelta(seconds=1))
-        place.tell(connection, 2, ago=RETENTION - timedelta(seconds=30))
-    WorkerRegistry(place.fence, "w1", ("stock",)).beat()
-    assert place.count(outcomes) == 1
+def test_outcomes_are_kept_for_a_minute(harness: TailHarness) -> None:
+    with harness.engine.begin() as connection:
+        harness.tell(connection, 1, ago=RETENTION + timedelta(seconds=1))
+        harness.tell(connection, 2, ago=RETENTION - timedelta(seconds=30))
+    WorkerRegistry(harness.fence, "w1", ("stock",)).beat()
+    assert harness.count(outcomes) == 1
 
 
-def test_a_watcher_that_slept_too_long_is_told_so_and_watches_on(place: Place) -> None:
-    with place.watch(lease=NO_LEASE) as watcher:
+def test_a_watcher_that_slept_too_long_is_told_so_and_watches_on(harness: TailHarness) -> None:
+    with harness.watch(lease=NO_LEASE) as watcher:
         assert watcher.look().lapsed
-        assert place.count(watchers) == 1
-    with place.watch() as watcher:
+        assert harness.count(watchers) == 1
+    with harness.watch() as watcher:
         assert not watcher.look().lapsed
 
 
-def test_batches_that_age_out_before_they_are_read_are_counted(place: Place) -> None:
-    with place.watch() as watcher:
-        with place.engine.begin() as connection:
+def test_batches_that_age_out_before_they_are_read_are_counted(harness: TailHarness) -> None:
+    with harness.watch() as watcher:
+        with harness.engine.begin() as connection:
             for version in range(60):
-                now = place.tell(connection, version)
+                now = harness.tell(connection, version)
         look = watcher.look()
         assert (versions(look), look.more, look.removed) == (list(range(50)), True, 0)
-        with place.engine.begin() as connection:
+        with harness.engine.begin() as connection:
             forget_outcomes(connection, now + RETENTION + timedelta(seconds=1))
         look = watcher.look()
     assert (look.batches, look.more, look.removed) == ((), False, 10)

@@ -38,8 +38,8 @@ class BrowserWindows:
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
         self.url = url
-        self.complaints: list[str] = []
-        self.elsewhere: list[str] = []
+        self.console_messages: list[str] = []
+        self.foreign_requests: list[str] = []
         self._expected: list[str] = []
         self._opened: list[Any] = []
 
@@ -80,13 +80,15 @@ class BrowserWindows:
             context.close()
 
     @property
-    def surprises(self) -> list[str]:
+    def unexpected(self) -> list[str]:
         """What a browser complained of, or asked of anybody else, that no test has asked for."""
-        return [each for each in self.complaints if not any(part in each for part in self._expected)] + self.elsewhere
+        return [
+            each for each in self.console_messages if not any(part in each for part in self._expected)
+        ] + self.foreign_requests
 
     def _watch(self, page: Page) -> None:
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.console_messages.append(f"error: {error}"))
         page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
@@ -97,11 +99,11 @@ class BrowserWindows:
             return
         # A breach of the content security policy is told here, too.
         if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+            self.console_messages.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def _request(self, request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.url).netloc and not request.url.startswith("data:"):
-            self.elsewhere.append(f"asked elsewhere: {request.url}")
+            self.foreign_requests.append(f"asked elsewhere: {request.url}")
 
 
 def sign_in(page: Page, token: str) -> None:

@@ -47,7 +47,7 @@ class DatabaseQueries:
         query = "SELECT domain, shop, sum(count) FROM ledger WHERE outcome = 'discarded' GROUP BY 1, 2"
         return {(domain, shop): int(total) for domain, shop, total in self.rows(query)}
 
-    def seen(self, cells: Collection[DomainShop]) -> dict[DomainShop, TableState]:
+    def table_states(self, cells: Collection[DomainShop]) -> dict[DomainShop, TableState]:
         """The state of every cell, all in one statement: at one moment."""
         query = " UNION ALL ".join(
             f"SELECT '{domain}', shop, count(*), sum(version), max(applied_at) FROM {domain} GROUP BY shop"
@@ -87,10 +87,10 @@ class DatabaseQueries:
         assert found is not None
         return found
 
-    def wait_converged(self, erp: EventGenerator, *, timeout: float = 60.0) -> None:
+    def wait_converged(self, generator: EventGenerator, *, timeout: float = 60.0) -> None:
         """Waits until every row shows the newest event of its key, and none else is there."""
 
         def look() -> bool:
-            return self.newest(*erp.cells) == erp.newest
+            return self.newest(*generator.domain_shops) == generator.newest
 
         wait_until(look, timeout=timeout, what="the tables to show the newest of every key")

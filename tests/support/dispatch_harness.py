@@ -19,10 +19,10 @@ __all__ = ["DispatchHarness"]
 class DispatchHarness:
     """A dispatcher in a thread of its own, and the orders it has to deliver."""
 
-    def __init__(self, line: Pipeline, erp: ErpGateway) -> None:
-        self.line = line
-        self.dispatcher = OrderDispatcher(OrderQueue(line.database.fence, line.switchboard), erp, line.stop)
-        self.orders = OrderStore(line.database.fence, "w1", self.dispatcher.wake.set)
+    def __init__(self, pipeline: Pipeline, erp: ErpGateway) -> None:
+        self.pipeline = pipeline
+        self.dispatcher = OrderDispatcher(OrderQueue(pipeline.database.fence, pipeline.switchboard), erp, pipeline.stop)
+        self.orders = OrderStore(pipeline.database.fence, "w1", self.dispatcher.wake.set)
         self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
         self._thread.start()
 
@@ -31,7 +31,7 @@ class DispatchHarness:
 
     def wait_state(self, state: str, order_id: str = "O1", shop: str = "main") -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            order = self.line.database.views.order(shop, order_id)
+            order = self.pipeline.database.views.order(shop, order_id)
             return order if order and order["state"] == state else None
 
         found = wait_until(look, timeout=30, what=f"{order_id} to be {state}")
@@ -39,6 +39,6 @@ class DispatchHarness:
         return found
 
     def close(self) -> None:
-        self.line.stop.set()
+        self.pipeline.stop.set()
         self._thread.join(15)
         assert not self._thread.is_alive()

@@ -73,24 +73,24 @@ class EventGenerator:
     """Goes round its shops, domains and keys without end; every event is newer than all before."""
 
     def __init__(self, *shops: str, domains: Sequence[str] = ("stock",), keys: int = 20) -> None:
-        self.cells: list[DomainShop] = [(domain, shop) for domain in domains for shop in shops]
+        self.domain_shops: list[DomainShop] = [(domain, shop) for domain in domains for shop in shops]
         self.keys = keys
         self.newest: dict[tuple[str, str, str], int] = {}
         self._versions = count(1)
 
-    def tell(self, number: int) -> list[Event]:
+    def next_events(self, number: int) -> list[Event]:
         """The next so many events."""
         events = []
         for version in islice(self._versions, number):
-            domain, shop = self.cells[version % len(self.cells)]
-            code = f"p{version // len(self.cells) % self.keys}"
+            domain, shop = self.domain_shops[version % len(self.domain_shops)]
+            code = f"p{version // len(self.domain_shops) % self.keys}"
             self.newest[domain, shop, code] = version
             events.append(Event(domain, shop, code, version))
         return events
 
-    def tell_all(self) -> list[Event]:
+    def events_of_all_keys(self) -> list[Event]:
         """News of every key there is."""
-        return self.tell(self.keys * len(self.cells))
+        return self.next_events(self.keys * len(self.domain_shops))
 
 
 class EventPublisher:
@@ -164,9 +164,9 @@ class EventPublisher:
 class BackgroundPublisher:
     """An ERP that keeps on telling, in a thread of its own, for as long as the block lasts."""
 
-    def __init__(self, url: str, erp: EventGenerator, *, per_turn: int = 50, pause: float = 0.02) -> None:
+    def __init__(self, url: str, generator: EventGenerator, *, per_turn: int = 50, pause: float = 0.02) -> None:
         self.published = 0
-        self._url, self._erp, self._per_turn, self._pause = url, erp, per_turn, pause
+        self._url, self._generator, self._per_turn, self._pause = url, generator, per_turn, pause
         self._stop = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="test ERP", daemon=True)
@@ -183,7 +183,7 @@ class BackgroundPublisher:
         if self._error is not None and error is None:
             raise self._error
 
-    def reach(self, number: int) -> None:
+    def wait_confirmed(self, number: int) -> None:
         """Waits until so many events are confirmed."""
         wait_until(
             lambda: self.published >= number or self._error is not None,
@@ -195,7 +195,7 @@ class BackgroundPublisher:
         try:
             with EventPublisher(self._url) as publisher:
                 while not self._stop.wait(self._pause):
-                    publisher.publish(self._erp.tell(self._per_turn))
+                    publisher.publish(self._generator.next_events(self._per_turn))
                     self.published += self._per_turn
         except Exception as error:
             self._error = error

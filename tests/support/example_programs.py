@@ -50,7 +50,7 @@ class Example:
         """What it needs and this machine does not have."""
         return [str(need) for need in self.needs if shutil.which(str(need)) is None and not Path(need).is_file()]
 
-    def into(self, folder: Path) -> Example:
+    def with_output_folder(self, folder: Path) -> Example:
         """The same with a folder for `OUTPUT`."""
         return replace(self, command=with_output_folder(folder, self.command))
 

@@ -33,7 +33,7 @@ class MonitoredDeployment:
         return scrape(self.admin_port)
 
     @property
-    def look(self) -> DatabaseQueries:
+    def queries(self) -> DatabaseQueries:
         """Questions to the database."""
         return DatabaseQueries(self.settings["database_url"])
 

@@ -23,11 +23,11 @@ ANA = AuditContext("ana", "http", "the cause is gone", "ana")
 class Operator:
     """Acts as the API does, with a publisher that is closed in the end; `publish` may be exchanged by a test."""
 
-    def __init__(self, line: Pipeline) -> None:
-        self.line = line
-        self.publisher = Publisher(line.url, name="operator", deadline=10)
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.publisher = Publisher(pipeline.url, name="operator", deadline=10)
         self.published: list[OutgoingMessage] = []
-        self.acting = OperatorActions(line.database, self.publish)
+        self.actions = OperatorActions(pipeline.database, self.publish)
 
     def publish(self, messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         self.published += messages
@@ -35,7 +35,7 @@ class Operator:
 
     def audit(self) -> list[dict[str, Any]]:
         """The acts of the audit, oldest first."""
-        engine = open_engine(self.line.database_url)
+        engine = open_engine(self.pipeline.database_url)
         try:
             with engine.connect() as connection:
                 rows = connection.execute(select(audit).where(audit.c.source == ANA.source).order_by(audit.c.id))

@@ -50,21 +50,23 @@ _examples = itertools.count()
 class OrderLifecycle(RuleBasedStateMachine):
     """A worker's parts stepped by hand, against a model ERP that numbers each order once."""
 
-    def __init__(self, line: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         super().__init__()
-        self.line, self.batch = line, BatchSource()
+        self.pipeline, self.batch = pipeline, BatchSource()
         example = next(_examples)
         self.shops = {letter: f"{letter}{example}" for letter in "ab"}
         self.worker = orders_worker(
-            line.url, BatchLimits(500, 0, 1000), OrderStore(line.database.fence, "w1"), line.stop
+            pipeline.url, BatchLimits(500, 0, 1000), OrderStore(pipeline.database.fence, "w1"), pipeline.stop
         )
-        self.desks = {name: OrderQueue(line.database.fence, line.switchboard, lease) for name, lease in _LEASES.items()}
+        self.queues = {
+            name: OrderQueue(pipeline.database.fence, pipeline.switchboard, lease) for name, lease in _LEASES.items()
+        }
         self.before, self.delivered, self.refused = self.ledger(), 0, 0
         self.notes: dict[Key, str] = {}
         self.off: set[str] = set()
-        self.way, self.connection = AmqpErpGateway(line.url), open_connection(line.url, name="ERP")
+        self.gateway, self.connection = AmqpErpGateway(pipeline.url), open_connection(pipeline.url, name="ERP")
         self.erp = self.connection.channel()
-        self.flying: list[SentOrder] = []
+        self.in_flight: list[SentOrder] = []
         self.held: dict[Key, int] = {}
         self.claims: Counter[Key] = Counter()
         self.identities: dict[Key, str] = {}
@@ -83,8 +85,8 @@ class OrderLifecycle(RuleBasedStateMachine):
 
     def close(self) -> None:
         for shop in self.off:
-            self.line.change("resume", shop=shop)
-        self.way.close()
+            self.pipeline.change("resume", shop=shop)
+        self.gateway.close()
         self.connection.release()
 
     @step(orders=some_orders, crash=one_of(False, True))
@@ -99,31 +101,31 @@ class OrderLifecycle(RuleBasedStateMachine):
     @step(number=one_of(1, 2, 3), lease=one_of(*_LEASES))
     def claim(self, number: int, lease: str) -> None:
         """Claims some; a lease that is over at once is a worker that died, or one so slow that others go on."""
-        for order in self.desks[lease].claim(lambda due: self.of_each(due, number)):
+        for order in self.queues[lease].claim(lambda due: self.of_each(due, number)):
             sent = SentOrder(order, self.send(order))
             assert not self.off & {"*", order.shop}
             assert sent.key not in self.done
             assert sent.key not in self.held
             self.claims[sent.key] += 1
-            self.flying.append(sent)
+            self.in_flight.append(sent)
             if lease == "holds":
                 self.held[sent.key] = order.attempts
 
-    @step("flying", random=same_random, said=one_of(*DeliveryStatus, "lost"), dies=one_of(False, True))
+    @step("in_flight", random=same_random, said=one_of(*DeliveryStatus, "lost"), dies=one_of(False, True))
     def answer(self, random: Random, said: str, dies: bool) -> None:
         """The ERP answers, perhaps to a worker that has died; a lost answer is a failure after it took the order."""
         # The first has waited longest: others may be at it by now.
-        sent = self.flying.pop(random.choice([0, random.randrange(len(self.flying))]))
+        sent = self.in_flight.pop(random.choice([0, random.randrange(len(self.in_flight))]))
         if said == DeliveryStatus.REJECTED and sent.key in self.numbers:
             said = DeliveryStatus.INTERNALIZED
         number = self.take(sent) if said in {DeliveryStatus.SENT, DeliveryStatus.INTERNALIZED, "lost"} else None
         if not dies:
             self.record(sent.order, DeliveryStatus.FAILED if said == "lost" else DeliveryStatus(said), number)
 
-    @step("flying", random=same_random, heard=one_of(False, True))
+    @step("in_flight", random=same_random, heard=one_of(False, True))
     def take_early(self, random: Random, heard: bool) -> None:
         """The ERP takes an order whose sender knows nothing of it yet: its receipt may come first."""
-        self.take(random.choice(self.flying))
+        self.take(random.choice(self.in_flight))
         if heard:
             self.hear(self.receipts[-1])
 
@@ -148,20 +150,20 @@ class OrderLifecycle(RuleBasedStateMachine):
     @step(action=one_of("pause", "resume"), letter=one_of(*"*ab"))
     def switch(self, action: Any, letter: str) -> None:
         shop = self.shops.get(letter, "*")
-        self.line.change(action, shop=shop)
+        self.pipeline.change(action, shop=shop)
         (self.off.add if action == "pause" else self.off.discard)(shop)
 
     @step(letter=one_of(*"ab"), code=one_of(*CODES))
     def retry(self, letter: str, code: str) -> None:
         key = self.shops[letter], code
         state = self.rows().get(key, {}).get("state")
-        assert self.line.retry(*key) is (state in {"waiting", "sent", "rejected"})
+        assert self.pipeline.retry(*key) is (state in {"waiting", "sent", "rejected"})
 
     @step()
     def let_time_pass(self) -> None:
         """Every lease is over, and whatever waits for its next attempt is due."""
         self.held.clear()
-        with self.line.database.fence.shared() as connection:
+        with self.pipeline.database.fence.shared() as connection:
             connection.execute(update(orders).where(orders.c.lease_until.is_not(None)).values(lease_until=_PAST))
             connection.execute(
                 update(orders).where(orders.c.next_attempt_at.is_not(None)).values(next_attempt_at=_PAST)
@@ -173,12 +175,12 @@ class OrderLifecycle(RuleBasedStateMachine):
             self.switch("resume", {shop: letter for letter, shop in self.shops.items()}.get(shop, "*"))
         self.let_time_pass()
         for key in self.notes:
-            self.line.retry(*key)
-        earlier, self.flying = self.flying, []
+            self.pipeline.retry(*key)
+        earlier, self.in_flight = self.in_flight, []
         self.claim(len(self.notes), "holds")
-        for sent in self.flying:
+        for sent in self.in_flight:
             self.record(sent.order, DeliveryStatus.INTERNALIZED, self.take(sent))
-        self.flying = earlier
+        self.in_flight = earlier
         assert {key: row["erp_number"] for key, row in self.rows().items()} == {
             key: self.numbers.get(key) for key in self.notes
         }
@@ -217,7 +219,7 @@ class OrderLifecycle(RuleBasedStateMachine):
 
     def send(self, order: ClaimedOrder) -> str:
         """Hands an order to the ERP's queue; returns the key it lies there under."""
-        [answer] = self.way.send([(order.shop, order.order_id, order.payload)])
+        [answer] = self.gateway.send([(order.shop, order.order_id, order.payload)])
         assert answer.result().status is DeliveryStatus.SENT
         event = orjson.loads(self.erp.basic_get("erp.orders", no_ack=True).body)
         assert event["data"]["order_id"] == order.order_id
@@ -258,19 +260,19 @@ class OrderLifecycle(RuleBasedStateMachine):
         if said is DeliveryStatus.INTERNALIZED or self.held.get(key) == order.attempts:
             self.held.pop(key, None)
         answer = ErpResponse(said, number if said is DeliveryStatus.INTERNALIZED else None, None if number else "no")
-        self.desks["holds"].record([(order, lambda now: after_attempt(answer, order.attempts, now, 0.0))])
+        self.queues["holds"].record([(order, lambda now: after_attempt(answer, order.attempts, now, 0.0))])
 
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:
         assert not self.off & set(due.open)
         return [(shop, number) for shop in due.open if shop in self.shops.values()]
 
     def rows(self) -> dict[Key, dict[str, Any]]:
-        listed = (row for shop in self.shops.values() for row in self.line.database.views.orders(shop=shop))
+        listed = (row for shop in self.shops.values() for row in self.pipeline.database.views.orders(shop=shop))
         known = ((row["shop"], row["order_id"]) for row in listed)
-        return {key: self.line.database.views.order(*key) or {} for key in known}
+        return {key: self.pipeline.database.views.order(*key) or {} for key in known}
 
     def ledger(self) -> Counter[str]:
-        return Counter(self.line.outcomes("orders")) + Counter(self.line.outcomes("receipts"))
+        return Counter(self.pipeline.outcomes("orders")) + Counter(self.pipeline.outcomes("receipts"))
 
     def deliver(self, queue: str, body: bytes, key: str) -> None:
         self.batch.append(Delivery(queue, len(self.batch), body, key, False, {}))

@@ -28,19 +28,19 @@ class OrderQueueHarness(StorageHarness):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.orders = OrderStore(self.fence, "w1")
-        self.dispatch = OrderQueue(self.fence, self.switchboard)
+        self.queue = OrderQueue(self.fence, self.switchboard)
 
-    def accept(self, *ids: str, shop: str = "main") -> None:
+    def accept_orders(self, *ids: str, shop: str = "main") -> None:
         """Accepts orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = f"2026-11-23T07:22:{number:02}Z"
             self.orders.commit([decoded_order(placed(order_id, placed_at=at), shop)])
 
     def claim(self, number: int = 10) -> list[str]:
-        return [f"{order.shop}/{order.order_id}" for order in self.dispatch.claim(share_per_shop(number))]
+        return [f"{order.shop}/{order.order_id}" for order in self.queue.claim(share_per_shop(number))]
 
-    def answered(self, order: ClaimedOrder, answer: ErpResponse) -> None:
-        self.dispatch.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
+    def record_response(self, order: ClaimedOrder, answer: ErpResponse) -> None:
+        self.queue.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
 
     def state(self, order_id: str = "a", shop: str = "main") -> str:
         [row] = [row for row in self.views.orders(shop=shop) if row["order_id"] == order_id]

@@ -96,29 +96,29 @@ class HtmlPage(HTMLParser):
 class PageClient:
     """Somebody with a browser."""
 
-    def __init__(self, site: WebHarness, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
-        self._app = signed_in_as(site.app, Identity("ana", role))
+    def __init__(self, web: WebHarness, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
+        self._app = signed_in_as(web.app, Identity("ana", role))
         self._root = root
         self._headers = {"accept": "text/html", "accept-language": language}
 
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """The answer to one request."""
-        return asyncio.run(self._ask(method, path, options))
+        return asyncio.run(self._request(method, path, options))
 
-    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+    async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, root_path=self._root, raise_app_exceptions=False)
         headers = {**self._headers, **options.pop("headers", {})}
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
             return await client.request(method, path, **options)
 
-    def see(self, path: str, status: int = 200, **options: Any) -> HtmlPage:
+    def get_page(self, path: str, status: int = 200, **options: Any) -> HtmlPage:
         """A page, read; fails unless it has this status."""
-        answer = self.ask("GET", path, **options)
+        answer = self.request("GET", path, **options)
         assert answer.status_code == status, answer.text
         return HtmlPage(answer)
 
-    def send(self, path: str, status: int = 200, **data: Any) -> HtmlPage:
+    def post_form(self, path: str, status: int = 200, **data: Any) -> HtmlPage:
         """What comes back from a form."""
-        answer = self.ask("POST", path, data=data)
+        answer = self.request("POST", path, data=data)
         assert answer.status_code == status, answer.text
         return HtmlPage(answer)

@@ -58,26 +58,26 @@ class PageDeployment:
             for session in ("events", "control", "orders"):
                 self.program.wait_for("broker connected", session=session)
 
-    def add(self, name: str, role: str) -> str:
+    def add_operator(self, name: str, role: str) -> str:
         """Adds somebody as people do; returns the token."""
         done = self.programs.run("operator", "add", name, "--role", role, **self.settings)
         assert done.code == 0, done.err
         self.tokens[name] = done.out.splitlines()[-1]
         return self.tokens[name]
 
-    def ask(self, method: str, path: str, body: object = None, who: str = "ana") -> httpx.Response:
+    def request(self, method: str, path: str, body: object = None, who: str = "ana") -> httpx.Response:
         """What the API answers to somebody."""
         headers = {"authorization": f"Bearer {self.tokens[who]}"}
         return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=TIMEOUT)
 
     def switch(self, action: str, **message: Any) -> dict[str, Any]:
         """Pauses or resumes by the API; returns the reply."""
-        answer = self.ask("POST", f"/api/{action}", {"reason": "a test", **message})
+        answer = self.request("POST", f"/api/{action}", {"reason": "a test", **message})
         assert answer.status_code == 200, answer.text
         reply: dict[str, Any] = answer.json()
         return reply
 
-    def all_on(self) -> None:
+    def resume_all(self) -> None:
         """Clears every switch."""
         for switch in self.database.views.status().switches:
             if switch.off:
@@ -88,29 +88,29 @@ class PageDeployment:
         messages = [OutgoingMessage(exchange, key, body, str(uuid4())) for body in bodies]
         assert {result.fate for result in self.publisher.publish_all(messages)} <= {Fate.CONFIRMED}
 
-    def tell(self, *versions: int, **data: Any) -> None:
+    def publish_stock(self, *versions: int, **data: Any) -> None:
         """Tells of the stock of products P<version>, and waits until that has come to its outcomes."""
-        before = self.handled("stock")
+        before = self.outcome_count("stock")
         self.publish(*(stock_line(version, **data) for version in versions))
         wait_until(
-            lambda: self.handled("stock") >= before + len(versions), timeout=TIMEOUT, what="the outcomes of stock"
+            lambda: self.outcome_count("stock") >= before + len(versions), timeout=TIMEOUT, what="the outcomes of stock"
         )
 
-    def order(self, order_id: str, state: str, **data: Any) -> None:
+    def place_order(self, order_id: str, state: str, **data: Any) -> None:
         """Places an order, and waits until it has a state."""
         self.publish(placed(order_id, **data), key="main", exchange=ORDERS_IN)
         self.wait_for_order(order_id, state)
 
     def wait_for_order(self, order_id: str, state: str) -> None:
         """Waits until an order has a state."""
-        wait_until(lambda: self.state(order_id) == state, timeout=TIMEOUT, what=f"{order_id} to be {state}")
+        wait_until(lambda: self.order_state(order_id) == state, timeout=TIMEOUT, what=f"{order_id} to be {state}")
 
-    def state(self, order_id: str) -> str | None:
+    def order_state(self, order_id: str) -> str | None:
         """An order's state in the database."""
         order = self.database.views.order("main", order_id)
         return None if order is None else str(order["state"])
 
-    def handled(self, domain: str, *outcomes: str) -> int:
+    def outcome_count(self, domain: str, *outcomes: str) -> int:
         """How many deliveries of a domain came to any of these outcomes, or to any at all."""
         found = self.database.views.totals().get(domain, {})
         return sum(count for outcome, count in found.items() if not outcomes or outcome in outcomes)
@@ -142,8 +142,8 @@ def running_page_deployment(
         database = open_database(database_url)
         stack.callback(database.close)
         publisher = stack.enter_context(Publisher(broker_url, name="test"))
-        place = PageDeployment(programs, settings, f"http://127.0.0.1:{port}", erp, database, publisher, {})
+        deployment = PageDeployment(programs, settings, f"http://127.0.0.1:{port}", erp, database, publisher, {})
         for name, role in (("ana", Role.OPERATOR), ("rui", Role.VIEWER)):
-            place.tokens[name] = add_operator(settings["OPERATORS_FILE"], name, role)
-        place.start(program)
-        yield place
+            deployment.tokens[name] = add_operator(settings["OPERATORS_FILE"], name, role)
+        deployment.start(program)
+        yield deployment

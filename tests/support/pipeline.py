@@ -48,7 +48,7 @@ def stock_event(version: int, code: str = "P1", **data: Any) -> bytes:
 class BufferedSource(KombuSource):
     """Shows how much it holds, so that a test can cut its batches where it wants."""
 
-    def hold(self, number: int) -> None:
+    def buffer(self, number: int) -> None:
         """Reads on until it holds so many deliveries."""
 
         def reads() -> bool:
@@ -74,9 +74,9 @@ class SteppedWorker:
     ) -> None:
         self.connection.release()
 
-    def step(self, holding: int = 0) -> int:
+    def step(self, buffered: int = 0) -> int:
         """Takes one batch all the way, once so many deliveries are there; returns how many were settled."""
-        self.source.hold(holding)
+        self.source.buffer(buffered)
         return self.worker.step(self.source)
 
     def drain(self, deliveries: int) -> list[int]:
@@ -122,11 +122,11 @@ class Pipeline:
         intake = BatchLimits(batch_size, batch_ms, prefetch)
         return events_worker(self.url, domains or tuple(DOMAINS), intake, self.store, self.stop)
 
-    def hand(self, *domains: str, **intake: int) -> SteppedWorker:
+    def stepped_worker(self, *domains: str, **intake: int) -> SteppedWorker:
         """A worker to step by hand."""
         return SteppedWorker(self.url, self.worker(*domains, **intake))
 
-    def order_hand(self) -> SteppedWorker:
+    def stepped_orders_worker(self) -> SteppedWorker:
         """A worker for orders and receipts to step by hand."""
         store = OrderStore(self.database.fence, "w1")
         return SteppedWorker(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
@@ -152,7 +152,7 @@ class Pipeline:
         finally:
             engine.dispose()
 
-    def codes(self) -> set[str]:
+    def product_codes(self) -> set[str]:
         """The products with a stock."""
         return {row["product_code"] for row in self.rows()}
 
@@ -166,7 +166,7 @@ class Pipeline:
         listed = views.quarantined(limit=1000)
         return [views.quarantined_message(row["id"]) or {} for row in reversed(listed)]
 
-    def waiting(self) -> dict[str, int]:
+    def queue_depths(self) -> dict[str, int]:
         """The queues with messages in them, once nobody consumes them any more: also what was never settled."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             looks = {name: lambda name=name: channel.queue_declare(name, passive=True) for name in QUEUES}
@@ -176,17 +176,17 @@ class Pipeline:
         return {name: depth for name, depth in depths.items() if depth}
 
     @contextmanager
-    def connected(self) -> Iterator[Any]:
+    def channel(self) -> Iterator[Any]:
         """A channel to look into queues with."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             yield channel
 
-    def waiting_in(self, queue: str) -> int:
+    def queue_depth(self, queue: str) -> int:
         """How many messages of a queue nobody has taken, whoever consumes it."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count)
 
-    def empty(self) -> None:
+    def purge(self) -> None:
         """Declares the topology, and takes what an earlier test has left in it."""
         with open_connection(self.url, name="test") as connection:
             declare(connection)
@@ -214,11 +214,11 @@ class Backends(NamedTuple):
 
 
 @contextmanager
-def open_pipeline(place: Backends) -> Iterator[Pipeline]:
+def open_pipeline(backends: Backends) -> Iterator[Pipeline]:
     """A line that starts with empty queues, and is closed in the end."""
-    line = Pipeline(place.broker_url, place.database_url)
-    line.empty()
+    pipeline = Pipeline(backends.broker_url, backends.database_url)
+    pipeline.purge()
     try:
-        yield line
+        yield pipeline
     finally:
-        line.close()
+        pipeline.close()

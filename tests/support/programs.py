@@ -72,7 +72,7 @@ class Program:
         """Its log so far, one JSON object a line."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{") and line.endswith("}")]
 
-    def said(self, event: str, **values: object) -> list[LogLine]:
+    def logged(self, event: str, **values: object) -> list[LogLine]:
         """The log lines of one kind, with these values."""
         return [line for line in self.log if line["event"] == event and values.items() <= line.items()]
 
@@ -81,7 +81,7 @@ class Program:
 
         def look() -> list[LogLine]:
             ended = not self.alive
-            lines = self.said(event, **values)
+            lines = self.logged(event, **values)
             assert len(lines) >= times or not ended, f"ended before it said {event!r}:\n{self.output[-3000:]}"
             return lines if len(lines) >= times else []
 

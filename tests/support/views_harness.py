@@ -43,7 +43,7 @@ class ViewsHarness(StorageHarness):
         super().__init__(url)
         self.orders = OrderStore(self.fence, "w1")
 
-    def accept(self, *ids: str, shop: str = "main", **data: Any) -> None:
+    def accept_orders(self, *ids: str, shop: str = "main", **data: Any) -> None:
         """Accepts orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = (START + timedelta(seconds=number)).isoformat()
@@ -54,7 +54,7 @@ class ViewsHarness(StorageHarness):
         with self.fence.shared() as connection:
             connection.execute(orders.update().where(orders.c.order_id == order_id).values(values))
 
-    def miss(self, *keys: str, shop: str = "main") -> None:
+    def discard(self, *keys: str, shop: str = "main") -> None:
         """Discards a stock event of each key, one batch each."""
         self.change("pause", shop=shop, domains=["stock"])
         for key in keys:

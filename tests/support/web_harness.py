@@ -31,13 +31,13 @@ class WebHarness:
 
     def __init__(self, url: str) -> None:
         self.database = open_database(url)
-        self.gallery = ViewsHarness(url)
+        self.storage = ViewsHarness(url)
         self.published: list[OutgoingMessage] = []
         self.live = LiveFeed(self.database.views)
         doors = AppContext(
             views=self.database.views,
             live=self.live,
-            switchboard=self.gallery.switchboard,
+            switchboard=self.storage.switchboard,
             monitor=Monitor(
                 dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
             ),
@@ -48,11 +48,11 @@ class WebHarness:
         )
         self.app = create_app(doors)
 
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """What the application answers to one request."""
-        return asyncio.run(self._ask(method, path, options))
+        return asyncio.run(self._request(method, path, options))
 
-    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+    async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         # What an error does to a browser is looked at here; the error itself is in the log.
         transport = httpx.ASGITransport(signed_in_as(self.app, LOCAL), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -65,13 +65,13 @@ class WebHarness:
 
     def get(self, path: str, **params: Any) -> Any:
         """What a route answers; fails unless it is 200."""
-        answer = self.ask("GET", path, params=params or None)
+        answer = self.request("GET", path, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def refused(self, path: str, **params: Any) -> str:
+    def bad_request(self, path: str, **params: Any) -> str:
         """The detail of the problem that a route answers with 400."""
-        answer = self.ask("GET", path, params=params or None)
+        answer = self.request("GET", path, params=params or None)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
         problem = answer.json()
         assert problem["status"] == 400
@@ -79,13 +79,13 @@ class WebHarness:
 
     def csv(self, path: str, **params: Any) -> list[dict[str, str]]:
         """The rows of a CSV download."""
-        answer = self.ask("GET", path, params={**params, "format": "csv"})
+        answer = self.request("GET", path, params={**params, "format": "csv"})
         assert answer.status_code == 200, answer.text
         return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
     def follow(self, path: str, rel: str = "next") -> tuple[list[Any], str | None]:
         """A page, and where its link of this relation leads."""
-        answer = self.ask("GET", path)
+        answer = self.request("GET", path)
         assert answer.status_code == 200, answer.text
         link = answer.links.get(rel)
         return answer.json(), None if link is None else urljoin(path, link["url"])
@@ -93,7 +93,7 @@ class WebHarness:
     def close(self) -> None:
         """Lets go of the database."""
         self.database.close()
-        self.gallery.engine.dispose()
+        self.storage.engine.dispose()
 
 
 def signed_in_as(app: ASGIApp, identity: Identity) -> ASGIApp:

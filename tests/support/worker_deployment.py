@@ -34,7 +34,7 @@ class WorkerDeployment:
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def look(self) -> DatabaseQueries:
+    def queries(self) -> DatabaseQueries:
         """Questions to the database."""
         return DatabaseQueries(self.database_url)
 
@@ -72,7 +72,7 @@ class WorkerDeployment:
         with EventPublisher(self.broker_url) as publisher:
             publisher.publish(events)
 
-    def depth(self, domain: str = "stock") -> int:
+    def queue_depth(self, domain: str = "stock") -> int:
         """How many messages of a domain no worker has taken."""
         return self.broker.queue_depth(self.broker_url, f"comporta.{domain}")
 
@@ -85,7 +85,7 @@ class WorkerDeployment:
     def wait_empty(self, *domains: str) -> None:
         """Waits until no message is left that nobody has taken."""
         for domain in domains or ("stock",):
-            wait_until(lambda domain=domain: self.depth(domain) == 0, timeout=60, what=f"{domain} to be empty")
+            wait_until(lambda domain=domain: self.queue_depth(domain) == 0, timeout=60, what=f"{domain} to be empty")
 
     def _settings(self, settings: dict[str, object]) -> dict[str, object]:
         named = {"broker_url": self.broker_url, "database_url": self.database_url, "log_format": "json"}
@@ -100,7 +100,7 @@ class SharedWorkerDeployment(WorkerDeployment):
     _worker: Program | None = None
 
     @property
-    def running(self) -> Program:
+    def worker_program(self) -> Program:
         """The worker."""
         assert self._worker is not None
         return self._worker

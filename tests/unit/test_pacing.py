@@ -17,7 +17,7 @@ PRODUCT = {"code": "P1", "name": "n", "active": True, "base_unit": "UN"}
 ORDER = {"items": [{"line": 1, "product_code": "1", "quantity": "1", "unit_price": "1", "total": "1"}]}
 
 
-class Time:
+class FakeClock:
     """A clock that goes on only when somebody sleeps."""
 
     def __init__(self) -> None:
@@ -30,68 +30,68 @@ class Time:
         self.now += seconds
 
 
-def taken(rate: float, seconds: float, time: Time) -> Iterator[float]:
-    start = time.now
-    for _ in paced(count(), rate, clock=time.read, sleep=time.sleep):
-        if time.now - start > seconds:
+def taken(rate: float, seconds: float, clock: FakeClock) -> Iterator[float]:
+    start = clock.now
+    for _ in paced(count(), rate, clock=clock.read, sleep=clock.sleep):
+        if clock.now - start > seconds:
             return
-        yield time.now - start
+        yield clock.now - start
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 7, 200, 30_000])
 def test_the_rate_is_kept_on_average(rate: float) -> None:
-    assert sum(1 for _ in taken(rate, 10, Time())) == pytest.approx(10 * rate, rel=0.001, abs=1)
+    assert sum(1 for _ in taken(rate, 10, FakeClock())) == pytest.approx(10 * rate, rel=0.001, abs=1)
 
 
 def test_nothing_waits_for_the_first() -> None:
-    assert next(taken(1, 10, Time())) == 0
+    assert next(taken(1, 10, FakeClock())) == 0
 
 
 def test_after_a_delay_no_more_than_a_tenth_of_a_second_is_made_up_for() -> None:
-    time = Time()
-    moments = taken(100, 60, time)
+    clock = FakeClock()
+    moments = taken(100, 60, clock)
     list(islice(moments, 5))
-    time.now += 30
+    clock.now += 30
     after = [moment for moment in islice(moments, 100) if moment < 30.05 + 0.002]
     assert len(after) <= 16
 
 
 def test_the_initial_load_is_not_held_up() -> None:
-    time = Time()
+    clock = FakeClock()
     erp = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,)))
     load = len(list(SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))).initial_load()))
-    messages = list(islice(erp_traffic(erp, 1, clock=time.read, sleep=time.sleep), load + 4))
-    assert time.now == 103
+    messages = list(islice(erp_traffic(erp, 1, clock=clock.read, sleep=clock.sleep), load + 4))
+    assert clock.now == 103
     assert {message.exchange for message in messages} == {"erp.events"}
     assert {message.routing_key for message in messages} == {"main.products", "main.images", "main.packagings"}
 
 
 def test_a_seed_gives_the_same_messages() -> None:
     def first(seed: int) -> list[object]:
-        time = Time()
+        clock = FakeClock()
         erp = SimulatedErp(seed, "main", Catalogue(products=(PRODUCT,)))
-        return list(islice(erp_traffic(erp, 100, clock=time.read, sleep=time.sleep), 200))
+        return list(islice(erp_traffic(erp, 100, clock=clock.read, sleep=clock.sleep), 200))
 
     assert first(3) == first(3) != first(4)
 
 
 def test_orders_stand_evenly_among_the_changes_and_the_initial_load_comes_first() -> None:
-    time = Time()
+    clock = FakeClock()
     erp = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,)))
     shop = SimulatedShop(1, "main", [ORDER])
-    messages = traffic(erp, 30, shop, 10, clock=time.read, sleep=time.sleep)
+    messages = traffic(erp, 30, shop, 10, clock=clock.read, sleep=clock.sleep)
     load = len(list(SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))).initial_load()))
     assert {message.exchange for message in islice(messages, load)} == {"erp.events"}
     among = [message.exchange for message in islice(messages, 400)]
-    assert 100 + 9 < time.now < 100 + 10
+    assert 100 + 9 < clock.now < 100 + 10
     assert [among[at : at + 4].count("shop.orders") for at in range(0, 400, 4)] == [1] * 100
 
 
 def test_without_a_shop_nobody_places_orders() -> None:
     def first(shop: bool) -> list[OutgoingMessage]:
-        erp, time = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))), Time()
+        erp, clock = SimulatedErp(1, "main", Catalogue(products=(PRODUCT,))), FakeClock()
         if shop:
-            return list(islice(traffic(erp, 100, None, 0, clock=time.read, sleep=time.sleep), 50))
-        return list(islice(erp_traffic(erp, 100, clock=time.read, sleep=time.sleep), 50))
+            return list(islice(traffic(erp, 100, None, 0, clock=clock.read, sleep=clock.sleep), 50))
+        return list(islice(erp_traffic(erp, 100, clock=clock.read, sleep=clock.sleep), 50))
 
     assert first(shop=True) == first(shop=False)

@@ -10,16 +10,16 @@ from tests.support.web_harness import WebHarness
 
 
 @pytest.fixture
-def site(any_database_url: str) -> Iterator[WebHarness]:
+def web(any_database_url: str) -> Iterator[WebHarness]:
     """The application on SQLite and on PostgreSQL, with nothing in it."""
-    site = WebHarness(any_database_url)
-    yield site
-    site.close()
+    web = WebHarness(any_database_url)
+    yield web
+    web.close()
 
 
 @pytest.fixture
-def small_site(sqlite_url: str) -> Iterator[WebHarness]:
+def sqlite_web(sqlite_url: str) -> Iterator[WebHarness]:
     """The application on SQLite alone."""
-    site = WebHarness(sqlite_url)
-    yield site
-    site.close()
+    web = WebHarness(sqlite_url)
+    yield web
+    web.close()

@@ -19,14 +19,14 @@ from tests.support.web_harness import WebHarness, signed_in_as
 
 
 @pytest.fixture
-def desk(site: WebHarness) -> Iterator[WebHarness]:
+def operator_web(web: WebHarness) -> Iterator[WebHarness]:
     """The application as an operator sees it."""
-    site.app = signed_in_as(site.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
-    return site
+    web.app = signed_in_as(web.app, Identity("ana", Role.OPERATOR))  # type: ignore[assignment]
+    return web
 
 
-def post(site: WebHarness, path: str, **body: Any) -> Any:
-    return site.ask("POST", path, json=body)
+def post(web: WebHarness, path: str, **body: Any) -> Any:
+    return web.request("POST", path, json=body)
 
 
 def done(answer: Any) -> dict[str, Any]:
@@ -35,24 +35,24 @@ def done(answer: Any) -> dict[str, Any]:
     return found
 
 
-def keep(site: WebHarness, *items: Any) -> list[str]:
+def keep(web: WebHarness, *items: Any) -> list[str]:
     """Puts messages into the quarantine; returns the ids of all, oldest first."""
-    site.gallery.store.commit(items)
-    return [row["id"] for row in reversed(site.get("/api/quarantine"))]
+    web.storage.store.commit(items)
+    return [row["id"] for row in reversed(web.get("/api/quarantine"))]
 
 
-def acts(site: WebHarness) -> list[tuple[Any, ...]]:
+def acts(web: WebHarness) -> list[tuple[Any, ...]]:
     """The acts of the audit, oldest first."""
     return [
         (row["action"], row["by"], row["source"], row["reason"], row["count"], row["result"])
-        for row in reversed(site.get("/api/audit"))
+        for row in reversed(web.get("/api/audit"))
         if row["count"] is not None
     ]
 
 
-def test_one_message_is_replayed_and_another_dropped(desk: WebHarness) -> None:
-    first, second = keep(desk, rejected_delivery(b"1"), rejected_delivery(b"2"))
-    assert done(post(desk, f"/api/quarantine/{first}/replay", reason="table mended")) == {
+def test_one_message_is_replayed_and_another_dropped(operator_web: WebHarness) -> None:
+    first, second = keep(operator_web, rejected_delivery(b"1"), rejected_delivery(b"2"))
+    assert done(post(operator_web, f"/api/quarantine/{first}/replay", reason="table mended")) == {
         "chosen": 1,
         "replayed": 1,
         "staying": 0,
@@ -60,47 +60,49 @@ def test_one_message_is_replayed_and_another_dropped(desk: WebHarness) -> None:
         "left": 0,
         "error": None,
     }
-    assert [(each.exchange, each.routing_key, each.body, each.message_id) for each in desk.published] == [
+    assert [(each.exchange, each.routing_key, each.body, each.message_id) for each in operator_web.published] == [
         ("erp.events", "main.stock", b"1", first)
     ]
-    assert done(desk.ask("DELETE", f"/api/quarantine/{second}", params={"reason": "a test"})) == {
+    assert done(operator_web.request("DELETE", f"/api/quarantine/{second}", params={"reason": "a test"})) == {
         "chosen": 1,
         "dropped": 1,
     }
-    assert desk.get("/api/quarantine") == []
-    assert acts(desk) == [
+    assert operator_web.get("/api/quarantine") == []
+    assert acts(operator_web) == [
         ("replay", "ana", "http", "table mended", 1, "done"),
         ("drop", "ana", "http", "a test", 1, "done"),
     ]
-    [replayed] = [row for row in desk.get("/api/audit") if row["action"] == "replay"]
+    [replayed] = [row for row in operator_web.get("/api/audit") if row["action"] == "replay"]
     assert (replayed["subject"], replayed["user_id"]) == (first, "ana")
-    check_problem(desk.ask("POST", f"/api/quarantine/{first}/replay"), 404)
-    check_problem(desk.ask("DELETE", f"/api/quarantine/{second}"), 404)
+    check_problem(operator_web.request("POST", f"/api/quarantine/{first}/replay"), 404)
+    check_problem(operator_web.request("DELETE", f"/api/quarantine/{second}"), 404)
 
 
-def test_what_can_t_be_replayed_is_a_conflict_that_says_why(desk: WebHarness) -> None:
-    [identity] = keep(desk, rejected_delivery(shop="?"))
-    problem = check_problem(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 409)
+def test_what_can_t_be_replayed_is_a_conflict_that_says_why(operator_web: WebHarness) -> None:
+    [identity] = keep(operator_web, rejected_delivery(shop="?"))
+    problem = check_problem(operator_web.request("POST", f"/api/quarantine/{identity}/replay"), 409)
     assert "names no shop" in problem["detail"]
-    assert desk.published == []
-    [shown] = done(post(desk, "/api/quarantine/replay", filter={}, expected=1))["refused"]
+    assert operator_web.published == []
+    [shown] = done(post(operator_web, "/api/quarantine/replay", filter={}, expected=1))["refused"]
     assert (shown["id"], "names no shop" in shown["why"]) == (identity, True)
 
 
 @pytest.mark.parametrize(("act", "counted"), [("replay", "replayed"), ("drop", "dropped")])
-def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: WebHarness, act: str, counted: str) -> None:
+def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(
+    operator_web: WebHarness, act: str, counted: str
+) -> None:
     bad = [rejected_delivery(b"%d" % number, reason=Reason.NCM_FORMAT) for number in range(3)]
-    ids = keep(desk, *bad, rejected_delivery(shop="other"), rejected_delivery(b"5"))
+    ids = keep(operator_web, *bad, rejected_delivery(shop="other"), rejected_delivery(b"5"))
     path, wanted = f"/api/quarantine/{act}", {"shop": "main", "reason": "ncm_format"}
-    asked = done(post(desk, path, filter=wanted, dry_run=True))
+    asked = done(post(operator_web, path, filter=wanted, dry_run=True))
     assert (asked["chosen"], asked[counted]) == (3, 0)
-    problem = check_problem(post(desk, path, filter=wanted, expected=2), 409)
+    problem = check_problem(post(operator_web, path, filter=wanted, expected=2), 409)
     assert (problem["expected"], problem["now"]) == (2, 3)
-    assert len(desk.get("/api/quarantine")) == 5
-    assert done(post(desk, path, filter=wanted, expected=3))[counted] == 3
-    assert done(post(desk, path, filter={"ids": ids[4:]}, expected=1, reason="x"))[counted] == 1
-    assert [row["shop"] for row in desk.get("/api/quarantine")] == ["other"]
-    assert acts(desk) == [(act, "ana", "http", None, 3, "done"), (act, "ana", "http", "x", 1, "done")]
+    assert len(operator_web.get("/api/quarantine")) == 5
+    assert done(post(operator_web, path, filter=wanted, expected=3))[counted] == 3
+    assert done(post(operator_web, path, filter={"ids": ids[4:]}, expected=1, reason="x"))[counted] == 1
+    assert [row["shop"] for row in operator_web.get("/api/quarantine")] == ["other"]
+    assert acts(operator_web) == [(act, "ana", "http", None, 3, "done"), (act, "ana", "http", "x", 1, "done")]
 
 
 @pytest.mark.parametrize(
@@ -118,70 +120,70 @@ def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(desk: WebHa
     ],
 )
 def test_what_is_misspelt_means_nothing_rather_than_everything(
-    desk: WebHarness, path: str, body: dict[str, Any]
+    operator_web: WebHarness, path: str, body: dict[str, Any]
 ) -> None:
-    keep(desk, rejected_delivery())
-    check_problem(desk.ask("POST", path, json=body), 400)
-    assert len(desk.get("/api/quarantine")) == 1
-    assert desk.published == []
-    assert acts(desk) == []
+    keep(operator_web, rejected_delivery())
+    check_problem(operator_web.request("POST", path, json=body), 400)
+    assert len(operator_web.get("/api/quarantine")) == 1
+    assert operator_web.published == []
+    assert acts(operator_web) == []
 
 
-def test_missed_keys_are_asked_for_after_a_dry_run(desk: WebHarness) -> None:
-    desk.gallery.miss("P1", "P2")
-    desk.gallery.miss("P1", shop="other")
-    assert done(post(desk, "/api/missed/resync", dry_run=True)) == {"keys": 3, "messages": 2, "requested": 0}
-    assert (desk.published, acts(desk)) == ([], [])
-    key = desk.get("/api/missed", shop="main")[0]["key"]
+def test_missed_keys_are_asked_for_after_a_dry_run(operator_web: WebHarness) -> None:
+    operator_web.storage.discard("P1", "P2")
+    operator_web.storage.discard("P1", shop="other")
+    assert done(post(operator_web, "/api/missed/resync", dry_run=True)) == {"keys": 3, "messages": 2, "requested": 0}
+    assert (operator_web.published, acts(operator_web)) == ([], [])
+    key = operator_web.get("/api/missed", shop="main")[0]["key"]
     one = {"shop": "main", "domain": "stock", "keys": [key]}
     for number in (1, 2):
-        answer = desk.ask("POST", "/api/missed/resync", json=one, headers={"idempotency-key": "again"})
+        answer = operator_web.request("POST", "/api/missed/resync", json=one, headers={"idempotency-key": "again"})
         assert done(answer)["requested"] == 1
-        assert len({message.message_id for message in desk.published}) == 1, number
-    assert done(post(desk, "/api/missed/resync", expected=3, reason="resumed"))["requested"] == 3
-    assert acts(desk)[-1] == ("resync", "ana", "http", "resumed", 3, "done")
+        assert len({message.message_id for message in operator_web.published}) == 1, number
+    assert done(post(operator_web, "/api/missed/resync", expected=3, reason="resumed"))["requested"] == 3
+    assert acts(operator_web)[-1] == ("resync", "ana", "http", "resumed", 3, "done")
 
 
-def test_orders_are_retried_one_by_one_and_all_of_a_state(desk: WebHarness) -> None:
-    desk.gallery.accept(*(f"O{number}" for number in range(1200)))
-    desk.gallery.accept("P/1", shop="other")
-    with desk.database.fence.shared() as connection:
+def test_orders_are_retried_one_by_one_and_all_of_a_state(operator_web: WebHarness) -> None:
+    operator_web.storage.accept_orders(*(f"O{number}" for number in range(1200)))
+    operator_web.storage.accept_orders("P/1", shop="other")
+    with operator_web.database.fence.shared() as connection:
         connection.exec_driver_sql("UPDATE orders SET state = 'rejected' WHERE order_id <> 'O0'")
-    assert done(desk.ask("POST", "/api/orders/other/P%2F1/retry", json={"reason": "credit given"})) == {
+    assert done(operator_web.request("POST", "/api/orders/other/P%2F1/retry", json={"reason": "credit given"})) == {
         "state": "waiting"
     }
-    asked = done(post(desk, "/api/orders/retry", filter={}, dry_run=True))
+    asked = done(post(operator_web, "/api/orders/retry", filter={}, dry_run=True))
     assert asked == {"chosen": 1199, "retried": 0}
-    check_problem(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1198), 409)
-    assert done(post(desk, "/api/orders/retry", filter={"shop": "main"}, expected=1199))["retried"] == 1199
-    assert desk.get("/api/status")["orders"] == {"main": {"waiting": 1200}, "other": {"waiting": 1}}
-    assert acts(desk) == [
+    check_problem(post(operator_web, "/api/orders/retry", filter={"shop": "main"}, expected=1198), 409)
+    assert done(post(operator_web, "/api/orders/retry", filter={"shop": "main"}, expected=1199))["retried"] == 1199
+    assert operator_web.get("/api/status")["orders"] == {"main": {"waiting": 1200}, "other": {"waiting": 1}}
+    assert acts(operator_web) == [
         ("retry", "ana", "http", "credit given", 1, "done"),
         ("retry", "ana", "http", None, 1199, "done"),
     ]
-    desk.gallery.set_order("O0", state="internalized")
-    check_problem(desk.ask("POST", "/api/orders/main/O0/retry"), 409)
-    assert len(acts(desk)) == 2
+    operator_web.storage.set_order("O0", state="internalized")
+    check_problem(operator_web.request("POST", "/api/orders/main/O0/retry"), 409)
+    assert len(acts(operator_web)) == 2
 
 
-def test_the_sheets_count_down(desk: WebHarness) -> None:
-    assert desk.get("/api/repairs") == []
-    desk.gallery.miss("P1", "P2")
-    wait_until(lambda: desk.get("/api/repairs")[0]["missed"] == 2, what="the sheet to be counted")
-    [sheet] = desk.get("/api/repairs")
+def test_the_sheets_count_down(operator_web: WebHarness) -> None:
+    assert operator_web.get("/api/repairs") == []
+    operator_web.storage.discard("P1", "P2")
+    wait_until(lambda: operator_web.get("/api/repairs")[0]["missed"] == 2, what="the sheet to be counted")
+    [sheet] = operator_web.get("/api/repairs")
     assert sheet["scopes"] == [{"shop": "main", "domain": "stock"}]
     assert sheet["lines"] == [{"shop": "main", "domain": "stock", "missed": 2, "left": 2}]
     again: ChangeEvent = change_event("stock", product_code="P1", version=2)
-    desk.gallery.store.commit([again])
-    wait_until(lambda: desk.get("/api/repairs")[0]["left"] == 1, what="the sheet to count down")
+    operator_web.storage.store.commit([again])
+    wait_until(lambda: operator_web.get("/api/repairs")[0]["left"] == 1, what="the sheet to count down")
 
 
-def test_with_the_database_away_nothing_is_done(desk: WebHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    [identity] = keep(desk, rejected_delivery())
+def test_with_the_database_away_nothing_is_done(operator_web: WebHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    [identity] = keep(operator_web, rejected_delivery())
 
     def away(*_: object) -> None:
         raise Unavailable("the database can't be reached: test")
 
     monkeypatch.setattr(QuarantineStore, "claim", away)
-    check_problem(desk.ask("POST", f"/api/quarantine/{identity}/replay"), 503)
-    assert (desk.published, [each[5] for each in acts(desk)]) == ([], ["failed"])
+    check_problem(operator_web.request("POST", f"/api/quarantine/{identity}/replay"), 503)
+    assert (operator_web.published, [each[5] for each in acts(operator_web)]) == ([], ["failed"])

@@ -23,31 +23,31 @@ from tests.support.web_harness import WebHarness
 LISTS = ("missed", "quarantine", "orders", "audit", "workers")
 
 
-def a_bit_of_everything(site: WebHarness) -> None:
-    site.gallery.miss("P1", "P2", "P3")
-    site.gallery.miss("P1", shop="other")
-    site.gallery.accept("O1", "O2", "O3", display_number="#7")
-    site.gallery.store.commit([rejected_delivery(b"1"), rejected_delivery(b"2", reason=Reason.GTIN_CHECK_DIGIT)])
+def a_bit_of_everything(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2", "P3")
+    web.storage.discard("P1", shop="other")
+    web.storage.accept_orders("O1", "O2", "O3", display_number="#7")
+    web.storage.store.commit([rejected_delivery(b"1"), rejected_delivery(b"2", reason=Reason.GTIN_CHECK_DIGIT)])
 
 
-def test_links_lead_through_all_pages_and_back_within_the_filter(site: WebHarness) -> None:
-    a_bit_of_everything(site)
-    first, onward = site.follow("/api/missed?shop=main&limit=2")
+def test_links_lead_through_all_pages_and_back_within_the_filter(web: WebHarness) -> None:
+    a_bit_of_everything(web)
+    first, onward = web.follow("/api/missed?shop=main&limit=2")
     assert onward is not None
-    second, end = site.follow(onward)
+    second, end = web.follow(onward)
     assert [row["key"]["product_code"] for row in first + second] == ["P1", "P2", "P3"]
     assert end is None
-    _, back = site.follow(onward, "prev")
+    _, back = web.follow(onward, "prev")
     assert back is not None
-    assert site.follow(back)[0] == first
+    assert web.follow(back)[0] == first
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_list_is_a_json_array_with_all_columns_of_its_csv(site: WebHarness, name: str) -> None:
-    a_bit_of_everything(site)
-    rows = site.get(f"/api/{name}")
-    assert site.get(f"/api/{name}", format="json") is not None
-    answer = site.ask("GET", f"/api/{name}?format=csv")
+def test_every_list_is_a_json_array_with_all_columns_of_its_csv(web: WebHarness, name: str) -> None:
+    a_bit_of_everything(web)
+    rows = web.get(f"/api/{name}")
+    assert web.get(f"/api/{name}", format="json") is not None
+    answer = web.request("GET", f"/api/{name}?format=csv")
     header = answer.text.partition("\r\n")[0].split(",")
     assert (name == "workers") == (rows == [])
     assert all(set(row) == set(header) for row in rows)
@@ -72,26 +72,26 @@ def test_every_list_is_a_json_array_with_all_columns_of_its_csv(site: WebHarness
         ("/api/audit?by=nobody", 0),
     ],
 )
-def test_a_download_is_exactly_the_filter(site: WebHarness, path: str, number: int) -> None:
-    a_bit_of_everything(site)
-    shown = site.get(path)
+def test_a_download_is_exactly_the_filter(web: WebHarness, path: str, number: int) -> None:
+    a_bit_of_everything(web)
+    shown = web.get(path)
     assert len(shown) == number
-    assert sorted(map(str, site.get(f"{path}&format=json"))) == sorted(map(str, shown))
-    answer = site.ask("GET", path, headers={"accept": "text/csv"})
+    assert sorted(map(str, web.get(f"{path}&format=json"))) == sorted(map(str, shown))
+    answer = web.request("GET", path, headers={"accept": "text/csv"})
     assert answer.headers["content-type"].startswith("text/csv")
     assert len(list(csv.reader(io.StringIO(answer.text, newline="")))) == number + 1
     assert "attachment" in answer.headers["content-disposition"]
 
 
-def test_a_download_has_all_rows_whatever_the_limit_and_keeps_digits_and_times(site: WebHarness) -> None:
+def test_a_download_has_all_rows_whatever_the_limit_and_keeps_digits_and_times(web: WebHarness) -> None:
     row = {"domain": "stock", "shop": "main", "version": 2**63 - 1, "event_id": "=1+1", "discarded_at": START}
-    site.gallery.fill(missed, [{**row, "key": f'{{"product_code":"{number:05}"}}'} for number in range(2_300)])
-    rows = site.csv("/api/missed", limit="5")
+    web.storage.fill(missed, [{**row, "key": f'{{"product_code":"{number:05}"}}'} for number in range(2_300)])
+    rows = web.csv("/api/missed", limit="5")
     assert len({row["key"] for row in rows}) == 2_300
     assert rows[0]["version"] == "9223372036854775807"
     assert rows[0]["discarded_at"] == "2026-11-23T07:00:00Z"
     assert rows[0]["event_id"] == "'=1+1"
-    assert len(site.get("/api/missed", format="json")) == 2_300
+    assert len(web.get("/api/missed", format="json")) == 2_300
 
 
 @pytest.mark.parametrize(
@@ -118,15 +118,15 @@ def test_a_cell_is_nothing_that_a_spreadsheet_would_run(value: object, shown: st
     assert cell(value) == shown
 
 
-def test_csv_quotes_what_has_to_be_and_ends_its_lines_as_rfc_4180_says(small_site: WebHarness) -> None:
-    small_site.gallery.change("pause", reason='a "quoted",\nbroken reason', by="Zoë")
-    answer = small_site.ask("GET", "/api/audit?format=csv")
+def test_csv_quotes_what_has_to_be_and_ends_its_lines_as_rfc_4180_says(sqlite_web: WebHarness) -> None:
+    sqlite_web.storage.change("pause", reason='a "quoted",\nbroken reason', by="Zoë")
+    answer = sqlite_web.request("GET", "/api/audit?format=csv")
     assert '"a ""quoted"",\nbroken reason"' in answer.content.decode()
     assert answer.text.endswith("\r\n")
-    assert small_site.csv("/api/audit")[0]["by"] == "Zoë"
+    assert sqlite_web.csv("/api/audit")[0]["by"] == "Zoë"
 
 
-def test_an_export_holds_only_a_chunk_of_its_rows(small_site: WebHarness) -> None:
+def test_an_export_holds_only_a_chunk_of_its_rows(sqlite_web: WebHarness) -> None:
     filler = "x" * 2_000
 
     async def consume(response: Any) -> int:
@@ -171,18 +171,18 @@ def test_an_export_holds_only_a_chunk_of_its_rows(small_site: WebHarness) -> Non
         ("/api/biography?text=%20", "text"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_and_named(small_site: WebHarness, path: str, named: str) -> None:
-    assert re.search(rf"\b{named}\b", small_site.refused(path))
+def test_what_cannot_be_asked_is_refused_and_named(sqlite_web: WebHarness, path: str, named: str) -> None:
+    assert re.search(rf"\b{named}\b", sqlite_web.bad_request(path))
 
 
 def test_a_database_that_goes_away_before_the_first_row_is_told_as_such(
-    small_site: WebHarness, monkeypatch: pytest.MonkeyPatch
+    sqlite_web: WebHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> Any:
         raise Unavailable("the database can't be reached: test")
         yield
 
     monkeypatch.setattr(Views, "every", away)
-    answer = small_site.ask("GET", "/api/missed?format=csv")
+    answer = sqlite_web.request("GET", "/api/missed?format=csv")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["detail"] == "the database can't be reached: test"

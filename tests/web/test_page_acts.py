@@ -10,103 +10,103 @@ from tests.support.views_harness import rejected_delivery
 from tests.support.web_harness import WebHarness
 
 
-def keep(site: WebHarness, *items: object) -> list[str]:
+def keep(web: WebHarness, *items: object) -> list[str]:
     """Puts messages into the quarantine; returns their ids, the newest first."""
-    site.gallery.store.commit(items)  # type: ignore[arg-type]
-    return [row["id"] for row in site.database.views.quarantined()]
+    web.storage.store.commit(items)  # type: ignore[arg-type]
+    return [row["id"] for row in web.database.views.quarantined()]
 
 
-def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(site: WebHarness) -> None:
-    site.gallery.accept("O/1", "O2")
-    site.gallery.set_order("O/1", state="rejected")
-    site.gallery.set_order("O2", state="internalized")
-    visitor = PageClient(site)
-    assert visitor.see("/order?shop=main&id=O2").all("form", action="/orders/retry") == []
-    sent = visitor.see("/order?shop=main&id=O/1").form("/orders/retry")
-    assert "Order O/1 will be sent again" in visitor.send("/orders/retry", **sent).text
-    assert site.database.views.order("main", "O/1")["state"] == "waiting"  # type: ignore[index]
-    assert "There is no such order" in visitor.send("/orders/retry", 409, shop="main", id="O2").text
+def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(web: WebHarness) -> None:
+    web.storage.accept_orders("O/1", "O2")
+    web.storage.set_order("O/1", state="rejected")
+    web.storage.set_order("O2", state="internalized")
+    client = PageClient(web)
+    assert client.get_page("/order?shop=main&id=O2").all("form", action="/orders/retry") == []
+    sent = client.get_page("/order?shop=main&id=O/1").form("/orders/retry")
+    assert "Order O/1 will be sent again" in client.post_form("/orders/retry", **sent).text
+    assert web.database.views.order("main", "O/1")["state"] == "waiting"  # type: ignore[index]
+    assert "There is no such order" in client.post_form("/orders/retry", 409, shop="main", id="O2").text
 
 
-def test_many_orders_are_sent_again_once_their_number_is_known(site: WebHarness) -> None:
-    site.gallery.accept("O1", "O2", "O3")
+def test_many_orders_are_sent_again_once_their_number_is_known(web: WebHarness) -> None:
+    web.storage.accept_orders("O1", "O2", "O3")
     for order in ("O1", "O2"):
-        site.gallery.set_order(order, state="rejected")
-    visitor = PageClient(site)
-    seen = visitor.see("/orders/retry")
-    assert "2 rejected orders go to the ERP once more" in seen.text
-    site.gallery.set_order("O3", state="rejected")
-    assert "3 now" in visitor.send("/orders/retry-many", 409, **seen.form("/orders/retry-many")).text
-    again = visitor.see("/orders/retry").form("/orders/retry-many")
-    assert "3 orders will be sent again" in visitor.send("/orders/retry-many", **again).text
-    assert site.database.views.status().orders == {"main": {"waiting": 3}}
+        web.storage.set_order(order, state="rejected")
+    client = PageClient(web)
+    page = client.get_page("/orders/retry")
+    assert "2 rejected orders go to the ERP once more" in page.text
+    web.storage.set_order("O3", state="rejected")
+    assert "3 now" in client.post_form("/orders/retry-many", 409, **page.form("/orders/retry-many")).text
+    again = client.get_page("/orders/retry").form("/orders/retry-many")
+    assert "3 orders will be sent again" in client.post_form("/orders/retry-many", **again).text
+    assert web.database.views.status().orders == {"main": {"waiting": 3}}
 
 
-def test_missed_keys_are_requested_again_after_saying_how_many(site: WebHarness) -> None:
-    site.gallery.miss("P1", "P2")
-    visitor = PageClient(site)
-    [link] = [each["href"] for each in visitor.see("/missed").all("a") if "/missed/resync" in each["href"]]
-    seen = visitor.see(link)
-    assert "send 2 keys again: Stock, shop main" in seen.text
-    done = visitor.send("/missed/resync", **seen.form("/missed/resync"))
+def test_missed_keys_are_requested_again_after_saying_how_many(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2")
+    client = PageClient(web)
+    [link] = [each["href"] for each in client.get_page("/missed").all("a") if "/missed/resync" in each["href"]]
+    page = client.get_page(link)
+    assert "send 2 keys again: Stock, shop main" in page.text
+    done = client.post_form("/missed/resync", **page.form("/missed/resync"))
     assert "asked for 2 keys in 1 messages" in done.text
-    assert [message.routing_key for message in site.published] == ["main.stock"]
+    assert [message.routing_key for message in web.published] == ["main.stock"]
 
 
-def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(site: WebHarness) -> None:
-    second, first = keep(site, rejected_delivery(b"1"), rejected_delivery(b"2"))
-    visitor = PageClient(site)
-    seen = visitor.see(f"/quarantine/message?id={first}")
-    assert "on its way again" in visitor.send("/quarantine/replay", **seen.form("/quarantine/replay")).text
-    assert [message.body for message in site.published] == [b"1"]
-    question = visitor.see(f"/quarantine/drop?id={second}")
+def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(web: WebHarness) -> None:
+    second, first = keep(web, rejected_delivery(b"1"), rejected_delivery(b"2"))
+    client = PageClient(web)
+    page = client.get_page(f"/quarantine/message?id={first}")
+    assert "on its way again" in client.post_form("/quarantine/replay", **page.form("/quarantine/replay")).text
+    assert [message.body for message in web.published] == [b"1"]
+    question = client.get_page(f"/quarantine/drop?id={second}")
     assert "1 message is removed for good" in question.text
-    assert "dropped" in visitor.send("/quarantine/drop", **question.form("/quarantine/drop")).text
-    assert site.database.views.quarantined() == []
+    assert "dropped" in client.post_form("/quarantine/drop", **question.form("/quarantine/drop")).text
+    assert web.database.views.quarantined() == []
     gone = f"/quarantine/message?id={first}"
-    assert "is in the quarantine" in visitor.see(gone, 404).text
+    assert "is in the quarantine" in client.get_page(gone, 404).text
     # A page that still shows it loses its buttons.
-    refreshed = visitor.see(gone, headers={"hx-request": "true", "hx-target": "live"})
+    refreshed = client.get_page(gone, headers={"hx-request": "true", "hx-target": "live"})
     assert "is in the quarantine" in refreshed.text
     assert "/quarantine/replay" not in refreshed.answer.text
 
 
 @pytest.mark.parametrize("what", ["replay", "drop"])
-def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(site: WebHarness, what: str) -> None:
-    keep(site, rejected_delivery(b"1"), rejected_delivery(b"2"), rejected_delivery(b"3", reason=Reason.TOO_LONG))
-    visitor = PageClient(site)
+def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(web: WebHarness, what: str) -> None:
+    keep(web, rejected_delivery(b"1"), rejected_delivery(b"2"), rejected_delivery(b"3", reason=Reason.TOO_LONG))
+    client = PageClient(web)
     [link] = [
         each["href"]
-        for each in visitor.see("/quarantine?reason=no_version").all("a")
+        for each in client.get_page("/quarantine?reason=no_version").all("a")
         if each["href"].startswith(f"/quarantine/{what}?") and "id=" not in each["href"]
     ]
-    question = visitor.see(link)
+    question = client.get_page(link)
     assert "2 messages" in question.text
     filled = question.form(f"/quarantine/{what}-many")
-    visitor.send(f"/quarantine/{what}-many", 409, **{**filled, "expected": "3"})
-    visitor.send(f"/quarantine/{what}-many", 409, **{**filled, "expected": "all"})
-    assert len(site.database.views.quarantined()) == 3
-    visitor.send(f"/quarantine/{what}-many", **filled)
-    assert [row["reason"] for row in site.database.views.quarantined()] == ["too_long"]
-    assert len(site.published) == (2 if what == "replay" else 0)
+    client.post_form(f"/quarantine/{what}-many", 409, **{**filled, "expected": "3"})
+    client.post_form(f"/quarantine/{what}-many", 409, **{**filled, "expected": "all"})
+    assert len(web.database.views.quarantined()) == 3
+    client.post_form(f"/quarantine/{what}-many", **filled)
+    assert [row["reason"] for row in web.database.views.quarantined()] == ["too_long"]
+    assert len(web.published) == (2 if what == "replay" else 0)
 
 
-def test_what_can_not_be_replayed_stays_and_says_why(small_site: WebHarness) -> None:
-    [stray] = keep(small_site, rejected_delivery(b"1", shop="?", reason=Reason.ROUTING_KEY))
-    seen = PageClient(small_site).send("/quarantine/replay", 409, id=stray)
-    assert "names no shop" in seen.text
-    assert len(small_site.database.views.quarantined()) == 1
+def test_what_can_not_be_replayed_stays_and_says_why(sqlite_web: WebHarness) -> None:
+    [stray] = keep(sqlite_web, rejected_delivery(b"1", shop="?", reason=Reason.ROUTING_KEY))
+    page = PageClient(sqlite_web).post_form("/quarantine/replay", 409, id=stray)
+    assert "names no shop" in page.text
+    assert len(sqlite_web.database.views.quarantined()) == 1
 
 
-def test_whoever_acts_stands_in_the_audit(small_site: WebHarness) -> None:
-    [message] = keep(small_site, rejected_delivery(b"1"))
-    PageClient(small_site).send("/quarantine/drop", id=message)
-    [entry] = small_site.database.views.audit()
+def test_whoever_acts_stands_in_the_audit(sqlite_web: WebHarness) -> None:
+    [message] = keep(sqlite_web, rejected_delivery(b"1"))
+    PageClient(sqlite_web).post_form("/quarantine/drop", id=message)
+    [entry] = sqlite_web.database.views.audit()
     assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("drop", "ana", "ana", "http")
 
 
-def test_the_repair_sheet_counts_down(site: WebHarness) -> None:
-    site.gallery.miss("P1", "P2")
-    visitor = PageClient(site)
-    text = visitor.see("/repairs").text
+def test_the_repair_sheet_counts_down(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2")
+    client = PageClient(web)
+    text = client.get_page("/repairs").text
     assert "2 of 2 left" in text or "Left: 2." in text

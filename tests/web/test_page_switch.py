@@ -12,38 +12,38 @@ from tests.support.page_client import PageClient
 from tests.support.web_harness import WebHarness
 
 
-def off(site: WebHarness) -> list[SwitchState]:
-    return [switch for switch in site.database.views.status().switches if switch.off]
+def off(web: WebHarness) -> list[SwitchState]:
+    return [switch for switch in web.database.views.status().switches if switch.off]
 
 
-def scopes(site: WebHarness) -> list[tuple[str, str]]:
-    return [(switch.shop, switch.domain) for switch in off(site)]
+def scopes(web: WebHarness) -> list[tuple[str, str]]:
+    return [(switch.shop, switch.domain) for switch in off(web)]
 
 
-def form(visitor: PageClient, **filled: Any) -> dict[str, Any]:
-    return {**visitor.see("/switch/off").form("/switch/off"), "reason": "maintenance", **filled}
+def form(client: PageClient, **filled: Any) -> dict[str, Any]:
+    return {**client.get_page("/switch/off").form("/switch/off"), "reason": "maintenance", **filled}
 
 
-def test_the_form_as_it_stands_switches_everything_off_for_an_hour(site: WebHarness) -> None:
-    visitor = PageClient(site)
-    seen = visitor.send("/switch/off", **form(visitor))
-    assert "The integration is off" in seen.text
-    [switch] = off(site)
+def test_the_form_as_it_stands_switches_everything_off_for_an_hour(web: WebHarness) -> None:
+    client = PageClient(web)
+    page = client.post_form("/switch/off", **form(client))
+    assert "The integration is off" in page.text
+    [switch] = off(web)
     assert (switch.shop, switch.domain, switch.reason, switch.by) == ("*", "*", "maintenance", "ana")
     assert switch.since is not None
     assert switch.until is not None
     assert timedelta(minutes=59) < switch.until - switch.since <= timedelta(minutes=60, seconds=1)
-    [entry] = site.database.views.audit()
+    [entry] = web.database.views.audit()
     assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("pause", "ana", "ana", "http")
 
 
-def test_a_shop_and_some_domains_are_switched_off_alone(site: WebHarness) -> None:
-    site.gallery.miss("P1")
-    visitor = PageClient(site)
-    filled = form(visitor, shop="main", which="some", domains=["stock", "prices"], end="open")
-    visitor.send("/switch/off", **filled)
-    assert scopes(site) == [("main", "prices"), ("main", "stock")]
-    assert [switch.until for switch in off(site)] == [None, None]
+def test_a_shop_and_some_domains_are_switched_off_alone(web: WebHarness) -> None:
+    web.storage.discard("P1")
+    client = PageClient(web)
+    filled = form(client, shop="main", which="some", domains=["stock", "prices"], end="open")
+    client.post_form("/switch/off", **filled)
+    assert scopes(web) == [("main", "prices"), ("main", "stock")]
+    assert [switch.until for switch in off(web)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -61,126 +61,126 @@ def test_a_shop_and_some_domains_are_switched_off_alone(site: WebHarness) -> Non
     ],
 )
 def test_a_form_that_can_not_be_used_comes_back_with_the_fault_and_what_was_filled_in(
-    small_site: WebHarness, filled: dict[str, Any], says: str
+    sqlite_web: WebHarness, filled: dict[str, Any], says: str
 ) -> None:
-    visitor = PageClient(small_site)
-    seen = visitor.send("/switch/off", 422, **form(visitor, **filled))
-    assert says in seen.one("p", role="alert").text
-    assert seen.one("input", id="reason")["value"] == filled.get("reason", "maintenance")
-    assert off(small_site) == []
+    client = PageClient(sqlite_web)
+    page = client.post_form("/switch/off", 422, **form(client, **filled))
+    assert says in page.one("p", role="alert").text
+    assert page.one("input", id="reason")["value"] == filled.get("reason", "maintenance")
+    assert off(sqlite_web) == []
 
 
-def test_until_is_the_moment_that_the_browser_means(small_site: WebHarness) -> None:
-    visitor, at = PageClient(small_site), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
+def test_until_is_the_moment_that_the_browser_means(sqlite_web: WebHarness) -> None:
+    client, at = PageClient(sqlite_web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
     local = (at - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
-    visitor.send("/switch/off", **form(visitor, end="until", until=local, until_utc=at.isoformat()))
-    assert [switch.until for switch in off(small_site)] == [at]
+    client.post_form("/switch/off", **form(client, end="until", until=local, until_utc=at.isoformat()))
+    assert [switch.until for switch in off(sqlite_web)] == [at]
 
 
-def test_a_form_that_is_sent_twice_changes_nothing_the_second_time(small_site: WebHarness) -> None:
-    visitor = PageClient(small_site)
-    filled = form(visitor)
-    visitor.send("/switch/off", **filled)
-    small_site.gallery.change("resume")
-    assert "It was so already" in visitor.send("/switch/off", **filled).text
-    assert off(small_site) == []
+def test_a_form_that_is_sent_twice_changes_nothing_the_second_time(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web)
+    filled = form(client)
+    client.post_form("/switch/off", **filled)
+    sqlite_web.storage.change("resume")
+    assert "It was so already" in client.post_form("/switch/off", **filled).text
+    assert off(sqlite_web) == []
 
 
-def test_switching_on_says_what_was_missed_and_leads_to_the_repair_sheet(site: WebHarness) -> None:
-    site.gallery.miss("P1", "P2")
-    visitor = PageClient(site)
-    visitor.send("/switch/off", **form(visitor))
-    seen = visitor.see("/switch/on")
-    assert "Missed: Stock 2" in seen.text
-    done = visitor.send("/switch/on", **{**seen.form("/switch/on"), "reason": "finished"})
+def test_switching_on_says_what_was_missed_and_leads_to_the_repair_sheet(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2")
+    client = PageClient(web)
+    client.post_form("/switch/off", **form(client))
+    page = client.get_page("/switch/on")
+    assert "Missed: Stock 2" in page.text
+    done = client.post_form("/switch/on", **{**page.form("/switch/on"), "reason": "finished"})
     assert [link["href"] for link in done.all("a", class_="button strong")] == ["/repairs"]
-    assert off(site) == []
+    assert off(web) == []
 
 
-def test_only_what_is_chosen_is_switched_on_and_the_rest_is_named(site: WebHarness) -> None:
-    site.gallery.change("pause", domains=["stock", "orders"])
-    site.gallery.change("pause", shop="main", domains=["stock"])
-    visitor = PageClient(site)
-    seen = visitor.see("/switch/on", params={"scope": ["*/stock"]})
-    checked = [each["value"] for each in seen.all("input", name="scope") if "checked" in each.attributes]
+def test_only_what_is_chosen_is_switched_on_and_the_rest_is_named(web: WebHarness) -> None:
+    web.storage.change("pause", domains=["stock", "orders"])
+    web.storage.change("pause", shop="main", domains=["stock"])
+    client = PageClient(web)
+    page = client.get_page("/switch/on", params={"scope": ["*/stock"]})
+    checked = [each["value"] for each in page.all("input", name="scope") if "checked" in each.attributes]
     assert [value.rsplit("/", 1)[0] for value in checked] == ["*/stock"]
-    done = visitor.send("/switch/on", scope=checked, reason="finished")
+    done = client.post_form("/switch/on", scope=checked, reason="finished")
     assert "Still off: Stock in shop main" in done.text
-    assert scopes(site) == [("*", "orders"), ("main", "stock")]
+    assert scopes(web) == [("*", "orders"), ("main", "stock")]
 
 
-def test_with_several_switches_off_none_is_chosen_by_itself(small_site: WebHarness) -> None:
-    small_site.gallery.change("pause", domains=["stock", "orders"])
-    visitor = PageClient(small_site)
-    seen = visitor.see("/switch/on")
-    assert seen.form("/switch/on").get("scope") is None
-    visitor.send("/switch/on", 422, reason="finished")
-    assert len(off(small_site)) == 2
+def test_with_several_switches_off_none_is_chosen_by_itself(sqlite_web: WebHarness) -> None:
+    sqlite_web.storage.change("pause", domains=["stock", "orders"])
+    client = PageClient(sqlite_web)
+    page = client.get_page("/switch/on")
+    assert page.form("/switch/on").get("scope") is None
+    client.post_form("/switch/on", 422, reason="finished")
+    assert len(off(sqlite_web)) == 2
 
 
-def test_a_switch_that_was_turned_since_is_not_switched_on(small_site: WebHarness) -> None:
-    small_site.gallery.change("pause")
-    visitor = PageClient(small_site)
-    filled = {**visitor.see("/switch/on").form("/switch/on"), "reason": "finished"}
-    small_site.gallery.change("resume")
-    small_site.gallery.change("pause")
-    seen = visitor.send("/switch/on", 422, **filled)
-    assert "Somebody has turned a switch in the meantime" in seen.one("p", role="alert").text
-    assert scopes(small_site) == [("*", "*")]
+def test_a_switch_that_was_turned_since_is_not_switched_on(sqlite_web: WebHarness) -> None:
+    sqlite_web.storage.change("pause")
+    client = PageClient(sqlite_web)
+    filled = {**client.get_page("/switch/on").form("/switch/on"), "reason": "finished"}
+    sqlite_web.storage.change("resume")
+    sqlite_web.storage.change("pause")
+    page = client.post_form("/switch/on", 422, **filled)
+    assert "Somebody has turned a switch in the meantime" in page.one("p", role="alert").text
+    assert scopes(sqlite_web) == [("*", "*")]
 
 
-def paused(site: WebHarness, visitor: PageClient, **filled: Any) -> dict[str, Any]:
+def paused(web: WebHarness, client: PageClient, **filled: Any) -> dict[str, Any]:
     """Switches off for half an hour; returns the form of the banner."""
-    visitor.send("/switch/off", **form(visitor, end="30", **filled))
-    return visitor.see("/").form("/switch/extend")
+    client.post_form("/switch/off", **form(client, end="30", **filled))
+    return client.get_page("/").form("/switch/extend")
 
 
-def test_half_an_hour_more_moves_the_end_once_however_often_it_is_clicked(site: WebHarness) -> None:
-    visitor = PageClient(site)
-    more = paused(site, visitor, which="some", domains=["stock", "prices"])
-    before = [switch.until for switch in off(site)]
-    visitor.send("/switch/extend", **more)
-    after = [switch.until for switch in off(site)]
+def test_half_an_hour_more_moves_the_end_once_however_often_it_is_clicked(web: WebHarness) -> None:
+    client = PageClient(web)
+    more = paused(web, client, which="some", domains=["stock", "prices"])
+    before = [switch.until for switch in off(web)]
+    client.post_form("/switch/extend", **more)
+    after = [switch.until for switch in off(web)]
     assert after == [until + timedelta(minutes=30) for until in before if until]
-    visitor.send("/switch/extend", 409, **more)
-    assert [switch.until for switch in off(site)] == after
+    client.post_form("/switch/extend", 409, **more)
+    assert [switch.until for switch in off(web)] == after
 
 
-def test_half_an_hour_more_never_switches_off_what_was_switched_on(small_site: WebHarness) -> None:
-    visitor = PageClient(small_site)
-    more = paused(small_site, visitor)
-    small_site.gallery.change("resume")
-    visitor.send("/switch/extend", 409, **more)
-    assert off(small_site) == []
+def test_half_an_hour_more_never_switches_off_what_was_switched_on(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web)
+    more = paused(sqlite_web, client)
+    sqlite_web.storage.change("resume")
+    client.post_form("/switch/extend", 409, **more)
+    assert off(sqlite_web) == []
 
 
-def test_the_reminder_is_a_calendar_file_and_there_is_none_for_what_is_on(small_site: WebHarness) -> None:
-    visitor = PageClient(small_site, language="pt-BR")
-    small_site.gallery.change("pause", until=(datetime.now(UTC) + timedelta(hours=2)).isoformat())
-    [link] = [each["href"] for each in visitor.see("/").all("a") if "reminder" in each.attributes.get("href", "")]
-    answer = visitor.ask("GET", link)
+def test_the_reminder_is_a_calendar_file_and_there_is_none_for_what_is_on(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web, language="pt-BR")
+    sqlite_web.storage.change("pause", until=(datetime.now(UTC) + timedelta(hours=2)).isoformat())
+    [link] = [each["href"] for each in client.get_page("/").all("a") if "reminder" in each.attributes.get("href", "")]
+    answer = client.request("GET", link)
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
     assert "SUMMARY:Comporta: a integração está desligada" in answer.text
-    small_site.gallery.change("resume")
-    assert visitor.see(link, 404).text
+    sqlite_web.storage.change("resume")
+    assert client.get_page(link, 404).text
 
 
-def test_the_cost_is_told_from_what_came_in_before(site: WebHarness) -> None:
-    visitor = PageClient(site)
-    assert "Little to reckon from" in visitor.see("/switch/cost", params={"end": "120"}).text
-    assert "Choose at least one domain" in visitor.see("/switch/cost", params={"which": "some"}).text
-    assert "in each hour" in visitor.see("/switch/cost", params={"end": "open"}).text
+def test_the_cost_is_told_from_what_came_in_before(web: WebHarness) -> None:
+    client = PageClient(web)
+    assert "Little to reckon from" in client.get_page("/switch/cost", params={"end": "120"}).text
+    assert "Choose at least one domain" in client.get_page("/switch/cost", params={"which": "some"}).text
+    assert "in each hour" in client.get_page("/switch/cost", params={"end": "open"}).text
 
 
-def test_the_header_says_partly_off_and_the_banner_groups_what_was_turned_together(small_site: WebHarness) -> None:
-    small_site.gallery.change("pause", domains=["stock", "prices"])
-    seen = PageClient(small_site).see("/")
-    assert seen.one("div", id="integration")["data-state"] == "partly"
-    [banner] = [each for each in seen.all("section") if each.attributes.get("class", "").startswith("banner")]
+def test_the_header_says_partly_off_and_the_banner_groups_what_was_turned_together(sqlite_web: WebHarness) -> None:
+    sqlite_web.storage.change("pause", domains=["stock", "prices"])
+    page = PageClient(sqlite_web).get_page("/")
+    assert page.one("div", id="integration")["data-state"] == "partly"
+    [banner] = [each for each in page.all("section") if each.attributes.get("class", "").startswith("banner")]
     assert banner["aria-label"] == "Switched off: Prices, Stock in every shop"
 
 
-def test_every_domain_off_alone_is_off(small_site: WebHarness) -> None:
+def test_every_domain_off_alone_is_off(sqlite_web: WebHarness) -> None:
     domains = ["products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
-    small_site.gallery.change("pause", domains=domains)
-    assert PageClient(small_site).see("/").one("div", id="integration")["data-state"] == "off"
+    sqlite_web.storage.change("pause", domains=domains)
+    assert PageClient(sqlite_web).get_page("/").one("div", id="integration")["data-state"] == "off"

@@ -85,21 +85,21 @@ def test_the_cookie_counts_and_without_one_the_browser(accepted: str, cookie: st
     assert wanted_language(HTTPConnection({"type": "http", "headers": headers})).tag == tag
 
 
-def test_the_integration_is_ligada_or_desligada_in_portuguese(small_site: WebHarness) -> None:
-    visitor = PageClient(small_site, language="pt-BR")
-    assert visitor.see("/").one("div", id="integration").text.split() == ["Integração", "Ligada"]
-    small_site.gallery.change("pause", domains=["*"])
-    assert visitor.see("/").one("div", id="integration").text.split()[:2] == ["Integração", "Desligada"]
+def test_the_integration_is_ligada_or_desligada_in_portuguese(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web, language="pt-BR")
+    assert client.get_page("/").one("div", id="integration").text.split() == ["Integração", "Ligada"]
+    sqlite_web.storage.change("pause", domains=["*"])
+    assert client.get_page("/").one("div", id="integration").text.split()[:2] == ["Integração", "Desligada"]
 
 
-def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: WebHarness) -> None:
-    visitor = PageClient(small_site)
-    answer = visitor.ask("GET", "/preferences", params={"language": "pt-BR", "next": "/orders?state=sent"})
+def test_a_choice_is_kept_in_a_cookie_and_leads_back(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web)
+    answer = client.request("GET", "/preferences", params={"language": "pt-BR", "next": "/orders?state=sent"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/orders?state=sent")
     assert f"{i18n.COOKIE}=pt-BR" in answer.headers["set-cookie"]
-    dark = visitor.ask("GET", "/preferences", params={"theme": "dark"})
+    dark = client.request("GET", "/preferences", params={"theme": "dark"})
     assert (
-        visitor.see("/", headers={"cookie": dark.headers["set-cookie"].partition(";")[0]}).one("html")["data-theme"]
+        client.get_page("/", headers={"cookie": dark.headers["set-cookie"].partition(";")[0]}).one("html")["data-theme"]
         == "dark"
     )
 
@@ -107,16 +107,16 @@ def test_a_choice_is_kept_in_a_cookie_and_leads_back(small_site: WebHarness) -> 
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/a\nb"]
 )
-def test_a_choice_never_leads_elsewhere(small_site: WebHarness, elsewhere: str) -> None:
-    answer = PageClient(small_site).ask("GET", "/preferences", params={"next": elsewhere})
+def test_a_choice_never_leads_elsewhere(sqlite_web: WebHarness, elsewhere: str) -> None:
+    answer = PageClient(sqlite_web).request("GET", "/preferences", params={"next": elsewhere})
     assert answer.headers["location"] == "/"
 
 
-def test_an_unknown_choice_sets_nothing(small_site: WebHarness) -> None:
-    answer = PageClient(small_site).ask("GET", "/preferences", params={"language": "xx", "theme": "xx"})
+def test_an_unknown_choice_sets_nothing(sqlite_web: WebHarness) -> None:
+    answer = PageClient(sqlite_web).request("GET", "/preferences", params={"language": "xx", "theme": "xx"})
     assert "set-cookie" not in answer.headers
 
 
-def test_every_language_is_offered_by_its_own_name(small_site: WebHarness) -> None:
-    seen = PageClient(small_site).see("/")
-    assert {link.text for link in seen.all("a") if "hreflang" in link.attributes} == {each.name for each in LANGUAGES}
+def test_every_language_is_offered_by_its_own_name(sqlite_web: WebHarness) -> None:
+    page = PageClient(sqlite_web).get_page("/")
+    assert {link.text for link in page.all("a") if "hreflang" in link.attributes} == {each.name for each in LANGUAGES}

@@ -8,21 +8,21 @@ from tests.support.web_harness import WebHarness
 CPF = "52998224725"
 
 
-def test_the_ledger_is_shown_and_downloaded(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("stock"), rejected_delivery()])
-    rows = site.get("/api/ledger", domain="stock")
+def test_the_ledger_is_shown_and_downloaded(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("stock"), rejected_delivery()])
+    rows = web.get("/api/ledger", domain="stock")
     assert [(row["outcome"], row["count"], row["shop"]) for row in rows] == [
         ("applied", 1, None),
         ("quarantined", 1, None),
     ]
-    assert site.get("/api/ledger", step="hour", outcome="applied", shop="main")[0]["shop"] == "main"
-    assert [row["count"] for row in site.csv("/api/ledger")] == ["1", "1"]
+    assert web.get("/api/ledger", step="hour", outcome="applied", shop="main")[0]["shop"] == "main"
+    assert [row["count"] for row in web.csv("/api/ledger")] == ["1", "1"]
     assert rows[0]["at"].endswith(":00Z")
 
 
-def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("stock"), change_event("stock"), rejected_delivery()])
-    balance = site.get("/api/ledger/balance")
+def test_the_balance_says_what_came_in_and_that_nothing_is_lost(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("stock"), change_event("stock"), rejected_delivery()])
+    balance = web.get("/api/ledger/balance")
     assert balance["total"] == {
         "received": 3,
         "applied": 1,
@@ -32,23 +32,23 @@ def test_the_balance_says_what_came_in_and_that_nothing_is_lost(site: WebHarness
         "difference": 0,
     }
     assert list(balance["domains"]) == ["stock"]
-    assert site.get("/api/ledger/balance", since="2126-01-01T00:00:00Z")["total"]["received"] == 0
+    assert web.get("/api/ledger/balance", since="2126-01-01T00:00:00Z")["total"]["received"] == 0
 
 
-def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("stock"), change_event("prices")])
-    site.gallery.accept("a")
-    cost = site.get("/api/cost", shop="main", domains=["stock", "orders"], minutes=10)
+def test_the_cost_repeats_what_was_asked_and_what_it_is_told_from(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("stock"), change_event("prices")])
+    web.storage.accept_orders("a")
+    cost = web.get("/api/cost", shop="main", domains=["stock", "orders"], minutes=10)
     assert (cost["shop"], cost["domains"], cost["minutes"], cost["enough"]) == ("main", ["stock", "orders"], 10, False)
     assert (cost["basis"]["changes"], cost["basis"]["orders"]) == (1, 1)
-    assert site.get("/api/cost", domains="stock,prices")["basis"]["changes"] == 2
-    assert site.get("/api/cost")["domains"] == ["*"]
+    assert web.get("/api/cost", domains="stock,prices")["basis"]["changes"] == 2
+    assert web.get("/api/cost")["domains"] == ["*"]
 
 
-def test_a_biography_tells_all_of_a_key_and_hides_documents(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("customers", code="C1", kind="PF", document=CPF)])
-    site.gallery.accept("a", customer={"code": "C1", "document": CPF, "name": "Ana"})
-    answer = site.ask("GET", "/api/biography?text=529.982.247-25")
+def test_a_biography_tells_all_of_a_key_and_hides_documents(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("customers", code="C1", kind="PF", document=CPF)])
+    web.storage.accept_orders("a", customer={"code": "C1", "document": CPF, "name": "Ana"})
+    answer = web.request("GET", "/api/biography?text=529.982.247-25")
     found = answer.json()
     assert CPF not in answer.text
     assert "529.982" not in answer.text
@@ -57,11 +57,11 @@ def test_a_biography_tells_all_of_a_key_and_hides_documents(site: WebHarness) ->
     assert found["bounds"] == found["more"] == []
 
 
-def test_one_order_and_one_message_are_shown_whole(site: WebHarness) -> None:
-    site.gallery.accept("a/b", display_number="#7")
-    order = site.get("/api/orders/main/a/b")
+def test_one_order_and_one_message_are_shown_whole(web: WebHarness) -> None:
+    web.storage.accept_orders("a/b", display_number="#7")
+    order = web.get("/api/orders/main/a/b")
     assert (order["order_id"], order["display_number"], order["payload"]["total"]) == ("a/b", "#7", "19.98")
-    site.gallery.store.commit([rejected_delivery(b'{"a":\xff}')])
-    [row] = site.get("/api/quarantine")
-    message = site.get(f"/api/quarantine/{row['id']}")
+    web.storage.store.commit([rejected_delivery(b'{"a":\xff}')])
+    [row] = web.get("/api/quarantine")
+    message = web.get(f"/api/quarantine/{row['id']}")
     assert (message["body"], message["doc"]) == ('{"a":\\xff}', "docs/contract/reasons.md#no_version")

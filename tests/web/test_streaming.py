@@ -17,16 +17,16 @@ from tests.support.wait import wait_until
 from tests.support.web_harness import WebHarness, signed_in_as
 
 
-class Served:
+class LiveServer:
     """The application on a port of its own."""
 
-    def __init__(self, site: WebHarness) -> None:
-        self.site = site
+    def __init__(self, web: WebHarness) -> None:
+        self.web = web
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # A stream that didn't end by itself would keep the server for a minute.
         config = uvicorn.Config(
-            signed_in_as(site.app, LOCAL), log_config=None, lifespan="off", timeout_graceful_shutdown=60
+            signed_in_as(web.app, LOCAL), log_config=None, lifespan="off", timeout_graceful_shutdown=60
         )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listener],))
@@ -36,15 +36,15 @@ class Served:
     def stop(self) -> None:
         """As the process does it."""
         self.server.should_exit = True
-        self.site.live.close()
+        self.web.live.close()
         self.thread.join(20)
 
 
 @pytest.fixture
-def served(small_site: WebHarness) -> Iterator[Served]:
-    served = Served(small_site)
-    yield served
-    served.stop()
+def live_server(sqlite_web: WebHarness) -> Iterator[LiveServer]:
+    live_server = LiveServer(sqlite_web)
+    yield live_server
+    live_server.stop()
 
 
 def fields(lines: Iterator[str]) -> dict[str, str]:
@@ -59,35 +59,35 @@ def fields(lines: Iterator[str]) -> dict[str, str]:
     raise AssertionError("the stream has ended")
 
 
-def test_a_reader_is_told_the_state_and_every_change_of_it(served: Served) -> None:
-    with httpx.stream("GET", f"{served.url}/api/events", timeout=20) as answer:
+def test_a_reader_is_told_the_state_and_every_change_of_it(live_server: LiveServer) -> None:
+    with httpx.stream("GET", f"{live_server.url}/api/events", timeout=20) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         lines = answer.iter_lines()
         first, second = fields(lines), fields(lines)
         assert [first["event"], second["event"]] == ["status", "ledger"]
         assert first["id"] != second["id"]
-        served.site.gallery.change("pause", reason="a test")
+        live_server.web.storage.change("pause", reason="a test")
         changed = fields(lines)
         assert changed["event"] == "status"
         assert json.loads(changed["data"])["switches"][0]["reason"] == "a test"
 
 
-def test_a_reader_that_goes_is_forgotten(served: Served) -> None:
-    with httpx.stream("GET", f"{served.url}/api/events", timeout=20) as answer:
+def test_a_reader_that_goes_is_forgotten(live_server: LiveServer) -> None:
+    with httpx.stream("GET", f"{live_server.url}/api/events", timeout=20) as answer:
         # Kept: the stream would end with its iterator.
         lines = answer.iter_lines()
         fields(lines)
-        assert open_streams(served.site.live) == 1
-    wait_until(lambda: open_streams(served.site.live) == 0, what="the reader to be forgotten")
+        assert open_streams(live_server.web.live) == 1
+    wait_until(lambda: open_streams(live_server.web.live) == 0, what="the reader to be forgotten")
 
 
-def test_open_streams_do_not_keep_the_server_from_stopping(served: Served) -> None:
-    with httpx.stream("GET", f"{served.url}/api/events", timeout=20) as answer:
+def test_open_streams_do_not_keep_the_server_from_stopping(live_server: LiveServer) -> None:
+    with httpx.stream("GET", f"{live_server.url}/api/events", timeout=20) as answer:
         lines = answer.iter_lines()
         fields(lines)
-        served.stop()
-        assert not served.thread.is_alive()
+        live_server.stop()
+        assert not live_server.thread.is_alive()
         assert not [
             line for line in lines if line.startswith("event: ") and "status" not in line and "ledger" not in line
         ]

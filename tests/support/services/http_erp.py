@@ -26,10 +26,10 @@ class HttpErp:
         self.url = f"http://{HOST}:{port}/orders"
         self.numbers: dict[str, str] = {}
         self.payloads: dict[str, Any] = {}
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.script: list[str] = []
         self.default = "take"
-        self.let_go = threading.Event()
+        self.released = threading.Event()
         self._lock = threading.Lock()
 
     def take(self, key: str, payload: Any) -> tuple[str, bool]:
@@ -40,10 +40,10 @@ class HttpErp:
             self.payloads[key] = payload
             return number, known
 
-    def next_way(self, key: str) -> str:
+    def next_answer(self, key: str) -> str:
         """How this request is answered."""
         with self._lock:
-            self.asked[key] += 1
+            self.requests[key] += 1
             return self.script.pop(0) if self.script else self.default
 
 
@@ -66,11 +66,11 @@ class _Request(BaseHTTPRequestHandler):
         """Reads the order and answers."""
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         key, erp = self.headers["Idempotency-Key"], self.server.erp
-        _WAYS[erp.next_way(key)](self, erp, key, payload)
+        _WAYS[erp.next_answer(key)](self, erp, key, payload)
 
     def do_GET(self) -> None:
         """A redirect that is followed would come here as a GET."""
-        self.server.erp.asked["GET"] += 1
+        self.server.erp.requests["GET"] += 1
         self.answer(200, {"erp_number": "wrong"})
 
     def answer(self, code: int, body: Any = None, **headers: str) -> None:
@@ -104,7 +104,7 @@ def _take_and_reset(request: _Request, erp: HttpErp, key: str, payload: Any) -> 
 
 
 def _hang(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
-    erp.let_go.wait(60)
+    erp.released.wait(60)
     _take(request, erp, key, payload)
 
 
@@ -134,7 +134,7 @@ def running_http_erp() -> Iterator[HttpErp]:
     try:
         yield erp
     finally:
-        erp.let_go.set()
+        erp.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -31,12 +31,12 @@ def viewer(path: Path) -> str:
 
 
 @pytest.fixture
-def named(path: Path, operator: str, viewer: str) -> Access:
+def operators_access(path: Path, operator: str, viewer: str) -> Access:
     """Operators in a file."""
     return open_access(Settings(operators_file=path))
 
 
 @pytest.fixture
-def linked() -> Access:
+def link_access() -> Access:
     """Nobody but whoever has the link."""
     return open_access(Settings())

@@ -31,15 +31,15 @@ Route = tuple[str, str]
 
 
 @pytest.fixture
-def guarded(small_site: WebHarness, named: Access) -> httpx.AsyncClient:
+def guarded(sqlite_web: WebHarness, operators_access: Access) -> httpx.AsyncClient:
     """The whole application behind its gate, asked by a program."""
-    transport = httpx.ASGITransport(secure(small_site.app, named, PORT), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(secure(sqlite_web.app, operators_access, PORT), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOST)
 
 
-def routes(site: WebHarness) -> set[Route]:
+def routes(web: WebHarness) -> set[Route]:
     """The method and the path of each."""
-    found = iter_route_contexts(site.app.routes)
+    found = iter_route_contexts(web.app.routes)
     return {(method, route.path) for route in found for method in route.methods or ()}
 
 
@@ -54,9 +54,9 @@ async def statuses(client: httpx.AsyncClient, wanted: set[Route], token: str | N
 
 
 def test_every_route_of_the_application_asks_who_comes(
-    small_site: WebHarness, guarded: httpx.AsyncClient, operator: str, viewer: str
+    sqlite_web: WebHarness, guarded: httpx.AsyncClient, operator: str, viewer: str
 ) -> None:
-    every = routes(small_site)
+    every = routes(sqlite_web)
     assert {
         ("GET", "/"),
         ("GET", "/docs"),

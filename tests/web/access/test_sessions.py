@@ -12,9 +12,9 @@ from comporta.web.access import Access, open_access
 from tests.support.auth_client import ACCEPT_HTML, HOST, SAME_ORIGIN, auth_client, bearer, logged_in_client, run
 
 
-def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(named: Access, operator: str) -> None:
+def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(operators_access: Access, operator: str) -> None:
     async def steps() -> None:
-        answer = await auth_client(named).post(
+        answer = await auth_client(operators_access).post(
             "/login", data={"token": operator, "next": "/orders"}, headers=SAME_ORIGIN
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/orders")
@@ -22,7 +22,7 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(named: Ac
         assert attributes[0].startswith("comporta-8080=")
         assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= set(attributes)
         assert operator not in answer.headers["set-cookie"]
-        client = await logged_in_client(named, operator)
+        client = await logged_in_client(operators_access, operator)
         assert (await client.get("/orders")).json()["who"] == "ana"
         assert (await client.get("/login?next=/orders")).headers["location"] == "/orders"
 
@@ -63,22 +63,22 @@ def test_behind_https_the_cookie_is_the_hosts_alone(path: Path, operator: str) -
     ],
 )
 def test_a_change_with_a_cookie_must_come_from_a_page_of_ours(
-    named: Access, operator: str, headers: dict[str, str], allowed: bool
+    operators_access: Access, operator: str, headers: dict[str, str], allowed: bool
 ) -> None:
     async def steps() -> None:
-        client = await logged_in_client(named, operator)
+        client = await logged_in_client(operators_access, operator)
         answer = await client.post("/api/pause", headers=headers)
         assert answer.status_code == (200 if allowed else 403)
         assert (await client.post("/api/pause", headers={**headers, **bearer(operator)})).status_code == 200
-        login = await auth_client(named).post("/login", data={"token": operator}, headers=headers)
+        login = await auth_client(operators_access).post("/login", data={"token": operator}, headers=headers)
         assert login.status_code == (303 if allowed else 403)
 
     run(steps)
 
 
-def test_a_viewer_who_sends_a_form_without_a_script_is_told_so_as_a_page(named: Access, viewer: str) -> None:
+def test_a_viewer_who_sends_a_form_without_a_script_is_told_so_as_a_page(operators_access: Access, viewer: str) -> None:
     async def steps() -> None:
-        client = await logged_in_client(named, viewer)
+        client = await logged_in_client(operators_access, viewer)
         page = await client.post("/orders/retry", headers={**ACCEPT_HTML, **SAME_ORIGIN})
         assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
         assert "rui is a viewer" in page.text
@@ -99,9 +99,11 @@ def test_behind_a_proxy_the_public_origin_is_ours_whatever_host_the_proxy_names(
     run(steps)
 
 
-def test_a_viewer_leaves_as_anybody_does_and_a_copied_cookie_is_worth_nothing_then(named: Access, viewer: str) -> None:
+def test_a_viewer_leaves_as_anybody_does_and_a_copied_cookie_is_worth_nothing_then(
+    operators_access: Access, viewer: str
+) -> None:
     async def steps() -> None:
-        client = await logged_in_client(named, viewer)
+        client = await logged_in_client(operators_access, viewer)
         copy = httpx.Cookies(client.cookies)
         elsewhere = await client.post("/logout", headers={"sec-fetch-site": "cross-site"})
         assert "set-cookie" not in elsewhere.headers
@@ -115,9 +117,9 @@ def test_a_viewer_leaves_as_anybody_does_and_a_copied_cookie_is_worth_nothing_th
     run(steps)
 
 
-def test_after_too_many_wrong_tokens_an_address_has_to_wait(named: Access, operator: str) -> None:
+def test_after_too_many_wrong_tokens_an_address_has_to_wait(operators_access: Access, operator: str) -> None:
     async def steps() -> None:
-        client = auth_client(named)
+        client = auth_client(operators_access)
         for _ in range(10):
             assert (await client.post("/login", data={"token": "wrong"}, headers=SAME_ORIGIN)).status_code == 401
         limited = await client.post("/login", data={"token": operator}, headers=SAME_ORIGIN)
@@ -129,9 +131,9 @@ def test_after_too_many_wrong_tokens_an_address_has_to_wait(named: Access, opera
     run(steps)
 
 
-def test_the_right_token_costs_nobody_a_try(named: Access, operator: str) -> None:
+def test_the_right_token_costs_nobody_a_try(operators_access: Access, operator: str) -> None:
     async def steps() -> None:
-        client = auth_client(named)
+        client = auth_client(operators_access)
         for _ in range(30):
             assert (await client.post("/login", data={"token": operator}, headers=SAME_ORIGIN)).status_code == 303
 
@@ -139,30 +141,34 @@ def test_the_right_token_costs_nobody_a_try(named: Access, operator: str) -> Non
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", ""])
-def test_the_login_leads_nowhere_else(named: Access, operator: str, wanted: str) -> None:
+def test_the_login_leads_nowhere_else(operators_access: Access, operator: str, wanted: str) -> None:
     async def steps() -> None:
-        answer = await auth_client(named).post("/login", data={"token": operator, "next": wanted}, headers=SAME_ORIGIN)
+        answer = await auth_client(operators_access).post(
+            "/login", data={"token": operator, "next": wanted}, headers=SAME_ORIGIN
+        )
         assert answer.headers["location"] == "/"
 
     run(steps)
 
 
-def test_the_link_gives_a_session_and_takes_itself_out_of_the_address(linked: Access) -> None:
+def test_the_link_gives_a_session_and_takes_itself_out_of_the_address(link_access: Access) -> None:
     async def steps() -> None:
-        client = auth_client(linked)
-        answer = await client.get(f"/?token={linked.token}&shop=main", headers=ACCEPT_HTML)
+        client = auth_client(link_access)
+        answer = await client.get(f"/?token={link_access.token}&shop=main", headers=ACCEPT_HTML)
         assert (answer.status_code, answer.headers["location"]) == (303, "/?shop=main")
         assert (await client.get("/")).json()["who"] == "local"
-        assert (await auth_client(linked).get("/api/status", headers=bearer(linked.token))).json()["who"] == "local"
-        old = await auth_client(linked).get("/?token=comporta_old", headers=ACCEPT_HTML)
+        assert (await auth_client(link_access).get("/api/status", headers=bearer(link_access.token))).json()[
+            "who"
+        ] == "local"
+        old = await auth_client(link_access).get("/?token=comporta_old", headers=ACCEPT_HTML)
         assert (old.status_code, old.headers["location"]) == (303, "/login?error=link")
 
     run(steps)
 
 
-def test_where_there_are_operators_no_token_in_an_address_counts(named: Access, operator: str) -> None:
+def test_where_there_are_operators_no_token_in_an_address_counts(operators_access: Access, operator: str) -> None:
     async def steps() -> None:
-        answer = await auth_client(named).get(f"/?token={operator}", headers=ACCEPT_HTML)
+        answer = await auth_client(operators_access).get(f"/?token={operator}", headers=ACCEPT_HTML)
         assert answer.headers["location"].startswith("/login")
         assert "set-cookie" not in answer.headers
 
