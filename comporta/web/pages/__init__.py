@@ -1,1 +1,1 @@
-"""The admin page: server-rendered HTML that works by links and forms, and is live where the browser allows it."""
+"""Admin page: server-rendered HTML with links and forms, updated live where the browser runs its script."""

@@ -1,4 +1,4 @@
-"""From rows of the ledger to what a chart and its table show: every step there, even where nothing came."""
+"""Chart data: ledger rows summed into equal steps, empty ones included, and the periods of pauses."""
 
 from __future__ import annotations
 
@@ -13,58 +13,59 @@ from schemas.control import ANY
 from storage.views import AuditFilter, AuditRow, LedgerRow, Views
 
 __all__ = ["OffHistory", "OffPeriod", "Period", "Point", "by_domain", "periods", "points", "rates", "spans"]
+
 Period = tuple[datetime, datetime | None]
-# A chart shows a day; a pause that began earlier than this before it is shaded only while it lasts.
-_LOOK_BACK = timedelta(days=8)
-_TURNS = ("pause", "resume", "expire")
+# A chart covers a day; an ended pause that began before this limit is not shaded.
+_HISTORY = timedelta(days=8)
+_SWITCH_ACTIONS = ("pause", "resume", "expire")
 
 
 class Point(NamedTuple):
-    """One minute or hour: how many deliveries came to each outcome, in the outcomes' order."""
+    """One minute or hour of a chart: deliveries per outcome, in the order of `OUTCOMES`."""
 
     at: datetime
     counts: tuple[int, ...]
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Return the number of deliveries."""
         return sum(self.counts)
 
 
 def points(rows: Iterable[LedgerRow], now: datetime, step: timedelta, steps: int, domain: str = "") -> list[Point]:
-    """The last steps up to now, oldest first, of one domain or of all."""
+    """Return the last `steps` points up to `now`, oldest first, of one domain or of all."""
     last = _floor(now, step)
-    found = {last - step * back: dict.fromkeys(OUTCOMES, 0) for back in range(steps)}
+    counts_at = {last - step * offset: dict.fromkeys(OUTCOMES, 0) for offset in range(steps)}
     for row in rows:
-        counts = found.get(row["at"])
+        counts = counts_at.get(row["at"])
         if counts is not None and row["outcome"] in counts and domain in ("", row["domain"]):
             counts[row["outcome"]] += row["count"]
-    return [Point(at, tuple(counts.values())) for at, counts in sorted(found.items())]
+    return [Point(at, tuple(counts.values())) for at, counts in sorted(counts_at.items())]
 
 
 def by_domain(rows: Iterable[LedgerRow]) -> dict[str, dict[str, int]]:
-    """What each domain's deliveries came to."""
-    found: dict[str, dict[str, int]] = {}
+    """Return the deliveries by domain and outcome."""
+    counts_of: dict[str, dict[str, int]] = {}
     for row in rows:
-        counts = found.setdefault(row["domain"], {})
+        counts = counts_of.setdefault(row["domain"], {})
         counts[row["outcome"]] = counts.get(row["outcome"], 0) + row["count"]
-    return found
+    return counts_of
 
 
 def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
-    """Deliveries by domain in the last whole minute."""
+    """Return the deliveries by domain in the last whole minute."""
     minute = _floor(now, timedelta(minutes=1)) - timedelta(minutes=1)
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         if row["at"] == minute:
-            found[row["domain"]] = found.get(row["domain"], 0) + row["count"]
-    return found
+            counts[row["domain"]] = counts.get(row["domain"], 0) + row["count"]
+    return counts
 
 
 def spans(periods: Iterable[OffPeriod], since: datetime, domain: str = "") -> list[Period]:
-    """When something was off after `since`, as a chart shades it; of one domain, when that one was."""
-    shown = (period for period in periods if not domain or period.domain in (ANY, domain))
-    return [(period.since, period.until) for period in shown if period.until is None or period.until > since]
+    """Return the off periods after `since` that a chart shades, of one domain or of all."""
+    matching = (period for period in periods if not domain or period.domain in (ANY, domain))
+    return [(period.since, period.until) for period in matching if period.until is None or period.until > since]
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:
@@ -73,7 +74,7 @@ def _floor(moment: datetime, step: timedelta) -> datetime:
 
 
 class OffPeriod(NamedTuple):
-    """A switch was off; without `until` it still is."""
+    """Period in which a switch was off; without `until`, it still is."""
 
     shop: str
     domain: str
@@ -82,35 +83,35 @@ class OffPeriod(NamedTuple):
 
 
 class OffHistory:
-    """The periods of the last days; read anew only when a switch has been turned, however many look."""
+    """Off periods of the last days, cached until the epoch changes, so that many viewers cost one query per change."""
 
     def __init__(self, views: Views) -> None:
         self._views = views
         self._lock = threading.Lock()
-        self._known: tuple[int, list[OffPeriod]] = (-1, [])
+        self._cached: tuple[int, list[OffPeriod]] = (-1, [])
 
     def periods(self, epoch: int, now: datetime) -> list[OffPeriod]:
-        """The periods as of this epoch, oldest first."""
+        """Return the periods as of this epoch, oldest first."""
         with self._lock:
-            if self._known[0] != epoch:
-                self._known = epoch, periods(self._turns(now - _LOOK_BACK))
-            return self._known[1]
+            if self._cached[0] != epoch:
+                self._cached = epoch, periods(self._changes(now - _HISTORY))
+            return self._cached[1]
 
-    def _turns(self, since: datetime) -> list[AuditRow]:
-        listings = (AuditFilter(action=action, since=since) for action in _TURNS)
+    def _changes(self, since: datetime) -> list[AuditRow]:
+        listings = (AuditFilter(action=action, since=since) for action in _SWITCH_ACTIONS)
         return [row for listing in listings for row in self._views.every(listing)]
 
 
-def periods(turns: Iterable[AuditRow]) -> list[OffPeriod]:
-    """From the turns of switches, in any order, to the times when they were off."""
-    found: list[OffPeriod] = []
+def periods(changes: Iterable[AuditRow]) -> list[OffPeriod]:
+    """Return the off periods of the switches from their audit entries, given in any order; oldest first."""
+    ended: list[OffPeriod] = []
     off: dict[Scope, datetime] = {}
-    for turn in sorted(turns, key=lambda row: row["epoch"]):
-        for domain in turn["domains"] or ():
-            scope = turn["shop"] or ANY, domain
-            if turn["result"] == "off":
-                off.setdefault(scope, turn["at"])
-            elif turn["result"] == "on" and (since := off.pop(scope, None)) is not None:
-                found.append(OffPeriod(*scope, since, turn["at"]))
-    found += [OffPeriod(*scope, since, None) for scope, since in off.items()]
-    return sorted(found, key=lambda period: period.since)
+    for change in sorted(changes, key=lambda row: row["epoch"]):
+        for domain in change["domains"] or ():
+            scope = change["shop"] or ANY, domain
+            if change["result"] == "off":
+                off.setdefault(scope, change["at"])
+            elif change["result"] == "on" and (since := off.pop(scope, None)) is not None:
+                ended.append(OffPeriod(*scope, since, change["at"]))
+    ongoing = [OffPeriod(*scope, since, None) for scope, since in off.items()]
+    return sorted([*ended, *ongoing], key=lambda period: period.since)

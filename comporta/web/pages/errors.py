@@ -1,11 +1,11 @@
-"""Errors for people: the same design, the sentence, and the way out."""
+"""Error pages: title, sentence and links, in the design of the other pages."""
 
 from __future__ import annotations
 
 from fastapi import Request, Response
 
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.rendering import away_since, render_bare, translate
+from comporta.web.pages.rendering import database_away_since, render_bare, translate
 
 __all__ = ["error_page", "wants_html"]
 
@@ -27,12 +27,12 @@ _SENTENCES = {
     500: N_("Comporta’s log says what. What is switched off stays off."),
     503: N_("What is switched off stays off, and nothing is lost: messages wait at the broker."),
 }
-# A browser that was told so comes again by itself, with no script.
-_AGAIN = "5"
+# Seconds of the Refresh header, which makes the browser retry without a script.
+_REFRESH_SECONDS = "5"
 
 
 def wants_html(request: Request) -> bool:
-    """Whether a person asks: programs get problem details."""
+    """Return whether the caller is a browser that shows a page; programs get problem details."""
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
     if path.startswith("/api/") or path == "/events":
         return False
@@ -40,10 +40,10 @@ def wants_html(request: Request) -> bool:
 
 
 def error_page(request: Request, status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:
-    """An error as a page, or as the part of one that the browser asked for."""
+    """Return an error as a page, or as the part of a page that htmx requested."""
     part = "hx-request" in request.headers
     away = status == 503
-    answer = render_bare(
+    response = render_bare(
         request,
         "error.html",
         status,
@@ -51,9 +51,9 @@ def error_page(request: Request, status: int, detail: str = "", headers: dict[st
         title=translate(request, _TITLES.get(status, _OTHER)),
         sentence=translate(request, _SENTENCES[status]) if status in _SENTENCES else "",
         detail=detail,
-        since=away_since() if away else None,
+        since=database_away_since() if away else None,
     )
-    answer.headers.update(headers or {})
+    response.headers.update(headers or {})
     if away and not part:
-        answer.headers["Refresh"] = _AGAIN
-    return answer
+        response.headers["Refresh"] = _REFRESH_SECONDS
+    return response

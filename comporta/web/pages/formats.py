@@ -1,4 +1,4 @@
-"""How numbers, times and spans are written in a language; no digit is ever lost."""
+"""Number, time and duration formats of a language; decimals keep every digit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
 __all__ = ["duration", "indented", "lag", "number", "stamp"]
-_PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_DEEPEST = 60
+
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_MAX_DEPTH = 60
 
 
 def number(value: int | float | Decimal, locale: Locale) -> str:
-    """A number with its thousands apart; a float is a rate or a share and has one decimal, the others every digit."""
+    """Format a number with thousands separators; a float (a rate or share) has one decimal, other types every digit."""
     return format_decimal(
         round(value, 1) if isinstance(value, float) else value, locale=locale, decimal_quantization=False
     )
 
 
 def lag(seconds: float, locale: Locale) -> str:
-    """A time that is short when all is well, as exact as anybody needs it: `12 ms`, `1.4 s`, `2 h 5 min`."""
+    """Format a lag in seconds: `12 ms`, `1.4 s`, `2 h 5 min`."""
     if seconds >= 3_600:
         return duration(seconds)
     if seconds < 1:
@@ -33,13 +34,13 @@ def lag(seconds: float, locale: Locale) -> str:
 
 
 def stamp(moment: datetime, locale: Locale) -> str:
-    """A moment in UTC, to the second, with its zone; the browser turns it into its own."""
+    """Format a moment in UTC, to the second, with its zone; the page's script converts it to the browser's zone."""
     pattern = "dd/MM/yyyy HH:mm:ss" if locale.language == "pt" else "yyyy-MM-dd HH:mm:ss"
     return f"{format_datetime(moment.astimezone(UTC), pattern, tzinfo=UTC, locale=locale)} UTC"
 
 
 def duration(seconds: float) -> str:
-    """A span in its two largest units: `45 s`, `12 min`, `1 h 5 min`, `3 d 2 h` (the same in both languages)."""
+    """Format seconds in the two largest units: `45 s`, `12 min`, `1 h 5 min`, `3 d 2 h` (same in both languages)."""
     whole = max(0, int(seconds))
     days, hours, minutes = whole // 86_400, whole % 86_400 // 3_600, whole % 3_600 // 60
     if days:
@@ -50,15 +51,15 @@ def duration(seconds: float) -> str:
 
 
 def indented(text: str) -> str:
-    """The text with a member or item a line; as it is, if it is no JSON."""
+    """Return JSON indented, with one member or item per line, digits unchanged; other text unchanged."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         return text
     lines: list[str] = []
     depth, line, previous = 0, "", ""
-    for piece in _PIECES.findall(text):
-        if piece in "}]":
+    for token in _TOKENS.findall(text):
+        if token in "}]":
             depth -= 1
             if previous not in ("{", "["):
                 lines.append(line)
@@ -66,11 +67,11 @@ def indented(text: str) -> str:
         elif previous in ("{", "[", ","):
             lines.append(line)
             line = _margin(depth)
-        line += piece + (" " if piece == ":" else "")
-        depth += piece in ("{", "[")
-        previous = piece
+        line += token + (" " if token == ":" else "")
+        depth += token in ("{", "[")
+        previous = token
     return "\n".join([*lines, line])
 
 
 def _margin(depth: int) -> str:
-    return "  " * min(depth, _DEEPEST)
+    return "  " * min(depth, _MAX_DEPTH)

@@ -1,4 +1,4 @@
-"""Does what a form asks, and says in one sentence what came of it."""
+"""Form actions: run one and show its result in a sentence."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from fastapi import Request, Response
 from comporta.web.pages.rendering import Pages
 from rules.actions import ActionError
 
-__all__ = ["Form", "Forms", "expected_of", "run_action"]
+__all__ = ["Form", "Forms", "parse_expected", "run_action"]
 
 Form = Annotated[str, FormField()]
 Forms = Annotated[list[str], FormField()]
 
 
-def run_action(pages: Pages, request: Request, do: Callable[[], str]) -> Response:
-    """Calls `do`, which returns what it has done; a refusal is shown as the sentence that it is."""
+def run_action(pages: Pages, request: Request, action: Callable[[], str]) -> Response:
+    """Run `action` and show the sentence that it returns, or that of the `ActionError` it raises."""
     try:
-        sentence = do()
+        sentence = action()
     except ActionError as refused:
         return pages.render(request, "done.html", refused.status, sentence=str(refused), failed=True)
     return pages.render(request, "done.html", sentence=sentence, failed=False)
 
 
-def expected_of(text: str) -> int:
-    """The number that somebody was shown; one that can't be read fits no count, so that nothing is done."""
+def parse_expected(text: str) -> int:
+    """Parse the number shown in the form; -1 if it can't be parsed, which no count equals, so nothing is done."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

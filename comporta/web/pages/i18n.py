@@ -1,4 +1,4 @@
-"""The page's languages: which one is wanted, and the catalog that speaks it."""
+"""Languages of the page: negotiation, message catalogs, and the words for the contract's names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FOLDER = Path(__file__).parent / "locale"
 
 
 class Language(NamedTuple):
-    """One language: its tag in HTML, its own name, and its locale."""
+    """Language of the page: its HTML tag, its own name and its locale."""
 
     tag: str
     name: str
@@ -42,7 +42,7 @@ class Language(NamedTuple):
 
     @property
     def translations(self) -> NullTranslations:
-        """What turns the source's English into this language."""
+        """Return the translations of the source's English texts."""
         return _catalog(str(self.locale))
 
 
@@ -54,31 +54,31 @@ _ENGLISH = LANGUAGES[1]
 
 
 def language_by_tag(tag: str | None) -> Language | None:
-    """The language of a tag; None if it is none of ours."""
+    """Return the language of a tag; None if the page is not translated into it."""
     return next((language for language in LANGUAGES if language.tag == tag), None)
 
 
 def wanted_language(request: HTTPConnection) -> Language:
-    """What the cookie says, else what the browser prefers, else English."""
-    chosen = language_by_tag(request.cookies.get(COOKIE))
-    return chosen or _negotiated(request.headers.get("accept-language", ""))
+    """Return the language of the cookie, else the browser's preference, else English."""
+    selected = language_by_tag(request.cookies.get(COOKIE))
+    return selected or _negotiated(request.headers.get("accept-language", ""))
 
 
 def catalog_path(locale: str) -> Path:
-    """Where a locale's texts stand, as translators edit them."""
+    """Return the path of a locale's .po file."""
     return _FOLDER / locale / "LC_MESSAGES" / "page.po"
 
 
 @cache
 def _negotiated(accepted: str) -> Language:
-    # A browser that asks for pt or pt-PT is better served with Brazil's Portuguese than with English.
-    wanted = ["pt-BR" if tag.lower().startswith("pt") else tag for tag in _by_preference(accepted)]
-    found = negotiate_locale(wanted, [language.tag for language in LANGUAGES], sep="-")
-    return next((each for each in LANGUAGES if found and each.tag.lower() == found.lower()), _ENGLISH)
+    # For pt and pt-PT, Brazilian Portuguese is better than English.
+    preferred = ["pt-BR" if tag.lower().startswith("pt") else tag for tag in _by_preference(accepted)]
+    match = negotiate_locale(preferred, [language.tag for language in LANGUAGES], sep="-")
+    return next((language for language in LANGUAGES if match and language.tag.lower() == match.lower()), _ENGLISH)
 
 
 def _by_preference(accepted: str) -> list[str]:
-    weighed: list[tuple[float, str]] = []
+    weighted: list[tuple[float, str]] = []
     for part in accepted[:200].split(","):
         tag, _, quality = part.strip().partition(";q=")
         try:
@@ -86,8 +86,8 @@ def _by_preference(accepted: str) -> list[str]:
         except ValueError:
             weight = 0.0
         if tag and weight > 0:
-            weighed.append((-weight, tag))
-    return [tag for _, tag in sorted(weighed, key=lambda each: each[0])]
+            weighted.append((-weight, tag))
+    return [tag for _, tag in sorted(weighted, key=lambda item: item[0])]
 
 
 @cache
@@ -103,8 +103,8 @@ def _catalog(locale: str) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
-def N_(text: str) -> str:  # noqa: N802, RUF100 - the name by which texts to translate are found.
-    """Marks a text that is translated later."""
+def N_(text: str) -> str:  # noqa: N802, RUF100 - gettext's conventional name, which the extraction looks for.
+    """Mark a text for extraction; it is translated later."""
     return text
 
 

@@ -1,4 +1,4 @@
-"""What every list has in common: a page of rows, the way on and back, and exports of exactly the filter."""
+"""List pages: rows, pagination, and export links with the same filter."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ ROWS = 50
 
 
 def blank_to_none(text: str) -> str | None:
-    """What was filled in; None for an empty field."""
+    """Return the stripped text of a field; None if it is empty."""
     return text.strip() or None
 
 
 def parse_moment(local: str, utc: str) -> datetime | None:
-    """A moment of a form: the browser's, or without JavaScript the field itself, read as UTC.
+    """Parse a moment of a form: the script's UTC value or, without JavaScript, the field itself, read as UTC.
 
-    None for an empty field; what can't be read is answered with 400, since without it the filter would mean more.
+    Return None for an empty field. Raises `HTTPException` 400 if the text can't be parsed: ignoring it would widen the
+    filter.
     """
-    said = (utc if local else "") or local
-    if not said:
+    text = (utc if local else "") or local
+    if not text:
         return None
     try:
-        at = datetime.fromisoformat(said)
+        at = datetime.fromisoformat(text)
     except ValueError:
-        raise HTTPException(400, f"since, until: {said[:40]} is not a moment like 2026-11-23T20:00") from None
+        raise HTTPException(400, f"since, until: {text[:40]} is not a moment like 2026-11-23T20:00") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
@@ -43,37 +44,39 @@ def list_page(
     request: Request,
     template: str,
     listing: Listing[Row],
-    wanted: Mapping[str, object],
+    filters: Mapping[str, object],
     export: str | None = None,
-    **more: Any,
+    **values: Any,
 ) -> Response:
-    """A page of a list; `wanted` is the filter as the address has it, `export` where the API lists the same."""
+    """Return a page of a list; `filters` are its query parameters, `export` is the API route of the same list."""
     page = views.page(listing, ROWS, blank_to_none(request.query_params.get("after", "")))
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-    asked = {name: value for name, value in wanted.items() if name not in {"since_utc", "until_utc"}}
+    visible = {name: value for name, value in filters.items() if name not in {"since_utc", "until_utc"}}
     exports = (
-        {kind: address(request, export, **_exact(wanted), format=kind) for kind in ("csv", "json")} if export else {}
+        {kind: address(request, export, **_api_params(filters), format=kind) for kind in ("csv", "json")}
+        if export
+        else {}
     )
     return pages.render(
         request,
         template,
         rows=page.rows,
         total=page.total,
-        wanted=wanted,
-        filtered=any(asked.values()),
+        filters=filters,
+        filtered=any(visible.values()),
         exports=exports,
-        next_page=page.next and address(request, path, **wanted, after=page.next),
-        previous_page=page.previous and address(request, path, **wanted, after=page.previous),
-        **more,
+        next_page=page.next and address(request, path, **filters, after=page.next),
+        previous_page=page.previous and address(request, path, **filters, after=page.previous),
+        **values,
     )
 
 
-def _exact(wanted: Mapping[str, object]) -> dict[str, object]:
-    """The filter as the API has it: times as moments."""
-    exact = {name: value for name, value in wanted.items() if not name.endswith("_utc")}
+def _api_params(filters: Mapping[str, object]) -> dict[str, object]:
+    """Return the filter as query parameters of the API, with moments in UTC."""
+    params = {name: value for name, value in filters.items() if not name.endswith("_utc")}
     for name in ("since", "until"):
-        if at := parse_moment(str(wanted.get(name) or ""), str(wanted.get(f"{name}_utc") or "")):
-            exact[name] = at.isoformat().replace("+00:00", "Z")
+        if at := parse_moment(str(filters.get(name) or ""), str(filters.get(f"{name}_utc") or "")):
+            params[name] = at.isoformat().replace("+00:00", "Z")
         else:
-            exact.pop(name, None)
-    return exact
+            params.pop(name, None)
+    return params

@@ -1,4 +1,4 @@
-"""The way in for people: a token in a form, a session in a cookie; and the way out."""
+"""Login and logout of people: a token in a form, a session in a cookie."""
 
 from __future__ import annotations
 
@@ -18,77 +18,77 @@ from control.auth.tokens import authenticate
 
 __all__ = ["login_router"]
 
-_LONGEST_FORM = 16 * 1024
+_MAX_FORM_BYTES = 16 * 1024
 Next = Annotated[str, Query(alias="next")]
 
 
-def login_router(access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> APIRouter:
-    """The doors in and out."""
+def login_router(access: Access, cookie: SessionCookie, limiter: LoginLimiter) -> APIRouter:
+    """Return the routes of login and logout."""
     router = APIRouter(include_in_schema=False)
-    doors = _LoginPages(access, cookie, attempts)
-    router.add_api_route(LOGIN, doors.ask, methods=["GET", "HEAD"], name="login form")
-    router.add_api_route(LOGIN, doors.come_in, methods=["POST"], name="login")
-    router.add_api_route(LOGOUT, doors.leave, methods=["POST"], name="logout")
+    login_pages = _LoginPages(access, cookie, limiter)
+    router.add_api_route(LOGIN, login_pages.form, methods=["GET", "HEAD"], name="login form")
+    router.add_api_route(LOGIN, login_pages.login, methods=["POST"], name="login")
+    router.add_api_route(LOGOUT, login_pages.logout, methods=["POST"], name="logout")
     return router
 
 
 class _LoginPages:
-    def __init__(self, access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> None:
+    def __init__(self, access: Access, cookie: SessionCookie, limiter: LoginLimiter) -> None:
         self._access = access
         self._cookie = cookie
-        self._attempts = attempts
+        self._limiter = limiter
 
-    def ask(self, request: Request, wanted: Next = "/", error: str = "") -> Response:
-        """The form; who is in already goes on."""
+    def form(self, request: Request, target: Next = "/", error: str = "") -> Response:
+        """Show the login form; a caller with a session is redirected to the target."""
         value = self._cookie.read(request)
         if value is not None and self._access.sessions.who(value) is not None:
-            return RedirectResponse(address(request, safe_next(wanted)), 303)
-        return self._form(request, wanted, error="link" if error == "link" else None)
+            return RedirectResponse(address(request, safe_next(target)), 303)
+        return self._render_form(request, target, error="link" if error == "link" else None)
 
-    async def come_in(self, request: Request) -> Response:
-        """Checks the token; 401 and the form again if nobody holds it, 429 after too many tries."""
-        form = parse_qs((await read_body(request, _LONGEST_FORM, "a login")).decode(errors="replace"))
-        wanted, token = form.get("next", ["/"])[0], form.get("token", [""])[0].strip()
+    async def login(self, request: Request) -> Response:
+        """Check the token and start a session; otherwise 401 for a wrong token, 429 after too many failures."""
+        form = parse_qs((await read_body(request, _MAX_FORM_BYTES, "a login")).decode(errors="replace"))
+        target, token = form.get("next", ["/"])[0], form.get("token", [""])[0].strip()
         if not is_same_origin(request, self._access.public_url.origin):
-            return self._form(request, wanted, 403, error="elsewhere")
+            return self._render_form(request, target, 403, error="elsewhere")
         client = request.client.host if request.client else ""
-        if seconds := self._attempts.seconds_to_wait(client):
-            return self._form(request, wanted, 429, error="limited", retry_after=seconds)
-        holder = authenticate(token, self._access.registry.holders())
-        if holder is None:
-            self._attempts.failed(client)
-            return self._form(request, wanted, 401, error="unknown")
-        answer = RedirectResponse(address(request, safe_next(wanted)), 303)
-        self._cookie.put(request, answer, self._access.sessions.issue(holder))
-        return answer
+        if seconds := self._limiter.seconds_to_wait(client):
+            return self._render_form(request, target, 429, error="limited", retry_after=seconds)
+        credential = authenticate(token, self._access.registry.holders())
+        if credential is None:
+            self._limiter.failed(client)
+            return self._render_form(request, target, 401, error="unknown")
+        response = RedirectResponse(address(request, safe_next(target)), 303)
+        self._cookie.put(request, response, self._access.sessions.issue(credential))
+        return response
 
-    def leave(self, request: Request) -> Response:
-        """Ends the session, wherever else its cookie may be."""
-        answer = RedirectResponse(address(request, LOGIN), 303)
+    def logout(self, request: Request) -> Response:
+        """End the session for every copy of its cookie, and clear the cookie."""
+        response = RedirectResponse(address(request, LOGIN), 303)
         value = self._cookie.read(request)
         if value is not None and is_same_origin(request, self._access.public_url.origin):
             self._access.sessions.end(value)
-            self._cookie.clear(request, answer)
-        return answer
+            self._cookie.clear(request, response)
+        return response
 
-    def _form(
+    def _render_form(
         self,
         request: Request,
-        wanted: str,
+        target: str,
         status: int = 200,
         *,
         error: str | None = None,
         retry_after: int | None = None,
     ) -> Response:
-        answer = render_bare(
+        response = render_bare(
             request,
             "login.html",
             status,
-            next=safe_next(wanted),
+            next=safe_next(target),
             error=error,
             retry_after=retry_after,
             with_link=self._access.token is not None,
         )
         if retry_after is not None:
-            answer.headers["Retry-After"] = str(retry_after)
-        return answer
+            response.headers["Retry-After"] = str(retry_after)
+        return response

@@ -1,4 +1,4 @@
-"""The overview, the ledger, the audit and the workers: what is going on, and what has been."""
+"""Overview, ledger, audit, workers and search."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["overview_router"]
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
-class _AuditWanted(BaseModel):
-    """Which entries of the audit, as the address says it."""
+class _AuditQuery(BaseModel):
+    """Filter of the audit as query parameters."""
 
     by: str = ""
     action: str = ""
@@ -35,7 +35,7 @@ class _AuditWanted(BaseModel):
 
 
 def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, float]]) -> APIRouter:
-    """The doors to what is looked at."""
+    """Return the read-only routes."""
     router = APIRouter(include_in_schema=False)
     charts = _Charts(views, OffHistory(views))
 
@@ -64,18 +64,18 @@ def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, 
             document=document,
             balance=views.balance(),
             chart=charts.chart(document, now, range, domain),
-            wanted_outcome=outcome if outcome in OUTCOMES else "",
+            outcome_filter=outcome if outcome in OUTCOMES else "",
             export={"step": "hour" if range == "day" else "minute", "domain": domain, "outcome": outcome},
         )
 
     @router.get("/audit")
-    def audit(request: Request, wanted: Annotated[_AuditWanted, Query()]) -> Response:
-        since, until = parse_moment(wanted.since, wanted.since_utc), parse_moment(wanted.until, wanted.until_utc)
+    def audit(request: Request, query: Annotated[_AuditQuery, Query()]) -> Response:
+        since, until = parse_moment(query.since, query.since_utc), parse_moment(query.until, query.until_utc)
         listing = AuditFilter(
-            blank_to_none(wanted.by), blank_to_none(wanted.action), blank_to_none(wanted.shop), since, until
+            blank_to_none(query.by), blank_to_none(query.action), blank_to_none(query.shop), since, until
         )
-        said = wanted.model_dump()
-        return list_page(pages, views, request, "audit.html", listing, said, "/api/audit", actions=list(ACTIONS))
+        filters = query.model_dump()
+        return list_page(pages, views, request, "audit.html", listing, filters, "/api/audit", actions=list(ACTIONS))
 
     @router.get("/workers")
     def workers(request: Request) -> Response:
@@ -83,9 +83,9 @@ def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, 
 
     @router.get("/search")
     def search(request: Request, text: str = "", shop: str = "") -> Response:
-        asked = blank_to_none(text[:200])
-        found = None if asked is None else views.biography(asked, blank_to_none(shop))
-        return pages.render(request, "search.html", text=asked or "", shop=shop, found=found)
+        code = blank_to_none(text[:200])
+        biography = None if code is None else views.biography(code, blank_to_none(shop))
+        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography)
 
     return router
 
@@ -97,24 +97,24 @@ def _first(views: Views, listing: OrderFilter) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Charts:
-    """What a chart and its table show: an hour by the minute, or a day by the hour."""
+    """Charts of the ledger and their tables: an hour by minute, or a day by hour."""
 
     views: Views
     history: OffHistory
 
     def chart(
-        self, document: StatusDocument, now: datetime, range: str, domain: str, hour: list[LedgerRow] | None = None
+        self, document: StatusDocument, now: datetime, range: str, domain: str, rows: list[LedgerRow] | None = None
     ) -> dict[str, Any]:
         day = range == "day"
         step, steps = (_HOUR, 24) if day else (_MINUTE, 60)
         since = (now - step * steps).replace(second=0, microsecond=0)
-        if day or hour is None:
+        if day or rows is None:
             since = since.replace(minute=0) if day else since
-            hour = self.views.ledger(LedgerFilter("hour" if day else "minute", since=since))
+            rows = self.views.ledger(LedgerFilter("hour" if day else "minute", since=since))
         return {
             "range": "day" if day else "hour",
             "domain": domain,
             "step": int(step.total_seconds()),
-            "points": points(hour, now, step, steps, domain),
+            "points": points(rows, now, step, steps, domain),
             "off": spans(self.history.periods(document.epoch, now), since, domain),
         }

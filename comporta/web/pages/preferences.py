@@ -1,4 +1,4 @@
-"""Remembers the language and the theme that somebody chose, in a cookie."""
+"""Preferences of the browser: language and theme, in cookies."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from comporta.web.pages.rendering import THEME_COOKIE, THEMES, address
 
 __all__ = ["preferences_router", "safe_next"]
 
-_A_YEAR = 365 * 86_400
+_ONE_YEAR = 365 * 86_400
 
 
-def safe_next(wanted: str) -> str:
-    """A path of our own; anything else leads to the overview, so that no link of ours leads elsewhere."""
-    plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-    return wanted if plain else "/"
+def safe_next(target: str) -> str:
+    """Return `target` if it is a path of ours, else `/`, so that no redirect leads to another site."""
+    is_path = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if is_path else "/"
 
 
 def preferences_router() -> APIRouter:
-    """The door for choices that concern nobody else; a link will do, since a viewer may choose too."""
+    """Return the route of the preferences; a GET, since viewers need it and it only affects their browser."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/preferences")
     def choose(request: Request, language: str = "", theme: str = "", next: str = "/") -> Response:
-        answer = RedirectResponse(address(request, safe_next(next)), 303)
+        response = RedirectResponse(address(request, safe_next(next)), 303)
         path = request.scope.get("root_path", "") or "/"
         if language_by_tag(language) is not None:
-            answer.set_cookie(COOKIE, language, _A_YEAR, path=path, samesite="strict")
+            response.set_cookie(COOKIE, language, _ONE_YEAR, path=path, samesite="strict")
         if theme in THEMES:
-            answer.set_cookie(THEME_COOKIE, theme, _A_YEAR, path=path, samesite="strict")
-        return answer
+            response.set_cookie(THEME_COOKIE, theme, _ONE_YEAR, path=path, samesite="strict")
+        return response
 
     return router

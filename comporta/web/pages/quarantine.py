@@ -1,4 +1,4 @@
-"""The quarantine: the list, one message with its reason, replaying and dropping."""
+"""Quarantine: the list, one message with its reason, replay and drop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import Form as FormField
 from pydantic import BaseModel
 
 from comporta.web.pages.formats import indented
-from comporta.web.pages.forms import Form, expected_of, run_action
+from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
@@ -25,12 +25,12 @@ from storage.views import QuarantineFilter, Views
 
 __all__ = ["quarantine_router"]
 
-_MOST_SHOWN = 64 * 1024
-_MEANINGS = {meaning.reason: meaning for meaning in reason_docs()}
+_MAX_CHARACTERS = 64 * 1024
+_REASON_DOCS = {doc.reason: doc for doc in reason_docs()}
 
 
 class _Filter(BaseModel):
-    """Which messages, as an address or a form says it."""
+    """Filter of the quarantine as query parameters or form fields."""
 
     shop: str = ""
     domain: str = ""
@@ -41,8 +41,8 @@ class _Filter(BaseModel):
     until_utc: str = ""
 
     @property
-    def chosen(self) -> QuarantineFilter:
-        """The same for those who do it."""
+    def selection(self) -> QuarantineFilter:
+        """Return the filter for the database; raises `HTTPException` 400 if a moment can't be parsed."""
         return QuarantineFilter(
             shop=blank_to_none(self.shop),
             domain=blank_to_none(self.domain),
@@ -52,98 +52,98 @@ class _Filter(BaseModel):
         )
 
 
-class _Many(_Filter):
-    """… and how many somebody was shown."""
+class _BulkForm(_Filter):
+    """Form of a bulk action: the filter, and the number of messages that the form showed."""
 
     expected: str = ""
 
 
-def quarantine_router(pages: Pages, views: Views, acting: OperatorActions) -> APIRouter:
-    """The doors to the quarantine."""
+def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
+    """Return the routes of the quarantine."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/quarantine")
-    def quarantine(request: Request, wanted: Annotated[_Filter, Query()]) -> Response:
+    def quarantine(request: Request, query: Annotated[_Filter, Query()]) -> Response:
         reasons = sorted(reason.value for reason in Reason)
-        said = wanted.model_dump()
+        filters = query.model_dump()
         return list_page(
-            pages, views, request, "quarantine.html", wanted.chosen, said, "/api/quarantine", reasons=reasons
+            pages, views, request, "quarantine.html", query.selection, filters, "/api/quarantine", reasons=reasons
         )
 
     @router.get("/quarantine/message")
     def message(request: Request, id: str) -> Response:
-        found = views.quarantined_message(id)
-        if found is None:
-            why = N_("Nothing with the id %(id)s is in the quarantine: it was replayed or dropped.")
-            sentence = translate(request, why, id=id)
+        row = views.quarantined_message(id)
+        if row is None:
+            text = N_("Nothing with the id %(id)s is in the quarantine: it was replayed or dropped.")
+            sentence = translate(request, text, id=id)
             if is_refresh(request):
                 return pages.render(request, "message_gone.html", sentence=sentence)
             raise HTTPException(404, sentence)
-        body = found["body"].decode(errors="backslashreplace")
+        body = row["body"].decode(errors="backslashreplace")
         return pages.render(
             request,
             "message.html",
-            message=found,
-            body=mask_documents(indented(body[:_MOST_SHOWN] if len(body) > _MOST_SHOWN else body)),
-            cut=len(body) > _MOST_SHOWN,
-            size=len(found["body"]),
-            headers=mask_documents(indented(orjson.dumps(found["headers"]).decode())) if found["headers"] else "",
-            meaning=_MEANINGS.get(Reason(found["reason"])),
+            message=row,
+            body=mask_documents(indented(body[:_MAX_CHARACTERS] if len(body) > _MAX_CHARACTERS else body)),
+            cut=len(body) > _MAX_CHARACTERS,
+            size=len(row["body"]),
+            headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
+            reason_doc=_REASON_DOCS.get(Reason(row["reason"])),
         )
 
-    @router.get("/quarantine/{what}")
-    def ask(
-        request: Request, what: Literal["replay", "drop"], wanted: Annotated[_Filter, Query()], id: str = ""
+    @router.get("/quarantine/{action}")
+    def action_form(
+        request: Request, action: Literal["replay", "drop"], query: Annotated[_Filter, Query()], id: str = ""
     ) -> Response:
-        count = 1 if id else acting.count_quarantined(wanted.chosen)
+        count = 1 if id else actions.count_quarantined(query.selection)
         return pages.render(
             request,
             "ask/quarantine.html",
-            what=what,
+            action=action,
             count=count,
             id=id,
-            wanted=wanted.model_dump(exclude_defaults=True),
+            filters=query.model_dump(exclude_defaults=True),
         )
 
     @router.post("/quarantine/replay")
     def replay(request: Request, id: Form = "") -> Response:
-        def again() -> str:
-            acting.replay(id, audit_context(request))
+        def run() -> str:
+            actions.replay(id, audit_context(request))
             return translate(request, N_("The message is on its way again. If it is still refused, it comes back."))
 
-        return run_action(pages, request, again)
+        return run_action(pages, request, run)
 
     @router.post("/quarantine/drop")
     def drop(request: Request, id: Form = "") -> Response:
-        def remove() -> str:
-            acting.drop(id, audit_context(request))
+        def run() -> str:
+            actions.drop(id, audit_context(request))
             return translate(request, N_("The message is dropped."))
 
-        return run_action(pages, request, remove)
+        return run_action(pages, request, run)
 
     @router.post("/quarantine/replay-many")
-    def replay_many(request: Request, wanted: Annotated[_Many, FormField()]) -> Response:
-        def again() -> str:
-            return _replayed(
-                request, acting.replay_many(wanted.chosen, audit_context(request), expected_of(wanted.expected))
+    def replay_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
+        def run() -> str:
+            return _replay_sentence(
+                request, actions.replay_many(form.selection, audit_context(request), parse_expected(form.expected))
             )
 
-        return run_action(pages, request, again)
+        return run_action(pages, request, run)
 
     @router.post("/quarantine/drop-many")
-    def drop_many(request: Request, wanted: Annotated[_Many, FormField()]) -> Response:
-        def remove() -> str:
-            count = acting.drop_many(wanted.chosen, audit_context(request), expected_of(wanted.expected))
+    def drop_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
+        def run() -> str:
+            count = actions.drop_many(form.selection, audit_context(request), parse_expected(form.expected))
             return translate_plural(request, "%(count)s message is dropped.", "%(count)s messages are dropped.", count)
 
-        return run_action(pages, request, remove)
+        return run_action(pages, request, run)
 
     return router
 
 
-def _replayed(request: Request, done: ReplayResult) -> str:
-    if done.error is not None:
+def _replay_sentence(request: Request, result: ReplayResult) -> str:
+    if result.error is not None:
         text = N_("%(replayed)s replayed, %(left)s left: %(error)s")
-        raise NotConfirmed(translate(request, text, replayed=done.replayed, left=done.left, error=done.error))
+        raise NotConfirmed(translate(request, text, replayed=result.replayed, left=result.left, error=result.error))
     text = N_("%(replayed)s replayed, %(refused)s can’t be, %(left)s left for another go.")
-    return translate(request, text, replayed=done.replayed, refused=done.staying, left=done.left)
+    return translate(request, text, replayed=result.replayed, refused=result.staying, left=result.left)

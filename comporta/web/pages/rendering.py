@@ -1,4 +1,4 @@
-"""Renders templates: the language, the theme, the addresses and who looks come from the request."""
+"""Template rendering with the language, theme, addresses and identity of the request."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = [
     "Integration",
     "Pages",
     "address",
-    "away_since",
-    "found_again",
+    "database_answered",
+    "database_away_since",
     "integration",
     "is_refresh",
     "render_bare",
@@ -56,26 +56,26 @@ _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
 
 
 def address(request: Request, path: str, **query: object) -> str:
-    """An address of ours, below the root path, with what of the query is given."""
-    given = [(name, each) for name, value in query.items() for each in _each(value)]
+    """Return an address below the root path; empty query values are left out, lists are repeated."""
+    params = [(name, item) for name, value in query.items() for item in _items(value)]
     root = request.scope.get("root_path", "")
-    return f"{root}{path}" + (f"?{urlencode(given)}" if given else "")
+    return f"{root}{path}" + (f"?{urlencode(params)}" if params else "")
 
 
 def translate(request: Request, text: str, **values: object) -> str:
-    """A text of the source in the language of the request."""
+    """Translate a text of the source into the language of the request."""
     return wanted_language(request).translations.gettext(text) % values
 
 
-def translate_plural(request: Request, one: str, many: str, number: int, **values: object) -> str:
-    """The same of a number, which stands in the text as `count`."""
+def translate_plural(request: Request, singular: str, plural: str, number: int, **values: object) -> str:
+    """Translate a text with a number, whose placeholder is `count`."""
     language = wanted_language(request)
-    text = language.translations.ngettext(one, many, number)
+    text = language.translations.ngettext(singular, plural, number)
     return text % {"count": formats.number(number, language.locale), **values}
 
 
 def render_bare(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page without the integration's state: the login, and errors where the database is away."""
+    """Render a page that needs no database: the login and the errors."""
     language = wanted_language(request)
     body = _environment(language).get_template(template).render({**_common(request, language), **values})
     return HTMLResponse(body, status, headers={"Vary": "Accept-Language, Cookie, HX-Request"})
@@ -83,16 +83,16 @@ def render_bare(request: Request, template: str, status: int = 200, **values: An
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Renders pages with the shell around them; `label` names the environment."""
+    """Renderer of pages with header, banner and navigation; `label` names the environment."""
 
     status: Callable[[], StatusDocument]
     label: str | None = None
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """One page, or only the part of it that the browser asks for."""
+        """Render a page, or only the part of it that htmx requests."""
         document = values.pop("document", None) or self.status()
-        found_again()
-        who = identity_of(request)
+        database_answered()
+        identity = identity_of(request)
         layout = _layout(request)
         return render_bare(
             request,
@@ -102,20 +102,20 @@ class Pages:
             refreshing=layout == _LIVE,
             document=document,
             integration=integration(document),
-            who=who,
-            may_act=who.may_act,
+            identity=identity,
+            may_act=identity.may_act,
             label=self.label,
             **values,
         )
 
 
 def is_refresh(request: Request) -> bool:
-    """Whether an open page asks for what has changed in it."""
+    """Return whether an open page refreshes its live regions."""
     return _layout(request) == _LIVE
 
 
 def _layout(request: Request) -> str:
-    """htmx names what it will replace: the live regions want only themselves, a dialog only its inside."""
+    """Return the layout: the live regions or a dialog's content for htmx, by its target, else the whole page."""
     if "hx-request" not in request.headers:
         return _PAGE
     return _LIVE if request.headers.get("hx-target") == "live" else _PART
@@ -126,7 +126,7 @@ def _common(request: Request, language: Language) -> dict[str, Any]:
     return {
         "request": request,
         "root": request.scope.get("root_path", ""),
-        "here": _here(request),
+        "current_url": _current_url(request),
         "url": partial(address, request),
         "asset": lambda name: address(request, static_path(name)),
         "language": language,
@@ -137,8 +137,8 @@ def _common(request: Request, language: Language) -> dict[str, Any]:
     }
 
 
-def _here(request: Request) -> str:
-    """The page as its address names it, without the root path: where a form or a choice leads back to."""
+def _current_url(request: Request) -> str:
+    """Return path and query without the root path, to which a form or a preference leads back."""
     root = request.scope.get("root_path", "")
     path = request.url.path.removeprefix(root) or "/"
     return path + (f"?{request.url.query}" if request.url.query else "")
@@ -166,10 +166,10 @@ def _environment(language: Language) -> Environment:
 def _filters(language: Language) -> dict[str, Callable[..., str]]:
     locale, translate = language.locale, language.translations.gettext
 
-    def word(name: str, among: str) -> str:
-        # What a newer worker writes may have a name that this page does not know yet.
-        known = getattr(i18n, among).get(name)
-        return name if known is None else translate(known)
+    def word(name: str, table: str) -> str:
+        # A newer worker may write a name that this page does not know yet: show the name itself.
+        text = getattr(i18n, table).get(name)
+        return name if text is None else translate(text)
 
     return {
         "number": lambda value: formats.number(value, locale),
@@ -189,68 +189,70 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
 
 
 def _code(text: str) -> Markup:
-    """The text with what stands in it between backticks set as code."""
+    """Return the text as HTML, with `code` elements for the parts between backticks."""
     return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))
 
 
-def _each(value: object) -> list[object]:
+def _items(value: object) -> list[object]:
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-class _Away:
+class _Outage:
+    """Start of the current database outage, shared by all requests."""
+
     def __init__(self) -> None:
         self._lock = Lock()
         self._since: datetime | None = None
 
-    def noticed(self) -> datetime:
+    def start(self) -> datetime:
         with self._lock:
             self._since = self._since or datetime.now(UTC)
             return self._since
 
-    def over(self) -> None:
+    def end(self) -> None:
         with self._lock:
             self._since = None
 
 
-# One for the process, as the database is: whatever page notices first, all say the same.
-_away = _Away()
+# One per process, so that all pages show the same start of an outage.
+_outage = _Outage()
 
 
-def away_since() -> datetime:
-    """The first failure in a row; called where the database has failed."""
-    return _away.noticed()
+def database_away_since() -> datetime:
+    """Return the first failure of the current outage; to be called after a failure of the database."""
+    return _outage.start()
 
 
-def found_again() -> None:
-    """Called where the database has answered."""
-    _away.over()
+def database_answered() -> None:
+    """End the outage; to be called after an answer of the database."""
+    _outage.end()
 
 
 class Integration(NamedTuple):
-    """The state in one word, and the switches that are off, the widest first."""
+    """State of the integration in one word, and the switches that are off, widest scope first."""
 
     state: Literal["on", "off", "partly"]
     off: tuple[SwitchState, ...]
 
     @property
     def pauses(self) -> list[list[SwitchState]]:
-        """The switches that were turned together: one shop, several domains, one reason and one end."""
-        together: dict[tuple[object, ...], list[SwitchState]] = {}
+        """Return the switches grouped by pause: one shop, several domains, one reason and one end."""
+        groups: dict[tuple[object, ...], list[SwitchState]] = {}
         for switch in self.off:
-            said = (switch.shop, switch.since, switch.until, switch.by, switch.reason)
-            together.setdefault(said, []).append(switch)
-        return list(together.values())
+            key = (switch.shop, switch.since, switch.until, switch.by, switch.reason)
+            groups.setdefault(key, []).append(switch)
+        return list(groups.values())
 
     @property
     def whole(self) -> SwitchState | None:
-        """The switch over everything, if that one is off."""
+        """Return the switch over everything if it is off, else None."""
         return next((switch for switch in self.off if (switch.shop, switch.domain) == (ANY, ANY)), None)
 
 
 def integration(document: StatusDocument) -> Integration:
-    """Off means that nothing at all comes through; partly off, that something does."""
+    """Return the integration's state: off if nothing passes, partly off if something does."""
     off = tuple(sorted((switch for switch in document.switches if switch.off), key=_narrowness))
     return Integration(document.state, off)
 

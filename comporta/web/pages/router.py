@@ -1,4 +1,4 @@
-"""The page: every door of it, and errors in its design."""
+"""Routes of the page, and error pages for browsers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from comporta.web.pages.overview import overview_router
 from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
-from comporta.web.pages.static_files import assets_router
-from comporta.web.pages.switch import prolonging_router, switch_router
+from comporta.web.pages.static_files import static_router
+from comporta.web.pages.switch import extend_router, switch_router
 
 __all__ = ["install_page"]
 
@@ -29,38 +29,38 @@ Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 
 def install_page(app: FastAPI, context: AppContext) -> None:
-    """Adds the page to an application whose errors are problem details already."""
+    """Add the page to an application whose error handlers return problem details."""
     pages = Pages(context.views.status, context.label)
-    for room in (
-        assets_router(),
+    for router in (
+        static_router(),
         preferences_router(),
         overview_router(pages, context.views, context.lags),
         orders_router(pages, context.views, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
         switch_router(pages, context.switchboard, context.views.cost),
-        prolonging_router(pages, context.switchboard),
+        extend_router(pages, context.switchboard),
     ):
-        app.include_router(room)
-    for kind, handler in list(app.exception_handlers.items()):
-        app.add_exception_handler(kind, _for_people(handler))
+        app.include_router(router)
+    for exception, handler in list(app.exception_handlers.items()):
+        app.add_exception_handler(exception, _with_error_page(handler))
 
 
-def _for_people(handler: Handler) -> Handler:
-    """The same error, as a page where a person asks."""
+def _with_error_page(handler: Handler) -> Handler:
+    """Return a handler that turns the problem details into a page for browsers."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        answer = handler(request, error)
-        answer = await answer if isawaitable(answer) else answer
+        result = handler(request, error)
+        response = await result if isawaitable(result) else result
         if not wants_html(request):
-            return answer
-        detail = "" if _says_nothing(error) else str(orjson.loads(answer.body).get("detail", ""))
-        kept = {name: answer.headers[name] for name in ("retry-after", "allow") if name in answer.headers}
-        return await run_in_threadpool(error_page, request, answer.status_code, detail, kept)
+            return response
+        detail = "" if _is_default(error) else str(orjson.loads(response.body).get("detail", ""))
+        headers = {name: response.headers[name] for name in ("retry-after", "allow") if name in response.headers}
+        return await run_in_threadpool(error_page, request, response.status_code, detail, headers)
 
     return handle
 
 
-def _says_nothing(error: Exception) -> bool:
-    """Whether it is the framework's own error, which only repeats what its status means."""
+def _is_default(error: Exception) -> bool:
+    """Return whether the error is Starlette's own, whose detail only repeats the status phrase."""
     return isinstance(error, HTTPException) and error.detail == HTTPStatus(error.status_code).phrase

@@ -1,4 +1,4 @@
-"""Switching off and on: the dialogs, what they cost, and what came of them."""
+"""Pause and resume: the dialogs, the estimated cost, the result, and the extension of a pause."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from comporta.web.pages.forms import Form, Forms
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.icalendar import reminder
 from comporta.web.pages.rendering import Pages, address, translate
-from comporta.web.pages.switch_forms import FormFault, OffForm, chosen_switches, scope_value
+from comporta.web.pages.switch_forms import FormFault, OffForm, scope_value, selected_switches
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
 from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, control_message
 from schemas.reasons import Refused
 from storage.views import Cost
 
-__all__ = ["Foretell", "prolonging_router", "switch_router"]
-Foretell = Callable[[str, Sequence[str], float], Cost]
-# A question about an open end is answered for this long.
-_OPEN_MINUTES = 60.0
+__all__ = ["EstimateCost", "extend_router", "switch_router"]
+
+EstimateCost = Callable[[str, Sequence[str], float], Cost]
+# Minutes for which the cost of a pause without an end is estimated.
+_OPEN_END_MINUTES = 60.0
 _SOURCE = "http"
-_MORE = timedelta(minutes=30)
+_EXTENSION = timedelta(minutes=30)
 
 
-def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) -> APIRouter:
-    """The doors to the switch, for people."""
+def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: EstimateCost) -> APIRouter:
+    """Return the routes that pause and resume."""
     router = APIRouter(prefix="/switch", include_in_schema=False)
-    desk = _SwitchPages(pages, switchboard)
+    switch_pages = _SwitchPages(pages, switchboard)
 
     @router.get("/off")
-    def ask_off(request: Request) -> Response:
-        return desk.off_form(request, OffForm(), str(uuid7()))
+    def off_form(request: Request) -> Response:
+        return switch_pages.off_form(request, OffForm(), str(uuid7()))
 
     @router.get("/cost")
-    def cost(
+    def cost_of_pause(
         request: Request,
         shop: str = ANY,
         which: str = "all",
@@ -53,8 +54,8 @@ def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) ->
             minutes = form.minutes(datetime.now(UTC))
         except FormFault as fault:
             return pages.render(request, "switch/cost.html", fault=str(fault), cost=None, minutes=None)
-        found = foretell(form.shop, form.scope, minutes or _OPEN_MINUTES) if form.scope else None
-        return pages.render(request, "switch/cost.html", fault=None, cost=found, minutes=minutes)
+        cost = estimate_cost(form.shop, form.scope, minutes or _OPEN_END_MINUTES) if form.scope else None
+        return pages.render(request, "switch/cost.html", fault=None, cost=cost, minutes=minutes)
 
     @router.post("/off")
     def off(
@@ -72,12 +73,12 @@ def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) ->
         try:
             message = form.message(identity_of(request).name, datetime.now(UTC))
         except (FormFault, Refused) as fault:
-            return desk.off_form(request, form, message_id, fault)
-        return desk.result(request, [desk.change(request, "pause", message, message_id)])
+            return switch_pages.off_form(request, form, message_id, fault)
+        return switch_pages.result(request, [switch_pages.change(request, "pause", message, message_id)])
 
     @router.get("/on")
-    def ask_on(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
-        return desk.on_form(request, str(uuid7()), named=scope or ())
+    def on_form(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
+        return switch_pages.on_form(request, str(uuid7()), selected=scope or ())
 
     @router.post("/on")
     def on(
@@ -87,21 +88,21 @@ def switch_router(pages: Pages, switchboard: Switchboard, foretell: Foretell) ->
         message_id: Form = "",
     ) -> Response:
         try:
-            switches = chosen_switches(pages.status(), scope or ())
+            switches = selected_switches(pages.status(), scope or ())
             messages = _resumes(switches, reason, identity_of(request).name)
         except (FormFault, Refused) as fault:
-            return desk.on_form(request, message_id, scope or (), reason, fault)
+            return switch_pages.on_form(request, message_id, scope or (), reason, fault)
         replies = [
-            desk.change(request, "resume", message, message_id and f"{message_id}-{index}")
+            switch_pages.change(request, "resume", message, message_id and f"{message_id}-{index}")
             for index, message in enumerate(messages)
         ]
-        return desk.result(request, replies)
+        return switch_pages.result(request, replies)
 
     return router
 
 
 def _resumes(switches: Iterable[SwitchState], reason: str, by: str) -> list[ControlMessage]:
-    """One message a shop: what is chosen together is switched on, counted and audited together."""
+    """Return one message per shop, so that switches selected together are switched on, counted and audited together."""
     domains: dict[str, list[str]] = {}
     for switch in switches:
         domains.setdefault(switch.shop, []).append(switch.domain)
@@ -111,7 +112,7 @@ def _resumes(switches: Iterable[SwitchState], reason: str, by: str) -> list[Cont
 
 @dataclass(frozen=True, slots=True)
 class _SwitchPages:
-    """Shows the forms and does what they ask."""
+    """Forms of pause and resume, and their execution."""
 
     pages: Pages
     switchboard: Switchboard
@@ -128,14 +129,14 @@ class _SwitchPages:
             form=form,
             shops=sorted(document.effective),
             message_id=message_id,
-            fault=_shown(request, fault),
+            fault=_fault_sentence(request, fault),
         )
 
     def on_form(
         self,
         request: Request,
         message_id: str,
-        named: Sequence[str],
+        selected: Sequence[str],
         reason: str = "",
         fault: FormFault | Refused | None = None,
     ) -> Response:
@@ -143,26 +144,30 @@ class _SwitchPages:
         off = [
             (switch, scope_value(switch), _missed_in(document, switch)) for switch in document.switches if switch.off
         ]
-        # A link from the banner names the scope alone; a form that comes back names the very switch.
-        chosen = {value for switch, value, _ in off if value in named or f"{switch.shop}/{switch.domain}" in named}
+        # A link from the banner has the scope only; a form that is shown again has the switch with its start.
+        checked = {
+            value for switch, value, _ in off if value in selected or f"{switch.shop}/{switch.domain}" in selected
+        }
         if len(off) == 1:
-            chosen = {off[0][1]}
+            checked = {off[0][1]}
         return self.pages.render(
             request,
             "switch/on.html",
             200 if fault is None else 422,
             document=document,
             off=off,
-            chosen=chosen,
+            checked=checked,
             reason=reason,
             message_id=message_id,
-            fault=_shown(request, fault),
+            fault=_fault_sentence(request, fault),
         )
 
     def change(self, request: Request, action: Action, message: ControlMessage, message_id: str) -> Reply:
-        """Obeys, with the name that the gate has checked beside the one in the message."""
-        name = identity_of(request).name
-        return self.switchboard.change(Command(action, message, _SOURCE, message_id=message_id or None, user_id=name))
+        """Execute a control message; the audit records the authenticated name beside that in the message."""
+        user_id = identity_of(request).name
+        return self.switchboard.change(
+            Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id)
+        )
 
     def result(self, request: Request, replies: Sequence[Reply]) -> Response:
         refused = any(reply.error for reply in replies)
@@ -170,16 +175,16 @@ class _SwitchPages:
 
 
 def _missed_in(document: StatusDocument, switch: SwitchState) -> dict[str, int]:
-    """What is missed within a switch's scope, by domain."""
-    found: dict[str, int] = {}
+    """Return the missed keys within a switch's scope, by domain."""
+    counts: dict[str, int] = {}
     for shop, domains in document.missed.items():
         for domain, count in domains.items():
             if switch.shop in (ANY, shop) and switch.domain in (ANY, domain):
-                found[domain] = found.get(domain, 0) + count
-    return found
+                counts[domain] = counts.get(domain, 0) + count
+    return counts
 
 
-def _shown(request: Request, fault: FormFault | Refused | None) -> str | None:
+def _fault_sentence(request: Request, fault: FormFault | Refused | None) -> str | None:
     if fault is None:
         return None
     if isinstance(fault, FormFault):
@@ -187,28 +192,28 @@ def _shown(request: Request, fault: FormFault | Refused | None) -> str | None:
     return translate(request, N_("This can’t be asked: %(why)s"), why=str(fault))
 
 
-def prolonging_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
-    """The doors to a pause that is there already."""
+def extend_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
+    """Return the routes that extend a pause or export a reminder of it."""
     router = APIRouter(prefix="/switch", include_in_schema=False)
 
     @router.post("/extend")
     def extend(
         request: Request, shop: Form = "", domain: Forms | None = None, since: Form = "", until: Form = ""
     ) -> Response:
-        asked_at, by = datetime.now(UTC), identity_of(request).name
+        now, by = datetime.now(UTC), identity_of(request).name
         document = pages.status()
-        switches = [_off(document, shop, each) for each in domain or [""]]
-        message = _longer(switches, since, until, by, asked_at)
+        switches = [_off(document, shop, name) for name in domain or [""]]
+        message = _extension(switches, since, until, by, now)
         if message is None:
-            # Otherwise the click would switch off what somebody has just switched on, or count twice.
+            # Otherwise a click could pause again after another operator's resume, or extend the pause twice.
             error = translate(request, N_("The end has changed in the meantime; nothing was done."))
             return pages.render(request, "switch/extended.html", 409, later=None, error=error)
-        reply = switchboard.change(Command("pause", message, "http", user_id=by, issued_at=message.issued_at))
+        reply = switchboard.change(Command("pause", message, _SOURCE, user_id=by, issued_at=message.issued_at))
         status = 409 if reply.error else 200
         return pages.render(request, "switch/extended.html", status, later=message.until, error=reply.error)
 
     @router.get("/reminder.ics")
-    def remind(request: Request, shop: str, domain: str) -> Response:
+    def reminder_file(request: Request, shop: str, domain: str) -> Response:
         switch = _off(pages.status(), shop, domain)
         if switch is None:
             raise HTTPException(404, translate(request, N_("This switch is on; there is nothing to be reminded of.")))
@@ -224,21 +229,24 @@ def prolonging_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
     return router
 
 
-def _longer(
-    switches: list[SwitchState | None], since: str, until: str, by: str, asked_at: datetime
+def _extension(
+    switches: list[SwitchState | None], since: str, until: str, by: str, now: datetime
 ) -> ControlMessage | None:
-    """What moves the end of these switches; None unless all of them are as somebody saw them."""
-    seen = (since, until)
-    found = [each for each in switches if each is not None and (_iso(each.since), _iso(each.until)) == seen]
-    if len(found) < len(switches) or found[0].until is None:
+    """Return the message that moves the end of these switches; None unless all are as the form showed them."""
+    shown = (since, until)
+    unchanged = [
+        switch for switch in switches if switch is not None and (_iso(switch.since), _iso(switch.until)) == shown
+    ]
+    if len(unchanged) < len(switches) or unchanged[0].until is None:
         return None
-    pause, domains = found[0], [switch.domain for switch in found]
-    end = max(found[0].until, asked_at) + _MORE
-    return control_message(pause.reason, pause.shop, domains, by=by, until=end, issued_at=asked_at)
+    pause, domains = unchanged[0], [switch.domain for switch in unchanged]
+    end = max(unchanged[0].until, now) + _EXTENSION
+    return control_message(pause.reason, pause.shop, domains, by=by, until=end, issued_at=now)
 
 
 def _off(document: StatusDocument, shop: str, domain: str) -> SwitchState | None:
-    return next((each for each in document.switches if each.off and (each.shop, each.domain) == (shop, domain)), None)
+    scope = (shop, domain)
+    return next((switch for switch in document.switches if switch.off and (switch.shop, switch.domain) == scope), None)
 
 
 def _iso(moment: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""What the forms of the switch say: read into control messages, with the fault to show where that fails."""
+"""Forms of pause and resume: parsing into control messages, with a fault to show if that fails."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Literal
 from comporta.web.pages.i18n import N_
 from schemas.control import ANY, ControlMessage, StatusDocument, SwitchState, control_message
 
-__all__ = ["Ends", "FormFault", "OffForm", "chosen_switches", "scope_value"]
+__all__ = ["Ends", "FormFault", "OffForm", "scope_value", "selected_switches"]
 
 Ends = Literal["30", "60", "120", "until", "open"]
 _LONGEST = timedelta(days=366)
 
 
 class FormFault(ValueError):
-    """A form can't be used; the text is one of the source's, to be translated."""
+    """Invalid form; the text is an English source text, translated when it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class OffForm:
-    """What somebody filled in to switch off; `until` is what the clock on the wall shows, `until_utc` the moment."""
+    """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC."""
 
     reason: str = ""
     shop: str = ANY
@@ -34,11 +34,11 @@ class OffForm:
 
     @property
     def scope(self) -> Sequence[str]:
-        """The domains that are meant."""
+        """Return the domains to pause."""
         return [ANY] if self.which == "all" else list(self.domains)
 
     def ends_at(self, now: datetime) -> datetime | None:
-        """When it ends; None for an open end. Raises `FormFault`."""
+        """Return the end of the pause; None for an open end. Raises `FormFault`."""
         if self.end == "open":
             return None
         if self.end != "until":
@@ -51,12 +51,12 @@ class OffForm:
         return at
 
     def minutes(self, now: datetime) -> float | None:
-        """How long it would take; None for an open end. Raises `FormFault`."""
+        """Return the length of the pause in minutes; None for an open end. Raises `FormFault`."""
         ends_at = self.ends_at(now)
         return None if ends_at is None else (ends_at - now).total_seconds() / 60
 
     def message(self, by: str, now: datetime) -> ControlMessage:
-        """The control message; raises `FormFault`, or `Refused` for what only its own rules find."""
+        """Return the control message; raises `FormFault`, or `Refused` if the message breaks a rule of the contract."""
         reason = self.reason.strip()
         if not reason:
             raise FormFault(N_("Say why: the reason is shown to everybody and stands in the audit."))
@@ -66,19 +66,19 @@ class OffForm:
 
 
 def scope_value(switch: SwitchState) -> str:
-    """A switch as a form names it, with since when it is off: a switch that was turned since is another one."""
+    """Return a switch's value in a form; it includes the start, so that a later pause has another value."""
     return f"{switch.shop}/{switch.domain}/{switch.since.isoformat() if switch.since else ''}"
 
 
-def chosen_switches(document: StatusDocument, values: Iterable[str]) -> list[SwitchState]:
-    """The switches that are off and that a form names; raises `FormFault` if one of them has been turned since."""
+def selected_switches(document: StatusDocument, values: Iterable[str]) -> list[SwitchState]:
+    """Return the switches selected in a form; raises `FormFault` if none is, or if one has changed since."""
     off = {scope_value(switch): switch for switch in document.switches if switch.off}
-    wanted = list(dict.fromkeys(values))
-    if not wanted:
+    selected = list(dict.fromkeys(values))
+    if not selected:
         raise FormFault(N_("Choose what to switch on."))
-    if any(value not in off for value in wanted):
+    if any(value not in off for value in selected):
         raise FormFault(N_("Somebody has turned a switch in the meantime. Look at what is off now, and choose again."))
-    return [off[value] for value in wanted]
+    return [off[value] for value in selected]
 
 
 def _minutes(value: str) -> int:

@@ -1,4 +1,4 @@
-// Draws the tables that ask for it; the table stays beside the chart, for eyes and ears that want numbers.
+// Charts drawn from the tables beside them; the tables stay for screen readers and exact numbers.
 const drawn = new Map();
 
 function load(table) {
@@ -11,13 +11,13 @@ function load(table) {
 }
 
 function read(table) {
-  // People read the newest first, a chart the oldest.
+  // The table lists the newest row first, uPlot needs the oldest first.
   const rows = [...table.tBodies[0].rows].reverse();
   const at = rows.map((row) => Date.parse(row.dataset.at) / 1000);
   const columns = [...table.tHead.rows[0].cells].slice(1, -1).map((_, index) =>
     rows.map((row) => Number(row.cells[index + 1].dataset.value)));
-  // Stacked: each series is drawn from the ground up to its top, the highest first.
-  const tops = columns.map((_, index) => rows.map((_, row) => columns.slice(0, index + 1).reduce((sum, each) => sum + each[row], 0)));
+  // Stacked bars: each series is drawn from zero to its top, the tallest first, so that the next ones cover its lower part.
+  const tops = columns.map((_, index) => rows.map((_, row) => columns.slice(0, index + 1).reduce((sum, column) => sum + column[row], 0)));
   return [at, ...tops.reverse()];
 }
 
@@ -30,7 +30,7 @@ function colour(selector) {
   return element ? getComputedStyle(element, "::before").backgroundColor : "gray";
 }
 
-// Behind the bars a shade over the whole height, and once more as a strip above them, where no bar hides it.
+// Pauses are shaded over the whole height behind the bars, and once more as a strip in front, where no bar hides them.
 function shade(chart, table, strip) {
   const { left, top, width, height: whole } = chart.bbox, height = strip ? 5 * devicePixelRatio : whole;
   chart.ctx.save();
@@ -74,7 +74,7 @@ async function watch(holder) {
   await load(table);
   draw(holder);
   new ResizeObserver(() => drawn.get(holder).setSize({ width: holder.clientWidth, height: 220 })).observe(holder);
-  // Canvas knows no themes: it is painted anew when the colours change.
+  // A canvas does not follow the theme: it is redrawn when the colours change.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(holder));
   document.body.addEventListener("comporta:replaced", (event) => {
     const fresh = document.getElementById(holder.dataset.table);

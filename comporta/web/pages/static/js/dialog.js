@@ -1,7 +1,7 @@
-// Forms that are links without JavaScript open in one dialog; what acts says so in a notice.
+// The dialog: forms open in it that are pages without JavaScript; results of actions appear as notices.
 import { refresh } from "./live.js";
 
-const STAYS = 8_000;
+const NOTICE_MS = 8_000;
 let timer = null;
 
 function opened(event) {
@@ -9,20 +9,20 @@ function opened(event) {
   if (target.id === "dialog-body") {
     const dialog = document.getElementById("dialog");
     if (!dialog.open) dialog.showModal();
-    // The safe button, or what has to be filled in again; without a scroll, so that reading begins at the top.
-    const wanted = dialog.querySelector(".fault") ? "input:not([type=hidden])" : "[data-close]";
-    dialog.querySelector(wanted)?.focus({ preventScroll: true });
+    // Focus the safe button or, after a fault, the field to correct; without scrolling, so that reading begins at the top.
+    const selector = dialog.querySelector(".fault") ? "input:not([type=hidden])" : "[data-close]";
+    dialog.querySelector(selector)?.focus({ preventScroll: true });
     dialog.scrollTop = 0;
   }
   if (target.id === "notice") {
     clearTimeout(timer);
-    timer = setTimeout(() => target.replaceChildren(), STAYS);
+    timer = setTimeout(() => target.replaceChildren(), NOTICE_MS);
   }
   if (event.detail.requestConfig?.verb === "post") refresh(true);
 }
 
-// Whoever answers before the page does (who may not act, a session that has ended) speaks as to a program.
-function readable(event) {
+// Errors from before the page's own handlers (a viewer's action, an ended session) are JSON: show their detail.
+function showProblem(event) {
   const kind = event.detail.xhr.getResponseHeader("content-type") ?? "";
   if (!kind.includes("json")) return;
   const sentence = document.createElement("p");
@@ -32,7 +32,7 @@ function readable(event) {
   event.detail.serverResponse = sentence.outerHTML;
 }
 
-// A refresh may have replaced what opened the dialog: then the switch is where the focus returns to.
+// A refresh may have replaced the element that opened the dialog: then the focus returns to the switch.
 function closed() {
   document.getElementById("dialog-body").replaceChildren();
   if (document.activeElement === document.body) document.querySelector("#integration .toggle, #content")?.focus();
@@ -40,7 +40,7 @@ function closed() {
 
 export function watchDialog() {
   const dialog = document.getElementById("dialog");
-  document.body.addEventListener("htmx:beforeSwap", readable);
+  document.body.addEventListener("htmx:beforeSwap", showProblem);
   document.body.addEventListener("htmx:afterSwap", opened);
   dialog.addEventListener("close", closed);
   dialog.addEventListener("click", (event) => {

@@ -1,10 +1,10 @@
-// Shows the API's OpenAPI document with Swagger UI.
+// Swagger UI with the API's OpenAPI document.
 "use strict";
 
 SwaggerUIBundle({
   dom_id: "#api",
   url: document.getElementById("api").dataset.document,
   deepLinking: true,
-  // Nothing of ours is ever sent elsewhere to be checked.
+  // Never send the document to swagger.io for validation.
   validatorUrl: null,
 });

@@ -1,11 +1,11 @@
-// One connection tells that something has changed; the regions are then fetched again, at most once a second.
+// Live updates: an event stream reports changes; the regions are then fetched again, at most once a second.
 import { state } from "./regions.js";
 import { clock, now } from "./times.js";
 
 const root = document.documentElement.dataset.root;
-const SILENT = 25_000;
-const AGAIN = 2_000;
-const PACE = 1_000;
+const STALE_MS = 25_000;
+const RECONNECT_MS = 2_000;
+const REFRESH_MS = 1_000;
 
 let source, heard = 0, refreshed = 0, timer = null, settling = null, epoch = null;
 let last = {}, lost = false, away = null, brokerAway = null, frozenAt = null;
@@ -15,7 +15,7 @@ export function refresh(urgent = false) {
     state.waiting = true;
     return;
   }
-  const wait = urgent ? 0 : Math.max(0, refreshed + PACE - Date.now());
+  const wait = urgent ? 0 : Math.max(0, refreshed + REFRESH_MS - Date.now());
   if (timer !== null && !urgent) return;
   clearTimeout(timer);
   timer = setTimeout(() => {
@@ -26,7 +26,7 @@ export function refresh(urgent = false) {
   }, wait);
 }
 
-// Some of what is shown is counted at most once a second: one more look finds what the last change has done to it.
+// The server recounts some numbers at most once a second: a second refresh shows the effect of the last change on them.
 function changed(urgent = false) {
   refresh(urgent);
   const wait = document.querySelector("[data-settles]")?.dataset.settles;
@@ -46,57 +46,57 @@ function show() {
   if (bar.firstElementChild.textContent !== text) bar.firstElementChild.textContent = text;
 }
 
-function found() {
-  const back = lost;
+function received() {
+  const wasLost = lost;
   heard = now();
   lost = false;
-  if (back) refresh(true);
+  if (wasLost) refresh(true);
   show();
 }
 
-function lose() {
+function markLost() {
   if (!heard) heard = Date.parse(document.documentElement.dataset.now);
   lost = true;
   show();
 }
 
-// A worker's last sign of life is no change, except on the page that shows it.
-function told(name, data) {
-  const picture = name === "status" && !document.querySelector("[data-pulse]")
+// A worker's heartbeat is no change, except on the pages that show it.
+function isNew(name, data) {
+  const snapshot = name === "status" && !document.querySelector("[data-pulse]")
     ? JSON.stringify(data, (key, value) => (key === "last_seen" ? undefined : value))
     : JSON.stringify(data);
-  const changed = last[name] !== picture;
-  last = { ...last, [name]: picture };
-  return changed;
+  const differs = last[name] !== snapshot;
+  last = { ...last, [name]: snapshot };
+  return differs;
 }
 
 function onStatus(event) {
-  const data = JSON.parse(event.data), back = away;
+  const data = JSON.parse(event.data), wasAway = away;
   away = null;
-  found();
-  for (const each of document.querySelectorAll("[data-in-flight]")) each.textContent = data.in_flight_orders;
+  received();
+  for (const element of document.querySelectorAll("[data-in-flight]")) element.textContent = data.in_flight_orders;
   const shown = epoch ?? Number(document.getElementById("integration").dataset.epoch);
-  const turned = data.epoch !== shown;
+  const switched = data.epoch !== shown;
   epoch = data.epoch;
-  if (told("status", data) || turned || back) changed(turned || Boolean(back));
+  if (isNew("status", data) || switched || wasAway) changed(switched || Boolean(wasAway));
 }
 
 function connect() {
   source = new EventSource(`${root}/api/events`);
   source.addEventListener("status", onStatus);
-  source.addEventListener("ledger", (event) => { found(); if (told("ledger", JSON.parse(event.data))) changed(); });
-  source.addEventListener("unavailable", (event) => { away = JSON.parse(event.data); found(); });
-  source.addEventListener("broker", (event) => { brokerAway = JSON.parse(event.data).since; found(); });
+  source.addEventListener("ledger", (event) => { received(); if (isNew("ledger", JSON.parse(event.data))) changed(); });
+  source.addEventListener("unavailable", (event) => { away = JSON.parse(event.data); received(); });
+  source.addEventListener("broker", (event) => { brokerAway = JSON.parse(event.data).since; received(); });
   source.addEventListener("error", () => {
-    lose();
-    if (source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN);
+    markLost();
+    if (source.readyState === EventSource.CLOSED) setTimeout(reconnect, RECONNECT_MS);
   });
 }
 
-// A closed stream is either a session that has ended, or a server that was away for a moment.
-async function again() {
-  const answer = await fetch(`${root}/api/status`, { headers: { accept: "application/json" } }).catch(() => null);
-  if (answer?.status === 401) location.reload();
+// The stream closes when the session ends or the server restarts: 401 leads to the login, all else to a new connection.
+async function reconnect() {
+  const response = await fetch(`${root}/api/status`, { headers: { accept: "application/json" } }).catch(() => null);
+  if (response?.status === 401) location.reload();
   else connect();
 }
 
@@ -115,8 +115,8 @@ export function watchEvents() {
   button.addEventListener("click", () => freeze(button));
   document.addEventListener("visibilitychange", () => { if (!document.hidden && state.waiting) refresh(true); });
   document.addEventListener("focusout", () => { if (state.waiting) refresh(); });
-  setInterval(() => { if (heard && now() - heard > SILENT) lose(); }, 1000);
-  // Leaving is no loss: without this the banner flashes up on every link.
+  setInterval(() => { if (heard && now() - heard > STALE_MS) markLost(); }, 1000);
+  // Leaving the page is not a lost connection: without this, the banner would flash on every link.
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => { if (event.persisted) { connect(); refresh(true); } });
   connect();

@@ -1,4 +1,4 @@
-// Starts what makes the page live. Everything works without it, by links and forms.
+// Entry point of the live page. Without JavaScript, everything works by links and forms.
 import { watchCharts } from "./charts.js";
 import { watchDialog } from "./dialog.js";
 import { watchEvents } from "./live.js";
@@ -6,7 +6,7 @@ import { watchRegions } from "./regions.js";
 import { watchTab } from "./tab.js";
 import { watchTimes } from "./times.js";
 
-// First of all: the others change what the server has sent.
+// First: it records the regions as the server sent them, before the others change them.
 watchRegions();
 watchTimes();
 watchDialog();

@@ -1,11 +1,11 @@
-// The tab says it too: the icon by the state and with the time that is left, the title with both.
+// The browser tab: its icon shows the state or the remaining minutes, its title both.
 import { counting, now } from "./times.js";
 
 const title = document.title;
 const colours = { off: "#b3261e", partly: "#8a5a00" };
 let before = null, drawn = null;
 
-// Three characters are all that an icon has room for: minutes, then hours, then days.
+// An icon has room for three characters: minutes, then hours, then days.
 function left(seconds) {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 1) return "&lt;1";
@@ -21,29 +21,29 @@ function countdown(state, seconds) {
 }
 
 function titleOf(region) {
-  const { state, until, said } = region.dataset;
+  const { state, until, announcement } = region.dataset;
   if (state === "on") return title;
-  if (!until) return `● ${said} · ${title}`;
-  return `● ${counting((Date.parse(until) - now()) / 1000)} · ${said} · ${title}`;
+  if (!until) return `● ${announcement} · ${title}`;
+  return `● ${counting((Date.parse(until) - now()) / 1000)} · ${announcement} · ${title}`;
 }
 
-function tell() {
+function update() {
   const region = document.getElementById("integration");
   if (!region) return;
-  const { state, until, said } = region.dataset;
-  const wanted = titleOf(region);
-  if (document.title !== wanted) document.title = wanted;
+  const { state, until, announcement } = region.dataset;
+  const text = titleOf(region);
+  if (document.title !== text) document.title = text;
   const icon = document.querySelector('link[rel="icon"]');
   const counts = state !== "on" && until;
   const picture = counts ? countdown(state, (Date.parse(until) - now()) / 1000) : icon.dataset[state];
   if (picture !== drawn) icon.href = drawn = picture;
   if (state === before) return;
-  if (before !== null) document.getElementById("announcement").textContent = said;
+  if (before !== null) document.getElementById("announcement").textContent = announcement;
   before = state;
 }
 
 export function watchTab() {
-  tell();
-  setInterval(tell, 1000);
-  document.body.addEventListener("comporta:replaced", tell);
+  update();
+  setInterval(update, 1000);
+  document.body.addEventListener("comporta:replaced", update);
 }

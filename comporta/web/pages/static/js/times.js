@@ -1,7 +1,7 @@
-// Times in the browser's zone, spans that go on counting, and the zone of what is typed in.
+// Times in the browser's zone, durations that count, and the UTC values of date fields.
 const page = document.documentElement;
 const portuguese = page.lang.startsWith("pt");
-// The server's clock counts: a browser that is an hour wrong must not show another end of a pause.
+// Offset to the server's clock: a browser with a wrong clock must still show the right time until the end of a pause.
 const skew = page.dataset.now ? Date.parse(page.dataset.now) - Date.now() : 0;
 
 const parts = new Intl.DateTimeFormat("en", {
@@ -12,9 +12,9 @@ const parts = new Intl.DateTimeFormat("en", {
 export const now = () => Date.now() + skew;
 
 export function stamp(moment) {
-  const said = Object.fromEntries(parts.formatToParts(moment).map(({ type, value }) => [type, value]));
-  const day = portuguese ? `${said.day}/${said.month}/${said.year}` : `${said.year}-${said.month}-${said.day}`;
-  return `${day} ${said.hour}:${said.minute}:${said.second} ${said.timeZoneName}`;
+  const part = Object.fromEntries(parts.formatToParts(moment).map(({ type, value }) => [type, value]));
+  const day = portuguese ? `${part.day}/${part.month}/${part.year}` : `${part.year}-${part.month}-${part.day}`;
+  return `${day} ${part.hour}:${part.minute}:${part.second} ${part.timeZoneName}`;
 }
 
 export const clock = (moment) => stamp(moment).split(" ")[1];
@@ -27,7 +27,7 @@ export function span(seconds) {
   return minutes ? `${minutes} min` : `${whole} s`;
 }
 
-// The last ten minutes are counted by the second.
+// Counts the last ten minutes by the second.
 export function counting(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   return whole >= 600 ? span(whole) : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
@@ -64,7 +64,7 @@ function zone() {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-// A wall clock's time says nothing to the server without its zone: the hidden field carries the moment.
+// A datetime-local field has no zone: the hidden field sends the moment in UTC.
 function fill(input) {
   const hidden = input.parentElement.querySelector(`input[name="${input.name}_utc"]`);
   if (!hidden) return;
