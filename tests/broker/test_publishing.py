@@ -23,7 +23,7 @@ def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENT
 
 @pytest.fixture
 def publisher(pipeline: Pipeline) -> Iterator[Publisher]:
-    """A publisher on each of the places."""
+    """A publisher on each of the backends."""
     with Publisher(pipeline.url, window=50) as publisher:
         yield publisher
 

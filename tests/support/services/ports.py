@@ -20,7 +20,7 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that this process was not given before."""
+    """Return a free port that this process was not given before."""
     for port in random.sample(_PORTS, k=len(_PORTS)):
         if port not in _given and _is_free(port):
             _given.add(port)
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody accepts connections on the port."""
+    """Return whether the port accepts connections."""
     try:
         with socket.create_connection((HOST, port), timeout=1):
             return True
