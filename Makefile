@@ -10,7 +10,7 @@ PROCESSES ?= $(if $(COMPORTA_TEST_BROKER_URL)$(COMPORTA_TEST_DATABASE_URL),0,2)
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help demo test check services bench lock clean
+.PHONY: help demo test quick check services bench lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ demo: $(INSTALLED) ## everything in one process, with a simulated ERP and shop (
 
 test: $(INSTALLED) services ## every test, on a private RabbitMQ and PostgreSQL (ARGS="-k fence")
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services" $(ARGS) \
+		tests/unit tests/web tests/storage tests/broker tests/contract
 
 check: $(INSTALLED) ## lint, format, types and the direction of imports
 	$(BIN)/ruff check

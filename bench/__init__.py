@@ -1,1 +1,1 @@
-"""Measures Comporta beside a bare loop and the usual way, on real events and private servers: `python -m bench`."""
+"""Benchmarks of Comporta beside a bare loop and the usual ways, on real events and private servers."""

@@ -1,4 +1,4 @@
-"""Measures every row in turn, round by round, so that what disturbs the machine disturbs all rows alike."""
+"""Benchmark command `python -m bench`: every row in turn, round by round, so that a disturbance hits all rows alike."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def bench(
         typer.Option("--growth", help="The growth table instead: up to 5 million keys and 1,000 shops; half an hour."),
     ] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"A row; may be given several times. {_NAMES}.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="How many rounds; 3, or 1 if quick.", min=1)] = None,
+    rounds: Annotated[int | None, typer.Option(help="Number of rounds; 3, or 1 if quick.", min=1)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the figures go; bench/results.json if everything is measured in full.")
+        Path | None, typer.Option(help="File for the figures; bench/results.json if everything is measured in full.")
     ] = None,
     flame: Annotated[
         Path | None,
-        typer.Option(help="Instead of measuring: where one worker spends its time, as a flame graph (SVG)."),
+        typer.Option(help="Instead of measuring: write a flame graph (SVG) of one worker."),
     ] = None,
 ) -> None:
     """Measure Comporta beside hand-written Go, a bare loop and the usual ways, on real events."""
-    rows = _chosen(GROWTH_ROWS if growth else ROWS, only or ())
+    rows = _select(GROWTH_ROWS if growth else ROWS, only or ())
     scale, times = QUICK if quick else FULL, rounds or (1 if quick else 3)
     target = out or (None if quick or only else _RESULTS)
     try:
@@ -68,7 +68,7 @@ def bench(
     raise typer.Exit(1 if failed else 0)
 
 
-def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+def _select(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
     names = [row.name for row in rows]
     if unknown := set(only) - set(names):
         raise typer.BadParameter(f"--only: {', '.join(sorted(unknown))}: not a row; there are {', '.join(names)}")
@@ -85,21 +85,21 @@ def _measure(servers: Servers, rows: Sequence[Row], scale: Scale, rounds: int) -
                 continue
             try:
                 figures = row.measure(servers, scale)
-            except LeftOut as missing:
-                left_out[row.name] = str(missing)
-                console.print(f"{row.name} is left out: {missing}", markup=False)
+            except LeftOut as reason:
+                left_out[row.name] = str(reason)
+                console.print(f"{row.name} is left out: {reason}", markup=False)
                 continue
             except MeasurementFailed as error:
                 failed = True
                 console.print(f"round {number}: {row.name} failed: {error}", markup=False)
                 continue
             results.setdefault(row.name, []).append(figures)
-            said = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
-            console.print(f"round {number}: {row.name}: {said}", markup=False)
+            summary = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
+            console.print(f"round {number}: {row.name}: {summary}", markup=False)
     return results, left_out, failed
 
 
 if __name__ == "__main__":
-    # As on Ctrl-C, so that the servers and whatever is measured are ended.
+    # As on Ctrl-C, so that the servers and the measured processes are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     app()

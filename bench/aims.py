@@ -1,4 +1,4 @@
-"""What the figures should come to, and whether they do."""
+"""Aims for the figures, and the verdict on each."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ Results = dict[str, list[Figures]]
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A value of every round, and what its median must at least or at most be."""
+    """Aim: the values of the rounds, and a bound for their median."""
 
-    says: str
+    label: str
     values: Callable[[Results], list[float]]
     at_least: float | None = None
     at_most: float | None = None
 
     def met_by(self, value: float) -> bool:
-        """Whether a value is good enough."""
+        """Return True if a value keeps the bound."""
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
     @property
-    def wanted(self) -> str:
-        """The aim in words."""
+    def bound(self) -> str:
+        """Bound in words."""
         return f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An aim, the values of the rounds and what comes of them."""
+    """Aim with the values of the rounds."""
 
     aim: Aim
     values: Sequence[float]
 
     @property
     def value(self) -> float:
-        """The median of the rounds."""
+        """Median of the rounds."""
         return median(self.values)
 
     @property
     def met(self) -> bool:
-        """Whether the median is good enough."""
+        """The median keeps the bound."""
         return self.aim.met_by(self.value)
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """A verdict on every aim whose rows were measured."""
-    found = ((aim, aim.values(results)) for aim in AIMS)
-    return [Verdict(aim, values) for aim, values in found if values]
+    """Return a verdict on every aim whose rows were measured."""
+    measured = ((aim, aim.values(results)) for aim in AIMS)
+    return [Verdict(aim, values) for aim, values in measured if values]
 
 
 def _ratio(ours: str, theirs: str) -> Callable[[Results], list[float]]:
-    """Of the speeds, round by round: what disturbed a round disturbed both."""
+    """Return the ratios of two rows' speeds, round by round: a disturbance of a round hits both rows."""
 
     def values(results: Results) -> list[float]:
         pairs = zip(results.get(ours, ()), results.get(theirs, ()), strict=False)
-        return [one["events_per_second"] / other["events_per_second"] for one, other in pairs]
+        return [our["events_per_second"] / their["events_per_second"] for our, their in pairs]
 
     return values
 
@@ -81,7 +81,7 @@ AIMS: tuple[Aim, ...] = (
     Aim("two workers / two of hand-written Go", _ratio("worker-2", "go-2"), at_least=0.8),
     Aim("the same on keys drawn by chance", _ratio("worker-2-uniform", "go-2-uniform"), at_least=0.8),
     Aim("one worker / one bare loop", _ratio("worker-1", "bare-1"), at_least=2.5),
-    *(Aim(f"one worker / {says}", _ratio("worker-1", peer), at_least=10) for peer, says in _PEERS.items()),
+    *(Aim(f"one worker / {label}", _ratio("worker-1", peer), at_least=10) for peer, label in _PEERS.items()),
     Aim("discard / apply", _ratio("discard-1", "worker-1"), at_least=1.2),
     Aim("peak RSS of a worker process, MB", _figure("worker-1", "peak_rss_mb"), at_most=150),
     Aim("peak RSS of either of two, MB", _figure("worker-2", "peak_rss_mb"), at_most=150),

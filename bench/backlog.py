@@ -1,4 +1,4 @@
-"""Fills the queues before a measurement, and looks into them."""
+"""Queues of a measurement: filled with a backlog, counted, deleted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["CONTENT_TYPE", "consumers", "delete_queues", "fill", "open_channel",
 
 CONTENT_TYPE = "application/cloudevents+json"
 _PERSISTENT = 2
-_PATIENCE = 120.0
+_TIMEOUT_SECONDS = 120.0
 _EVENT_QUEUES = tuple(event_queue(domain) for domain in DOMAINS)
 
 
 @contextmanager
 def open_channel(url: str) -> Iterator[Any]:
-    """A channel on a connection of its own."""
+    """Yield a channel on a connection of its own."""
     connection: kombu.Connection = open_connection(url, name="bench")
     try:
         yield connection.channel()
@@ -35,7 +35,7 @@ def open_channel(url: str) -> Iterator[Any]:
 
 
 def fill(url: str, backlog: Backlog) -> None:
-    """Declares the queues and publishes a backlog; returns when all of it lies in the queues."""
+    """Declare the queues and publish a backlog; return when all of it is in the queues."""
     connection = open_connection(url, name="bench")
     try:
         declare(connection)
@@ -51,7 +51,7 @@ def fill(url: str, backlog: Backlog) -> None:
 
 
 def consumers(url: str, queue: str) -> int:
-    """How many consume a queue; none if there is no such queue."""
+    """Return the number of consumers of a queue; 0 if there is no such queue."""
     with open_channel(url) as channel:
         try:
             return int(channel.queue_declare(queue, passive=True).consumer_count)
@@ -60,23 +60,23 @@ def consumers(url: str, queue: str) -> int:
 
 
 def delete_queues(url: str, queues: Iterable[str] = QUEUES) -> None:
-    """Deletes queues, ours unless others are named, with what is left in them."""
+    """Delete queues with their messages; Comporta's queues by default."""
     with open_channel(url) as channel:
         for queue in queues:
             channel.queue_delete(queue)
 
 
 def server_version(url: str) -> str:
-    """The broker's version."""
+    """Return the broker's version."""
     with open_channel(url) as channel:
         return str(channel.connection.server_properties["version"])
 
 
 def _await_depth(channel: Any, count: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while (depth := _depth(channel)) != count:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{count} events were published, {depth} lie in the queues")
+            raise TimeoutError(f"{count} events were published, {depth} are in the queues")
         time.sleep(0.1)
 
 

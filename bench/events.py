@@ -1,4 +1,4 @@
-"""The events everything is measured with: a wholesaler's transactions, read row by row, or keys drawn by chance."""
+"""Benchmark events: a wholesaler's transactions, read row by row, or randomly drawn keys."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "real_events", "require
 SETTING = "COMPORTA_BENCH_DATA"
 SHOPS = 4
 _MOMENT = "2026-01-02T03:04:05Z"
-_USUAL = Path(__file__).parents[2] / "shared" / "data" / "online-retail.csv.xz"
+_DEFAULT_PATH = Path(__file__).parents[2] / "shared" / "data" / "online-retail.csv.xz"
 
 
 class DataMissing(Exception):
-    """The real transactions are not where they are looked for."""
+    """Error: the file of real transactions is missing."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,39 +31,39 @@ class DataMissing(Exception):
 
 
 def require_data() -> Path:
-    """The file of transactions; raises `DataMissing` if there is none."""
-    path = Path(os.environ.get(SETTING) or _USUAL)
+    """Return the file of transactions; raise `DataMissing` if there is none."""
+    path = Path(os.environ.get(SETTING) or _DEFAULT_PATH)
     if not path.is_file():
         raise DataMissing
     return path
 
 
 def real_events(count: int) -> Iterator[ErpMessage]:
-    """The first `count` events in row order, of all domains that the rows speak of.
+    """Yield the first `count` events in row order, of all domains that the rows hold.
 
-    Spread over the shops by invoice: by country nine in ten would be one shop's, and four shops would be measured
-    in name only.
+    Invoices are spread over the shops: by country, one shop would have nine events in ten, and the measurement would
+    cover four shops in name only.
     """
     return islice(retail_events(require_data(), shops=SHOPS, spread="invoice"), count)
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """So many events: the real ones or, where `keys` says how many there are, stock of keys drawn by chance."""
+    """Backlog of `count` events: the real ones or, if `keys` is set, stock of that many keys drawn at random."""
 
     count: int
     keys: int = 0
     shops: int = SHOPS
 
     def events(self) -> Iterator[ErpMessage]:
-        """The same events every time."""
+        """Yield the same events every time."""
         return self._uniform() if self.keys else real_events(self.count)
 
     def _uniform(self) -> Iterator[ErpMessage]:
         writers = [EventWriter(f"shop-{number}", "/erp/uniform/1") for number in range(1, self.shops + 1)]
-        chance = random.Random(self.keys)
+        rng = random.Random(self.keys)
         for number in range(self.count):
-            key = chance.randrange(self.keys)
+            key = rng.randrange(self.keys)
             data = {
                 "product_code": f"P{key:07}",
                 "branch": "1",

@@ -1,4 +1,4 @@
-"""Draws where a worker spends its time at full speed: a flame graph, by py-spy."""
+"""Flame graph of one worker at full speed, by py-spy."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _WRITE_SECONDS = 60.0
 
 
 def draw(servers: Servers, backlog: Backlog, path: Path) -> None:
-    """Watches one worker work off a backlog, and writes the graph; raises `MeasurementFailed`."""
-    throughput.workers(servers, backlog, 1, watch=partial(_watched, path.resolve()))
+    """Record one worker while it works off a backlog, and write the graph; raise `MeasurementFailed`."""
+    throughput.workers(servers, backlog, 1, watch=partial(_record, path.resolve()))
 
 
 @contextmanager
-def _watched(path: Path, children: Sequence[Child]) -> Iterator[None]:
+def _record(path: Path, children: Sequence[Child]) -> Iterator[None]:
     [child] = children
     command = [str(_PY_SPY), "record", "--pid", str(child.process.pid), "--output", str(path), "--rate", _PER_SECOND]
-    # Without --nonblocking: the worker halts for each look and is slower, but what is drawn did happen.
+    # Without --nonblocking: the worker halts for each sample and is slower, but no sample is torn.
     spy = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         yield
     finally:
-        # As on Ctrl-C: it writes what it has seen.
+        # As on Ctrl-C: py-spy writes its samples.
         spy.send_signal(signal.SIGINT)
-        said, _ = spy.communicate(timeout=_WRITE_SECONDS)
+        output, _ = spy.communicate(timeout=_WRITE_SECONDS)
     if spy.returncode or not path.exists():
-        raise MeasurementFailed(f"py-spy wrote nothing:\n{said.decode(errors='replace')[-2000:]}")
+        raise MeasurementFailed(f"py-spy wrote nothing:\n{output.decode(errors='replace')[-2000:]}")

@@ -1,4 +1,4 @@
-"""How the speed changes as the tables grow and the shops become many: keys drawn by chance, each with its row."""
+"""Growth table: speed by number of keys and by number of shops; keys are drawn at random, each has its row."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ __all__ = ["GROWTH_ROWS"]
 
 _KEYS = (10_000, 100_000, 1_000_000, 5_000_000)
 _SHOPS = (1, 10, 100, 1_000)
-# How many keys there are where the shops are what changes.
-_AMONG_SHOPS = 100_000
+# Number of keys while the number of shops varies.
+_KEYS_OF_SHOPS = 100_000
 
 
 def _rows() -> Iterator[Row]:
     for keys in _KEYS:
         yield from _both(f"keys-{keys}", f"keys in the table, of {SHOPS} shops", f"{keys:,} keys", keys, SHOPS)
     for shops in _SHOPS:
-        says = "1 shop" if shops == 1 else f"{shops:,} shops"
-        yield from _both(f"shops-{shops}", f"shops, of {_AMONG_SHOPS:,} keys", says, _AMONG_SHOPS, shops)
+        label = "1 shop" if shops == 1 else f"{shops:,} shops"
+        yield from _both(f"shops-{shops}", f"shops, of {_KEYS_OF_SHOPS:,} keys", label, _KEYS_OF_SHOPS, shops)
 
 
-def _both(name: str, group: str, says: str, keys: int, shops: int) -> Iterator[Row]:
+def _both(name: str, group: str, label: str, keys: int, shops: int) -> Iterator[Row]:
     def backlog(of: Scale) -> Backlog:
         return Backlog(of.backlog // 2, keys, shops)
 
-    # Beside ours the reference: what slows both is the database's doing.
-    yield Row(name, group, f"{says}, one worker process", lambda on, of: throughput.workers(on, backlog(of), 1))
-    yield Row(f"{name}-go", group, f"{says}, Go", lambda on, of: throughput.reference(on, backlog(of), 1))
+    # Each row beside the reference: a slowdown of both is the database's.
+    yield Row(name, group, f"{label}, one worker process", lambda on, of: throughput.workers(on, backlog(of), 1))
+    yield Row(f"{name}-go", group, f"{label}, Go", lambda on, of: throughput.reference(on, backlog(of), 1))
 
 
 GROWTH_ROWS: tuple[Row, ...] = tuple(_rows())

@@ -1,4 +1,4 @@
-"""How long one event takes from the publisher to the database, at a steady pace."""
+"""Latency of one event from the publisher to the commit, at a steady rate."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from schemas.topology import EVENTS
 __all__ = ["publish_to_commit"]
 
 _PER_SECOND = 200
-# So long without news after the last event means that all were heard of.
+# This long without a notification after the last event: all notifications have come.
 _QUIET_SECONDS = 1.0
 _CHANNEL = "bench_committed"
-_TELL = f"""
-CREATE FUNCTION bench_tell() RETURNS trigger LANGUAGE plpgsql AS
+_NOTIFY = f"""
+CREATE FUNCTION bench_notify() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_notify('{_CHANNEL}', NEW.event_id); RETURN NULL; END $$;
 """ + "\n".join(
-    f"CREATE TRIGGER bench_tell AFTER INSERT OR UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION bench_tell();"
+    f"CREATE TRIGGER bench_notify AFTER INSERT OR UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION bench_notify();"
     for name in DOMAINS
 )
 
 
 def publish_to_commit(servers: Servers, count: int) -> Figures:
-    """One worker without a backlog, 200 events a second; from the publisher's call to the news of the commit.
+    """Measure one worker without a backlog at 200 events a second, from the publish to the commit's notification.
 
-    PostgreSQL sends a notification after its transaction has committed, so the way to here counts too.
+    PostgreSQL sends a notification after its transaction has committed, so its way to this process counts too.
     """
     with servers.place() as place, running(place, "comporta", "worker") as children, place.query() as database:
-        database.execute(_TELL.encode())
+        database.execute(_NOTIFY.encode())
         database.execute(f"LISTEN {_CHANNEL}".encode())
         await_consumers(place, children, 1)
-        seen: dict[str, float] = {}
+        committed: dict[str, float] = {}
         published = threading.Event()
-        listener = threading.Thread(target=_listen, args=(database, seen, published), daemon=True)
+        listener = threading.Thread(target=_listen, args=(database, committed, published), daemon=True)
         listener.start()
         sent = _publish(place, count)
         published.set()
         listener.join()
-    milliseconds = [1000 * (seen[event] - at) for event, at in sent.items() if event in seen]
+    milliseconds = [1000 * (committed[event] - at) for event, at in sent.items() if event in committed]
     # Of two events of a key in one batch only the newer reaches the table.
     if len(milliseconds) < 0.9 * count:
-        raise MeasurementFailed(f"only {len(milliseconds)} of {count} events were heard of")
+        raise MeasurementFailed(f"only {len(milliseconds)} of {count} events were committed in time")
     return {
         "events": count,
         "measured": len(milliseconds),
@@ -72,8 +72,8 @@ def _publish(place: Place, count: int) -> dict[str, float]:
     return sent
 
 
-def _listen(database: psycopg.Connection, seen: dict[str, float], published: threading.Event) -> None:
+def _listen(database: psycopg.Connection, committed: dict[str, float], published: threading.Event) -> None:
     quiet_since = time.perf_counter()
     while not published.is_set() or time.perf_counter() - quiet_since < _QUIET_SECONDS:
-        for notice in database.notifies(timeout=0.2):
-            seen[notice.payload] = quiet_since = time.perf_counter()
+        for notification in database.notifies(timeout=0.2):
+            committed[notification.payload] = quiet_since = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Machine of the measurement: cores, processor and versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["describe"]
 
 
 def describe(servers: Servers) -> dict[str, str | int | float]:
-    """Cores, processor and versions; nothing that names the machine or a path of it."""
+    """Return cores, processor and versions; nothing that names the machine or one of its paths."""
     with servers.place() as place, place.query() as database:
         [[postgres]] = database.execute("SHOW server_version")
         rabbitmq = server_version(place.broker_url)
@@ -28,7 +28,7 @@ def describe(servers: Servers) -> dict[str, str | int | float]:
 
 
 def _processor() -> str:
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())

@@ -1,4 +1,4 @@
-"""How fast orders are accepted and internalized, how long one takes to the ERP, and how soon a resume lets go."""
+"""Order measurements: throughput to internalized, latency to the ERP, and delay after a resume."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from tests.support.services.ports import HOST, free_port, is_listening
 
 __all__ = ["internalized_by_amqp", "internalized_by_http", "placed_to_erp", "resume_to_erp"]
 
-_PATIENCE = 300.0
-_LOOK_SECONDS = 0.03
+_TIMEOUT_SECONDS = 300.0
+_POLL_SECONDS = 0.03
 _PER_SECOND = 20
 _PAUSES = 10
 _REPLIES = "bench.replies"
 
 
 def internalized_by_amqp(servers: Servers, count: int) -> Figures:
-    """One worker process, and an ERP that reads `erp.orders` and answers with receipts."""
+    """Measure one worker process with an ERP that reads `erp.orders` and answers with receipts."""
     with servers.place() as place, running(place, "bench.peers.erp_amqp") as erp:
         return _internalized(place, count, erp, {})
 
 
 def internalized_by_http(servers: Servers, count: int) -> Figures:
-    """One worker process, and an ERP that answers at an address within 5 ms, 32 at once."""
+    """Measure one worker process with an ERP that answers over HTTP within 5 ms, 32 requests at once."""
     port = free_port()
     with servers.place() as place, running(place, "bench.peers.erp_http", str(port)) as erp:
         wait_until(lambda: is_listening(port), "the ERP")
@@ -53,8 +53,8 @@ def internalized_by_http(servers: Servers, count: int) -> Figures:
 
 
 def placed_to_erp(servers: Servers, count: int) -> Figures:
-    """20 orders a second, from the shop's call of the publisher to the ERP's reading of `erp.orders`."""
-    with servers.place() as place, running(place, "comporta", "worker") as children, _listening(place) as heard:
+    """Measure 20 orders a second, from the shop's publish to the ERP's read of `erp.orders`."""
+    with servers.place() as place, running(place, "comporta", "worker") as children, _erp_arrivals(place) as arrivals:
         await_consumers(place, children, 1)
         sent: dict[str, float] = {}
         with open_channel(place.broker_url) as channel:
@@ -63,44 +63,46 @@ def placed_to_erp(servers: Servers, count: int) -> Figures:
                 time.sleep(max(0.0, started + number / _PER_SECOND - time.perf_counter()))
                 sent[order.message_id] = time.perf_counter()
                 _publish(channel, order)
-            wait_until(lambda: sent.keys() <= heard.keys(), "the orders at the ERP")
-    return {"events": count, **_waits([heard[order] - at for order, at in sent.items()])}
+            wait_until(lambda: sent.keys() <= arrivals.keys(), "the orders at the ERP")
+    return {"events": count, **_summary([arrivals[order] - at for order, at in sent.items()])}
 
 
 def resume_to_erp(servers: Servers) -> Figures:
-    """From the reply to a resume to the first of the orders that were placed over the pause, each time."""
-    waits: list[float] = []
+    """Measure, for each pause, from the resume's reply to the first order at the ERP."""
+    delays: list[float] = []
     with (
         servers.place() as place,
         running(place, "comporta", "worker") as children,
-        _listening(place) as heard,
+        _erp_arrivals(place) as arrivals,
         place.query() as database,
         open_channel(place.broker_url) as channel,
     ):
         await_consumers(place, children, 1)
         for order in _orders(_PAUSES):
-            waits.append(_held_up(order, channel, database, heard))
-    return {"pauses": len(waits), **_waits(waits)}
+            delays.append(_delay_after_resume(order, channel, database, arrivals))
+    return {"pauses": len(delays), **_summary(delays)}
 
 
-def _held_up(order: OutgoingMessage, channel: Any, database: psycopg.Connection, heard: Mapping[str, float]) -> float:
-    """Places an order over a pause; returns how long after the reply to the resume it was at the ERP."""
-    _ask(channel, heard, "pause")
+def _delay_after_resume(
+    order: OutgoingMessage, channel: Any, database: psycopg.Connection, arrivals: Mapping[str, float]
+) -> float:
+    """Place an order during a pause; return the seconds from the resume's reply to the order's arrival at the ERP."""
+    _request(channel, arrivals, "pause")
     _publish(channel, order)
     wait_until(lambda: _in_state(database, "waiting") == 1, "the order to be accepted")
-    # The dispatcher looks around by itself ten times a second: the resume is to land anywhere between.
+    # The dispatcher polls ten times a second: the resume must fall at a random moment between two polls.
     time.sleep(random.random() / 5)
-    if order.message_id in heard:
+    if order.message_id in arrivals:
         raise MeasurementFailed("an order has left while they were off")
-    replied = _ask(channel, heard, "resume")
-    wait_until(lambda: order.message_id in heard, "the order at the ERP")
+    replied = _request(channel, arrivals, "resume")
+    wait_until(lambda: order.message_id in arrivals, "the order at the ERP")
     wait_until(lambda: _in_state(database, "sending") == 0, "its confirm to be noted")
-    # Workers are woken before the reply is on its way: the order may well be there first.
-    return max(0.0, heard[order.message_id] - replied)
+    # Workers are woken before the reply is sent: the order may arrive first.
+    return max(0.0, arrivals[order.message_id] - replied)
 
 
 def _internalized(place: Place, count: int, erp: Sequence[Child], settings: Mapping[str, str]) -> Figures:
-    """From the moment the fence opens, with all orders in the queue, to the commit of the last one's number."""
+    """Measure from the opening of the fence, with all orders in the queue, to the commit of the last order's number."""
     with (
         running(place, "comporta", "worker", environment=settings) as children,
         place.query() as database,
@@ -111,7 +113,7 @@ def _internalized(place: Place, count: int, erp: Sequence[Child], settings: Mapp
             with Publisher(place.broker_url, name="shop") as publisher:
                 if any(result.fate is not Fate.CONFIRMED for result in publisher.publish_all(_orders(count))):
                     raise MeasurementFailed("not every order was confirmed by the broker")
-            gauge, others = Gauge(children), ServersGauge(place.server_pids)
+            gauge, servers_gauge = Gauge(children), ServersGauge(place.server_pids)
         started = time.perf_counter()
         _await(count, [*children, *erp], gauge, lambda: _in_state(database, "internalized"))
         seconds = time.perf_counter() - started
@@ -121,24 +123,24 @@ def _internalized(place: Place, count: int, erp: Sequence[Child], settings: Mapp
             "events": count,
             "events_per_second": count / seconds,
             "cpu_us_per_event": 1e6 * gauge.cpu_seconds / count,
-            "servers_cpu_us_per_event": 1e6 * others.cpu_seconds / count,
+            "servers_cpu_us_per_event": 1e6 * servers_gauge.cpu_seconds / count,
             "peak_rss_mb": gauge.peak_rss_mb,
         }
 
 
-def _await(count: int, children: Sequence[Child], gauge: Gauge, done: Callable[[], int]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while (internalized := done()) < count:
+def _await(count: int, children: Sequence[Child], gauge: Gauge, progress: Callable[[], int]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while (internalized := progress()) < count:
         if time.monotonic() > deadline:
-            raise MeasurementFailed(f"only {internalized} of {count} orders were internalized within {_PATIENCE:g} s")
+            raise MeasurementFailed(f"only {internalized} of {count} orders internalized in {_TIMEOUT_SECONDS:g} s")
         for child in children:
             child.require_alive()
         gauge.sample()
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def _orders(count: int) -> Iterator[OutgoingMessage]:
-    """The first so many invoices as orders, over the shops in turn."""
+    """Yield the first `count` invoices as orders, over the shops in turn."""
     # A few invoices come in two pieces.
     seen: dict[str, Any] = {}
     for data in islice(retail_orders(require_data()), 2 * count):
@@ -156,35 +158,35 @@ def _publish(channel: Any, order: OutgoingMessage) -> None:
     channel.basic_publish(message, exchange=order.exchange, routing_key=order.routing_key)
 
 
-def _ask(channel: Any, heard: Mapping[str, float], action: Action) -> float:
-    """Changes the switch of everything; returns when the reply was here."""
+def _request(channel: Any, arrivals: Mapping[str, float], action: Action) -> float:
+    """Switch everything off or on; return the clock when the reply came."""
     correlation, body = str(uuid4()), orjson.dumps({"reason": "measuring how soon orders leave again"})
-    said = {"delivery_mode": 2, "reply_to": _REPLIES, "correlation_id": correlation}
-    message = channel.prepare_message(body, content_type="application/json", properties=said)
+    properties = {"delivery_mode": 2, "reply_to": _REPLIES, "correlation_id": correlation}
+    message = channel.prepare_message(body, content_type="application/json", properties=properties)
     channel.basic_publish(message, exchange=CONTROL, routing_key=action)
-    wait_until(lambda: correlation in heard, f"the reply to a {action}")
-    return heard[correlation]
+    wait_until(lambda: correlation in arrivals, f"the reply to a {action}")
+    return arrivals[correlation]
 
 
 @contextmanager
-def _listening(place: Place) -> Iterator[Mapping[str, float]]:
-    """When what was there, by order and by the correlation of a reply: heard on one connection, by one clock."""
-    heard: dict[str, float] = {}
+def _erp_arrivals(place: Place) -> Iterator[Mapping[str, float]]:
+    """Yield the arrival times, by order id and by correlation id of a reply, on one connection and one clock."""
+    arrivals: dict[str, float] = {}
     stop = threading.Event()
 
-    def hear(message: kombu.Message) -> None:
-        named = message.properties.get("correlation_id") or message.properties["message_id"]
-        heard.setdefault(named, time.perf_counter())
+    def record(message: kombu.Message) -> None:
+        message_id = message.properties.get("correlation_id") or message.properties["message_id"]
+        arrivals.setdefault(message_id, time.perf_counter())
         message.ack()
 
     with open_connection(place.broker_url, name="bench ERP") as connection:
         replies = kombu.Queue(_REPLIES, exclusive=True, durable=False, auto_delete=True)
         queues = [kombu.Queue(ORDERS_OUT, no_declare=True), replies]
-        with kombu.Consumer(connection, queues, on_message=hear):
+        with kombu.Consumer(connection, queues, on_message=record):
             thread = threading.Thread(target=_drain, args=(connection, stop), daemon=True)
             thread.start()
             try:
-                yield heard
+                yield arrivals
             finally:
                 stop.set()
                 thread.join()
@@ -201,8 +203,8 @@ def _in_state(database: psycopg.Connection, state: str) -> int:
     return int(count)
 
 
-def _waits(seconds: Sequence[float]) -> Figures:
-    milliseconds = [1000 * each for each in seconds]
+def _summary(seconds: Sequence[float]) -> Figures:
+    milliseconds = [1000 * second for second in seconds]
     return {
         "p50_ms": percentile(milliseconds, 0.50),
         "p99_ms": percentile(milliseconds, 0.99),

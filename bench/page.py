@@ -1,4 +1,4 @@
-"""How the page and its API answer: beside two busy workers, to a browser, and to many who only look."""
+"""Page and API measurements: beside two busy workers, in a browser, and with many idle readers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Page(NamedTuple):
 
 
 def status_beside_workers(servers: Servers, backlog: int) -> Figures:
-    """`/api/status`, asked over one open connection again and again, while two workers apply a backlog."""
+    """Measure `/api/status` over one open connection, again and again, while two workers apply a backlog."""
     with (
         servers.place(backlog) as place,
         _page(place) as page,
@@ -54,18 +54,18 @@ def status_beside_workers(servers: Servers, backlog: int) -> Figures:
     ):
         await_consumers(place, children, 2)
         wait_until(lambda: accounted(database) > 0, "the first batch")
-        waits: list[float] = []
+        milliseconds: list[float] = []
         while accounted(database) < 0.9 * backlog:
             began = time.perf_counter()
             client.get("/api/status").raise_for_status()
-            waits.append(1000 * (time.perf_counter() - began))
-    if not waits:
-        raise MeasurementFailed("the backlog was over before anything was asked")
-    return _waits(waits)
+            milliseconds.append(1000 * (time.perf_counter() - began))
+    if not milliseconds:
+        raise MeasurementFailed("the backlog was over before the first request")
+    return _summary(milliseconds)
 
 
 def first_load(servers: Servers) -> Figures:
-    """The overview in a browser that has seen nothing of it, until its scripts have run and it can be clicked."""
+    """Measure the overview in a browser with an empty cache, until its scripts have run and it can be clicked."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise LeftOut("Chromium is not installed: run `make services`")
@@ -73,20 +73,20 @@ def first_load(servers: Servers) -> Figures:
 
     with servers.place() as place, _page(place) as page, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        waits = []
+        milliseconds = []
         for _ in range(_LOADS):
-            # A context of its own has a cache of its own.
+            # Each context has a cache of its own.
             context = browser.new_context(extra_http_headers=page.bearer)
             window = context.new_page()
             window.goto(page.address)
-            waits.append(float(window.evaluate(_INTERACTIVE)))
+            milliseconds.append(float(window.evaluate(_INTERACTIVE)))
             context.close()
         browser.close()
-    return _waits(waits)
+    return _summary(milliseconds)
 
 
 def at_rest(servers: Servers) -> Figures:
-    """What 200 open pages cost the process while nothing happens but a worker's heartbeat."""
+    """Measure the CPU of the process with 200 open pages while nothing happens but a worker's heartbeat."""
     with (
         servers.place() as place,
         running(place, "comporta", "worker") as children,
@@ -100,28 +100,28 @@ def at_rest(servers: Servers) -> Figures:
             stream = stack.enter_context(socket.create_connection((_HOST, page.port)))
             stream.sendall(request)
             streams.register(stream, selectors.EVENT_READ)
-        # What it costs to come is over when everybody has been told the state.
+        # The cost of connecting is over when every stream has had the state.
         _listen(streams, 3.0)
         gauge, began = Gauge([page.process]), time.perf_counter()
-        told = _listen(streams, _REST_SECONDS)
+        notified = _listen(streams, _REST_SECONDS)
         percent = 100 * gauge.cpu_seconds / (time.perf_counter() - began)
-    if told < _PAGES:
-        raise MeasurementFailed(f"only {told} of {_PAGES} pages were told anything")
+    if notified < _PAGES:
+        raise MeasurementFailed(f"only {notified} of {_PAGES} pages received an event")
     return {"pages": _PAGES, "cpu_percent": percent}
 
 
 def _listen(streams: selectors.BaseSelector, seconds: float) -> int:
-    """Takes what comes for so long; returns how many streams brought anything."""
-    told, until = set(), time.perf_counter() + seconds
+    """Read the streams for `seconds`; return the number of streams that brought anything."""
+    notified, until = set(), time.perf_counter() + seconds
     while (left := until - time.perf_counter()) > 0:
         for key, _ in streams.select(left):
             if not key.fileobj.recv(65_536):  # type: ignore[union-attr]
                 raise MeasurementFailed("a stream has ended")
-            told.add(key.fd)
-    return len(told)
+            notified.add(key.fd)
+    return len(notified)
 
 
-def _waits(milliseconds: list[float]) -> Figures:
+def _summary(milliseconds: list[float]) -> Figures:
     return {
         "asked": len(milliseconds),
         "p50_ms": percentile(milliseconds, 0.50),
@@ -132,7 +132,7 @@ def _waits(milliseconds: list[float]) -> Figures:
 
 @contextmanager
 def _page(place: Place) -> Iterator[_Page]:
-    """`comporta admin` on a place, once it answers."""
+    """Run `comporta admin` on a place; yield it once it answers."""
     with TemporaryDirectory() as folder, socket.create_server((_HOST, 0)) as listener:
         port = listener.getsockname()[1]
         listener.close()

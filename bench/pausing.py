@@ -1,4 +1,4 @@
-"""How long an operator waits for the reply to a pause while two workers are at full speed."""
+"""Latency of a pause: from the control message to its reply, while two workers are at full speed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["pause_to_reply"]
 
 _REPLY_TO = "amq.rabbitmq.reply-to"
 _REPLY_SECONDS = 30.0
-# From a resume to the next pause, so that it lands among workers that apply at full speed again.
+# From a resume to the next pause, so that the workers apply at full speed again.
 _FLOW_SECONDS = 0.1
 _MOST_PAUSES = 60
 
 
 def pause_to_reply(servers: Servers, backlog: int) -> Figures:
-    """Pauses and resumes everything over and over, for as long as nine tenths of the backlog last."""
+    """Pause and resume everything again and again until nine tenths of the backlog are applied."""
     with (
         servers.place(backlog) as place,
         running(place, "comporta", "worker", "--processes", "2") as children,
@@ -39,8 +39,8 @@ def pause_to_reply(servers: Servers, backlog: int) -> Figures:
         pauses: list[float] = []
         while len(pauses) < _MOST_PAUSES and accounted(database) < 0.9 * backlog:
             time.sleep(_FLOW_SECONDS)
-            pauses.append(1000 * operator.ask("pause"))
-            operator.ask("resume")
+            pauses.append(1000 * operator.request("pause"))
+            operator.request("resume")
     return {
         "pauses": len(pauses),
         "p50_ms": percentile(pauses, 0.50),
@@ -50,15 +50,15 @@ def pause_to_reply(servers: Servers, backlog: int) -> Figures:
 
 
 class _Operator:
-    """Sends control messages over one open connection: setting that up is not what is measured."""
+    """Operator with one open connection, so that connecting is not measured."""
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
         self._replies: dict[str, bytes] = {}
         channel.basic_consume(_REPLY_TO, self._receive, auto_ack=True)
 
-    def ask(self, action: Action) -> float:
-        """Pauses or resumes everything; returns the seconds until the reply was here."""
+    def request(self, action: Action) -> float:
+        """Pause or resume everything; return the seconds until the reply came."""
         body, correlation = orjson.dumps({"reason": "measuring the wait for the reply"}), str(uuid4())
         properties = pika.BasicProperties(
             content_type="application/json",

@@ -1,4 +1,4 @@
-"""The servers that everything is measured on, and a fresh place on them for each measurement."""
+"""Servers of the measurements, and a fresh virtual host and database for each measurement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Place", "Servers", "accounted", "held_back", "open_servers"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A virtual host of RabbitMQ and a migrated database of PostgreSQL, and the servers' processes if they are ours."""
+    """Virtual host of RabbitMQ and migrated database of PostgreSQL, with the pids of private servers."""
 
     broker_url: str
     database_url: str
@@ -31,7 +31,7 @@ class Place:
 
     @contextmanager
     def query(self) -> Iterator[psycopg.Connection]:
-        """A connection to look at the database with, every statement a transaction of its own."""
+        """Yield a connection to the database; every statement is a transaction of its own."""
         with psycopg.connect(self.database_url, autocommit=True, connect_timeout=5) as connection:
             yield connection
 
@@ -44,12 +44,12 @@ class Servers:
     database: Database
 
     def place(self, count: int = 0) -> AbstractContextManager[Place]:
-        """A fresh place, with so many real events waiting in its queues; emptied afterwards."""
+        """Return a fresh place with `count` real events in its queues; emptied afterwards."""
         return self.loaded(Backlog(count))
 
     @contextmanager
     def loaded(self, backlog: Backlog) -> Iterator[Place]:
-        """A fresh place with a backlog and, if its keys are drawn by chance, with a row for each of them."""
+        """Yield a fresh place with a backlog and, if its keys are drawn at random, a row for each key."""
         place = Place(self.broker.new_vhost(), self.database.new_database(), self._pids())
         try:
             if backlog.keys:
@@ -67,7 +67,7 @@ class Servers:
 
 @contextmanager
 def open_servers() -> Iterator[Servers]:
-    """The private servers of the tests, started for this run, or those that the tests' settings name."""
+    """Yield the tests' private servers, started for this run, or the servers that the tests' settings name."""
     broker_url, database_url = (os.environ.get(f"COMPORTA_TEST_{name}_URL") for name in ("BROKER", "DATABASE"))
     with ExitStack() as closing:
         broker: Broker = SharedRabbitMQ(broker_url) if broker_url else RabbitMQ()
@@ -81,8 +81,8 @@ def open_servers() -> Iterator[Servers]:
 
 @contextmanager
 def held_back(place: Place) -> Iterator[None]:
-    """Holds the fence alone, so that whoever starts within waits with the first batch in hand."""
-    # An engine of its own: the product's ends a transaction that is idle for so long.
+    """Hold the fence exclusively, so that a consumer that starts meanwhile waits with its first batch."""
+    # An engine of its own: Comporta's engine ends a transaction that is idle for this long.
     engine = create_engine(read_url(place.database_url))
     try:
         with PostgresFence(engine).exclusive():
@@ -92,6 +92,6 @@ def held_back(place: Place) -> Iterator[None]:
 
 
 def accounted(database: psycopg.Connection) -> int:
-    """How many events the ledger accounts for."""
+    """Return the number of events in the ledger."""
     [[count]] = database.execute("SELECT coalesce(sum(count), 0)::bigint FROM ledger")
     return int(count)

@@ -1,4 +1,4 @@
-"""Starts what is measured as real processes, and watches what they use."""
+"""Measured processes: start, progress, CPU and memory."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ __all__ = [
 STOCK = event_queue("stock")
 _ROOT = Path(__file__).parents[1]
 _STOP_SECONDS = 15.0
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 class MeasurementFailed(RuntimeError):
-    """What was measured ended, or did not come to an end, with the last lines it said."""
+    """Error: a measured process ended, or did not finish; the text has its last lines of output."""
 
 
 class Child:
-    """A process that is measured; what it prints are counts of events that it has brought home.
+    """Measured process; it prints counts of finished events.
 
-    A line is a count, or the number of a process that it has started and the count of that one.
+    A line is a count, or the pid of a child process and the count of that child.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> None:
@@ -54,7 +54,7 @@ class Child:
         self._rest = b""
         self.process = subprocess.Popen(
             command,
-            # Away from the project's folder, where a .env may lie.
+            # Outside the project's folder, which may hold a .env.
             cwd=tempfile.gettempdir(),
             env=inherited | {"PYTHONPATH": str(_ROOT)} | dict(environment),
             stdin=subprocess.DEVNULL,
@@ -69,17 +69,17 @@ class Child:
         assert self.process.stdout is not None
         *lines, self._rest = (self._rest + (self.process.stdout.read() or b"")).split(b"\n")
         for line in lines:
-            *who, count = line.split()
-            self._counts[tuple(who)] = max(int(count), self._counts.get(tuple(who), 0))
+            *pid, count = line.split()
+            self._counts[tuple(pid)] = max(int(count), self._counts.get(tuple(pid), 0))
         return sum(self._counts.values())
 
     def require_alive(self) -> None:
-        """Raises `MeasurementFailed` if it has ended."""
+        """Raise `MeasurementFailed` if the process has ended."""
         if self.process.poll() is not None:
-            raise MeasurementFailed(f"it ended with {self.process.returncode}; it said last:\n{self._said()}")
+            raise MeasurementFailed(f"it ended with {self.process.returncode}; its last output:\n{self._last_lines()}")
 
     def end(self) -> None:
-        """Tells it to stop, and ends it if it does not."""
+        """Terminate the process, and kill it if it does not stop."""
         self.process.terminate()
         try:
             self.process.wait(_STOP_SECONDS)
@@ -88,20 +88,20 @@ class Child:
                 process.kill()
             self.process.wait()
 
-    def _said(self) -> str:
+    def _last_lines(self) -> str:
         self._errors.seek(0)
         return "\n".join(self._errors.read().decode(errors="replace").splitlines()[-20:])
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module."""
+    """Return the command that runs a module."""
     return [sys.executable, "-m", module, *arguments]
 
 
 def running(
     place: Place, module: str, *arguments: str, copies: int = 1, environment: Mapping[str, str] | None = None
 ) -> AbstractContextManager[list[Child]]:
-    """Runs a module on a place, in so many processes, and ends them."""
+    """Run a module on a place in `copies` processes; end them on exit."""
     return running_program(place, python(module, *arguments), copies=copies, environment=environment)
 
 
@@ -109,7 +109,7 @@ def running(
 def running_program(
     place: Place, command: Sequence[str], *, copies: int = 1, environment: Mapping[str, str] | None = None
 ) -> Iterator[list[Child]]:
-    """Runs a command on a place, in so many processes, and ends them."""
+    """Run a command on a place in `copies` processes; end them on exit."""
     settings = {
         "COMPORTA_BROKER_URL": place.broker_url,
         "COMPORTA_DATABASE_URL": place.database_url,
@@ -128,7 +128,7 @@ def running_program(
 
 
 def await_consumers(place: Place, children: Sequence[Child], count: int, queue: str = STOCK) -> None:
-    """Returns when so many consume; the stock events' queue is one that nobody who is measured leaves out."""
+    """Return when `count` consumers are connected; every measured program consumes the stock events' queue."""
 
     def enough() -> bool:
         for child in children:
@@ -138,17 +138,19 @@ def await_consumers(place: Place, children: Sequence[Child], count: int, queue: 
     wait_until(enough, "the consumers")
 
 
-def wait_until(is_so: Callable[[], bool], what: str, *, every: float = 0.02, patience: float = _PATIENCE) -> None:
-    """Looks until it is so; raises `MeasurementFailed` after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while not is_so():
+def wait_until(
+    condition: Callable[[], bool], what: str, *, every: float = 0.02, timeout: float = _TIMEOUT_SECONDS
+) -> None:
+    """Poll until a condition holds; raise `MeasurementFailed` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
         if time.monotonic() > deadline:
-            raise MeasurementFailed(f"waited {patience:g} s for {what}")
+            raise MeasurementFailed(f"waited {timeout:g} s for {what}")
         time.sleep(every)
 
 
 class Gauge:
-    """What some processes, with those they have started, use from now on."""
+    """Gauge of the CPU and memory of processes and their children, from its creation on."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._processes = [process for child in children for process in _tree(child.process.pid)]
@@ -157,27 +159,27 @@ class Gauge:
 
     @property
     def cpu_seconds(self) -> float:
-        """User and system time of all of them since the gauge was set up."""
+        """User and system time of all processes since the gauge was created, in seconds."""
         return self._cpu() - self._before
 
     @property
     def peak_rss_mb(self) -> float:
-        """The most memory (resident) that any one of them was seen with."""
+        """Peak resident memory of any one process, in MiB."""
         return max(self._peaks) / 2**20
 
     def sample(self) -> None:
-        """Looks at the memory."""
+        """Sample the memory."""
         self._peaks = [
             max(peak, process.memory_info().rss) for peak, process in zip(self._peaks, self._processes, strict=True)
         ]
 
     def _cpu(self) -> float:
         times = [process.cpu_times() for process in self._processes]
-        return sum(each.user + each.system for each in times)
+        return sum(spent.user + spent.system for spent in times)
 
 
 class ServersGauge:
-    """What servers use from now on; processes that they end in between are counted by their parents."""
+    """Gauge of the CPU of servers, from its creation on; their parents count the children that end meanwhile."""
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pids = pids
@@ -185,7 +187,7 @@ class ServersGauge:
 
     @property
     def cpu_seconds(self) -> float:
-        """User and system time of all of them since the gauge was set up."""
+        """User and system time of all processes since the gauge was created, in seconds."""
         return self._cpu() - self._before
 
     def _cpu(self) -> float:
@@ -196,7 +198,7 @@ def _seconds(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
-        # A server's child that has ended since it was listed: from now on its parent counts it.
+        # A server's child that has ended since it was listed: its parent counts it from now on.
         return 0.0
     return float(times.user + times.system + times.children_user + times.children_system)
 

@@ -1,4 +1,4 @@
-"""How fast events are published with confirms: by our publisher, by the usual ways, by `comporta publish`."""
+"""Publishing speed with confirms: our publisher, the usual ways, `comporta publish`."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from bench.places import Servers
 from bench.processes import MeasurementFailed
 from bench.results import Figures
 
-__all__ = ["command", "way"]
+__all__ = ["command", "publisher"]
 
 
-def way(servers: Servers, count: int, name: str) -> Figures:
-    """One way, in a process of its own; its figures leave out the start of the process."""
+def publisher(servers: Servers, count: int, name: str) -> Figures:
+    """Measure one publisher in a process of its own, without the start of the process."""
     with servers.place() as place:
-        done = _run([sys.executable, "-m", "bench.peers.publishing", place.broker_url, name, str(count)], {})
-    figures: Figures = orjson.loads(done.stdout)
+        process = _run([sys.executable, "-m", "bench.peers.publishing", place.broker_url, name, str(count)], {})
+    figures: Figures = orjson.loads(process.stdout)
     return figures
 
 
 def command(servers: Servers, count: int) -> Figures:
-    """`comporta publish` of a file, validation, start and end included."""
+    """Measure `comporta publish` of a file, with validation, start and end."""
     with servers.place() as place, tempfile.TemporaryDirectory(prefix="comporta-bench-") as folder:
         path = Path(folder) / "events.jsonl"
-        # One run publishes for one shop: whose event it was does not matter here.
+        # One run publishes for one shop: the event's own shop does not matter here.
         path.write_bytes(b"\n".join(event.body for event in real_events(count)))
         settings = {"COMPORTA_BROKER_URL": place.broker_url, "COMPORTA_DATABASE_URL": place.database_url}
         started = time.perf_counter()
-        done = _run([sys.executable, "-m", "comporta", "publish", str(path), "--json"], settings)
+        process = _run([sys.executable, "-m", "comporta", "publish", str(path), "--json"], settings)
         seconds = time.perf_counter() - started
-    summary = orjson.loads(done.stdout)
+    summary = orjson.loads(process.stdout)
     if summary["confirmed"] != count:
         raise MeasurementFailed(f"{summary['confirmed']} of {count} were confirmed")
     return {"events": count, "events_per_second": count / seconds}
 
 
 def _run(arguments: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(arguments, env={**os.environ, **settings}, capture_output=True, check=False)
-    if done.returncode:
-        raise MeasurementFailed(done.stderr.decode(errors="replace")[-2000:])
-    return done
+    process = subprocess.run(arguments, env={**os.environ, **settings}, capture_output=True, check=False)
+    if process.returncode:
+        raise MeasurementFailed(process.stderr.decode(errors="replace")[-2000:])
+    return process

@@ -1,4 +1,4 @@
-"""Shows the figures as tables and writes them down."""
+"""Report of the figures: tables on the console and a JSON file."""
 
 from __future__ import annotations
 
@@ -37,42 +37,42 @@ _NOTES = (
     "CPU is that of the consuming processes, and beside it that of RabbitMQ and PostgreSQL; memory is that of the "
     "largest consuming process. Afterwards the tables must hold, field by field, what the events say.",
     "The Go reference takes the same queues in the same batches through the same fence into the same tables; what it "
-    "leaves out stands at the head of its main.go. The bare loop borrows our parser and our statements.",
+    "leaves out is listed at the top of its main.go. The bare loop borrows our parser and our statements.",
     "The usual ways and the embedded row work off a smaller backlog: rates compare. dramatiq and Celery can't read "
-    "messages of others: their queues hold the same events as messages of their own, and they run a process a core.",
-    "Publish to commit: until PostgreSQL's notification of the commit was here.",
+    "foreign messages: their queues hold the same events as messages of their own, and they run a process a core.",
+    "Publish to commit: until PostgreSQL's notification of the commit arrived.",
 )
 
 
 def show(
     console: Console, machine: Machine, rows: Sequence[Row], results: Results, left_out: LeftOutRows, rounds: int
 ) -> None:
-    """Prints the machine, the medians group by group, what was left out, and the aims."""
+    """Print the machine, the medians by group, the rows left out, and the aims."""
     console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items()), markup=False)
     for group, members in groupby((row for row in rows if row.name in results), key=lambda row: row.group):
         console.print(_figures_table(group, list(members), results, rounds))
-    for name, why in left_out.items():
-        console.print(f"left out: {name}: {why}", markup=False)
-    if found := verdicts(results):
-        console.print(_aims_table(found))
+    for name, reason in left_out.items():
+        console.print(f"left out: {name}: {reason}", markup=False)
+    if judged := verdicts(results):
+        console.print(_aims_table(judged))
     for note in _NOTES:
         console.print(note, style="dim", markup=False)
 
 
 def write(path: Path, part: Part, document: Mapping[str, object]) -> None:
-    """Writes what was measured; what another run has measured of the other part stays."""
-    known: dict[str, object] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    """Write the figures of one part; the figures of the other part stay as another run wrote them."""
+    previous: dict[str, object] = orjson.loads(path.read_bytes()) if path.exists() else {}
     if part == "growth":
-        written = {**known, part: document}
+        written = {**previous, part: document}
     else:
-        written = {**document, **({"growth": known["growth"]} if "growth" in known else {})}
+        written = {**document, **({"growth": previous["growth"]} if "growth" in previous else {})}
     path.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def document(
     machine: Machine, scale: Scale, rows: Sequence[Row], results: Results, left_out: LeftOutRows
 ) -> dict[str, object]:
-    """Every round of every row, and the verdicts."""
+    """Return every round of every row, and the verdicts, as the JSON document."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
@@ -80,7 +80,7 @@ def document(
         "rows": {
             row.name: {
                 "group": row.group,
-                "says": row.says,
+                "says": row.label,
                 "median": _medians(results[row.name]),
                 "rounds": results[row.name],
             }
@@ -90,8 +90,8 @@ def document(
         "left_out": left_out,
         "aims": [
             {
-                "says": verdict.aim.says,
-                "wanted": verdict.aim.wanted,
+                "says": verdict.aim.label,
+                "wanted": verdict.aim.bound,
                 "median": verdict.value,
                 "rounds": verdict.values,
                 "met": verdict.met,
@@ -106,27 +106,29 @@ def _medians(rounds: Sequence[Figures]) -> Figures:
 
 
 def _figures_table(group: str, rows: Sequence[Row], results: Results, rounds: int) -> Table:
-    medians = {row.says: _medians(results[row.name]) for row in rows}
-    columns = {name: heading for name, heading in _COLUMNS.items() if any(name in each for each in medians.values())}
+    medians = {row.label: _medians(results[row.name]) for row in rows}
+    columns = {
+        name: heading for name, heading in _COLUMNS.items() if any(name in figures for figures in medians.values())
+    }
     table = Table(title=f"{group}: medians of {rounds}" if rounds > 1 else group, title_justify="left")
     table.add_column("measured")
     for heading in columns.values():
         table.add_column(heading, justify="right")
-    for says, figures in medians.items():
-        table.add_row(says, *(_number(figures.get(name)) for name in columns))
+    for label, figures in medians.items():
+        table.add_row(label, *(_number(figures.get(name)) for name in columns))
     return table
 
 
-def _aims_table(found: Sequence[Verdict]) -> Table:
+def _aims_table(judged: Sequence[Verdict]) -> Table:
     table = Table(title="aims")
     for heading in ("figure", "median", "rounds", "aim", ""):
         table.add_column(heading, justify="left" if heading in ("figure", "aim", "") else "right")
-    for verdict in found:
+    for verdict in judged:
         table.add_row(
-            verdict.aim.says,
+            verdict.aim.label,
             _number(verdict.value),
             " ".join(_number(value) for value in verdict.values),
-            verdict.aim.wanted,
+            verdict.aim.bound,
             "[green]met[/]" if verdict.met else "[red]missed[/]",
         )
     return table

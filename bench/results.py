@@ -1,4 +1,4 @@
-"""What one measurement gives, and how several become one."""
+"""Figures of one measurement, percentiles, and the error for a row that can't be measured."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Figures = dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of the values does not exceed (nearest rank)."""
+    """Return the value that this share of the values does not exceed (nearest rank)."""
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
 class LeftOut(Exception):
-    """A row that can't be measured here, with what is missing; the others can."""
+    """Error: this row can't be measured on this machine; the text names the missing part."""

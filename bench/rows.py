@@ -1,4 +1,4 @@
-"""What is measured: one row of the table each."""
+"""Rows of the benchmark table."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["FULL", "QUICK", "ROWS", "Row", "Scale"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many events: in a backlog, in a small one, one at a time; published, and one by one; how many orders.
+    """Sizes of a run: events in a backlog, in a small backlog, one at a time, published in bulk and singly; orders.
 
-    `keys` is how many there are where they are drawn by chance.
+    `keys` is the number of keys where they are drawn at random.
     """
 
     backlog: int
@@ -58,20 +58,20 @@ QUICK = Scale(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its name, the table it stands in, what it says and how it is measured (or `LeftOut`)."""
+    """Row: its name, its table, its label and its measurement, which may raise `LeftOut`."""
 
     name: str
     group: str
-    says: str
+    label: str
     measure: Callable[[Servers, Scale], Figures]
 
 
 def _embedded(_servers: Servers, scale: Scale) -> Figures:
     command = [sys.executable, "-m", "bench.peers.embedded", str(scale.small_backlog)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        raise MeasurementFailed(done.stderr.decode(errors="replace")[-2000:])
-    figures: Figures = orjson.loads(done.stdout)
+    process = subprocess.run(command, capture_output=True, check=False)
+    if process.returncode:
+        raise MeasurementFailed(process.stderr.decode(errors="replace")[-2000:])
+    figures: Figures = orjson.loads(process.stdout)
     return figures
 
 
@@ -135,12 +135,12 @@ ROWS: tuple[Row, ...] = (
     Row("celery", _PEERS, "Celery, as documented", lambda on, of: throughput.tasks(on, _few(of), "celery")),
     Row("latency", _WAITING, "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
     Row("pause", _WAITING, "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
-    Row("publish", _PUBLISH, "our publisher", lambda on, of: publishing.way(on, of.published, "ours")),
+    Row("publish", _PUBLISH, "our publisher", lambda on, of: publishing.publisher(on, of.published, "ours")),
     Row(
         "publish-bare",
         _PUBLISH,
         "a bare loop on pika's SelectConnection",
-        lambda on, of: publishing.way(on, of.published, "bare"),
+        lambda on, of: publishing.publisher(on, of.published, "bare"),
     ),
     Row(
         "publish-command",
@@ -152,19 +152,19 @@ ROWS: tuple[Row, ...] = (
         "publish-aio-pika",
         _PUBLISH,
         "aio-pika, confirms gathered",
-        lambda on, of: publishing.way(on, of.small_backlog, "aio-pika"),
+        lambda on, of: publishing.publisher(on, of.small_backlog, "aio-pika"),
     ),
     Row(
         "publish-kombu",
         _PUBLISH,
         "kombu with confirm_publish",
-        lambda on, of: publishing.way(on, of.published_singly, "kombu"),
+        lambda on, of: publishing.publisher(on, of.published_singly, "kombu"),
     ),
     Row(
         "publish-blocking",
         _PUBLISH,
         "pika's BlockingConnection",
-        lambda on, of: publishing.way(on, of.published_singly, "blocking"),
+        lambda on, of: publishing.publisher(on, of.published_singly, "blocking"),
     ),
     Row("orders-amqp", _ORDERS, "internalized over AMQP", lambda on, of: ordering.internalized_by_amqp(on, of.orders)),
     Row("orders-http", _ORDERS, "internalized over HTTP", lambda on, of: ordering.internalized_by_http(on, of.orders)),

@@ -1,4 +1,4 @@
-"""How fast a backlog is worked off: by our workers, switched off, by a bare loop, by Go, by the usual ways."""
+"""Throughput on a backlog: our workers, switched off, a bare loop, Go, the usual ways."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ from storage.database import open_database
 
 __all__ = ["Watch", "bare", "discarding", "one_by_one", "reference", "tasks", "workers"]
 
-_PATIENCE = 600.0
-_LOOK_SECONDS = 0.03
+_TIMEOUT_SECONDS = 600.0
+_POLL_SECONDS = 0.03
 
 Watch = Callable[[Sequence[Child]], AbstractContextManager[None]]
 
 
 def workers(servers: Servers, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
-    """A worker of so many processes; what it has done is what its ledger says."""
+    """Measure a worker of `processes` processes; progress is the count in its ledger."""
     with servers.loaded(backlog) as place:
-        figures = _worked_off(place, backlog, processes, watch)
+        figures = _run_worker(place, backlog, processes, watch)
         return _checked(servers, place, backlog, figures)
 
 
 def discarding(servers: Servers, backlog: Backlog) -> Figures:
-    """A worker of one process with everything switched off."""
+    """Measure a worker of one process with everything switched off."""
     with servers.loaded(backlog) as place:
         _switch_off(place)
-        return _worked_off(place, backlog, 1)
+        return _run_worker(place, backlog, 1)
 
 
 def bare(servers: Servers, backlog: Backlog, processes: int) -> Figures:
-    """The bare loop, in so many processes."""
+    """Measure the bare loop in `processes` processes."""
     with servers.loaded(backlog) as place:
         figures = _timed(place, running(place, "bench.peers.bare", copies=processes), backlog, processes)
         return _checked(servers, place, backlog, figures)
 
 
 def reference(servers: Servers, backlog: Backlog, processes: int) -> Figures:
-    """The Go reference, in so many processes; raises `LeftOut` where there is no Go."""
+    """Measure the Go reference in `processes` processes; raise `LeftOut` if Go is missing."""
     command = [str(build())]
     with servers.loaded(backlog) as place:
         figures = _timed(place, running_program(place, command, copies=processes), backlog, processes)
@@ -66,25 +66,25 @@ def reference(servers: Servers, backlog: Backlog, processes: int) -> Figures:
         return _checked(servers, place, backlog, figures)
 
 
-def one_by_one(servers: Servers, backlog: Backlog, how: str) -> Figures:
-    """FastStream and asyncpg in one process, `documented` or `tuned`."""
+def one_by_one(servers: Servers, backlog: Backlog, variant: str) -> Figures:
+    """Measure FastStream and asyncpg in one process, `documented` or `tuned`."""
     with servers.loaded(backlog) as place:
-        figures = _timed(place, running(place, "bench.peers.one_by_one", how), backlog, 1)
+        figures = _timed(place, running(place, "bench.peers.one_by_one", variant), backlog, 1)
         return _checked(servers, place, backlog, figures)
 
 
 def tasks(servers: Servers, backlog: Backlog, name: str) -> Figures:
-    """`dramatiq` or `celery`, each started as its documentation says, on messages of its own."""
+    """Measure `dramatiq` or `celery`, started as its documentation shows, on messages of its own."""
     peer = TASK_PEERS[name]
     with servers.place() as place, peer.filled(place, backlog) as queue:
         figures = _timed(place, running(place, *peer.command), backlog, peer.consumers, queue=queue)
         return _checked(servers, place, backlog, figures)
 
 
-def _worked_off(place: Place, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
+def _run_worker(place: Place, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
     starting = running(place, "comporta", "worker", "--processes", str(processes))
     with place.query() as database:
-        return _timed(place, starting, backlog, processes, done=lambda _: accounted(database), watch=watch)
+        return _timed(place, starting, backlog, processes, progress=lambda _: accounted(database), watch=watch)
 
 
 def _printed(children: Sequence[Child]) -> int:
@@ -98,41 +98,41 @@ def _timed(
     consuming: int,
     *,
     queue: str = STOCK,
-    done: Callable[[Sequence[Child]], int] = _printed,
+    progress: Callable[[Sequence[Child]], int] = _printed,
     watch: Watch | None = None,
 ) -> Figures:
-    """From the moment the fence opens, with everybody connected, to the last event's commit."""
+    """Measure from the opening of the fence, with all consumers connected, to the last event's commit."""
     with ExitStack() as stack:
-        # Held before they start: Go is there within milliseconds.
+        # Held before the processes start: Go consumes within milliseconds.
         with held_back(place):
             children = stack.enter_context(starting)
             await_consumers(place, children, consuming, queue)
-            if done(children):
+            if progress(children):
                 raise MeasurementFailed("it did not wait at the fence")
             if watch is not None:
                 stack.enter_context(watch(children))
-            gauge, others = Gauge(children), ServersGauge(place.server_pids)
+            gauge, servers_gauge = Gauge(children), ServersGauge(place.server_pids)
         started = time.perf_counter()
-        _await(backlog.count, children, gauge, done)
+        _await(backlog.count, children, gauge, progress)
         seconds = time.perf_counter() - started
         return {
             "events": backlog.count,
             "events_per_second": backlog.count / seconds,
             "cpu_us_per_event": 1e6 * gauge.cpu_seconds / backlog.count,
-            "servers_cpu_us_per_event": 1e6 * others.cpu_seconds / backlog.count,
+            "servers_cpu_us_per_event": 1e6 * servers_gauge.cpu_seconds / backlog.count,
             "peak_rss_mb": gauge.peak_rss_mb,
         }
 
 
-def _await(backlog: int, children: Sequence[Child], gauge: Gauge, done: Callable[[Sequence[Child]], int]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while (count := done(children)) < backlog:
+def _await(backlog: int, children: Sequence[Child], gauge: Gauge, progress: Callable[[Sequence[Child]], int]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while (count := progress(children)) < backlog:
         if time.monotonic() > deadline:
-            raise MeasurementFailed(f"only {count} of {backlog} events were accounted for within {_PATIENCE:g} s")
+            raise MeasurementFailed(f"only {count} of {backlog} events were accounted for in {_TIMEOUT_SECONDS:g} s")
         for child in children:
             child.require_alive()
         gauge.sample()
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     if count != backlog:
         raise MeasurementFailed(f"{count} events were accounted for, {backlog} were published")
 

@@ -1,4 +1,4 @@
-"""What the tables hold before a measurement, and whether they hold afterwards what the events say."""
+"""Tables of a measurement: rows before it, and the check of the rows after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.services.postgres import Database
 
 __all__ = ["WrittenWrong", "prefill", "require_written"]
 
-# What was there before is older than every event, and has no part in the comparison.
+# Prefilled rows are older than every event, and are left out of the comparison.
 _BEFORE = 0
 _PREFILL = """
 INSERT INTO stock (shop, product_code, branch, warehouse, lot, on_hand, unit, as_of,
@@ -33,25 +33,25 @@ Rows = dict[str, frozenset[str]]
 
 
 class WrittenWrong(Exception):
-    """The tables are not what the events make them: whatever was measured did something else."""
+    """Error: the tables differ from the newest events, so the measured program is wrong."""
 
 
 def prefill(url: str, keys: int, shops: int) -> None:
-    """Gives so many stock balances a row, and leaves PostgreSQL nothing to catch up with."""
+    """Insert a row for each of `keys` stock balances, and leave PostgreSQL no vacuum or checkpoint to catch up with."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_PREFILL, {"keys": keys, "shops": shops, "version": _BEFORE})
         connection.execute("VACUUM (ANALYZE) stock")
-        # Not everybody may: then the writing of what was filled in falls into the measurement.
+        # Not every role may: then writing out the prefilled rows falls into the measurement.
         with suppress(InsufficientPrivilege):
             connection.execute("CHECKPOINT")
 
 
 def require_written(database: Database, url: str, backlog: Backlog) -> None:
-    """Raises `WrittenWrong` unless every table holds, field by field, the newest event of each key."""
-    found = _rows(url)
-    for domain, wanted in _wanted(database, backlog).items():
-        if found[domain] != wanted:
-            missing, others = wanted - found[domain], found[domain] - wanted
+    """Raise `WrittenWrong` unless every table holds, field by field, the newest event of each key."""
+    actual = _rows(url)
+    for domain, expected in _expected(database, backlog).items():
+        if actual[domain] != expected:
+            missing, others = expected - actual[domain], actual[domain] - expected
             example = min(missing or others)
             raise WrittenWrong(
                 f"{domain}: {len(missing)} rows are missing and {len(others)} should not be there, such as {example}"
@@ -59,8 +59,8 @@ def require_written(database: Database, url: str, backlog: Backlog) -> None:
 
 
 @lru_cache(maxsize=4)
-def _wanted(database: Database, backlog: Backlog) -> Rows:
-    """The rows as our own statements write them when they are given only the newest event of each key."""
+def _expected(database: Database, backlog: Backlog) -> Rows:
+    """Return the rows that our own statements write from only the newest event of each key."""
     newest: dict[tuple[str, str, tuple[object, ...]], ChangeEvent] = {}
     for message in backlog.events():
         event = parse_event(message.domain, message.shop, message.body)

@@ -1,1 +1,1 @@
-"""The way to the broker: connections, their errors, the topology."""
+"""Broker access: connections, their errors, the topology."""

@@ -1,4 +1,4 @@
-"""Opens kombu connections, and the one place where their errors become ours."""
+"""Connections to the broker over kombu, and the one translation of their errors to `BrokerLost`."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ __all__ = [
 ]
 
 HEARTBEAT = 30
-# A quorum queue that did not recover may never answer, and py-amqp would wait for it for ever.
-_ANSWER_SECONDS = 5
+# A quorum queue that did not recover may never answer, and py-amqp would wait forever.
+_READ_TIMEOUT = 5
 
 
 class BrokerLost(ConnectionError):
-    """The broker can't be reached, or the connection or a channel broke; the same again later may succeed."""
+    """Loss of the broker, the connection or a channel; a later attempt may succeed."""
 
 
 class BrokerUrlError(ValueError):
-    """A broker URL that can't be used, with the way out."""
+    """Broker URL that can't be used; the text has the remedy."""
 
 
 class _RawMessage(virtual.Message):
-    """A message as it was sent: kombu's own class would inflate a body that says it is compressed."""
+    """Message with the body as sent: kombu's own class would decompress a body with a `compression` header."""
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
         self.compression = (payload.get("headers") or {}).get("compression")
@@ -56,19 +56,19 @@ class _MemoryChannel(memory.Channel):
 
 
 class _MemoryTransport(memory.Transport):
-    """kombu's in-process broker, looked at every 2 ms instead of every second."""
+    """kombu's in-process broker, polled every 2 ms instead of every second."""
 
     Channel = _MemoryChannel
     polling_interval = 0.002
 
 
 def is_memory(url: str) -> bool:
-    """Whether the URL names the embedded broker of this process."""
+    """Return whether the URL names the embedded broker of this process."""
     return url.startswith("memory://")
 
 
 def check_url(url: str) -> str:
-    """The URL unchanged; `BrokerUrlError` unless it is memory://, amqp:// or amqps://."""
+    """Return the URL unchanged. Raises `BrokerUrlError` unless it is memory://, amqp:// or amqps:// and well formed."""
     if not url.startswith(("memory://", "amqp://", "amqps://")):
         raise BrokerUrlError("not a broker URL; use memory://, amqp://user:password@host:5672/vhost or amqps://")
     try:
@@ -79,18 +79,18 @@ def check_url(url: str) -> str:
 
 
 def masked(url: str) -> str:
-    """The URL as it may be shown: without its password."""
+    """Return the URL without its password, for logs and messages."""
     parts = urlsplit(url)
-    where = parts.hostname or ""
+    host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
     user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{where}{port}{parts.path}"
+    return f"{parts.scheme}://{user}{host}{port}{parts.path}"
 
 
 def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.Connection:
-    """An open connection; raises `BrokerLost`. `name` shows in the broker's list of connections.
+    """Return an open connection; the broker lists it under `name`. Raises `BrokerLost`.
 
-    One for publishing waits for confirms; it has no heartbeats, since nobody reads it between two messages.
+    A publishing connection waits for confirms. It has no heartbeats, since its thread does not read between messages.
     """
     with translated():
         if is_memory(url):
@@ -106,7 +106,7 @@ def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.C
             ssl=_tls(url) if scheme == "amqps" else False,
             transport_options={
                 "confirm_publish": publishing,
-                "read_timeout": _ANSWER_SECONDS,
+                "read_timeout": _READ_TIMEOUT,
                 "write_timeout": HEARTBEAT,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 15_000},
                 "client_properties": {"connection_name": f"comporta {name} {os.getpid()}"},
@@ -117,7 +117,7 @@ def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.C
 
 
 def release(connection: kombu.Connection, *, broken: bool = False) -> None:
-    """Closes a connection; a broken one without a farewell, whose answer might never come."""
+    """Close a connection; a broken one without the closing handshake, which might never be answered."""
     with suppress(BrokerLost), translated():
         if broken:
             connection.collect()
@@ -127,21 +127,21 @@ def release(connection: kombu.Connection, *, broken: bool = False) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises what kombu, py-amqp and the socket raise as `BrokerLost`, without passwords or bodies."""
+    """Translate the errors of kombu, py-amqp and the socket to `BrokerLost`, without passwords or bodies."""
     try:
         yield
     except BrokerLost:
         raise
     except (KombuError, AMQPError, OSError, struct.error, AttributeError, LookupError, TypeError) as error:
-        # The last three are what py-amqp trips over when the connection is torn down under its hands.
-        raise BrokerLost(_said(error)) from error
+        # py-amqp raises the last three when the connection is closed during a call.
+        raise BrokerLost(_error_text(error)) from error
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     text = getattr(error, "reply_text", None) or getattr(error, "strerror", None) or ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _tls(url: str) -> dict[str, Any]:
-    # py-amqp checks the host name only if it is given; the certificates are the system's or SSL_CERT_FILE's.
+    # py-amqp checks the host name only if it is passed; the CA certificates are the system's or SSL_CERT_FILE's.
     return {"server_hostname": urlsplit(url).hostname, "cert_reqs": ssl.CERT_REQUIRED}

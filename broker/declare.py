@@ -1,4 +1,4 @@
-"""Declares the exchanges, queues and bindings of the contract."""
+"""Declaration of the exchanges, queues and bindings of the contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def declare(connection: Connection) -> None:
-    """Declares everything; what is there already, alike, stays as it is."""
+    """Declare the whole topology; existing objects with the same properties stay unchanged. Raises `BrokerLost`."""
     with translated(), connection.channel() as channel:
         for name, kind in EXCHANGES.items():
             channel.exchange_declare(name, kind, durable=True, auto_delete=False)
@@ -28,7 +28,7 @@ def declare(connection: Connection) -> None:
 
 
 def report_lost_queues(connection: Connection, names: Iterable[str]) -> None:
-    """Says by name which queues that were consumed before are gone, with what waited in them."""
+    """Log each of these queues, consumed before, that no longer exists: its messages are lost. Raises `BrokerLost`."""
     for name in names:
         with translated(), connection.channel() as channel:
             try:

@@ -1,7 +1,7 @@
-"""Looks at a broker as whoever runs Comporta would, and changes nothing in it.
+"""Broker diagnostics with the rights of Comporta's own user; they change nothing in the broker.
 
-What is there is declared once more, alike. A right to publish or to consume is tried with a request that the broker
-refuses as malformed once it has found that the right is there.
+Existing objects are declared again, unchanged. The right to publish or to consume is tested with a malformed request:
+the broker checks the right first, and then refuses the request.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from schemas.topology import EXCHANGES, QUEUES, Queue
 __all__ = ["BrokerFacts", "QueueFacts", "inspect_broker", "login_refused"]
 
 DEFAULT_EXCHANGE = ""
-# What the broker says of the malformed parts of a request that it would otherwise have done.
-_ON_PURPOSE = re.compile(r"user_id|expiration|x-priority")
+# The refusal of the malformed part of a test request: it shows that the right is there.
+_EXPECTED_REFUSAL = re.compile(r"user_id|expiration|x-priority")
 
 
 class QueueFacts(NamedTuple):
-    """A queue that is there: what waits, who consumes; `declare` and `consume` say what the broker refuses, or None."""
+    """An existing queue: its counts, and the broker's refusal to declare or to consume it, or None."""
 
     messages: int
     consumers: int
@@ -34,9 +34,9 @@ class QueueFacts(NamedTuple):
 
 
 class BrokerFacts(NamedTuple):
-    """The server's version, and what of the topology is there; what is missing is None.
+    """The server's version, and the exchanges and queues of the topology; a missing one is None.
 
-    Of an exchange: why it can't be declared, and why nothing can be published to it, each None if it can.
+    An exchange has the refusal to declare it and the refusal to publish to it, each None if the broker allows it.
     """
 
     version: str
@@ -45,7 +45,7 @@ class BrokerFacts(NamedTuple):
 
 
 def inspect_broker(url: str) -> BrokerFacts:
-    """All that can be learnt over AMQP; raises `BrokerLost` if the broker can't be reached or refuses the login."""
+    """Return the facts that AMQP tells. Raises `BrokerLost` if the broker can't be reached or refuses the login."""
     connection = open_connection(url, name="doctor")
     try:
         with translated():
@@ -57,27 +57,27 @@ def inspect_broker(url: str) -> BrokerFacts:
 
 
 def login_refused(error: BrokerLost) -> bool:
-    """Whether the broker was reached and did not let us in: the user, the password or the virtual host is wrong."""
+    """Return whether the broker refused the login: the user, the password or the virtual host is wrong."""
     return isinstance(error.__cause__, AccessRefused | NotAllowed)
 
 
 def _exchange(connection: Connection, name: str) -> tuple[str | None, str | None] | None:
     if name == DEFAULT_EXCHANGE:
         return None, _refusal(connection, lambda channel: _publish(channel, name))
-    if not _there(connection, lambda channel: channel.exchange_declare(name, EXCHANGES[name], passive=True)):
+    if not _exists(connection, lambda channel: channel.exchange_declare(name, EXCHANGES[name], passive=True)):
         return None
     kind = EXCHANGES[name]
-    declared = _refusal(
+    declare_refusal = _refusal(
         connection, lambda channel: channel.exchange_declare(name, kind, durable=True, auto_delete=False)
     )
-    return declared, _refusal(connection, lambda channel: _publish(channel, name))
+    return declare_refusal, _refusal(connection, lambda channel: _publish(channel, name))
 
 
 def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
-    counted: list[Any] = []
-    if not _there(connection, lambda channel: counted.append(channel.queue_declare(queue.name, passive=True))):
+    results: list[Any] = []
+    if not _exists(connection, lambda channel: results.append(channel.queue_declare(queue.name, passive=True))):
         return None
-    [counts] = counted
+    [counts] = results
     return QueueFacts(
         counts.message_count,
         counts.consumer_count,
@@ -93,11 +93,11 @@ def _declare(channel: Any, queue: Queue) -> None:
 
 
 def _publish(channel: Any, exchange: str) -> None:
-    # The right is checked first. Either property alone has the message refused; and no queue has such a name.
-    nobody = f"comporta.doctor.{secrets.token_hex(8)}"
-    message = channel.prepare_message(b"", properties={"expiration": "never", "user_id": nobody})
-    channel.basic_publish(message, exchange=exchange, routing_key=nobody)
-    # The refusal comes before the answer to this.
+    # The broker checks the right first. Each property alone makes it refuse the message; no queue has this name.
+    unknown = f"comporta.doctor.{secrets.token_hex(8)}"
+    message = channel.prepare_message(b"", properties={"expiration": "never", "user_id": unknown})
+    channel.basic_publish(message, exchange=exchange, routing_key=unknown)
+    # A call with an answer: the refusal arrives before it.
     channel.basic_qos(0, 1, False)
 
 
@@ -105,23 +105,23 @@ def _consume(channel: Any, queue: str) -> None:
     channel.basic_consume(queue, arguments={"x-priority": "malformed"}, on_cancel=None)
 
 
-def _there(connection: Connection, look: Callable[[Any], object]) -> bool:
+def _exists(connection: Connection, passive_declare: Callable[[Any], object]) -> bool:
     try:
         with connection.channel() as channel:
-            look(channel)
+            passive_declare(channel)
     except NotFound:
         return False
     return True
 
 
 def _refusal(connection: Connection, action: Callable[[Any], object]) -> str | None:
-    """Why the broker refuses an action; None if it does it, or would if it were not malformed on purpose."""
+    """Return the broker's refusal of an action; None if it was done or refused only for its malformed part."""
     try:
         with connection.channel() as channel:
             action(channel)
     except AccessRefused as refused:
         return str(refused.reply_text)
     except PreconditionFailed as refused:
-        said = str(refused.reply_text)
-        return None if _ON_PURPOSE.search(said) else said
+        text = str(refused.reply_text)
+        return None if _EXPECTED_REFUSAL.search(text) else text
     return None

@@ -1,7 +1,7 @@
-"""Reads the properties of messages, and makes those readable that py-amqp would fail on.
+"""Message properties: decoding, and repair of those that py-amqp can't read.
 
-Any publisher can write them: text that is no UTF-8, or a time in milliseconds, would end the connection of whoever
-gets the message, again at each delivery, with what nobody has done wrong waiting behind it.
+Any publisher can write them: text that is not UTF-8, or a time in milliseconds, would end the consumer's connection
+at every delivery, and block all messages behind it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from amqp.serialization import decode_properties_basic, dumps, loads
 
 __all__ = ["UNREADABLE", "UNREADABLE_HEADERS", "decode_properties", "decode_text", "readable"]
 
-# The one header of a message whose headers can't be read.
+# The only header of a message whose headers can't be read.
 UNREADABLE_HEADERS = "x-unreadable-headers"
-# What py-amqp raises over what it can't read: bad UTF-8, times beyond the year 9999, unknown types, tables in tables
-# without end, values that are cut off.
+# Errors of py-amqp for unreadable values: bad UTF-8, times beyond the year 9999, unknown types, endlessly nested
+# tables, truncated values.
 UNREADABLE = (ValueError, OverflowError, RecursionError, IndexError, TypeError, struct.error, AMQPError)
 
 _DELIVER = b"\x00\x3c\x00\x3c"
@@ -27,19 +27,22 @@ _HEADER_SIZE = 12
 
 
 def decode_text(data: bytes) -> str:
-    """A short string as py-amqp decodes it."""
+    """Return a short string as py-amqp decodes it. Raises `ValueError`."""
     return data.decode("utf-8", "surrogatepass")
 
 
 def decode_properties(data: bytes) -> dict[str, Any]:
-    """The property flags and the values behind them; raises one of `UNREADABLE`."""
+    """Return the properties by name, from their flags and values. Raises one of `UNREADABLE`."""
+    properties: dict[str, Any]
     properties, _ = decode_properties_basic(data, 0)
-    found: dict[str, Any] = properties
-    return found
+    return properties
 
 
 def readable(kind: int, payload: bytes) -> bytes:
-    """A frame's payload, with replacement characters in a delivery's or a content header's text where need be."""
+    """Return a frame's payload, with unreadable text of a delivery or a content header replaced.
+
+    Raises `UnexpectedFrame` if it can't be repaired.
+    """
     try:
         if kind == 1 and payload.startswith(_DELIVER):
             loads("sLbss", payload, 4)
@@ -65,8 +68,8 @@ def _repaired(kind: int, payload: bytes) -> bytes:
 def _values(data: bytes) -> Iterator[tuple[str, Any]]:
     [flags] = struct.unpack_from(">H", data)
     at = 2
-    for place, (name, kind) in enumerate(Message.PROPERTIES):
-        if not flags & 0x8000 >> place:
+    for index, (name, kind) in enumerate(Message.PROPERTIES):
+        if not flags & 0x8000 >> index:
             continue
         value: Any
         if kind == "s":
@@ -91,7 +94,7 @@ def _table(data: bytes, at: int) -> tuple[dict[str, Any], int]:
 def _short(data: bytes, at: int) -> tuple[str, int]:
     end = at + 1 + data[at]
     text = data[at + 1 : end].decode("utf-8", "replace")
-    # A replacement character takes three bytes where there was one, and a short string has room for 255.
+    # A replacement character takes three bytes instead of one, and a short string holds at most 255.
     return text.encode()[:255].decode(errors="ignore"), end
 
 

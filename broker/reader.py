@@ -1,4 +1,4 @@
-"""py-amqp's connection, reading up to 256 KiB at a time: whole deliveries go past it, every other frame through it."""
+"""Buffered reader for py-amqp: up to 256 KiB a read; whole deliveries bypass py-amqp, other frames go through it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Transport"]
 
 _CHUNK = 256 * 1024
 _LARGEST_FRAME = 128 * 1024
-# What a socket says that has nothing for now; TLS says it wants to read, whose number is that of ENOENT.
-_NOTHING_YET = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOENT})
+# Errors of a socket without data for now; that of TLS, SSL_ERROR_WANT_READ, has the number of ENOENT.
+_NO_DATA_YET = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOENT})
 _CONTENT, _HEARTBEAT = (2, 3), 8
 
 
 class _Buffered:
-    """Reads what has come, however much that is, instead of each frame in three parts.
+    """Transport mixin that reads all available bytes at once, instead of each frame in three parts.
 
-    Nothing asks the socket whether there is more: TLS may hold decrypted bytes that the socket knows nothing of.
+    It never polls the socket for more: TLS may hold decrypted bytes that the socket does not show.
     """
 
     connected: bool
@@ -36,12 +36,12 @@ class _Buffered:
         self.frames = Frames(_LARGEST_FRAME)
 
     def await_frame(self) -> None:
-        """Returns when a whole frame is there; `TimeoutError` if the socket's time is up, what has come being kept."""
+        """Wait for a whole frame. Raises `TimeoutError` after the socket's timeout; bytes read so far stay buffered."""
         while not self.frames.has_frame():
             self.frames.feed(self._receive())
 
     def read_frame(self) -> Frame:
-        """The next frame, as py-amqp asks for it."""
+        """Return the next frame; py-amqp calls this."""
         self.await_frame()
         return self.frames.next_frame()
 
@@ -51,7 +51,7 @@ class _Buffered:
         except TimeoutError:
             raise
         except OSError as error:
-            if error.errno in _NOTHING_YET or (isinstance(error, SSLError) and "timed out" in str(error)):
+            if error.errno in _NO_DATA_YET or (isinstance(error, SSLError) and "timed out" in str(error)):
                 raise TimeoutError from error
             self.connected = False
             raise
@@ -70,16 +70,16 @@ class _Tls(_Buffered, SSLTransport):
 
 
 class _Connection(pyamqp.Connection):
-    """Gives a consumer's deliveries, whole runs at a time, to its callback's method `take`, if it has one."""
+    """Connection that passes whole deliveries to the method `take` of the consumer's callback, if it has one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The channels on which py-amqp has got a part of a message: what follows belongs to it.
-        self._open: set[int] = set()
+        # Channels on which py-amqp holds a part of a message: the next frames belong to it.
+        self._partial: set[int] = set()
 
     def Transport(self, host: str, connect_timeout: float, ssl: Any = False, *args: Any, **kwargs: Any) -> Any:
-        """The transport for this address; py-amqp's name and order of arguments."""
-        self._open.clear()
+        """Return the transport for an address; the name and the order of arguments are py-amqp's."""
+        self._partial.clear()
         read_timeout, write_timeout = args
         return (_Tls if ssl else _Tcp)(
             host,
@@ -95,32 +95,32 @@ class _Connection(pyamqp.Connection):
         self.transport.frames.limit = self.frame_max
 
     def blocking_read(self, timeout: float | None = None) -> bool:
-        """Reads and handles a run of deliveries or one frame; returns whether something has come of it."""
+        """Read and handle a run of deliveries or one frame; return whether it completed a message or a method."""
         transport = self._transport
         if transport is None:
-            # py-amqp would connect anew here, to where nobody consumes.
+            # py-amqp would reconnect here, without the consumers.
             raise RecoverableConnectionError("Connection already closed")
         with transport.having_timeout(timeout):
             transport.await_frame()
-        if not self._open and (taken := transport.frames.take_run(self._taker)):
-            # Counted as py-amqp counts: the heartbeats go by it.
-            self.bytes_recv += taken
+        if not self._partial and (frames := transport.frames.take_run(self._take_for)):
+            # In frames, as py-amqp counts: its heartbeat check relies on it.
+            self.bytes_recv += frames
             return True
-        return self._hand_on(*transport.frames.next_frame())
+        return self._dispatch(*transport.frames.next_frame())
 
-    def _hand_on(self, kind: int, channel: int, payload: bytes) -> bool:
+    def _dispatch(self, kind: int, channel: int, payload: bytes) -> bool:
         try:
-            done: bool = self.on_inbound_frame((kind, channel, readable(kind, payload)))
+            complete: bool = self.on_inbound_frame((kind, channel, readable(kind, payload)))
         except (ValueError, ArithmeticError, RecursionError) as error:
-            # Said as any other fault of the connection, since it is none of ours.
+            # Raised as a fault of the connection, so that it is not taken for a bug of Comporta.
             raise UnexpectedFrame(f"Received what can't be read: {type(error).__name__}") from error
-        if kind in _CONTENT and done:
-            self._open.discard(channel)
-        elif kind != _HEARTBEAT and not done:
-            self._open.add(channel)
-        return done
+        if kind in _CONTENT and complete:
+            self._partial.discard(channel)
+        elif kind != _HEARTBEAT and not complete:
+            self._partial.add(channel)
+        return complete
 
-    def _taker(self, channel_id: int, consumer: bytes) -> Take | None:
+    def _take_for(self, channel_id: int, consumer: bytes) -> Take | None:
         channel = (self.channels or {}).get(channel_id)
         if channel is None or channel_id == 0 or channel.is_closing or channel.auto_decode:
             return None
@@ -130,6 +130,6 @@ class _Connection(pyamqp.Connection):
 
 
 class Transport(pyamqp.Transport):
-    """kombu's way to RabbitMQ, over connections that read so."""
+    """kombu's transport to RabbitMQ, with the buffered reader."""
 
     Connection = _Connection

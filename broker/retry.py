@@ -33,17 +33,17 @@ def retry_until(
     sleep: Callable[[float], None] | None = None,
     report: Callable[[RetryCallState], None] | None = None,
 ) -> Retrying:
-    """Return a caller that repeats a call after these errors, until `stop` is set or `limit` seconds have passed.
+    """Return a `Retrying` that repeats a call after these errors, until `stop` is set or `limit` seconds have passed.
 
-    The last error is raised then. The wait grows from `first` to `longest` seconds, each drawn at random from 0 up
-    (AWS Architecture Blog, "Exponential Backoff and Jitter"). `final` are errors among `errors` that no repetition
-    mends. `sleep` waits in its own way, `report` is called before each wait.
+    It then raises the last error. The wait grows from `first` to `longest` seconds, each drawn at random from 0 up
+    (AWS Architecture Blog, "Exponential Backoff and Jitter"). `final` are those of `errors` that no
+    repetition mends: they are raised at once. `sleep` replaces the wait, `report` is called before each wait.
     """
-    stops = stop_when_event_set(stop)
+    stop_event = stop_when_event_set(stop)
     return Retrying(
         retry=retry_if_exception_type(errors) & retry_unless_exception_type(final),
         wait=wait_random_exponential(multiplier=first, max=longest),
-        stop=stops if limit is None else stop_any(stop_after_delay(limit), stops),
+        stop=stop_event if limit is None else stop_any(stop_after_delay(limit), stop_event),
         sleep=sleep or sleep_using_event(stop),
         before_sleep=report,
         reraise=True,

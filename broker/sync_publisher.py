@@ -1,4 +1,4 @@
-"""Publishes single messages, confirmed by the broker: replies, announcements, the simulator's events."""
+"""Synchronous publisher of single, confirmed messages: replies, announcements, the simulator's events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONFIRM_SECONDS = 10
 
 
 class SyncPublisher:
-    """One connection, opened when first used and again when it broke; for one thread only."""
+    """Publisher on one connection, opened at first use and reopened after a loss; for one thread only."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url = url
@@ -25,9 +25,9 @@ class SyncPublisher:
         self._producer: kombu.Producer | None = None
 
     def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
-        """Publishes one persistent message and waits for the confirm; raises `BrokerLost`.
+        """Publish one persistent message and wait for the confirm. Raises `BrokerLost`.
 
-        On a broken connection it is tried once more on a new one.
+        After a loss of the connection it is published once more, on a new one.
         """
         try:
             self._publish(body, exchange, routing_key, properties)
@@ -36,27 +36,27 @@ class SyncPublisher:
             self._publish(body, exchange, routing_key, properties)
 
     def reopen(self) -> None:
-        """Opens the connection ahead of the first message, or anew; what fails is left for the message to meet."""
+        """Open a new connection ahead of the next message; an error is left to that message."""
         self.close()
         with suppress(BrokerLost):
             self._open()
 
     def close(self) -> None:
-        """Closes the connection, if there is one."""
+        """Close the connection, if there is one."""
         producer, self._producer = self._producer, None
         if producer is not None:
             release(producer.connection)
 
     def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
         producer = self._producer or self._open()
-        waits = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}
+        confirm = {} if is_memory(self._url) else {"confirm_timeout": _CONFIRM_SECONDS}
         with translated():
             producer.publish(
                 body,
                 exchange=exchange,
                 routing_key=routing_key,
                 delivery_mode=_PERSISTENT,
-                **{"content_type": "application/json", "content_encoding": "utf-8", **waits, **properties},
+                **{"content_type": "application/json", "content_encoding": "utf-8", **confirm, **properties},
             )
 
     def _open(self) -> kombu.Producer:

@@ -14,16 +14,16 @@ __all__ = ["Fate", "OutgoingMessage", "PublishResult", "Publisher", "outgoing_do
 
 _MODULES = {
     "Fate": "producers.messages",
-    "Outgoing": "producers.messages",
+    "OutgoingMessage": "producers.messages",
+    "PublishResult": "producers.messages",
     "Publisher": "producers.publisher",
-    "Result": "producers.messages",
     "outgoing_document": "producers.events",
     "outgoing_text": "producers.events",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name when it is first used (PEP 562): the commands live in this package too, and start without them."""
+    """Load a name at its first use (PEP 562): the commands are in this package too, and start faster without them."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

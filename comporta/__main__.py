@@ -1,4 +1,4 @@
-"""`python -m comporta` is `comporta`."""
+"""Entry point of `python -m comporta`, the same program as `comporta`."""
 
 from comporta.cli import main
 

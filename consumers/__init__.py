@@ -1,1 +1,1 @@
-"""From the broker to the storage: the only place that acknowledges."""
+"""Consumers from the broker to the storage: the only package that acknowledges deliveries."""

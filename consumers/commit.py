@@ -1,4 +1,4 @@
-"""Commits a batch; a row that the database refuses is found by halving and quarantined alone."""
+"""Commit of a batch; a row that the database refuses is found by bisection and quarantined alone."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from schemas.reasons import Reason, Refusal
 from storage.errors import RowRefused, Unavailable
 from storage.event_store import Committed
 
-__all__ = ["Commits", "Item", "commit"]
+__all__ = ["BatchStore", "Item", "commit"]
 
 Item = tuple[Delivery, Any]
 
 
-class Commits(Protocol):
-    """A store for one kind of messages."""
+class BatchStore(Protocol):
+    """Store for one kind of messages."""
 
     def commit(self, batch: Sequence[Any]) -> Committed:
-        """Writes a batch; raises `RowRefused` or `Unavailable`."""
+        """Write a batch in one transaction. Raises `RowRefused` or `Unavailable`."""
 
 
-def commit(store: Commits, items: Sequence[Item]) -> Committed:
-    """Commits every item's outcome, in one transaction unless the database refuses one of them.
+def commit(store: BatchStore, items: Sequence[Item]) -> Committed:
+    """Commit the outcome of every item, in one transaction unless the database refuses one of them.
 
-    Raises `Unavailable` when the database is away; part of the batch may then be committed,
-    which repeating it does not harm.
+    Raises `Unavailable` when the database is away. Part of the batch may then be committed; to commit it again is
+    harmless.
     """
     try:
         return store.commit([decoded for _, decoded in items])
     except RowRefused as error:
         if len(items) > 1:
             half = len(items) // 2
-            return _both(commit(store, items[:half]), commit(store, items[half:]))
+            return _merged(commit(store, items[:half]), commit(store, items[half:]))
         delivery, decoded = items[0]
         if isinstance(decoded, RejectedDelivery):
             raise Unavailable(f"the quarantine itself was refused: {error}") from error
@@ -44,6 +44,6 @@ def commit(store: Commits, items: Sequence[Item]) -> Committed:
         return store.commit([reject(delivery, refusal)])
 
 
-def _both(first: Committed, second: Committed) -> Committed:
+def _merged(first: Committed, second: Committed) -> Committed:
     rejected = [*first.rejected, *second.rejected]
     return Committed(Counter(first.tally) + Counter(second.tally), second.epoch, rejected)

@@ -1,4 +1,4 @@
-"""From a raw delivery to a change event, or to a rejection with its reason."""
+"""Decoder of raw deliveries: into a change event, an order, a receipt, or a rejection with its reason."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from storage.order_store import OrderItem
 __all__ = ["check_properties", "decode", "decode_order", "reject", "shop_of"]
 
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
-_PLAIN = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
-_ASSUMED = "application/json"
+_PLAIN_ENCODINGS = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
+_DEFAULT_TYPE = "application/json"
 
 
 def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
-    """What a delivery of change events or dead letters says, decided without the database."""
+    """Return the change event in a delivery, or its rejection; every dead letter is rejected."""
     if delivery.queue == DEAD:
         limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
         return reject(delivery, limit)
@@ -37,7 +37,7 @@ def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
 
 
 def decode_order(delivery: Delivery) -> OrderItem:
-    """What a delivery says of an order, decided without the database."""
+    """Return the order or the receipt in a delivery, or its rejection."""
     domain, parse = (ORDERS, parse_order) if delivery.queue == ORDERS_QUEUE else (RECEIPTS, parse_receipt)
     try:
         attributes = check_properties(delivery.properties)
@@ -48,17 +48,17 @@ def decode_order(delivery: Delivery) -> OrderItem:
 
 
 def shop_of(delivery: Delivery, domain: str) -> str:
-    """The shop that the routing key names; `Refused` if it names none."""
+    """Return the shop in the routing key. Raises `Refused` if it names none."""
     shop = _shop_of(delivery.routing_key, domain)
-    # Sent straight to the queue, its name would read as a shop called comporta.
+    # A message sent directly to a queue has its name as routing key, which would read as a shop "comporta".
     if shop is None or delivery.routing_key == delivery.queue:
-        wanted = "<shop>" if domain == ORDERS else f"<shop>.{domain}"
-        raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be {wanted}")
+        pattern = "<shop>" if domain == ORDERS else f"<shop>.{domain}"
+        raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be {pattern}")
     return shop
 
 
 def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
-    """The delivery as the quarantine keeps it: whole."""
+    """Return the whole delivery with the refusal, for the quarantine."""
     headers = dict(delivery.properties.get("application_headers") or {})
     domain = _domain_of(delivery, headers)
     return RejectedDelivery(
@@ -79,25 +79,25 @@ def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
 
 
 def check_properties(properties: Any) -> dict[str, str] | None:
-    """The event's attributes, if they are in the headers; `Refused` if the properties rule the message out."""
+    """Return the event's attributes if it is in binary mode. Raises `Refused` if the properties are not accepted."""
     headers = properties.get("application_headers")
     if headers and "compression" in headers:
         raise Refused(Reason.COMPRESSED, "", "compressed bodies are not taken: send plain JSON")
     if headers and UNREADABLE_HEADERS in headers:
-        # It may be a time in milliseconds, which lies beyond the year 9999: nobody can say what the message meant.
+        # Perhaps a time in milliseconds, which lies beyond the year 9999: its meaning can't be recovered.
         raise Refused(Reason.BINARY_ATTRIBUTE, "", "a header can't be read: text must be UTF-8, times in seconds")
     content_type, encoding = properties.get("content_type"), properties.get("content_encoding")
     media_type = _media_type(content_type)
     if media_type not in CONTENT_TYPES:
         raise Refused(Reason.CONTENT_TYPE, "", "the content type must be application/cloudevents+json")
-    if encoding not in _PLAIN and str(encoding).lower() not in _PLAIN:
+    if encoding not in _PLAIN_ENCODINGS and str(encoding).lower() not in _PLAIN_ENCODINGS:
         raise Refused(Reason.CONTENT_ENCODING, "", "the content encoding must be utf-8 or none")
     return amqp_attributes(headers) if headers and media_type != STRUCTURED else None
 
 
 @lru_cache(maxsize=256)
 def _media_type(content_type: str | None) -> str:
-    return (content_type or _ASSUMED).partition(";")[0].strip().lower()
+    return (content_type or _DEFAULT_TYPE).partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=8192)

@@ -1,4 +1,4 @@
-"""The seam below which the receiving can be exchanged: batches of raw deliveries, settled up to a tag."""
+"""Delivery source: the interface behind which the broker client can be replaced; batches, settled up to a tag."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Delivery(NamedTuple):
 
 
 class Source(Protocol):
-    """Where deliveries come from."""
+    """Source of deliveries."""
 
     def receive(self, wait: float) -> Sequence[Delivery]:
-        """A batch in the order of arrival; empty if nothing came within `wait` seconds."""
+        """Return a batch in the order of arrival; empty if nothing arrived within `wait` seconds."""
 
     def settle(self, batch: Sequence[Delivery]) -> None:
-        """Acknowledges every delivery up to this batch's last one of each queue."""
+        """Acknowledge every delivery up to this batch's last one of each queue."""
 
     def keep_alive(self, seconds: float) -> None:
-        """Lets time pass without losing the connection."""
+        """Wait without losing the connection."""

@@ -1,4 +1,4 @@
-"""The worker's pulse: keeps its row in the register and ends pauses whose time is up, traffic or not."""
+"""Heartbeat of a worker: updates its row in the registry, and ends expired pauses even without traffic."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ BEAT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Beats once a second until told to stop, then leaves the register."""
+    """Heartbeat once a second until `stop` is set; the worker then leaves the registry."""
 
-    registrar: WorkerRegistry
+    registry: WorkerRegistry
     switchboard: EndsExpired
     stop: threading.Event
 
     def run(self) -> None:
-        """Returns when told to stop; a database that is away only costs beats."""
+        """Beat until `stop` is set; while the database is away, beats are skipped."""
         away = False
         while not self.stop.is_set():
             try:
-                if self.registrar.beat():
+                if self.registry.beat():
                     self.switchboard.end_expired()
                 away = False
             except StorageError as error:
@@ -44,6 +44,6 @@ class Heartbeat:
 
     def _leave(self) -> None:
         try:
-            self.registrar.leave()
+            self.registry.leave()
         except StorageError as error:
             log.warning("not removed from the register", error=str(error))

@@ -1,4 +1,4 @@
-"""What is told of a batch once it is committed: its outcomes, how long it took, and how old its news was."""
+"""Batch statistics, reported after the commit: outcomes, duration, and the lag of the messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.topology import DEAD
 
 __all__ = ["BatchStats", "OnBatch", "ignore_batch", "lags_of"]
 
-# A second later AMQP's whole seconds can't be told from a clock that gives milliseconds.
+# From this value on (the year 10000) a timestamp is taken for milliseconds and ignored: AMQP has whole seconds.
 _YEAR_10000 = 253_402_300_800
 
 
@@ -29,14 +29,14 @@ OnBatch = Callable[[BatchStats], None]
 
 
 def ignore_batch(_batch: BatchStats) -> None:
-    """Nobody wants to know."""
+    """Ignore the statistics: the default where none are collected."""
 
 
 def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, float]:
-    """How many seconds before `now` the first message of each queue in the batch was sent, by domain.
+    """Return the seconds from the sending of each queue's first message in the batch to `now`, by domain.
 
-    The first of a queue has waited longest: to ask every message would cost more and say no more. What doesn't
-    say when it was sent, and dead letters, which were sent long ago, are left out; a clock ahead of ours gives 0.
+    The first message of a queue has waited longest: to read every message would cost more and add nothing. Messages
+    without a sending time, and dead letters, which are old, are left out; a sender's clock ahead of ours gives 0.
     """
     firsts = {item[0].queue: item for item in reversed(items)}
     sent = {decoded.domain: _sent(delivery, decoded) for queue, (delivery, decoded) in firsts.items() if queue != DEAD}
@@ -44,12 +44,12 @@ def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, floa
 
 
 def _sent(delivery: Delivery, decoded: Any) -> float | None:
-    """By AMQP's `timestamp`, at the end of that second; else by the event's `time`; None if neither says."""
-    stamp = delivery.properties.get("timestamp")
-    if isinstance(stamp, datetime):
-        stamp = stamp.timestamp()
-    if isinstance(stamp, int | float) and 0 <= stamp < _YEAR_10000:
-        return stamp + 1.0
+    """Return the sending time: AMQP's `timestamp`, at the end of that second, else the event's `time`, else None."""
+    timestamp = delivery.properties.get("timestamp")
+    if isinstance(timestamp, datetime):
+        timestamp = timestamp.timestamp()
+    if isinstance(timestamp, int | float) and 0 <= timestamp < _YEAR_10000:
+        return timestamp + 1.0
     if isinstance(decoded, ChangeEvent) and decoded.occurred_at is not None:
         return decoded.occurred_at.timestamp()
     return None

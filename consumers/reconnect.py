@@ -1,4 +1,4 @@
-"""Keeps a broker connection open until told to stop: waits that grow, jitter, one log line a change."""
+"""Reconnect to the broker until `stop` is set: exponential backoff with jitter, one log line a change."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def keep_session(
     stop: threading.Event,
     consume: Callable[[kombu.Connection], None],
 ) -> None:
-    """Runs `consume` on a connection with the topology declared, again on a new one when it breaks, until `stop`."""
-    seen = False
+    """Run `consume` on a connection with the declared topology, and on a new one after each loss, until `stop`."""
+    connected = False
     while not stop.is_set():
-        connection = _connect(url, name, queues if seen else (), stop)
+        connection = _connect(url, name, queues if connected else (), stop)
         if connection is None:
             return
-        log.info("broker connected" if not seen else "broker reconnected", session=name, broker=masked(url))
-        seen = True
+        log.info("broker connected" if not connected else "broker reconnected", session=name, broker=masked(url))
+        connected = True
         try:
             consume(connection)
         except BrokerLost as error:
@@ -44,7 +44,7 @@ def keep_session(
             release(connection)
 
 
-def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
+def _connect(url: str, name: str, consumed: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
     def report(state: RetryCallState) -> None:
         error, wait = failure(state)
         log.warning("broker away", session=name, broker=masked(url), error=error, next_try_seconds=wait)
@@ -52,7 +52,7 @@ def _connect(url: str, name: str, seen: Sequence[str], stop: threading.Event) ->
     def attempt() -> kombu.Connection:
         connection = open_connection(url, name=name)
         try:
-            report_lost_queues(connection, seen)
+            report_lost_queues(connection, consumed)
             declare(connection)
         except BrokerLost:
             release(connection, broken=True)

@@ -1,4 +1,4 @@
-"""Receives over kombu, from RabbitMQ (py-amqp) or the embedded broker: one channel a queue."""
+"""Source over kombu, from RabbitMQ (py-amqp) or the embedded broker: one channel a queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rules.batching import waiting_seconds
 
 __all__ = ["BatchLimits", "KombuSource"]
 
-# Once something has come, a pause this long means that no more is on its way.
+# After a delivery, a gap this long means that no further one is on its way.
 _GAP_SECONDS = 0.002
 _BATCH_BYTES = 8 * 1024 * 1024
 _TICK_SECONDS = 1.0
@@ -23,9 +23,9 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much is taken at once: at most `batch_size` deliveries, or what came within `batch_ms` milliseconds.
+    """Limits of one batch: at most `batch_size` deliveries, collected for at most `batch_ms` milliseconds.
 
-    Both are bounds: how far a batch goes towards them follows the backlog (`rules.batching`).
+    Within them the size of a batch follows the backlog (`rules.batching`).
     """
 
     batch_size: int = 500
@@ -36,36 +36,35 @@ class BatchLimits:
 class KombuSource:
     """Deliveries of several queues over one connection, each queue on a channel of its own, all in one thread.
 
-    A thread and a connection for each queue were measured: they hide each other's waits for the database, but a pause
-    then waits for all their transactions, two to three times as long. Who wants more throughput starts another
-    process, which waits for no other's interpreter. The message classes of kombu are passed by: they would inflate
-    a compressed body before anyone looked.
+    A thread and a connection for each queue were measured: they overlap the waits for the database, but a pause then
+    waits for all their transactions, two to three times as long. Another process gives more throughput, without the
+    shared interpreter lock. kombu's message classes are not used: they would decompress a body before its check.
     """
 
-    def __init__(self, connection: kombu.Connection, queues: Sequence[str], intake: BatchLimits) -> None:
+    def __init__(self, connection: kombu.Connection, queues: Sequence[str], limits: BatchLimits) -> None:
         self._connection = connection
-        self._intake = intake
+        self._limits = limits
         self._buffer: list[Delivery] = []
         self._bytes = 0
-        self._last = 0
+        self._last_size = 0
         self._ticked = time.monotonic()
-        self._real = connection.supports_heartbeats
+        self._is_amqp = connection.supports_heartbeats
         self._channels = {queue: self._consume(queue) for queue in queues}
 
     def receive(self, wait: float) -> Sequence[Delivery]:
-        """A batch: full, as old as it may get, or all there is for now."""
+        """Return a batch: a full one, one that has reached its time limit, or all that has arrived."""
         with translated():
             self._tick()
             if not self._buffer and not self._drain(wait):
-                self._last = 0
+                self._last_size = 0
                 return ()
             self._fill()
         return self._take()
 
     def settle(self, batch: Sequence[Delivery]) -> None:
-        """Acknowledges the batch: up to its last tag on each channel, one by one where `multiple` is unknown."""
+        """Acknowledge the batch up to its last tag on each channel, or one by one on the embedded broker."""
         with translated():
-            if not self._real:
+            if not self._is_amqp:
                 for delivery in batch:
                     self._channels[delivery.queue].basic_ack(delivery.tag)
                 return
@@ -73,7 +72,7 @@ class KombuSource:
                 self._channels[queue].basic_ack(tag, multiple=True)
 
     def keep_alive(self, seconds: float) -> None:
-        """Reads on (prefetch bounds how much) and sends heartbeats for so long."""
+        """Read deliveries (as many as the prefetch allows) and send heartbeats for so many seconds."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             with translated():
@@ -86,10 +85,10 @@ class KombuSource:
     def _consume(self, queue: str) -> Any:
         with translated():
             channel = self._connection.channel()
-            # py-amqp would turn the body into text by the sender's own content encoding.
+            # py-amqp would decode the body by the content encoding that the sender names.
             channel.auto_decode = False
-            channel.basic_qos(0, self._intake.prefetch, False)
-            receiver = self._on_amqp if self._real else self._on_memory
+            channel.basic_qos(0, self._limits.prefetch, False)
+            receiver = self._on_amqp if self._is_amqp else self._on_memory
             try:
                 channel.basic_consume(
                     queue=queue,
@@ -100,12 +99,12 @@ class KombuSource:
                 )
             except TimeoutError:
                 raise BrokerLost(
-                    f"the broker has {queue} but does not let it be consumed; see the broker's log"
+                    f"the broker has {queue} but does not allow consuming it; see the broker's log"
                 ) from None
             return channel
 
     def _on_amqp(self, queue: str) -> _Receiver:
-        return _Receiver(queue, self._keep)
+        return _Receiver(queue, self._add)
 
     def _on_memory(self, queue: str) -> Callable[[Any], None]:
         def receive(message: Any) -> None:
@@ -119,7 +118,7 @@ class KombuSource:
                 "content_encoding": message.content_encoding,
                 "application_headers": headers,
             }
-            self._keep(
+            self._add(
                 Delivery(
                     queue,
                     message.delivery_tag,
@@ -132,25 +131,25 @@ class KombuSource:
 
         return receive
 
-    def _keep(self, delivery: Delivery) -> None:
+    def _add(self, delivery: Delivery) -> None:
         self._buffer.append(delivery)
         self._bytes += len(delivery.body)
 
     def _take(self) -> list[Delivery]:
-        size = self._intake.batch_size
+        size = self._limits.batch_size
         batch = self._buffer[:size]
         del self._buffer[:size]
         self._bytes -= sum([len(delivery.body) for delivery in batch])
-        self._last = len(batch)
+        self._last_size = len(batch)
         return batch
 
     def _fill(self) -> None:
-        """Takes what lies there, and waits for more while the backlog is worth it and more is on its way."""
+        """Collect the arrived deliveries, and wait for more while the backlog justifies it and they keep coming."""
         now = time.monotonic()
-        oldest = now + self._intake.batch_ms / 1000
-        patience = now + waiting_seconds(self._last, self._intake.batch_size, self._intake.batch_ms)
-        while len(self._buffer) < self._intake.batch_size and self._bytes < _BATCH_BYTES and now < oldest:
-            if not self._drain(min(max(patience - now, 0.0), _GAP_SECONDS)):
+        deadline = now + self._limits.batch_ms / 1000
+        wait_until = now + waiting_seconds(self._last_size, self._limits.batch_size, self._limits.batch_ms)
+        while len(self._buffer) < self._limits.batch_size and self._bytes < _BATCH_BYTES and now < deadline:
+            if not self._drain(min(max(wait_until - now, 0.0), _GAP_SECONDS)):
                 return
             now = time.monotonic()
 
@@ -163,17 +162,17 @@ class KombuSource:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if self._real and now - self._ticked >= _TICK_SECONDS:
+        if self._is_amqp and now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
             self._connection.heartbeat_check()
 
 
 class _Receiver:
-    """Keeps what comes for one queue, be it as a message of py-amqp or, faster, in parts."""
+    """Callback for the deliveries of one queue: as a message of py-amqp or, faster, in parts."""
 
-    def __init__(self, queue: str, keep: Callable[[Delivery], None]) -> None:
+    def __init__(self, queue: str, add: Callable[[Delivery], None]) -> None:
         self._queue = queue
-        self._keep = keep
+        self._add = add
 
     def __call__(self, message: Any) -> None:
         info = message.delivery_info
@@ -182,8 +181,8 @@ class _Receiver:
         self.take(info["delivery_tag"], body, info["routing_key"], info["redelivered"], message.properties)
 
     def take(self, tag: int, body: bytes, routing_key: str, redelivered: bool, properties: Mapping[str, Any]) -> None:
-        """What the connection calls instead, for a delivery that it could take whole."""
-        self._keep(Delivery(self._queue, tag, body, routing_key, redelivered, properties))
+        """Buffer a delivery that the connection could take whole; it then calls this instead (`broker.reader`)."""
+        self._add(Delivery(self._queue, tag, body, routing_key, redelivered, properties))
 
 
 def _cancelled(consumer_tag: str) -> None:

@@ -1,4 +1,4 @@
-"""The worker's loop: receive, decode, commit, settle."""
+"""Worker loop: receive, decode, commit, settle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from tenacity import RetryCallState
 
 from broker.retry import failure, retry_until
-from consumers.commit import Commits, Item, commit
+from consumers.commit import BatchStore, Item, commit
 from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
 from consumers.observer import BatchStats, OnBatch, ignore_batch, lags_of
@@ -28,45 +28,41 @@ from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
 
-__all__ = ["Worker", "events_worker"]
-
+__all__ = ["Worker", "events_worker", "orders_worker"]
 
 log = structlog.get_logger(__name__)
 
-
 _IDLE_SECONDS = 0.25
-
-
 _LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Takes the messages of some queues until told to stop; `decode` and `store` are of one kind.
+    """Worker for the messages of some queues until `stop` is set; `decode` and `store` handle the same kind.
 
-    `observe` is told of every batch once it is committed.
+    `on_batch` is called for every batch after its commit.
     """
 
     url: str
     name: str
     queues: Sequence[str]
-    intake: BatchLimits
+    limits: BatchLimits
     decode: Callable[[Delivery], Any]
-    store: Commits
+    store: BatchStore
     stop: threading.Event
-    observe: OnBatch = ignore_batch
+    on_batch: OnBatch = ignore_batch
 
     def run(self) -> None:
-        """Returns when told to stop, with the batch in hand finished if the database allows."""
+        """Process batches until `stop` is set; the current batch is finished unless the database is away."""
         keep_session(self.url, self.name, self.queues, self.stop, self._consume)
 
     def _consume(self, connection: kombu.Connection) -> None:
-        source = KombuSource(connection, self.queues, self.intake)
+        source = KombuSource(connection, self.queues, self.limits)
         while not self.stop.is_set():
             self.step(source)
 
     def step(self, source: Source) -> int:
-        """Takes one batch all the way; returns how many deliveries were settled."""
+        """Process one batch from receipt to settlement; return the number of settled deliveries."""
         deliveries = source.receive(_IDLE_SECONDS)
         if not deliveries:
             return 0
@@ -76,8 +72,8 @@ class Worker:
         if committed is None:
             return 0
         seconds = time.perf_counter() - started
-        # Before settling, which may fail: what is committed is counted, as the ledger counts it.
-        self.observe(BatchStats(committed.tally, seconds, lags_of(items, time.time())))
+        # Before the settlement, which may fail: a committed batch counts, as it does in the ledger.
+        self.on_batch(BatchStats(committed.tally, seconds, lags_of(items, time.time())))
         source.settle(deliveries)
         _report(items, committed, seconds)
         return len(deliveries)
@@ -111,7 +107,7 @@ def _report_wait(state: RetryCallState) -> None:
 def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None:
     for rejected in committed.rejected:
         _report_rejected(rejected)
-    # To add it all up for nobody would cost as much as the ledger does.
+    # Without the debug log this sum would be wasted, and it costs as much as the ledger.
     if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         unknown = sum(decoded.unknown for _, decoded in items if isinstance(decoded, ChangeEvent))
         outcomes: Counter[str] = Counter()
@@ -133,18 +129,18 @@ def _report_rejected(rejected: RejectedDelivery) -> None:
 def events_worker(
     url: str,
     domains: Sequence[str],
-    intake: BatchLimits,
+    limits: BatchLimits,
     store: EventStore,
     stop: threading.Event,
-    observe: OnBatch = ignore_batch,
+    on_batch: OnBatch = ignore_batch,
 ) -> Worker:
-    """Applies the change events of some domains; moves dead letters, which any worker may, to the quarantine."""
+    """Return the worker for the change events of some domains, and for dead letters, which any worker may take."""
     queues = [*(event_queue(domain) for domain in domains), DEAD]
-    return Worker(url, "events", queues, intake, decode, store, stop, observe)
+    return Worker(url, "events", queues, limits, decode, store, stop, on_batch)
 
 
 def orders_worker(
-    url: str, intake: BatchLimits, store: OrderStore, stop: threading.Event, observe: OnBatch = ignore_batch
+    url: str, limits: BatchLimits, store: OrderStore, stop: threading.Event, on_batch: OnBatch = ignore_batch
 ) -> Worker:
-    """Accepts orders and receipts; a session of its own, so that no backlog of events holds them up."""
-    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], intake, decode_order, store, stop, observe)
+    """Return the worker for orders and receipts; its own session, so that no backlog of events delays them."""
+    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], limits, decode_order, store, stop, on_batch)

@@ -1,1 +1,1 @@
-"""What an operator does: switch, look, run; settings and wiring."""
+"""Control plane: pause and resume, the operators' other actions, and their credentials."""

@@ -1,4 +1,4 @@
-"""What an operator may do beside switching, for the API, the page and the command line alike."""
+"""Operator actions besides switching (replay, drop, resync, retry), for the API, the page and the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from control.replay import ReplayResult, replay
-from control.resync import ask_again
+from control.resync import request_resync
 from producers.messages import Publish
 from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
 from schemas.domains import ORDERS
@@ -26,7 +26,7 @@ _BEFORE_ALL: OrderKey | None = ("", "")
 
 
 class ResyncResult(NamedTuple):
-    """How many keys are missed, in how many messages they fit, and how many the ERP was asked for."""
+    """The number of missed keys, of the messages that hold them, and of the keys requested from the ERP."""
 
     keys: int
     messages: int
@@ -34,121 +34,123 @@ class ResyncResult(NamedTuple):
 
 
 class OperatorActions:
-    """Every act is audited with who, why and how many; one that can't be done raises `ActError`.
+    """The operators' actions, each audited with operator, reason and count.
 
-    `seconds` bounds a replay of many: who asks over HTTP is told what is left, and asks again.
+    An action that can't be done raises an `ActionError`. `seconds` bounds a replay of many messages: an HTTP client
+    gets the number that is left and repeats its request.
     """
 
     def __init__(self, database: Database, publish: Publish, seconds: float | None = None) -> None:
         self._publish = publish
         self._seconds = seconds
-        self._acts = AuditLog(database.fence)
+        self._audit = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
-        self._releasing = QuarantineStore(database.fence)
-        self._retrying = OrderRetries(database.fence, database.receipt_timeout)
+        self._quarantine = QuarantineStore(database.fence)
+        self._retries = OrderRetries(database.fence, database.receipt_timeout)
 
-    def count_quarantined(self, chosen: QuarantineFilter) -> int:
-        """How many messages a replay or a drop would be about."""
-        return self._releasing.span(chosen).number
+    def count_quarantined(self, filter: QuarantineFilter) -> int:
+        """Return the number of messages that a replay or a drop would affect."""
+        return self._quarantine.select(filter).number
 
-    def replay(self, identity: str, asked: AuditContext) -> None:
-        """Publishes one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays."""
-        scope = self._releasing.scope_of(identity)
+    def replay(self, identity: str, context: AuditContext) -> None:
+        """Publish one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays in the quarantine."""
+        scope = self._quarantine.scope_of(identity)
         if scope is None:
-            raise NotFound(_not_there(identity))
-        done = self._replay(AuditEntry("replay", asked, *scope, identity), QuarantineFilter(ids=(identity,)))
-        if done.refused:
-            raise Conflict(f"{identity} can't be replayed: {done.refused[0].why}")
-        if done.error is not None:
-            raise NotConfirmed(done.error)
-        if not done.replayed:
-            raise Conflict(f"{identity} is being replayed by somebody else; in half a minute it may be tried again")
+            raise NotFound(_not_found(identity))
+        result = self._replay(AuditEntry("replay", context, *scope, identity), QuarantineFilter(ids=(identity,)))
+        if result.refused:
+            raise Conflict(f"{identity} can't be replayed: {result.refused[0].why}")
+        if result.error is not None:
+            raise NotConfirmed(result.error)
+        if not result.replayed:
+            raise Conflict(f"another replay of {identity} is running; try again in half a minute")
 
-    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
-        """Publishes the chosen messages again; raises `CountChanged` if there are not as many as expected."""
-        return self._replay(_act("replay", asked, chosen), chosen, expected)
+    def replay_many(self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None) -> ReplayResult:
+        """Publish the selected messages again; raises `CountChanged` if there are not as many as expected."""
+        return self._replay(_entry("replay", context, filter), filter, expected)
 
-    def drop(self, identity: str, asked: AuditContext) -> None:
-        """Removes one message for good; raises `NotFound`."""
-        if not self._releasing.drop(AuditEntry("drop", asked, subject=identity), identity):
-            raise NotFound(_not_there(identity))
+    def drop(self, identity: str, context: AuditContext) -> None:
+        """Delete one message; raises `NotFound`."""
+        if not self._quarantine.drop(AuditEntry("drop", context, subject=identity), identity):
+            raise NotFound(_not_found(identity))
 
-    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
-        """Removes the chosen messages for good, and says how many; raises `CountChanged`."""
-        span = self._releasing.span(chosen)
-        check_expected("messages", expected, span.number)
+    def drop_many(self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None) -> int:
+        """Delete the selected messages and return their number; raises `CountChanged`."""
+        selection = self._quarantine.select(filter)
+        check_expected("messages", expected, selection.number)
         dropped = 0
-        with self._acts.noted(_act("drop", asked, chosen)) as noted:
-            while some := self._releasing.drop_some(noted.id, chosen, span.through):
-                dropped += some
+        with self._audit.open(_entry("drop", context, filter)) as entry:
+            while count := self._quarantine.drop_batch(entry.id, filter, selection.through):
+                dropped += count
         return dropped
 
-    def count_missed(self, wanted: MissedFilter) -> int:
-        """How many keys a resync would ask for."""
-        return sum(self._missed.scopes(wanted).values())
+    def count_missed(self, filter: MissedFilter) -> int:
+        """Return the number of keys that a resync would request."""
+        return sum(self._missed.scopes(filter).values())
 
     def resync(
         self,
-        wanted: MissedFilter,
-        asked: AuditContext,
+        filter: MissedFilter,
+        context: AuditContext,
         *,
         dry_run: bool = False,
         expected: int | None = None,
         request: str | None = None,
     ) -> ResyncResult:
-        """Asks the ERP for the missed keys, and waits until the broker has every message; raises `NotConfirmed`.
+        """Request the missed keys from the ERP, and wait until the broker has confirmed every message.
 
         The same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
-        missed than expected: then what was shown before is no longer what would be asked for.
+        missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
+        does not take a message.
         """
-        scopes = self._missed.scopes(wanted)
+        scopes = self._missed.scopes(filter)
         keys = sum(scopes.values())
         messages = sum(ceil(count / MOST_KEYS) for count in scopes.values())
         if expected is not None and grew_much(expected, keys):
             raise CountChanged("missed keys", expected, keys)
         if dry_run or not keys:
             return ResyncResult(keys, messages, 0)
-        with self._acts.noted(AuditEntry("resync", asked, wanted.shop, wanted.domain)) as noted:
-            pieces = self._missed.pieces(wanted, scopes, MOST_KEYS)
-            requested = ask_again(
-                self._publish, pieces, request or noted.id, lambda more: self._acts.add(noted.id, more)
+        with self._audit.open(AuditEntry("resync", context, filter.shop, filter.domain)) as entry:
+            pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
+            requested = request_resync(
+                self._publish, pieces, request or entry.id, lambda more: self._audit.add(entry.id, more)
             )
         return ResyncResult(keys, messages, requested)
 
-    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
-        """Lets an order be sent again that is neither internalized nor being sent; whether there was such a one."""
-        return self._retrying.retry(AuditEntry("retry", asked), shop, order_id)
+    def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
+        """Queue an order again; return whether one exists that is neither internalized nor being sent."""
+        return self._retries.retry(AuditEntry("retry", context), shop, order_id)
 
-    def count_retryable(self, which: OrderFilter) -> int:
-        """How many orders a retry of many would be about."""
-        return self._retrying.count(which)
+    def count_retryable(self, filter: OrderFilter) -> int:
+        """Return the number of orders that a retry of many would affect."""
+        return self._retries.count(filter)
 
-    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
-        """Lets many orders be sent again, and says how many; raises `CountChanged`."""
-        check_expected("orders", expected, self._retrying.count(which))
+    def retry_many(self, filter: OrderFilter, context: AuditContext, expected: int | None = None) -> int:
+        """Queue the selected orders again and return their number; raises `CountChanged`."""
+        check_expected("orders", expected, self._retries.count(filter))
         retried, after = 0, _BEFORE_ALL
-        with self._acts.noted(AuditEntry("retry", asked, which.shop, ORDERS, str(which))) as noted:
+        with self._audit.open(AuditEntry("retry", context, filter.shop, ORDERS, str(filter))) as entry:
             while after is not None:
-                some, after = self._retrying.retry_some(noted.id, which, after)
-                retried += some
+                count, after = self._retries.retry_batch(entry.id, filter, after)
+                retried += count
         return retried
 
-    def _replay(self, act: AuditEntry, chosen: QuarantineFilter, expected: int | None = None) -> ReplayResult:
-        span = self._releasing.span(chosen)
-        check_expected("messages", expected, span.number)
-        with self._acts.noted(act) as noted:
-            done = replay(self._publish, self._releasing, noted.id, chosen, span, self._seconds)
-            noted.error = done.error or _first_refusal(done)
-        return done
+    def _replay(self, entry: AuditEntry, filter: QuarantineFilter, expected: int | None = None) -> ReplayResult:
+        selection = self._quarantine.select(filter)
+        check_expected("messages", expected, selection.number)
+        with self._audit.open(entry) as opened:
+            result = replay(self._publish, self._quarantine, opened.id, filter, selection, self._seconds)
+            opened.error = result.error or _first_refusal(result)
+        return result
 
 
-def _act(action: str, asked: AuditContext, chosen: QuarantineFilter) -> AuditEntry:
-    return AuditEntry(action, asked, chosen.shop, chosen.domain, str(chosen))
+def _entry(action: str, context: AuditContext, filter: QuarantineFilter) -> AuditEntry:
+    return AuditEntry(action, context, filter.shop, filter.domain, str(filter))
 
 
-def _first_refusal(done: ReplayResult) -> str | None:
-    return f"{done.staying} can't be replayed: {done.refused[0].why}" if done.refused else None
+def _first_refusal(result: ReplayResult) -> str | None:
+    return f"{result.staying} can't be replayed: {result.refused[0].why}" if result.refused else None
 
 
-def _not_there(identity: str) -> str:
-    return f"nothing with the id {identity} is in the quarantine (any more)"
+def _not_found(identity: str) -> str:
+    return f"no message with the id {identity} is in the quarantine (any more)"

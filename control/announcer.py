@@ -1,4 +1,4 @@
-"""Publishes every change of the switches to `comporta.status`, without holding up whoever made it."""
+"""Announcements of every switch change, published to `comporta.status` without delaying the change."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _GIVE_UP_SECONDS = 300
 
 @dataclass
 class Announcer:
-    """A queue of announcements and the loop that publishes them in order."""
+    """A queue of announcements, and the loop that publishes them in order."""
 
     url: str
     stop: threading.Event
-    _waiting: queue.SimpleQueue[Announcement] = field(default_factory=queue.SimpleQueue)
+    _queue: queue.SimpleQueue[Announcement] = field(default_factory=queue.SimpleQueue)
 
     def announce(self, announcement: Announcement) -> None:
-        """Logs a change and has it published; never blocks."""
+        """Log a change and queue it for publishing; never blocks."""
         log.info(
             "switch changed",
             action=announcement.action,
@@ -43,14 +43,14 @@ class Announcer:
             result=announcement.result,
             epoch=announcement.epoch,
         )
-        self._waiting.put(announcement)
+        self._queue.put(announcement)
 
     def run(self) -> None:
-        """Returns when told to stop and nothing waits any more."""
+        """Publish until the stop event is set and the queue is empty."""
         publisher = SyncPublisher(self.url, "status")
         while True:
             try:
-                announcement = self._waiting.get(timeout=_IDLE_SECONDS)
+                announcement = self._queue.get(timeout=_IDLE_SECONDS)
             except queue.Empty:
                 if self.stop.is_set():
                     break
@@ -59,8 +59,8 @@ class Announcer:
         publisher.close()
 
     def _publish(self, publisher: SyncPublisher, announcement: Announcement) -> None:
-        retrying = retry_until(self.stop, BrokerLost, limit=_GIVE_UP_SECONDS)
+        retry = retry_until(self.stop, BrokerLost, limit=_GIVE_UP_SECONDS)
         try:
-            retrying(publisher.publish, announcement.model_dump_json().encode(), exchange=STATUS, routing_key="")
+            retry(publisher.publish, announcement.model_dump_json().encode(), exchange=STATUS, routing_key="")
         except BrokerLost as error:
             log.warning("change not published", epoch=announcement.epoch, error=str(error))

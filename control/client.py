@@ -1,4 +1,4 @@
-"""Asks a running Comporta over the broker: a control message, and the reply to it."""
+"""Control requests over the broker: a control message, and the reply of a running Comporta."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from schemas.topology import CONTROL
 
 __all__ = ["request"]
 
-_NEVER_RUN = "has any worker run on this broker yet, and may this user write to comporta.control?"
+_NO_QUEUE_HINT = "has any worker run on this broker yet, and may this user write to comporta.control?"
 _REPLY_TO = "amq.rabbitmq.reply-to"
 
 
 def request(url: str, action: str, body: bytes, *, timeout: float, message_id: str | None = None) -> bytes:
-    """Publishes a control message and returns the reply's body; raises `NoReply` after `timeout` seconds.
+    """Publish a control message and return the body of the reply; raises `NoReply` after `timeout` seconds.
 
-    A message that nobody has taken by then expires: it is not obeyed behind the sender's back.
+    A message that no worker has taken by then expires, so that none obeys it after its sender has given up.
     """
     try:
         parameters = pika.URLParameters(url)
@@ -30,21 +30,21 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
     except (AMQPError, OSError, ValueError) as error:
         raise NoReply(f"the broker can't be reached ({type(error).__name__}): is COMPORTA_BROKER_URL right?") from None
     try:
-        reply = _exchange(connection.channel(), action, body, timeout, message_id)
+        reply = _call(connection.channel(), action, body, timeout, message_id)
     except (AMQPError, OSError) as error:
-        raise NoReply(f"the broker refused the message ({error}): {_NEVER_RUN}") from None
+        raise NoReply(f"the broker refused the message ({error}): {_NO_QUEUE_HINT}") from None
     finally:
         if connection.is_open:
             connection.close()
     if reply is None:
         raise NoReply(
             f"no worker answered within {timeout:g} s, and the message has expired: is `comporta run` or "
-            "`comporta worker` running? `comporta status` says what holds now"
+            "`comporta worker` running? `comporta status` shows the current state"
         )
     return reply
 
 
-def _exchange(channel: Any, action: str, body: bytes, timeout: float, message_id: str | None) -> bytes | None:
+def _call(channel: Any, action: str, body: bytes, timeout: float, message_id: str | None) -> bytes | None:
     replies: list[bytes] = []
     returned: list[str] = []
     correlation = str(uuid4())
@@ -64,11 +64,11 @@ def _exchange(channel: Any, action: str, body: bytes, timeout: float, message_id
         expiration=str(int(timeout * 1000)),
     )
     channel.basic_publish(CONTROL, action, body, properties, mandatory=True)
-    # The broker answers in order: if it refuses the message, it closes the channel instead of answering this.
+    # The broker answers in order: if it refuses the message, it closes the channel instead of confirming the declare.
     channel.exchange_declare(CONTROL, passive=True)
     deadline = time.monotonic() + timeout
-    while not (replies or returned) and (left := deadline - time.monotonic()) > 0:
-        channel.connection.process_data_events(time_limit=min(left, 0.5))
+    while not (replies or returned) and (remaining := deadline - time.monotonic()) > 0:
+        channel.connection.process_data_events(time_limit=min(remaining, 0.5))
     if returned:
-        raise NoReply(f"the broker has no queue for the message ({returned[0]}): {_NEVER_RUN}")
+        raise NoReply(f"the broker has no queue for the message ({returned[0]}): {_NO_QUEUE_HINT}")
     return replies[0] if replies else None

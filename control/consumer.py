@@ -1,4 +1,4 @@
-"""Obeys control messages: on a connection and thread of their own, so that no backlog mutes them."""
+"""Control message consumer, on a connection and thread of its own, so that no backlog delays a pause."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
 
 
 class Replies(Protocol):
-    """The way back to whoever asked."""
+    """A publisher of replies."""
 
     def reopen(self) -> None:
-        """Makes ready, for the first time or anew: the first who asks should not wait for a connection."""
+        """Open a connection, or a new one, so that the first reply does not wait for it."""
 
     def publish(self, body: bytes, *, exchange: str, routing_key: str, **properties: Any) -> None:
-        """Publishes one message; raises `BrokerLost`."""
+        """Publish one message; raises `BrokerLost`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlConsumer:
-    """Takes pause, resume and status off the control queue, one at a time, and answers each."""
+    """A consumer of pause, resume and status messages, one at a time, each with a reply."""
 
     url: str
     switchboard: Switchboard
@@ -51,7 +51,7 @@ class ControlConsumer:
     stop: threading.Event
 
     def run(self) -> None:
-        """Returns when told to stop."""
+        """Consume until the stop event is set."""
         keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
 
     def _consume(self, connection: kombu.Connection) -> None:
@@ -61,26 +61,26 @@ class ControlConsumer:
             self.step(source)
 
     def step(self, source: Source) -> int:
-        """Obeys one message, answers it and only then acknowledges it; returns how many were settled."""
+        """Obey one message, reply, and only then acknowledge it; return the number of settled messages."""
         deliveries = source.receive(_IDLE_SECONDS)
         for delivery in deliveries:
-            answer = self._patiently(source, delivery)
-            if answer is None:
+            reply = self._obey_when_available(source, delivery)
+            if reply is None:
                 return 0
-            self._reply(delivery.properties, answer)
+            self._reply(delivery.properties, reply)
         source.settle(deliveries)
         return len(deliveries)
 
-    def _patiently(self, source: Source, delivery: Delivery) -> Reply | StatusDocument | None:
-        retrying = retry_until(self.stop, Unavailable, first=0.2, longest=5, sleep=source.keep_alive)
+    def _obey_when_available(self, source: Source, delivery: Delivery) -> Reply | StatusDocument | None:
+        retry = retry_until(self.stop, Unavailable, first=0.2, longest=5, sleep=source.keep_alive)
         try:
-            return retrying(self._obey, delivery)
+            return retry(self._obey, delivery)
         except RowRefused as error:
             action = delivery.routing_key if delivery.routing_key in _ACTIONS else "unknown"
-            # Something around the message, such as a message id with a NUL: it must not mute what comes after it.
-            return retrying(self.switchboard.refuse, action, f"invalid: {error}", source="amqp")
+            # A property is at fault, such as a message id with a NUL: it must not block the messages behind it.
+            return retry(self.switchboard.refuse, action, f"invalid: {error}", source="amqp")
         except Unavailable as error:
-            log.warning("control message stays with the broker: the database is away", error=str(error))
+            log.warning("control message stays with the broker: the database is unavailable", error=str(error))
             return None
 
     def _obey(self, delivery: Delivery) -> Reply | StatusDocument:
@@ -93,29 +93,29 @@ class ControlConsumer:
                 error = "invalid: the routing key must be pause, resume or status"
                 return self.switchboard.refuse("unknown", error, source="amqp", **identity)
             message = parse_control(delivery.body)
-            when = message.issued_at or issued_at(properties)
+            issued = message.issued_at or issued_at(properties)
         except Refused as refused:
             return self.switchboard.refuse(
                 delivery.routing_key, f"invalid: {refused.refusal}", source="amqp", **identity
             )
-        return self.switchboard.change(Command(action, message, "amqp", issued_at=when, **identity))
+        return self.switchboard.change(Command(action, message, "amqp", issued_at=issued, **identity))
 
-    def _reply(self, properties: Mapping[str, Any], answer: Reply | StatusDocument) -> None:
+    def _reply(self, properties: Mapping[str, Any], reply: Reply | StatusDocument) -> None:
         reply_to = properties.get("reply_to")
         if not reply_to:
             return
         correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
         try:
-            self.replies.publish(answer.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
+            self.replies.publish(reply.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
         except BrokerLost as error:
-            # The change holds and is audited; whoever asked will look or ask again.
+            # The change holds and is audited; the sender can read the status or repeat the message.
             log.warning("reply not delivered", reply_to=reply_to, error=str(error))
 
 
 def issued_at(properties: Mapping[str, Any]) -> datetime | None:
-    """When a message was issued, by AMQP's `timestamp`: the end of that second, since it knows no parts.
+    """Return the time of issue by AMQP's `timestamp`: the end of that second, since it holds whole seconds only.
 
-    Raises `Refused` if it is no time: milliseconds, for one, lie beyond the year 9999.
+    Raises `Refused` if it is no valid time: milliseconds, for example, lie beyond the year 9999.
     """
     stamp = properties.get("timestamp")
     if isinstance(stamp, datetime):

@@ -1,7 +1,7 @@
-"""Publishes quarantined messages again, as they were; what is confirmed leaves the quarantine.
+"""Replay of quarantined messages, unchanged; a message leaves the quarantine once the broker has confirmed it.
 
-A message is removed only once the broker has it. If the process ends in between, it stays in the quarantine beside
-the copy that is on its way, and replaying it again is harmless: the key's version, or the order's id, decides.
+If the process ends between the confirm and the delete, the message stays in the quarantine beside its published
+copy. Another replay is harmless: the version of the key, or the id of the order, decides.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
-from rules.actions import Conflict, way_back
+from rules.actions import Conflict, replay_route
 from storage.quarantine import QuarantinedMessage, QuarantineStore, Selection
 from storage.views import QuarantineFilter
 
 __all__ = ["ReplayFailure", "ReplayResult", "replay"]
 
-_ASSUMED = "application/json"
+_DEFAULT_CONTENT_TYPE = "application/json"
 _MOST_NAMED = 100
 
 
 class ReplayFailure(NamedTuple):
-    """A message that can't be replayed and stays where it is, with the reason."""
+    """A message that can't be replayed and stays in the quarantine, with the reason."""
 
     id: str
     why: str
@@ -31,11 +31,11 @@ class ReplayFailure(NamedTuple):
 
 @dataclass
 class ReplayResult:
-    """What came of a replay of so many `chosen` messages.
+    """The counts of a replay of `chosen` messages.
 
-    `replayed` have left the quarantine; `staying` can't be replayed as things stand, the first 100 of them named in
-    `refused`; `left` were not tried, or nobody knows whether they have arrived: somebody else is replaying them, the
-    time was up, or the broker was lost (`error`).
+    `replayed` have left the quarantine; `staying` can't be replayed now, and `refused` lists the first 100 of them;
+    `left` were not tried, or their arrival is unknown: another replay holds them, the time was up, or the broker was
+    lost (`error`).
     """
 
     chosen: int
@@ -48,53 +48,64 @@ class ReplayResult:
 
 def replay(
     publish: Publish,
-    releasing: QuarantineStore,
-    act: str,
-    chosen: QuarantineFilter,
-    span: Selection,
+    quarantine: QuarantineStore,
+    audit_id: str,
+    filter: QuarantineFilter,
+    selection: Selection,
     seconds: float | None = None,
 ) -> ReplayResult:
-    """Replays the chosen messages up to the newest of the span, the oldest first, for at most so long."""
-    done, after, end = ReplayResult(span.number), "", None if seconds is None else time.monotonic() + seconds
-    while (end is None or time.monotonic() < end) and (kept := releasing.claim(chosen, span.through, after)):
-        after = kept[-1].id
-        _replay_some(publish, releasing, act, kept, done)
-        if done.error is not None:
+    """Replay the messages that pass the filter up to the end of the selection, oldest first, for at most `seconds`."""
+    result, after = ReplayResult(selection.number), ""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while (deadline is None or time.monotonic() < deadline) and (
+        batch := quarantine.claim(filter, selection.through, after)
+    ):
+        after = batch[-1].id
+        _replay_batch(publish, quarantine, audit_id, batch, result)
+        if result.error is not None:
             break
-    done.left = max(0, span.number - done.replayed - done.staying)
-    return done
+    result.left = max(0, selection.number - result.replayed - result.staying)
+    return result
 
 
-def _replay_some(
-    publish: Publish, releasing: QuarantineStore, act: str, kept: Sequence[QuarantinedMessage], done: ReplayResult
+def _replay_batch(
+    publish: Publish,
+    quarantine: QuarantineStore,
+    audit_id: str,
+    batch: Sequence[QuarantinedMessage],
+    total: ReplayResult,
 ) -> None:
-    messages, refused = _sorted_out(kept)
+    messages, refused = _outgoing(batch)
     results = publish(messages) if messages else []
-    fates = {fate: [each for each in results if each.fate is fate] for fate in Fate}
-    # One that no queue takes must not stand in the way of the others.
-    refused += [ReplayFailure(_id(each), _why(each)) for each in (*fates[Fate.RETURNED], *fates[Fate.NACKED])]
+    fates = {fate: [result for result in results if result.fate is fate] for fate in Fate}
+    # A message that no queue takes must not block the others.
+    unpublished = (*fates[Fate.RETURNED], *fates[Fate.NACKED])
+    refused += [ReplayFailure(_id(result), _reason(result)) for result in unpublished]
     if fates[Fate.CONFIRMED]:
-        done.replayed += releasing.remove(act, [_id(each) for each in fates[Fate.CONFIRMED]])
-    if staying := [*(each.id for each in refused), *(_id(each) for each in fates[Fate.UNKNOWN])]:
-        releasing.give_back(staying)
-    done.staying += len(refused)
-    done.refused += refused[: _MOST_NAMED - len(done.refused)]
+        total.replayed += quarantine.remove(audit_id, [_id(result) for result in fates[Fate.CONFIRMED]])
+    if staying := [*(failure.id for failure in refused), *(_id(result) for result in fates[Fate.UNKNOWN])]:
+        quarantine.release(staying)
+    total.staying += len(refused)
+    total.refused += refused[: _MOST_NAMED - len(total.refused)]
     if fates[Fate.UNKNOWN]:
-        done.error = _why(fates[Fate.UNKNOWN][0])
+        total.error = _reason(fates[Fate.UNKNOWN][0])
 
 
-def _sorted_out(kept: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessage], list[ReplayFailure]]:
+def _outgoing(batch: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessage], list[ReplayFailure]]:
     messages: list[OutgoingMessage] = []
     refused: list[ReplayFailure] = []
-    for each in kept:
+    for item in batch:
         try:
-            way = way_back(each.shop, each.domain, each.reason, each.headers)
+            route = replay_route(item.shop, item.domain, item.reason, item.headers)
         except Conflict as conflict:
-            refused.append(ReplayFailure(each.id, str(conflict)))
+            refused.append(ReplayFailure(item.id, str(conflict)))
         else:
-            # Without a content type JSON is assumed; said here, since not every broker keeps that it was not.
-            kind = each.content_type or _ASSUMED
-            messages.append(OutgoingMessage(way.exchange, each.routing_key, each.body, each.id, kind, way.headers))
+            # A message without a content type counts as JSON. It gets the type here, since not every broker preserves
+            # its absence.
+            content_type = item.content_type or _DEFAULT_CONTENT_TYPE
+            messages.append(
+                OutgoingMessage(route.exchange, item.routing_key, item.body, item.id, content_type, route.headers)
+            )
     return messages, refused
 
 
@@ -102,7 +113,7 @@ def _id(result: PublishResult) -> str:
     return result.message.message_id
 
 
-def _why(result: PublishResult) -> str:
+def _reason(result: PublishResult) -> str:
     message = result.message
     if result.fate is Fate.RETURNED:
         return (

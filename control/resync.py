@@ -1,4 +1,4 @@
-"""Asks the ERP to publish again what was missed, in messages of at most 500 keys, all of them confirmed."""
+"""Resync requests: the ERP is asked to publish missed keys again, in confirmed messages of at most 500 keys."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from schemas.resync import request_id, resync_event
 from schemas.topology import RESYNC
 from storage.missed import Piece
 
-__all__ = ["ask_again"]
+__all__ = ["request_resync"]
 
-# So many are on their way at once: enough to hide the round trip, few enough to stop early and to stay small.
+# Messages in flight at once: enough to hide the round trip, few enough to stop early and to save memory.
 _AT_ONCE = 16
 
 
-def ask_again(publish: Publish, pieces: Iterable[Piece], request: str, confirmed: Callable[[int], None]) -> int:
-    """Publishes a message for each piece; tells as it goes how many keys the broker has confirmed, returns them all.
+def request_resync(publish: Publish, pieces: Iterable[Piece], request: str, on_confirmed: Callable[[int], None]) -> int:
+    """Publish a message for each piece, and return the number of keys that the broker has confirmed.
 
-    Raises `NotConfirmed` at the first message that the broker has not taken.
+    `on_confirmed` gets that number batch by batch. Raises `NotConfirmed` at the first unconfirmed message.
     """
-    asked, waiting = 0, iter(pieces)
-    while some := list(islice(waiting, _AT_ONCE)):
-        results = publish([_message(piece, request) for piece in some])
-        taken = [len(piece.keys) for piece, result in zip(some, results, strict=True) if _is_confirmed(result)]
-        if taken:
-            confirmed(sum(taken))
-        asked += sum(taken)
+    requested, remaining = 0, iter(pieces)
+    while batch := list(islice(remaining, _AT_ONCE)):
+        results = publish([_message(piece, request) for piece in batch])
+        confirmed = [len(piece.keys) for piece, result in zip(batch, results, strict=True) if _is_confirmed(result)]
+        if confirmed:
+            on_confirmed(sum(confirmed))
+        requested += sum(confirmed)
         for result in results:
             if not _is_confirmed(result):
-                raise NotConfirmed(f"{_why(result)}; {asked} keys were asked for before that")
-    return asked
+                raise NotConfirmed(f"{_reason(result)}; {requested} keys were asked for before that")
+    return requested
 
 
 def _message(piece: Piece, request: str) -> OutgoingMessage:
@@ -46,11 +46,11 @@ def _is_confirmed(result: PublishResult) -> bool:
     return result.fate is Fate.CONFIRMED
 
 
-def _why(result: PublishResult) -> str:
+def _reason(result: PublishResult) -> str:
     key = result.message.routing_key
     if result.fate is Fate.RETURNED:
         return (
             f"no queue is bound to the exchange {RESYNC} for {key}: bind the queue that the ERP reads to it, "
-            f"with the routing key # or {key}, and ask again"
+            f"with the routing key # or {key}, and repeat the request"
         )
-    return f"the broker has not confirmed the request for {key} ({result.detail}): ask again later"
+    return f"the broker has not confirmed the request for {key} ({result.detail}): repeat the request later"

@@ -1,4 +1,4 @@
-"""Turns switches on and off, alone behind the fence; every change is audited, counted and announced."""
+"""Switch changes, alone behind the fence; each is audited, counted for its repair sheet and announced."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ Announce = Callable[[Announcement], None]
 
 
 class Switchboard:
-    """The one who changes switches; when a method returns, its change has committed."""
+    """The only writer of the switches; when a method returns, its change has committed."""
 
     def __init__(self, fence: Fence, announce: Announce) -> None:
         self._fence = fence
         self._announce = announce
 
     def change(self, command: Command) -> Reply:
-        """Obeys a pause or a resume; when this returns, the fence holds."""
+        """Obey a pause or a resume; when this returns, every later batch obeys the change."""
         likely = command.action == "resume"
         with RepairSheetWriter(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
-            found = read_for_change(connection, command.message_id)
-            state, announcements, begun = _end_expired(connection, found)
-            decision = decide(command, state, repeated=found.obeyed)
+            before = read_for_change(connection, command.message_id)
+            state, announcements, new_sheets = _end_expired(connection, before)
+            decision = decide(command, state, repeated=before.obeyed)
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
-            sheets.begin(connection, begun + after_resume(command, decision.changes, after), after)
-            reply = _reply(after, found.in_flight, command.scopes, decision.result, decision.error)
+            sheets.begin(connection, new_sheets + after_resume(command, decision.changes, after), after)
+            reply = _reply(after, before.in_flight, command.scopes, decision.result, decision.error)
         if decision.changes:
-            announcements.append(_announcement(reply, command))
+            announcements.append(_change_announcement(reply, command))
         self._announce_all(announcements)
         return reply
 
     def refuse(
         self, action: str, error: str, *, source: str, message_id: str | None = None, user_id: str | None = None
     ) -> Reply:
-        """Audits a control message that could not be read, and answers it."""
+        """Audit a control message that could not be parsed, and return the reply."""
         with self._fence.shared() as connection:
-            found = read_for_change(connection)
+            before = read_for_change(connection)
             audit_unreadable(
                 connection,
-                found.switches,
+                before.switches,
                 action=action,
                 error=error,
                 by=user_id or "unknown",
@@ -56,13 +56,13 @@ class Switchboard:
                 source=source,
                 message_id=message_id,
             )
-            return _reply(found.switches, found.in_flight, [("*", "*")], "refused", error)
+            return _reply(before.switches, before.in_flight, [("*", "*")], "refused", error)
 
     def end_expired(self) -> None:
-        """Ends the pauses that have run past their end; whoever sees one first does it, once."""
+        """End the pauses whose end has passed; of several callers the first does it, once."""
         with RepairSheetWriter(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
-            after, announcements, begun = _end_expired(connection, read_for_change(connection))
-            sheets.begin(connection, begun, after)
+            after, announcements, new_sheets = _end_expired(connection, read_for_change(connection))
+            sheets.begin(connection, new_sheets, after)
         self._announce_all(announcements)
 
     def _announce_all(self, announcements: list[Announcement]) -> None:
@@ -70,13 +70,14 @@ class Switchboard:
             self._announce(announcement)
 
 
-def _end_expired(connection: Connection, found: ChangeState) -> tuple[Switches, list[Announcement], list[NewSheet]]:
-    ended = expire(found.switches)
+def _end_expired(connection: Connection, before: ChangeState) -> tuple[Switches, list[Announcement], list[NewSheet]]:
+    ended = expire(before.switches)
     write_switches(connection, ended)
-    after = found.switches.changed(ended)
+    after = before.switches.changed(ended)
     for switch in ended:
         audit_expiry(connection, switch, after)
-    return after, [_expiry(switch, after, found.in_flight) for switch in ended], after_expiry(ended, after)
+    announcements = [_expiry_announcement(switch, after, before.in_flight) for switch in ended]
+    return after, announcements, after_expiry(ended, after)
 
 
 def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: ControlResult, error: str | None) -> Reply:
@@ -90,7 +91,7 @@ def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: Con
     )
 
 
-def _announcement(reply: Reply, command: Command) -> Announcement:
+def _change_announcement(reply: Reply, command: Command) -> Announcement:
     message = command.message
     return Announcement(
         **reply.__dict__,
@@ -103,7 +104,7 @@ def _announcement(reply: Reply, command: Command) -> Announcement:
     )
 
 
-def _expiry(switch: Switch, after: Switches, in_flight: int) -> Announcement:
+def _expiry_announcement(switch: Switch, after: Switches, in_flight: int) -> Announcement:
     return Announcement(
         **_reply(after, in_flight, [switch.scope], "on", None).__dict__,
         action="expire",

@@ -1,1 +1,1 @@
-"""From us to the outside."""
+"""Producers: events, control requests and orders, from Comporta to the broker and the ERP."""

@@ -1,4 +1,4 @@
-"""Feeds a publisher from numbered lines, and accounts for every one of them."""
+"""Bulk publishing of a file's lines, with a count and an error for each line."""
 
 from __future__ import annotations
 
@@ -24,71 +24,72 @@ REFUSED = "refused"
 
 
 class _Interrupted(BaseException):
-    """Raised into the reading of a line by whoever wants no more of them."""
+    """Signal to stop, raised by `Feed.interrupt` into a blocking read."""
 
 
 class Publishes(Protocol):
-    """What a feed needs of a publisher."""
+    """Publisher as a feed uses it."""
 
     def publish_all(self, messages: Iterable[OutgoingMessage]) -> Iterator[PublishResult]:
-        """Publishes messages as they come; gives their results in the same order."""
+        """Publish messages as they come; yield their results in the same order."""
 
 
 @dataclass
 class Feed:
-    """Judges each line, publishes it and counts what became of it; `reject` is told of every line that failed.
+    """Run of a file through a publisher: each line is checked, published and counted.
 
-    It stops reading when it is interrupted, or when a message is not answered for: the broker is then away.
+    Calls `reject` for every line that failed. Stops reading on an interrupt, or when the fate of a message is unknown:
+    the broker is then away.
     """
 
-    judge: Callable[[NumberedLine], CheckedEvent]
+    check: Callable[[NumberedLine], CheckedEvent]
     reject: Callable[[NumberedLine, Refusal], None]
     counts: Counter[str] = field(default_factory=Counter)
     last_line: int = 0
     first_lost: int | None = None
     stopped: bool = False
     _reading: bool = False
-    _sent: deque[NumberedLine] = field(default_factory=deque)
+    _pending: deque[NumberedLine] = field(default_factory=deque)
 
     @property
     def read(self) -> int:
-        """How many lines were read, blank ones left out."""
+        """Number of lines read, without blank ones."""
         return self.counts.total()
 
     @property
     def complete(self) -> bool:
-        """Whether every line was read and confirmed."""
+        """Every line was read and confirmed."""
         return not self.stopped and self.counts[Fate.CONFIRMED] == self.read
 
     @property
     def skip_next_time(self) -> int | None:
-        """How many lines another run may leave out; None if this one read them all."""
+        """Number of lines that the next run may skip; None if this run read them all."""
         if not self.stopped:
             return None
         return self.last_line if self.first_lost is None else self.first_lost - 1
 
     def interrupt(self) -> None:
-        """Ends the reading; for a signal handler of the thread that runs the feed."""
+        """Stop reading; for a signal handler in the thread that runs the feed."""
         self.stopped = True
         if self._reading:
             raise _Interrupted
 
     def run(self, publisher: Publishes, lines: Iterator[NumberedLine]) -> Iterator[PublishResult]:
-        """Feeds the publisher; gives each result once it is counted."""
+        """Publish the lines; yield each result after it is counted."""
         for result in publisher.publish_all(self._messages(lines)):
-            self._count(self._sent.popleft(), result)
+            self._count(self._pending.popleft(), result)
             yield result
 
     def _messages(self, lines: Iterator[NumberedLine]) -> Iterator[OutgoingMessage]:
         while not self.stopped and (line := self._next(lines)) is not None:
             self.last_line = line.number
-            judged = self.judge(line)
-            if judged.outgoing is not None:
-                self._sent.append(line)
-                yield judged.outgoing
-            elif judged.refusal is not None:
+            checked = self.check(line)
+            if checked.outgoing is not None:
+                self._pending.append(line)
+                yield checked.outgoing
+            elif checked.refusal is not None:
                 self.counts[REFUSED] += 1
-                self.reject(line, judged.refusal)
+                self.reject(line, checked.refusal)
 
     def _next(self, lines: Iterator[NumberedLine]) -> NumberedLine | None:
         try:
@@ -111,11 +112,11 @@ class Feed:
 
 
 class LinesUnreadable(Exception):
-    """The file can't be opened, or can't be read on from some line; the text says which."""
+    """Error: the file can't be opened, or can't be read after some line; the text names which."""
 
 
 class NumberedLine(NamedTuple):
-    """One line without its end, counted from 1; `size` is its whole length where the text was cut at the limit."""
+    """Line without its end, numbered from 1; `size` is its whole length in bytes, even if the text was cut."""
 
     number: int
     text: bytes
@@ -124,7 +125,7 @@ class NumberedLine(NamedTuple):
 
 @dataclass
 class Source:
-    """A file, or standard input for `-`; what ends with .gz or .xz is decompressed on the way."""
+    """File, or standard input for `-`; names that end with .gz or .xz are decompressed while reading."""
 
     name: str
     _raw: BinaryIO | None = None
@@ -135,7 +136,7 @@ class Source:
             self._raw = _standard_input() if self.name == "-" else Path(self.name).open("rb")
         except OSError as error:
             raise LinesUnreadable(f"{self.name} can't be opened: {error.strerror}") from None
-        self._stream = _inflated(self.name, self._raw)
+        self._stream = _decompressed(self.name, self._raw)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -144,16 +145,19 @@ class Source:
 
     @property
     def size(self) -> int | None:
-        """How many bytes the file has, as it lies there; None where nobody knows."""
+        """Size of the file in bytes, compressed if it is; None if it is not a regular file."""
         return Path(self.name).stat().st_size if Path(self.name).is_file() else None
 
     @property
     def position(self) -> int:
-        """How many of these bytes are read."""
+        """Number of these bytes read so far."""
         return self._raw.tell() if self._raw is not None and self.size is not None else 0
 
     def lines(self, skip: int = 0) -> Iterator[NumberedLine]:
-        """Every line that is not blank, after the first `skip`; no line takes more memory than an event may."""
+        """Yield every line that is not blank, after the first `skip`; no line takes more memory than an event may.
+
+        Raises `LinesUnreadable` if the file is cut off or damaged.
+        """
         assert self._stream is not None
         number = 0
         try:
@@ -178,7 +182,7 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _inflated(name: str, raw: BinaryIO) -> BinaryIO:
+def _decompressed(name: str, raw: BinaryIO) -> BinaryIO:
     if name.endswith(".gz"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
     if name.endswith(".xz"):

@@ -1,4 +1,4 @@
-"""The two ways to the ERP: a queue that it reads, or an address that it answers at (contract, section 6)."""
+"""ERP gateways for orders: a queue that the ERP reads, or an HTTP address (contract, section 6)."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ from schemas.topology import ORDERS_OUT
 
 __all__ = ["AmqpErpGateway", "ErpGateway", "HttpErpGateway", "Order"]
 
-# The shop, the order's id and all that the shop said of it.
+# The shop, the order's id and the order's data as the shop sent it.
 Order = tuple[str, str, Mapping[str, Any]]
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _ACCEPTED = frozenset({httpx.codes.OK, httpx.codes.CREATED, httpx.codes.CONFLICT})
-# These say "not now", unlike the other 4xx.
-_AGAIN = frozenset({408, 425, 429})
+# These mean "not now", unlike the other 4xx.
+_RETRYABLE = frozenset({408, 425, 429})
 _LONGEST_NUMBER = 255
 
 
 class ErpGateway(Protocol):
-    """Hand orders to the ERP; `concurrency_factor` times as many at once as may be with the ERP itself."""
+    """Transport of orders to the ERP.
+
+    `concurrency_factor` times the limit of orders in flight may be sent at once.
+    """
 
     concurrency_factor: int
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
-        """Sends orders on their way; an answer never raises for what an ERP or a network may do."""
+        """Start sending orders; the futures never raise for a failure of the ERP or the network."""
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Close the connections."""
 
 
 class AmqpErpGateway:
-    """Publishes each order to `erp.orders`; the number comes later, as a receipt.
+    """Gateway that publishes each order to `erp.orders`; the ERP's number comes later, as a receipt.
 
-    How many the ERP has in hand it decides itself by what it reads. What a slice costs is a wait for the broker's
-    disk, whatever its size.
+    The ERP limits its own load by how much it reads. A batch of orders costs one wait for the broker's disk,
+    whatever its size.
     """
 
     concurrency_factor = 4
@@ -56,83 +59,83 @@ class AmqpErpGateway:
         self._publisher = Publisher(url, name="orders", deadline=deadline)
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
-        """All at once, and every answer is there: a thread for each would cost more than the publishing."""
+        """Publish all orders and return finished futures: a thread for each would cost more than the publishing."""
         now = datetime.now(UTC)
         messages = (
             OutgoingMessage(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
             for shop, order_id, payload in orders
         )
-        return [_known(_sent(result)) for result in self._publisher.publish_all(messages)]
+        return [_finished(_response_of(result)) for result in self._publisher.publish_all(messages)]
 
     def close(self) -> None:
-        """Closes its connection."""
+        """Close the connection."""
         self._publisher.close()
 
 
 class HttpErpGateway:
-    """POSTs each order as JSON; the idempotency key is the same at every attempt."""
+    """Gateway that POSTs each order as JSON, with the same idempotency key at every attempt."""
 
     concurrency_factor = 1
 
-    def __init__(self, url: str, at_once: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
-        limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    def __init__(self, url: str, max_parallel: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
+        limits = httpx.Limits(max_connections=max_parallel, max_keepalive_connections=max_parallel)
         self._url = url
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="order")
+        self._pool = ThreadPoolExecutor(max_parallel, thread_name_prefix="order")
         self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
-        """Each in a thread, at most `at_once` together."""
+        """Send each order in a thread of the pool, at most `max_parallel` at once."""
         return [self._pool.submit(self.deliver, *order) for order in orders]
 
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
-        """What the ERP answers to one order, by status."""
+        """Send one order and map the HTTP status of the response."""
         headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
         try:
             response = self._client.post(self._url, json=payload, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return ErpResponse(DeliveryStatus.FAILED, error=f"{type(error).__name__}: {error}")
-        return _answer(response)
+        return _parse_response(response)
 
     def close(self) -> None:
-        """Closes its connections: what hangs ends with an error, and then the threads end."""
+        """Close the connections: a hanging request ends with an error, and then its thread ends."""
         self._client.close()
         self._pool.shutdown()
 
 
-def _known(answer: ErpResponse) -> Future[ErpResponse]:
+def _finished(response: ErpResponse) -> Future[ErpResponse]:
     future: Future[ErpResponse] = Future()
-    future.set_result(answer)
+    future.set_result(response)
     return future
 
 
-def _sent(result: PublishResult) -> ErpResponse:
-    """`SENT` only on a confirm that was no return."""
+def _response_of(result: PublishResult) -> ErpResponse:
+    """Return `SENT` only for a confirm without a return."""
     if result.fate is Fate.CONFIRMED:
         return ErpResponse(DeliveryStatus.SENT)
     return ErpResponse(DeliveryStatus.FAILED, error=f"{result.fate}: {result.detail}")
 
 
 def _header(key: str) -> str:
-    # What no header can carry is percent-encoded, the same way at every attempt.
+    # A key that no header can carry is percent-encoded, the same way at every attempt.
     return key if key.isascii() and key.isprintable() and key == key.strip() else quote(key, safe="/")
 
 
-def _answer(response: httpx.Response) -> ErpResponse:
+def _parse_response(response: httpx.Response) -> ErpResponse:
     code = response.status_code
     if code in _ACCEPTED:
-        number = _number(response)
+        number = _erp_number(response)
         if number is not None:
             return ErpResponse(DeliveryStatus.INTERNALIZED, erp_number=number)
         return ErpResponse(DeliveryStatus.FAILED, error=f"HTTP {code} without an erp_number")
     if code == httpx.codes.ACCEPTED:
         return ErpResponse(DeliveryStatus.SENT)
-    error = f"HTTP {code}: {_shown(response)}".removesuffix(": ")
-    if response.is_client_error and code not in _AGAIN:
+    error = f"HTTP {code}: {_excerpt(response)}".removesuffix(": ")
+    if response.is_client_error and code not in _RETRYABLE:
         return ErpResponse(DeliveryStatus.REJECTED, error=error)
     return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(response))
 
 
-def _number(response: httpx.Response) -> str | None:
+def _erp_number(response: httpx.Response) -> str | None:
     try:
         number = response.json().get("erp_number")
     except (ValueError, AttributeError):
@@ -143,17 +146,17 @@ def _number(response: httpx.Response) -> str | None:
     return number if fits else None
 
 
-def _shown(response: httpx.Response) -> str:
+def _excerpt(response: httpx.Response) -> str:
     return printable(response.text[:200], replacement=" ").strip()
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds, from a number of them or a date (RFC 9110, section 10.2.3)."""
-    said = response.headers.get("retry-after", "")
-    if said.isascii() and said.isdigit():
-        return min(float(said), 86_400.0)
+    """Return the seconds of a Retry-After header, a number or a date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("retry-after", "")
+    if value.isascii() and value.isdigit():
+        return min(float(value), 86_400.0)
     try:
-        moment = email.utils.parsedate_to_datetime(said)
+        moment = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,4 @@
-"""What can go wrong on the way out, a sentence each."""
+"""Errors of the producers."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["NoReply"]
 
 
 class NoReply(ConnectionError):
-    """Nobody could be reached, or nobody answered in time; the text says which and what to do."""
+    """Error: the broker can't be reached, or no worker replied in time; the text names which and the remedy."""

@@ -1,4 +1,4 @@
-"""From what a publisher was given to a message for the broker, or to the reason why not."""
+"""Event checks before publishing: the text of an event to a message, or to the refusal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_ID = 255
 
 
 class CheckedEvent(NamedTuple):
-    """One event as it would be received: its message if it is taken, or the refusal; `item` is None if unchecked."""
+    """Event as a worker would receive it: its message if it is valid, else the refusal; `item` is None if unchecked."""
 
     item: ChangeEvent | RejectedDelivery | None
     outgoing: OutgoingMessage | None
@@ -29,25 +29,28 @@ class CheckedEvent(NamedTuple):
 
 
 def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> CheckedEvent:
-    """Checks the text of one event; `domain` is that of its type unless said."""
+    """Check the text of one event; `domain` defaults to the domain of the event's type."""
     try:
         document = load_json(text)
-        return _taken(shop, domain, document, text)
+        return _checked(shop, domain, document, text)
     except Refused as refused:
         return _refused(shop, domain, text, refused.refusal)
 
 
 def outgoing_document(shop: str, document: Any) -> CheckedEvent:
-    """Checks one event that was part of a larger document; it is published in a text of its own."""
+    """Check one event that was part of a larger document; it is published in a text of its own."""
     text = orjson.dumps(document)
     try:
-        return _taken(shop, None, document, text)
+        return _checked(shop, None, document, text)
     except Refused as refused:
         return _refused(shop, None, text, refused.refusal)
 
 
 def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
-    """A message of any text, unchecked; raises `Refused` where no domain is given and none can be read."""
+    """Return a message of any text, unchecked.
+
+    Raises `Refused` if no domain is given and none can be read from the text.
+    """
     try:
         document = load_json(text)
     except Refused:
@@ -55,23 +58,23 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
             raise
         document = None
     identity = document.get("id") if isinstance(document, dict) else None
-    named = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
-    return OutgoingMessage(EVENTS, f"{shop}.{domain or domain_of(document)}", text, named)
+    message_id = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
+    return OutgoingMessage(EVENTS, f"{shop}.{domain or domain_of(document)}", text, message_id)
 
 
-def _taken(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
+def _checked(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
     domain = domain or domain_of(document)
     event = read_event(domain, shop, document)
     return CheckedEvent(event, OutgoingMessage(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
 
 
 def message_id_of(event_id: str) -> str:
-    """The AMQP property for an id: the id itself, or its SHA-256 where it is too long for one."""
+    """Return the AMQP `message_id` for an event's id: the id itself, or its SHA-256 if it is too long."""
     # A property of AMQP has at most 255 bytes, an event's id as many characters.
     return event_id if len(event_id.encode()) <= _LONGEST_ID else sha256(event_id.encode()).hexdigest()
 
 
 def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> CheckedEvent:
-    named = domain or NO_DOMAIN
-    rejected = RejectedDelivery(shop, named, refusal, text, f"{shop}.{named}", CLOUDEVENT, {}, redelivered=False)
+    domain = domain or NO_DOMAIN
+    rejected = RejectedDelivery(shop, domain, refusal, text, f"{shop}.{domain}", CLOUDEVENT, {}, redelivered=False)
     return CheckedEvent(rejected, None, refusal)

@@ -1,4 +1,4 @@
-"""The way to the embedded broker: the same promises, in this very process."""
+"""In-memory transport to the embedded broker of this process, with the same guarantees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PERSISTENT = 2
 
 
 class MemoryTransport:
-    """Puts each message into its queue at once; one that has no queue is returned."""
+    """Transport that puts each message into its queue at once; a message without a queue is returned."""
 
     def __init__(self, url: str) -> None:
         self._lock = threading.Lock()
@@ -31,26 +31,26 @@ class MemoryTransport:
 
     @property
     def state(self) -> str:
-        """`open` or `closed`."""
+        """State: `open` or `closed`."""
         return "open" if self._open else "closed"
 
     @property
     def alive(self) -> bool:
-        """Whether it is open."""
+        """The transport is open."""
         return self._open
 
-    def send(self, flight: PendingPublish) -> None:
-        """Settles a message at once."""
+    def send(self, pending: PendingPublish) -> None:
+        """Settle a message at once."""
         with self._lock:
             if not self._open:
-                flight.settle(Fate.UNKNOWN, "the publisher was closed")
-            elif not self._queues(flight.message):
-                flight.settle(Fate.RETURNED, f"312 NO_ROUTE: no queue is bound for {flight.message.routing_key}")
+                pending.settle(Fate.UNKNOWN, "the publisher was closed")
+            elif not self._queues(pending.message):
+                pending.settle(Fate.RETURNED, f"312 NO_ROUTE: no queue is bound for {pending.message.routing_key}")
             else:
-                self._put(flight)
+                self._put(pending)
 
     def close(self) -> None:
-        """Closes it."""
+        """Close the connection."""
         with self._lock:
             self._open = False
             release(self._connection)
@@ -60,11 +60,11 @@ class MemoryTransport:
             return [message.routing_key] if message.routing_key in self._channel.queues else []
         table = self._channel.get_table(message.exchange)
         kind = self._channel.typeof(message.exchange)
-        found = kind.lookup(table, message.exchange, message.routing_key, default=None)
-        return [queue for queue in found if queue is not None]
+        queues = kind.lookup(table, message.exchange, message.routing_key, default=None)
+        return [queue for queue in queues if queue is not None]
 
-    def _put(self, flight: PendingPublish) -> None:
-        message = flight.message
+    def _put(self, pending: PendingPublish) -> None:
+        message = pending.message
         try:
             with translated():
                 self._producer.publish(
@@ -79,6 +79,6 @@ class MemoryTransport:
                     timestamp=int(time.time()),
                 )
         except BrokerLost as error:
-            flight.settle(Fate.UNKNOWN, str(error))
+            pending.settle(Fate.UNKNOWN, str(error))
         else:
-            flight.settle(Fate.CONFIRMED)
+            pending.settle(Fate.CONFIRMED)

@@ -1,4 +1,4 @@
-"""What is handed to the broker, and what became of it."""
+"""Outgoing messages and the results of publishing them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLOUDEVENT = "application/cloudevents+json"
 
 
 class Fate(StrEnum):
-    """What became of one message; only `CONFIRMED` means that the broker has it and keeps it."""
+    """Result of publishing one message; only `CONFIRMED` means that the broker has stored it."""
 
     CONFIRMED = "confirmed"
     RETURNED = "returned"
@@ -21,7 +21,7 @@ class Fate(StrEnum):
 
 
 class OutgoingMessage(NamedTuple):
-    """One persistent message; its `message_id` stays the same however often it has to be sent."""
+    """Persistent message; its `message_id` stays the same however often it is sent."""
 
     exchange: str
     routing_key: str
@@ -32,7 +32,7 @@ class OutgoingMessage(NamedTuple):
 
 
 class PublishResult(NamedTuple):
-    """A message and its fate; `detail` says why it is not confirmed, and is empty if it is."""
+    """Message and its fate; `detail` is the reason if it is not confirmed, else empty."""
 
     message: OutgoingMessage
     fate: Fate

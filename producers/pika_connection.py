@@ -1,4 +1,4 @@
-"""pika's SelectConnection, with two things more: many frames in one write, and an end without a farewell."""
+"""pika SelectConnection with buffered writes and an immediate close; connection parameters, message properties."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _PERSISTENT = 2
 
 
 class BufferedConnection(pika.SelectConnection):
-    """For whoever publishes much: pika writes each frame to the socket apart, three a message."""
+    """Connection that can join many frames into one write; pika writes each frame by itself, three a message."""
 
-    _held: list[bytes] | None = None
+    _buffer: list[bytes] | None = None
 
     @contextmanager
-    def corked(self) -> Iterator[None]:
-        """Holds back what is sent inside the block, and writes it as one."""
-        held: list[bytes] = []
-        self._held = held
+    def buffered(self) -> Iterator[None]:
+        """Buffer the frames that are sent inside the block, and write them as one."""
+        frames: list[bytes] = []
+        self._buffer = frames
         try:
             yield
         finally:
-            self._held = None
-            if held:
-                self._adapter_emit_data(b"".join(held))
+            self._buffer = None
+            if frames:
+                self._adapter_emit_data(b"".join(frames))
 
     def abandon(self, error: Exception) -> None:
-        """Ends the connection at once: a peer that does not answer would not answer a farewell either."""
+        """End the connection at once: a peer that does not answer would not answer a close either."""
         if not self.is_closed:
             self._terminate_stream(error)
 
     def _adapter_emit_data(self, data: bytes) -> None:
-        if self._held is not None:
-            self._held.append(data)
+        if self._buffer is not None:
+            self._buffer.append(data)
         else:
             super()._adapter_emit_data(data)
 
 
 def connection_parameters(url: str, name: str) -> pika.URLParameters:
-    """How to connect; `name` shows in the broker's list of connections."""
+    """Return pika's connection parameters; `name` shows in the broker's list of connections."""
     parameters = pika.URLParameters(url)
     parameters.heartbeat = _HEARTBEAT
     parameters.socket_timeout = parameters.stack_timeout = _CONNECT_SECONDS
@@ -58,19 +58,19 @@ def connection_parameters(url: str, name: str) -> pika.URLParameters:
 
 
 def message_properties(message: OutgoingMessage) -> pika.BasicProperties:
-    """The properties that a message is published with."""
+    """Return the AMQP properties of a message."""
     return pika.BasicProperties(
         content_type=message.content_type,
         headers=dict(message.headers) if message.headers else None,
         delivery_mode=_PERSISTENT,
         message_id=message.message_id,
-        # An event may be dated long before it is sent: without this its lag would be its age.
+        # An event may be dated long before it is sent: without this property its lag would be its age.
         timestamp=int(time.time()),
     )
 
 
 def error_text(reason: Any) -> str:
-    """The innermost error, in a few words: pika wraps it up to four times."""
+    """Return the innermost error in a few words: pika wraps it up to four times."""
     while inner := _inside(reason):
         reason = inner
     code, text = getattr(reason, "reply_code", None), getattr(reason, "reply_text", None)

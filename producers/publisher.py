@@ -1,4 +1,4 @@
-"""Publishes at line rate, every message confirmed: results in order, a bounded window, one deadline."""
+"""Publisher with confirms: results in order, a bounded window, one deadline (RabbitMQ, Publisher Confirms)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Publisher"]
 
 
 class Publisher:
-    """A connection of its own, kept up by a thread of its own; may be used by many threads.
+    """Publisher with a connection and a thread of its own; many threads may call it.
 
-    A message that the broker has not answered for when the connection is lost is sent again, with the same
-    `message_id`. What has no answer `deadline` seconds after it was handed over is `UNKNOWN`: it may have arrived.
-    At most `window` messages or `window_bytes` bytes a call are on their way at once.
+    A message that is unconfirmed when the connection is lost is sent again, with the same `message_id`. A message
+    without an answer `deadline` seconds after it was handed over is `UNKNOWN`: it may have arrived. One call has at
+    most `window` messages or `window_bytes` bytes in flight.
 
     Raises `BrokerUrlError` for a URL that can't be used.
     """
@@ -36,7 +36,7 @@ class Publisher:
     ) -> None:
         self._window = window
         self._window_bytes = window_bytes
-        self._line = _line(check_url(url), name, deadline)
+        self._transport = _open_transport(check_url(url), name, deadline)
 
     def __enter__(self) -> Self:
         return self
@@ -48,48 +48,48 @@ class Publisher:
 
     @property
     def state(self) -> str:
-        """What the connection is doing: `connecting`, `open`, `blocked` or `closed`, with why."""
-        return self._line.state
+        """State of the connection: `connecting`, `open`, `blocked` or `closed`, with the reason."""
+        return self._transport.state
 
     def publish(self, message: OutgoingMessage) -> PublishResult:
-        """Publishes one message and waits for its fate: a round trip each; `publish_all` is far faster."""
+        """Publish one message and wait for its fate: one round trip each; `publish_all` is far faster."""
         [result] = self.publish_all([message])
         return result
 
     def publish_all(self, messages: Iterable[OutgoingMessage]) -> Iterator[PublishResult]:
-        """Publishes messages as they come; gives their results in the same order, as they are known."""
-        flying: deque[PendingPublish] = deque()
+        """Publish messages as they come; yield their results in the same order, as soon as they are known."""
+        in_flight: deque[PendingPublish] = deque()
         size = 0
         for message in messages:
-            flight = PendingPublish(message)
+            pending = PendingPublish(message)
             size += len(message.body)
-            flying.append(flight)
-            self._line.send(flight)
-            while len(flying) >= self._window or size >= self._window_bytes:
+            in_flight.append(pending)
+            self._transport.send(pending)
+            while len(in_flight) >= self._window or size >= self._window_bytes:
                 # Half of it at once: one by one, the two threads would wake each other for every message.
-                flying[len(flying) // 2].wait(self._alive)
-                flying[0].wait(self._alive)
-                size -= len(flying[0].message.body)
-                yield flying.popleft().result
-            while flying and flying[0].fate is not None:
-                size -= len(flying[0].message.body)
-                yield flying.popleft().result
-        while flying:
-            flying[0].wait(self._alive)
-            yield flying.popleft().result
+                in_flight[len(in_flight) // 2].wait(self._alive)
+                in_flight[0].wait(self._alive)
+                size -= len(in_flight[0].message.body)
+                yield in_flight.popleft().result
+            while in_flight and in_flight[0].fate is not None:
+                size -= len(in_flight[0].message.body)
+                yield in_flight.popleft().result
+        while in_flight:
+            in_flight[0].wait(self._alive)
+            yield in_flight.popleft().result
 
     def close(self) -> None:
-        """Closes the connection; whoever still waits for a result gets `UNKNOWN`."""
-        self._line.close()
+        """Close the connection; a caller that still waits for a result gets `UNKNOWN`."""
+        self._transport.close()
 
     def _alive(self) -> bool:
-        return self._line.alive
+        return self._transport.alive
 
 
-def _line(url: str, name: str, deadline: float) -> Transport:
+def _open_transport(url: str, name: str, deadline: float) -> Transport:
     if is_memory(url):
         return MemoryTransport(url)
-    # Only here: pika is loaded where it is used.
+    # Loaded here: only this transport needs pika.
     from producers.rabbitmq import RabbitMQTransport
 
     return RabbitMQTransport(url, name=name, deadline=deadline)

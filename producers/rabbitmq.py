@@ -1,4 +1,4 @@
-"""The way to RabbitMQ: one thread, one connection, confirms that come when they come (RabbitMQ, Publisher Confirms)."""
+"""RabbitMQ transport: one thread, one connection, asynchronous confirms (RabbitMQ, Publisher Confirms)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pika
 import structlog
-from pika.exceptions import ShortStringTooLong, UnsupportedAMQPFieldException
+from pika.exceptions import AMQPError, ShortStringTooLong, UnsupportedAMQPFieldException
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -32,19 +32,19 @@ __all__ = ["RabbitMQTransport"]
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.2
-# So long without any answer, and the connection is taken for dead; in time to try another before the deadline.
+# After this long without an answer the connection counts as dead, early enough to try another before the deadline.
 _LONGEST_SILENCE = 10.0
-_FAREWELL_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
 _LONGEST_WAIT = 5.0
-_AT_ONCE = 500
+_PUMP_MESSAGES = 500
 
 
 class _Lost(Exception):
-    """The connection ended before it brought anything home."""
+    """The connection ended before the broker answered for any message."""
 
 
 class RabbitMQTransport:
-    """Sends what it is handed in order, and settles each flight by the broker's answer or by the deadline."""
+    """Transport that sends messages in order, and settles each by the broker's answer or by the deadline."""
 
     def __init__(self, url: str, *, name: str, deadline: float) -> None:
         self._url = url
@@ -55,44 +55,44 @@ class RabbitMQTransport:
         self._unsettled: dict[int, PendingPublish] = {}
         self._returned: dict[tuple[str, str, str], str] = {}
         self._state = "connecting"
-        self._woken = False
+        self._pump_scheduled = False
         self._closing = threading.Event()
         self._closing_since = 0.0
         self._lock = threading.Lock()
         self._connection: Any = None
         self._channel: Any = None
         self._tag = 0
-        self._progress, self._why = False, ""
-        self._answered = 0.0
+        self._answered_any, self._close_reason = False, ""
+        self._last_answer = 0.0
         self._thread = threading.Thread(target=self._run, name=f"publisher {name}", daemon=True)
         self._thread.start()
 
     @property
     def state(self) -> str:
-        """`connecting`, `open`, `blocked` or `closed`, with why."""
+        """State: `connecting`, `open`, `blocked` or `closed`, with the reason."""
         return self._state
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """The thread runs."""
         return self._thread.is_alive()
 
-    def send(self, flight: PendingPublish) -> None:
-        """Takes a message on its way; may be called by any thread."""
-        self._outbox.append(flight)
-        if not self._woken:
-            self._woken = True
+    def send(self, pending: PendingPublish) -> None:
+        """Queue a message for sending; any thread may call it."""
+        self._outbox.append(pending)
+        if not self._pump_scheduled:
+            self._pump_scheduled = True
             self._call(self._pump)
 
     def close(self) -> None:
-        """Ends the connection and the thread; what is still on its way has an unknown fate."""
+        """End the connection and the thread; messages in flight get `UNKNOWN`."""
         self._closing_since = time.monotonic()
         self._closing.set()
         self._call(self._tick)
-        self._thread.join(_FAREWELL_SECONDS + 3)
+        self._thread.join(_CLOSE_SECONDS + 3)
 
     def _call(self, function: Any) -> None:
-        # The one thing that pika allows another thread; the lock keeps the loop from being closed meanwhile.
+        # The only call that pika allows from another thread; the lock keeps the loop open during the call.
         with self._lock:
             if self._connection is not None:
                 self._connection.ioloop.add_callback_threadsafe(function)
@@ -100,15 +100,15 @@ class RabbitMQTransport:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
-                self._keep_connected()
+                self._reconnect()
         finally:
-            self._give_back()
+            self._requeue_unsettled()
             self._state = "closed"
-            for flight in self._outbox:
-                flight.settle(Fate.UNKNOWN, "the publisher was closed")
+            for pending in self._outbox:
+                pending.settle(Fate.UNKNOWN, "the publisher was closed")
 
-    def _keep_connected(self) -> None:
-        """Returns when a connection that had brought something home has ended, or when it is time to close."""
+    def _reconnect(self) -> None:
+        """Connect until a connection has confirmed something and ended, or until the transport is closed."""
         retrying = Retrying(
             retry=retry_if_exception_type(_Lost),
             wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_WAIT),
@@ -120,8 +120,8 @@ class RabbitMQTransport:
             retrying(self._serve)
 
     def _serve(self) -> None:
-        """Runs one connection from beginning to end; raises `_Lost` if it brought nothing home."""
-        self._progress, self._why = False, ""
+        """Run one connection from open to close; raise `_Lost` if the broker answered for nothing."""
+        self._answered_any, self._close_reason = False, ""
         connection = BufferedConnection(
             self._parameters,
             on_open_callback=self._on_open,
@@ -133,14 +133,17 @@ class RabbitMQTransport:
         with self._lock:
             self._connection = connection
         try:
-            connection.ioloop.call_later(_TICK_SECONDS, self._tick_on)
+            connection.ioloop.call_later(_TICK_SECONDS, self._schedule_ticks)
             connection.ioloop.start()
+        except (AMQPError, OSError, ValueError) as error:
+            # What pika trips over when a connection is reset the moment it came about.
+            self._state = f"connecting: {error_text(error)}"
         finally:
             with self._lock:
                 self._connection = None
             connection.ioloop.close()
-            self._give_back()
-        if not self._progress and not self._closing.is_set():
+            self._requeue_unsettled()
+        if not self._answered_any and not self._closing.is_set():
             raise _Lost(self._state)
 
     def _on_open(self, connection: BufferedConnection) -> None:
@@ -153,60 +156,60 @@ class RabbitMQTransport:
 
     def _on_ready(self, channel: Any) -> None:
         self._channel, self._tag, self._state = channel, 0, "open"
-        self._answered = time.monotonic()
+        self._last_answer = time.monotonic()
         log.info("publisher connected", broker=masked(self._url))
         self._pump()
 
     def _pump(self) -> None:
-        self._woken = False
+        self._pump_scheduled = False
         if self._channel is None or self._state != "open":
             return
         connection = self._connection
         if not self._unsettled:
-            self._answered = time.monotonic()
-        with connection.corked():
-            for _ in range(min(len(self._outbox), _AT_ONCE)):
-                flight = self._outbox.popleft()
-                if flight.fate is None:
-                    self._publish(flight)
-        if self._outbox and not self._woken:
-            # Between two helpings the loop reads the confirms.
-            self._woken = True
+            self._last_answer = time.monotonic()
+        with connection.buffered():
+            for _ in range(min(len(self._outbox), _PUMP_MESSAGES)):
+                pending = self._outbox.popleft()
+                if pending.fate is None:
+                    self._publish(pending)
+        if self._outbox and not self._pump_scheduled:
+            # Between two pumps the loop reads the confirms.
+            self._pump_scheduled = True
             connection.ioloop.add_callback(self._pump)
 
-    def _publish(self, flight: PendingPublish) -> None:
-        message = flight.message
+    def _publish(self, pending: PendingPublish) -> None:
+        message = pending.message
         try:
             self._channel.basic_publish(
                 message.exchange, message.routing_key, message.body, message_properties(message), mandatory=True
             )
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
-            # Nothing of it was written yet; the others on their way have nothing to do with it.
-            flight.settle(Fate.NACKED, f"it is no AMQP message: {type(error).__name__}: {str(error)[:100]}")
+            # Nothing of it was written yet; the other messages in flight are not affected.
+            pending.settle(Fate.NACKED, f"it is no AMQP message: {type(error).__name__}: {str(error)[:100]}")
             return
         self._tag += 1
-        self._unsettled[self._tag] = flight
+        self._unsettled[self._tag] = pending
 
     def _on_confirm(self, frame: Any) -> None:
         method, unsettled = frame.method, self._unsettled
-        self._progress, self._answered = True, time.monotonic()
+        self._answered_any, self._last_answer = True, time.monotonic()
         tags = [method.delivery_tag]
         if method.multiple:
             tags = list(unsettled) if not method.delivery_tag else _up_to(unsettled, method.delivery_tag)
         acked = isinstance(method, pika.spec.Basic.Ack)
         for tag in tags:
-            if flight := unsettled.pop(tag, None):
-                self._settle(flight, acked)
+            if pending := unsettled.pop(tag, None):
+                self._settle(pending, acked)
 
-    def _settle(self, flight: PendingPublish, acked: bool) -> None:
-        message = flight.message
+    def _settle(self, pending: PendingPublish, acked: bool) -> None:
+        message = pending.message
         # An unroutable message is returned and then acknowledged all the same.
         if self._returned and (why := self._returned.pop(_identity(message), None)):
-            flight.settle(Fate.RETURNED, why)
+            pending.settle(Fate.RETURNED, why)
         elif acked:
-            flight.settle(Fate.CONFIRMED)
+            pending.settle(Fate.CONFIRMED)
         else:
-            flight.settle(Fate.NACKED, "the broker refused it: a queue is full or can't be written")
+            pending.settle(Fate.NACKED, "the broker refused it: a queue is full or can't be written")
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         why = f"{method.reply_code} {method.reply_text}: no queue is bound for {method.routing_key}"
@@ -217,26 +220,26 @@ class RabbitMQTransport:
         log.warning("publisher blocked", broker=masked(self._url), reason=frame.method.reason)
 
     def _on_unblocked(self, _connection: Any, _frame: Any) -> None:
-        self._state, self._answered = "open", time.monotonic()
+        self._state, self._last_answer = "open", time.monotonic()
         log.info("publisher unblocked", broker=masked(self._url))
         self._pump()
 
     def _on_channel_closed(self, _channel: Any, reason: Exception) -> None:
         self._channel = None
         if self._connection is not None and self._connection.is_open and not self._closing.is_set():
-            self._why = error_text(reason)
+            self._close_reason = error_text(reason)
             self._connection.close()
 
     def _on_closed(self, connection: BufferedConnection, reason: Any) -> None:
         self._channel = None
-        # Where we ended the connection ourselves, the reason is why we did.
-        self._state = f"connecting: {self._why or error_text(reason)}"
+        # If this transport ended the connection, `_close_reason` holds the reason.
+        self._state = f"connecting: {self._close_reason or error_text(reason)}"
         connection.ioloop.stop()
 
-    def _tick_on(self) -> None:
+    def _schedule_ticks(self) -> None:
         self._tick()
         if self._connection is not None:
-            self._connection.ioloop.call_later(_TICK_SECONDS, self._tick_on)
+            self._connection.ioloop.call_later(_TICK_SECONDS, self._schedule_ticks)
 
     def _tick(self) -> None:
         now, connection = time.monotonic(), self._connection
@@ -246,26 +249,26 @@ class RabbitMQTransport:
         if self._closing.is_set():
             if connection.is_open:
                 connection.close()
-            elif not connection.is_closing or now - self._closing_since > _FAREWELL_SECONDS:
+            elif not connection.is_closing or now - self._closing_since > _CLOSE_SECONDS:
                 connection.abandon(_Lost("closed"))
                 connection.ioloop.stop()
-        elif self._unsettled and self._state == "open" and now - self._answered > self._silence:
-            self._why = f"the broker was silent for {self._silence:g} s"
-            connection.abandon(_Lost(self._why))
+        elif self._unsettled and self._state == "open" and now - self._last_answer > self._silence:
+            self._close_reason = f"the broker was silent for {self._silence:g} s"
+            connection.abandon(_Lost(self._close_reason))
 
     def _expire(self, now: float) -> None:
-        """Gives up what was handed over longer ago than the deadline."""
-        late = now - self._deadline
-        for flights in (self._unsettled.values(), self._outbox):
-            for flight in list(flights):
-                if flight.handed > late:
+        """Settle as `UNKNOWN` the messages that were handed over before the deadline."""
+        oldest = now - self._deadline
+        for messages in (self._unsettled.values(), self._outbox):
+            for pending in list(messages):
+                if pending.submitted_at > oldest:
                     break
-                flight.settle(Fate.UNKNOWN, f"not confirmed within {self._deadline:g} s; {self._state}")
+                pending.settle(Fate.UNKNOWN, f"not confirmed within {self._deadline:g} s; {self._state}")
         while self._outbox and self._outbox[0].fate is not None:
             self._outbox.popleft()
 
-    def _give_back(self) -> None:
-        """What has no answer is sent again, first."""
+    def _requeue_unsettled(self) -> None:
+        """Put the unconfirmed messages back at the head of the outbox, to be sent again."""
         self._channel = None
         self._returned.clear()
         self._outbox.extendleft(reversed(self._unsettled.values()))
@@ -286,5 +289,5 @@ def _identity(message: OutgoingMessage) -> tuple[str, str, str]:
 
 
 def _up_to(unsettled: dict[int, PendingPublish], tag: int) -> list[int]:
-    # Tags are handed out in order, and a dict keeps it.
-    return list(takewhile(lambda each: each <= tag, unsettled))
+    # Tags are issued in order, and a dict keeps that order.
+    return list(takewhile(lambda earlier: earlier <= tag, unsettled))

@@ -1,4 +1,4 @@
-"""One message on its way, from the hand-over by one thread to the broker's answer in another."""
+"""Transport protocol, and the message in flight between the caller's thread and the transport's."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ __all__ = ["PendingPublish", "Transport"]
 
 
 class PendingPublish:
-    """A message that was handed over; settled once, by whoever first learns its fate."""
+    """Message in flight; settled once, by the first answer, deadline or close."""
 
-    __slots__ = ("_landed", "detail", "fate", "handed", "message")
+    __slots__ = ("_settled", "detail", "fate", "message", "submitted_at")
 
     def __init__(self, message: OutgoingMessage) -> None:
         self.message = message
-        self.handed = time.monotonic()
+        self.submitted_at = time.monotonic()
         self.fate: Fate | None = None
         self.detail = ""
-        self._landed: threading.Event | None = None
+        self._settled: threading.Event | None = None
 
     @property
     def result(self) -> PublishResult:
-        """The fate; only asked of a settled flight."""
+        """Result of a settled message."""
         assert self.fate is not None
         return PublishResult(self.message, self.fate, self.detail)
 
     def settle(self, fate: Fate, detail: str = "") -> None:
-        """Says what became of it, and wakes whoever waits for it; the first word counts."""
+        """Record the fate and wake the waiting caller; only the first call counts."""
         if self.fate is not None:
             return
         self.detail = detail
         self.fate = fate
-        if self._landed is not None:
-            self._landed.set()
+        if self._settled is not None:
+            self._settled.set()
 
     def wait(self, alive: Callable[[], bool]) -> None:
-        """Returns when it is settled, which the other thread sees to in good time; `alive` says whether it runs."""
+        """Wait until the message is settled; settle it as `UNKNOWN` if `alive` reports that the thread has ended."""
         if self.fate is not None:
             return
-        self._landed = threading.Event()
-        # Settled between the question and the event's making, or by a thread that has ended: look again.
-        while self.fate is None and not self._landed.wait(1.0):
+        self._settled = threading.Event()
+        # Checked again: it may be settled before the event exists, and a thread that has ended settles nothing.
+        while self.fate is None and not self._settled.wait(1.0):
             if not alive():
                 self.settle(Fate.UNKNOWN, "the publisher was closed")
 
 
 class Transport(Protocol):
-    """A way to a broker."""
+    """Connection to a broker that settles each message."""
 
     @property
     def state(self) -> str:
-        """What it is doing: `connecting`, `open`, `blocked` or `closed`, with why."""
+        """State: `connecting`, `open`, `blocked` or `closed`, with the reason."""
 
     @property
     def alive(self) -> bool:
-        """Whether anybody still settles what is handed over."""
+        """Messages that are handed over still get settled."""
 
-    def send(self, flight: PendingPublish) -> None:
-        """Takes a message on its way; never waits for the broker."""
+    def send(self, pending: PendingPublish) -> None:
+        """Queue a message for sending; never wait for the broker."""
 
     def close(self) -> None:
-        """Ends it; what is still on its way has an unknown fate."""
+        """Close the connection; messages in flight get `UNKNOWN`."""

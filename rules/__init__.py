@@ -1,1 +1,1 @@
-"""What we decide: pure functions; time and state are passed in."""
+"""Decisions as pure functions; time and state are passed in."""

@@ -1,4 +1,4 @@
-"""What an operator does beside switching: who asks, when it is refused, and which way a message goes back."""
+"""Operator actions other than switching: audit context, errors, the route of a replay, confirmed counts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = [
     "CountChanged",
     "NotConfirmed",
     "NotFound",
-    "WayBack",
+    "ReplayRoute",
     "check_expected",
     "grew_much",
-    "publishers_own",
-    "way_back",
+    "publisher_headers",
+    "replay_route",
 ]
 
-# What the broker adds when it delivers a message again, or moves it to `comporta.dead`.
-_BROKERS_OWN = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
-_SOME = 500
+# Headers that the broker adds when it redelivers a message or moves it to `comporta.dead`.
+_BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+_TOLERANCE = 500
 
 
 class AuditContext(NamedTuple):
-    """Who asks for an act, by which door, and why; `user_id` is a name that somebody vouches for."""
+    """Operator, interface and reason of an action; `user_id` is an authenticated name."""
 
     by: str
     source: str
@@ -38,71 +38,71 @@ class AuditContext(NamedTuple):
 
 
 class ActionError(Exception):
-    """An action is refused or failed; the text is a sentence with the remedy, `status` the HTTP status (RFC 9110)."""
+    """Refusal or failure of an action; the text is a sentence with the remedy, `status` the HTTP status (RFC 9110)."""
 
     status = 503
 
 
 class NotFound(ActionError):
-    """The object of the action does not exist."""
+    """Action on an object that does not exist."""
 
     status = 404
 
 
 class Conflict(ActionError):
-    """The action is impossible in the present state."""
+    """Action that is impossible in the present state."""
 
     status = 409
 
 
 class CountChanged(Conflict):
-    """The act is about another number than the one that was shown."""
+    """Action on a selection whose count is no longer the expected one."""
 
-    def __init__(self, what: str, expected: int, now: int) -> None:
+    def __init__(self, noun: str, expected: int, now: int) -> None:
         self.expected, self.now = expected, now
-        super().__init__(f"{expected} {what} were expected and there are {now} now: look again, then repeat it")
+        super().__init__(f"{expected} {noun} were expected and there are {now} now: check them, then repeat the action")
 
 
 class NotConfirmed(ActionError):
-    """The broker has not taken what the act publishes."""
+    """Action with a message that the broker has not confirmed."""
 
 
-class WayBack(NamedTuple):
-    """Where a quarantined message is published again, and the headers that its publisher gave it."""
+class ReplayRoute(NamedTuple):
+    """Exchange that a quarantined message is published to again, with the headers of its publisher."""
 
     exchange: str
     headers: Mapping[str, Any]
 
 
-def way_back(shop: str, domain: str, reason: str, headers: Mapping[str, Any]) -> WayBack:
-    """The way of a quarantined message to where it came from; raises `Conflict` if there is none, saying why."""
+def replay_route(shop: str, domain: str, reason: str, headers: Mapping[str, Any]) -> ReplayRoute:
+    """Return the route of a quarantined message to its exchange. Raises `Conflict` if it can't be replayed."""
     if domain not in (*DOMAINS, RECEIPTS, ORDERS):
         raise Conflict(f"it was not meant for Comporta but for {domain}: only its publisher can send it again")
     if shop == NO_SHOP:
         raise Conflict(
-            "its routing key names no shop and domain: only its publisher can send it again, under a right one"
+            "its routing key names no shop and domain: only its publisher can send it again, under a valid one"
         )
     if reason == Reason.CONTENT_ENCODING:
-        raise Conflict("its content encoding is not kept: only its publisher can send it again, as utf-8")
+        raise Conflict("its content encoding is not stored: only its publisher can send it again, as utf-8")
     if headers.keys() == {"unreadable"}:
-        raise Conflict("its headers could not be kept as they were: only its publisher can send it again")
-    return WayBack(ORDERS_IN if domain == ORDERS else EVENTS, publishers_own(headers))
+        raise Conflict("its headers could not be stored unchanged: only its publisher can send it again")
+    return ReplayRoute(ORDERS_IN if domain == ORDERS else EVENTS, publisher_headers(headers))
 
 
-def publishers_own(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """The headers without those that the broker has written on a message while it waited."""
-    return {name: value for name, value in headers.items() if not str(name).startswith(_BROKERS_OWN)}
+def publisher_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headers without those that the broker has added."""
+    return {name: value for name, value in headers.items() if not str(name).startswith(_BROKER_HEADERS)}
 
 
-def check_expected(what: str, expected: int | None, now: int) -> None:
-    """Raises `CountChanged` if a number was shown before and is another now."""
+def check_expected(noun: str, expected: int | None, now: int) -> None:
+    """Compare a count with the one that the operator was shown, if any. Raises `CountChanged` if they differ."""
     if expected is not None and expected != now:
-        raise CountChanged(what, expected, now)
+        raise CountChanged(noun, expected, now)
 
 
 def grew_much(expected: int, now: int) -> bool:
-    """Whether what is asked for has outgrown what was shown: by more than a tenth, and more than one message holds.
+    """Return whether the keys of a resync exceed those shown by more than a tenth and by more than one message (500).
 
-    Fewer is never a reason to refuse: while the ERP sends again, the number falls by itself.
+    A smaller number is never a reason to refuse: it falls by itself while the ERP publishes again.
     """
-    return now > expected + max(_SOME, expected // 10)
+    return now > expected + max(_TOLERANCE, expected // 10)

@@ -1,4 +1,4 @@
-"""How long a batch is held open: the fuller the last one was, the longer."""
+"""Batch collection time: the fuller the last batch was, the longer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ __all__ = ["waiting_seconds"]
 
 
 def waiting_seconds(last: int, batch_size: int, batch_ms: int) -> float:
-    """For how many seconds more deliveries are waited for, by how many the last batch had.
+    """Return the seconds to wait for more deliveries, from the size of the last batch.
 
-    After a full batch it is all of `batch_ms`: there is a backlog, and a transaction costs the same for few as for
-    many. After one that had a single delivery it is next to nothing, so that whoever comes alone is not kept waiting.
-    In between it is in proportion, and so follows the load up and down without a threshold to swing about.
+    After a full batch it is all of `batch_ms`: there is a backlog, and a transaction costs the same for few deliveries
+    as for many. After a batch of one it is close to zero, so that a single event is not delayed. In between it is
+    proportional, and so follows the load without a threshold to oscillate around.
     """
     return min(last / batch_size, 1.0) * batch_ms / 1000

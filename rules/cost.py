@@ -1,4 +1,4 @@
-"""What switching off would cost, told from what the last hour brought."""
+"""Cost estimate of a pause, from the traffic of the last hour."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 __all__ = ["ENOUGH_MINUTES", "Basis", "Cost", "estimate_cost"]
 
-# From less than this one could as well guess.
+# From a shorter basis the estimate is no better than a guess.
 ENOUGH_MINUTES = 15.0
 
 
 class Basis(NamedTuple):
-    """What came in between two moments: change events that could be read, and new orders."""
+    """Traffic between two moments: readable change events and new orders."""
 
     since: datetime
     until: datetime
@@ -21,14 +21,14 @@ class Basis(NamedTuple):
 
     @property
     def minutes(self) -> float:
-        """How long that was."""
+        """Return the length in minutes."""
         return max((self.until - self.since).total_seconds() / 60, 0.0)
 
 
 class Cost(NamedTuple):
-    """About how many changes a pause would discard and how many orders it would hold.
+    """Estimated number of changes that a pause would discard and of orders that it would hold.
 
-    `enough` says whether the basis is long enough to tell.
+    `enough` is true if the basis is long enough for an estimate.
     """
 
     changes: int
@@ -38,8 +38,8 @@ class Cost(NamedTuple):
 
 
 def estimate_cost(basis: Basis, minutes: float) -> Cost:
-    """What so many minutes would cost if they brought what the basis did."""
-    # Of a ledger that began a moment ago: a rate by the second would be noise.
+    """Return the cost of a pause of so many minutes at the rate of the basis."""
+    # At least a minute: the rate of a ledger that began seconds ago would be noise.
     share = minutes / max(basis.minutes, 1.0)
     return Cost(
         round(basis.changes * share), round(basis.orders * share), basis, enough=basis.minutes >= ENOUGH_MINUTES

@@ -1,4 +1,4 @@
-"""The life of an order, and what a receipt changes in it."""
+"""Order states, and their changes by a receipt or a delivery attempt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_ERROR = 500
 
 
 class OrderState(StrEnum):
-    """Where an order stands (contract, section 6)."""
+    """State of an order (contract, section 6)."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -35,7 +35,7 @@ class OrderState(StrEnum):
 
 
 class OrderRecord(NamedTuple):
-    """What is known of an order: its content's digest, where it stands, and the last receipt that counted."""
+    """Stored order: the digest of its content, its state, and the last receipt that was applied."""
 
     digest: str
     state: OrderState
@@ -45,38 +45,38 @@ class OrderRecord(NamedTuple):
 
 
 class ReceiptDecision(NamedTuple):
-    """What a receipt comes to: the order as it is from now on, or why the receipt is refused."""
+    """Outcome of a receipt: the order after it, or the refusal."""
 
     outcome: Outcome
     order: OrderRecord | None = None
     refusal: Refusal | None = None
 
 
-def apply_receipt(known: OrderRecord | None, receipt: Receipt) -> ReceiptDecision:
-    """What a receipt changes, whatever the order's state: it may come before the confirm of the sending."""
-    if known is None:
+def apply_receipt(record: OrderRecord | None, receipt: Receipt) -> ReceiptDecision:
+    """Return the decision on a receipt, in any state of the order: it may precede the confirm of the delivery."""
+    if record is None:
         return _refused(Reason.ORDER_UNKNOWN, "no such order has come from the shop")
-    if known.receipt_id == receipt.event_id:
-        # Also after an operator has sent the order again: the old answer is not an answer to that.
-        return ReceiptDecision(Outcome.SUPERSEDED, known)
+    if record.receipt_id == receipt.event_id:
+        # Also after an operator has sent the order again: a repeat of the old receipt does not answer the new delivery.
+        return ReceiptDecision(Outcome.SUPERSEDED, record)
     if receipt.erp_number is not None:
-        return _internalized(known, receipt, receipt.erp_number)
-    return _rejected(known, receipt)
+        return _internalized(record, receipt, receipt.erp_number)
+    return _rejected(record, receipt)
 
 
-def _internalized(known: OrderRecord, receipt: Receipt, number: str) -> ReceiptDecision:
-    if known.state is not OrderState.INTERNALIZED:
-        order = known._replace(state=OrderState.INTERNALIZED, erp_number=number, last_error=None)
+def _internalized(record: OrderRecord, receipt: Receipt, number: str) -> ReceiptDecision:
+    if record.state is not OrderState.INTERNALIZED:
+        order = record._replace(state=OrderState.INTERNALIZED, erp_number=number, last_error=None)
         return ReceiptDecision(Outcome.APPLIED, order._replace(receipt_id=receipt.event_id))
-    if known.erp_number == number:
-        return ReceiptDecision(Outcome.SUPERSEDED, known)
+    if record.erp_number == number:
+        return ReceiptDecision(Outcome.SUPERSEDED, record)
     return _refused(Reason.ORDER_CHANGED, "the order is internalized already, under another number")
 
 
-def _rejected(known: OrderRecord, receipt: Receipt) -> ReceiptDecision:
-    if known.state is OrderState.INTERNALIZED:
+def _rejected(record: OrderRecord, receipt: Receipt) -> ReceiptDecision:
+    if record.state is OrderState.INTERNALIZED:
         return _refused(Reason.ORDER_CHANGED, "the order is internalized already: it can't be rejected any more")
-    order = known._replace(state=OrderState.REJECTED, last_error=receipt.reason, receipt_id=receipt.event_id)
+    order = record._replace(state=OrderState.REJECTED, last_error=receipt.reason, receipt_id=receipt.event_id)
     return ReceiptDecision(Outcome.APPLIED, order)
 
 
@@ -85,7 +85,7 @@ def _refused(reason: Reason, sentence: str) -> ReceiptDecision:
 
 
 class DeliveryStatus(StrEnum):
-    """What an ERP, or the way to it, said to one attempt."""
+    """Result of one delivery attempt, from the ERP or the connection to it."""
 
     SENT = "sent"
     INTERNALIZED = "internalized"
@@ -94,16 +94,16 @@ class DeliveryStatus(StrEnum):
 
 
 class ErpResponse(NamedTuple):
-    """The answer to one attempt: the ERP's number, or why it has none; `retry_after` seconds if it asked for them."""
+    """Response to one attempt: the ERP's number, or the error; `retry_after` in seconds if the ERP requested a wait."""
 
-    said: DeliveryStatus
+    status: DeliveryStatus
     erp_number: str | None = None
     error: str | None = None
     retry_after: float | None = None
 
 
 class OrderUpdate(NamedTuple):
-    """How an order stands after an attempt."""
+    """State of an order after an attempt."""
 
     state: OrderState
     erp_number: str | None
@@ -111,18 +111,18 @@ class OrderUpdate(NamedTuple):
     next_attempt_at: datetime | None
 
 
-def after_attempt(answer: ErpResponse, attempts: int, now: datetime, chance: float) -> OrderUpdate:
-    """What to write after the `attempts`-th attempt; `chance` from 0 to 1 spreads the waits.
+def after_attempt(response: ErpResponse, attempts: int, now: datetime, chance: float) -> OrderUpdate:
+    """Return the update after the `attempts`-th attempt; `chance` from 0 to 1 spreads the waits.
 
-    They grow from a second to five minutes, and are never shorter than the ERP asked for.
+    The waits grow from a second to five minutes, and are never shorter than `retry_after`.
     """
-    error = answer.error[:_LONGEST_ERROR] if answer.error else None
-    if answer.said is DeliveryStatus.SENT:
+    error = response.error[:_LONGEST_ERROR] if response.error else None
+    if response.status is DeliveryStatus.SENT:
         return OrderUpdate(OrderState.SENT, None, None, None)
-    if answer.said is DeliveryStatus.INTERNALIZED:
-        return OrderUpdate(OrderState.INTERNALIZED, answer.erp_number, None, None)
-    if answer.said is DeliveryStatus.REJECTED:
+    if response.status is DeliveryStatus.INTERNALIZED:
+        return OrderUpdate(OrderState.INTERNALIZED, response.erp_number, None, None)
+    if response.status is DeliveryStatus.REJECTED:
         return OrderUpdate(OrderState.REJECTED, None, error, None)
-    growing = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(attempts - 1, 20))
-    wait = max(growing * (0.5 + chance / 2), answer.retry_after or 0.0)
+    backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(attempts - 1, 20))
+    wait = max(backoff * (0.5 + chance / 2), response.retry_after or 0.0)
     return OrderUpdate(OrderState.WAITING, None, error, now + timedelta(seconds=wait))

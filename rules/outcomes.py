@@ -1,4 +1,4 @@
-"""What becomes of each delivery of a batch."""
+"""Outcomes: one for each delivery of a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Message = TypeVar("Message")
 
 
 class Outcome(StrEnum):
-    """What became of one delivery."""
+    """Outcome of one delivery."""
 
     APPLIED = "applied"
     SUPERSEDED = "superseded"
@@ -40,7 +40,7 @@ class RejectedDelivery(NamedTuple):
 
 
 class Decoded(NamedTuple, Generic[Message]):
-    """A message of another kind than a change event; `reject` makes its delivery a rejected one."""
+    """A parsed message other than a change event; `reject` turns its delivery into a rejected one."""
 
     domain: str
     message: Message
@@ -51,7 +51,7 @@ class Decoded(NamedTuple, Generic[Message]):
 class Plan:
     """A batch sorted into outcomes: per domain the newest event of each key, in key order.
 
-    `tally` counts as superseded whatever the database has yet to say is applied.
+    `tally` counts the events of `apply` as superseded, until the database has compared them with its rows.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
@@ -61,28 +61,28 @@ class Plan:
 
 
 def plan_batch(batch: Sequence[ChangeEvent | RejectedDelivery], stops: Callable[[str, str], bool]) -> Plan:
-    """Sorts a batch by the switches (`stops(shop, domain)`); of one key only the newest event remains.
+    """Sort a batch by the switches (`stops(shop, domain)`); of one key only the newest event remains.
 
     An event that is older than another of its key in the batch is superseded, as it would be a batch later.
     """
     plan = Plan()
-    taken: defaultdict[tuple[str, str], list[ChangeEvent]] = defaultdict(list)
+    by_scope: defaultdict[tuple[str, str], list[ChangeEvent]] = defaultdict(list)
     for item in batch:
         if isinstance(item, RejectedDelivery):
             plan.quarantine.append(item)
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
-        taken[item.domain, item.shop].append(item)
-    for (domain, shop), events in sorted(taken.items(), key=itemgetter(0)):
+        by_scope[item.domain, item.shop].append(item)
+    for (domain, shop), events in sorted(by_scope.items(), key=itemgetter(0)):
         off = stops(shop, domain)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
-        chosen = plan.discard if off else plan.apply
-        chosen.setdefault(domain, []).extend(_newest(events))
+        target = plan.discard if off else plan.apply
+        target.setdefault(domain, []).extend(_newest(events))
     return plan
 
 
 def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
-    """Of each key the newest event, in key order."""
+    """Return the newest event of each key, in key order."""
     if len(events) == 1:
         return events
     newest: dict[tuple[object, ...], ChangeEvent] = {}
@@ -96,7 +96,7 @@ def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
 def outcome_per_item(
     batch: Sequence[ChangeEvent | RejectedDelivery], plan: Plan, applied: Iterable[ChangeEvent]
 ) -> list[Outcome]:
-    """The outcomes in the batch's order; `applied` are the events of `plan.apply` that are newer than their rows."""
+    """Return the outcomes in the batch's order; `applied` are those of `plan.apply` that are newer than their rows."""
     # By identity: an equal event that comes twice is applied once.
     winners = {id(event) for event in applied}
     outcomes = []

@@ -1,4 +1,4 @@
-"""When something is off, and what a pause or a resume changes."""
+"""Switches: the scopes that are off, and their changes by a pause, a resume or an end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Scope = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One switch: the scope it stands over, whether it is off, since when, until when, who and why."""
+    """One switch: its scope, its state with beginning and end, its operator and reason."""
 
     shop: str
     domain: str
@@ -32,15 +32,15 @@ class Switch:
 
     @property
     def scope(self) -> Scope:
-        """The shop and the domain, each possibly `*`."""
+        """Return the shop and the domain, each possibly `*`."""
         return self.shop, self.domain
 
     def expired(self, now: datetime) -> bool:
-        """Whether a pause has run past its end."""
+        """Return whether the switch is off and its pause has ended."""
         return self.off and self.until is not None and self.until <= now
 
     def touches(self, shop: str, domain: str) -> bool:
-        """Whether the two scopes share anything."""
+        """Return whether the two scopes overlap."""
         return (self.shop == shop or ANY in (self.shop, shop)) and (
             self.domain == domain or ANY in (self.domain, domain)
         )
@@ -48,7 +48,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Every switch as it was read, at the epoch and the moment (the database's clock) of the reading."""
+    """Every switch as read, with the epoch and the time (of the database's clock) of the read."""
 
     epoch: int
     now: datetime
@@ -56,36 +56,36 @@ class Switches:
 
     @property
     def expired(self) -> list[Switch]:
-        """The pauses that have run past their end and still have to be ended."""
+        """Return the switches whose pause has ended and that still have to be switched on."""
         return [switch for switch in self.by_scope.values() if switch.expired(self.now)]
 
     @property
     def off(self) -> list[Switch]:
-        """The switches that stop something now."""
+        """Return the switches that are off now."""
         return [switch for switch in self.by_scope.values() if switch.off and not switch.expired(self.now)]
 
     def stops(self, shop: str, domain: str) -> bool:
-        """Whether any switch over this shop and domain is off."""
+        """Return whether any switch over this shop and domain is off."""
         return bool(self.by_scope and self._stopping(shop, domain))
 
     def off_since(self, shop: str, domain: str) -> datetime | None:
-        """Since when this shop and domain have been off without a break, as far as the switches tell; None if on."""
+        """Return the earliest beginning of the present switches that stop this shop and domain; None if it is on."""
         return min((switch.since for switch in self._stopping(shop, domain) if switch.since is not None), default=None)
 
     def _stopping(self, shop: str, domain: str) -> list[Switch]:
         scopes = ((shop, domain), (shop, ANY), (ANY, domain), (ANY, ANY))
-        found = (self.by_scope.get(scope) for scope in scopes)
-        return [switch for switch in found if switch is not None and switch.off and not switch.expired(self.now)]
+        switches = (self.by_scope.get(scope) for scope in scopes)
+        return [switch for switch in switches if switch is not None and switch.off and not switch.expired(self.now)]
 
     def changed(self, changes: Iterable[Switch]) -> Switches:
-        """The switches once these changes are made; their epoch is then the newest."""
+        """Return the switches after these changes, with the newest epoch."""
         new = {switch.scope: switch for switch in changes}
         epoch = max([self.epoch, *(switch.epoch for switch in new.values())])
         return replace(self, epoch=epoch, by_scope={**self.by_scope, **new})
 
     def still_off(self, scopes: Iterable[Scope]) -> tuple[StillOff, ...]:
-        """The switches that stop some part of these scopes."""
-        wanted = list(scopes)
+        """Return the switches that are off and overlap these scopes."""
+        selection = list(scopes)
         return tuple(
             StillOff.model_construct(
                 shop=switch.shop,
@@ -95,14 +95,14 @@ class Switches:
                 since=switch.since,
                 until=switch.until,
             )
-            for switch in sorted(self.off, key=lambda each: each.scope)
-            if any(switch.touches(shop, domain) for shop, domain in wanted)
+            for switch in sorted(self.off, key=lambda switch: switch.scope)
+            if any(switch.touches(shop, domain) for shop, domain in selection)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What comes of a command: its result, the error if refused, and the switches to write."""
+    """Decision on a command: its result, the error if refused, and the switches to write."""
 
     result: ControlResult
     error: str | None
@@ -110,12 +110,12 @@ class Decision:
 
     @classmethod
     def refused(cls, error: str) -> Decision:
-        """A command that changes nothing, with why."""
+        """Return the decision to refuse a command, with the error."""
         return cls("refused", error, ())
 
 
 def decide(command: Command, switches: Switches, *, repeated: bool) -> Decision:
-    """What a pause or a resume does to the switches as they are now."""
+    """Return the decision on a pause or a resume, from the present switches."""
     if repeated:
         return Decision("unchanged", None, ())
     error = _expired(command, switches) or _stale(command, switches)
@@ -123,13 +123,13 @@ def decide(command: Command, switches: Switches, *, repeated: bool) -> Decision:
         return Decision.refused(error)
     change = _pause if command.action == "pause" else _resume
     changes = tuple(new for scope in command.scopes if (new := change(command, scope, switches)) is not None)
-    if not any(_turned(new, switches) for new in changes):
+    if not any(_flips(new, switches) for new in changes):
         return Decision("unchanged", None, changes)
     return Decision("off" if command.action == "pause" else "on", None, changes)
 
 
 def expire(switches: Switches) -> tuple[Switch, ...]:
-    """The switches to write for the pauses that have run past their end."""
+    """Return the switches to write for the pauses that have ended."""
     return tuple(
         replace(switch, off=False, since=None, until=None, epoch=switches.epoch + 1, changed_at=switches.now)
         for switch in switches.expired
@@ -137,7 +137,7 @@ def expire(switches: Switches) -> tuple[Switch, ...]:
 
 
 def effective(switches: Switches, shops: Iterable[str]) -> dict[str, dict[str, Literal["on", "off"]]]:
-    """What is on and off in the end, for every shop and domain."""
+    """Return the effective state of every shop and domain."""
     return {
         shop: {domain: "off" if switches.stops(shop, domain) else "on" for domain in DOMAIN_NAMES}
         for shop in sorted(shops)
@@ -157,7 +157,7 @@ def _stale(command: Command, switches: Switches) -> str | None:
         if last is not None and command.issued_at is not None and command.issued_at < last.changed_at:
             return (
                 f"{Reason.STALE}: issued at {command.issued_at.isoformat()}, before the last change of shop "
-                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it anew"
+                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it again"
             )
     return None
 
@@ -165,7 +165,7 @@ def _stale(command: Command, switches: Switches) -> str | None:
 def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
     last, until = switches.by_scope.get(scope), command.message.until
     if last is not None and last.off and not last.expired(switches.now):
-        # A pause that was acknowledged holds to its end: a second one may only move the end out.
+        # An acknowledged pause lasts to its end: a second one may only extend it.
         later = last.until is not None and (until is None or until > last.until)
         return replace(last, until=until, epoch=switches.epoch + 1, changed_at=switches.now) if later else None
     return Switch(
@@ -198,6 +198,6 @@ def _resume(command: Command, scope: Scope, switches: Switches) -> Switch | None
     )
 
 
-def _turned(new: Switch, switches: Switches) -> bool:
+def _flips(new: Switch, switches: Switches) -> bool:
     last = switches.by_scope.get(new.scope)
     return new.off != (last is not None and last.off and not last.expired(switches.now))

@@ -1,1 +1,1 @@
-"""What messages say: frozen models and names, no input or output."""
+"""Messages of the contract: frozen models and names, no input or output."""

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: which messages go over which exchanges and queues of the topology."""
+"""AsyncAPI 3.0 document: the messages on each exchange and queue of the topology."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARAMETERS = {
 
 
 class _Flow(NamedTuple):
-    """Messages on an exchange under a routing key, what Comporta does with them, and the answer they get."""
+    """Messages on an exchange under a routing key, the operation of Comporta on them, and their reply."""
 
     name: str
     exchange: str
@@ -37,7 +37,7 @@ class _Flow(NamedTuple):
 
 
 def asyncapi_document() -> dict[str, Any]:
-    """The whole document, self-contained."""
+    """Return the whole document, self-contained."""
     flows = _flows()
     schemas = {**event_schemas(), **message_schemas()}
     return {
@@ -77,15 +77,15 @@ def _flows() -> list[_Flow]:
         )
         for domain in DOMAINS.values()
     ]
-    said, answered, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
+    message, reply, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
     return [
         *events,
         _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders.", _RECEIPTS, "receive"),
         _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop.", (PLACED,), "receive"),
         _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP.", (TO_ERP,), "send"),
         _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,), "send"),
-        _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (said,), "receive", answered),
-        _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (said,), "receive", answered),
+        _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (message,), "receive", reply),
+        _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (message,), "receive", reply),
         _Flow("control.status", CONTROL, "status", "Asks for the status; the body is not read.", (), "receive", status),
         _Flow("status", STATUS, None, "Every change of a switch.", ("comporta.status.announcement",), "send"),
         _Flow("dead", DEAD, None, "What exceeded the delivery limit, from the broker."),
@@ -105,7 +105,7 @@ def _server() -> dict[str, Any]:
 def _channel(flow: _Flow) -> dict[str, Any]:
     exchange = {"name": flow.exchange, "type": EXCHANGES[flow.exchange], "durable": True, "autoDelete": False}
     address = flow.address or ""
-    parameters = {name: said for name, said in _PARAMETERS.items() if f"{{{name}}}" in address}
+    parameters = {name: parameter for name, parameter in _PARAMETERS.items() if f"{{{name}}}" in address}
     return {
         "address": flow.address,
         "summary": flow.summary,
@@ -116,19 +116,19 @@ def _channel(flow: _Flow) -> dict[str, Any]:
 
 
 def _queue_channel(queue: Queue, flows: Iterable[_Flow]) -> dict[str, Any]:
-    messages = {name for flow in flows if _takes(queue, flow) for name in flow.messages}
-    described = {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}
-    bound = [{"exchange": queue.exchange, "routingKey": key} for key in queue.routing_keys]
+    messages = {name for flow in flows if _receives(queue, flow) for name in flow.messages}
+    properties = {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}
+    bindings = [{"exchange": queue.exchange, "routingKey": key} for key in queue.routing_keys]
     return {
         "address": queue.name,
         "messages": _references(sorted(messages)),
-        "bindings": {"amqp": {"is": "queue", "queue": described, **_BINDING}},
+        "bindings": {"amqp": {"is": "queue", "queue": properties, **_BINDING}},
         "x-arguments": queue.arguments,
-        "x-bindings": bound,
+        "x-bindings": bindings,
     }
 
 
-def _takes(queue: Queue, flow: _Flow) -> bool:
+def _receives(queue: Queue, flow: _Flow) -> bool:
     if queue.exchange != flow.exchange:
         return False
     # A binding's `*` stands where the address names the shop.
@@ -176,5 +176,5 @@ def _message(name: str) -> dict[str, Any]:
 
 
 def _payload(schema: JsonSchema) -> JsonSchema:
-    # AsyncAPI has its own dialect, of which these schemas use the common part.
+    # AsyncAPI sets its own dialect; these schemas use only the part that both dialects share.
     return {name: value for name, value in schema.items() if name not in {"$schema", "$id"}}

@@ -1,4 +1,4 @@
-"""CloudEvents in binary mode: the attributes in headers, the data in the body, over AMQP as over HTTP.
+"""CloudEvents in binary mode: the attributes in headers, the data in the body, over AMQP and HTTP.
 
 Source: CloudEvents AMQP Protocol Binding 1.0.2, section 3.1, and HTTP Protocol Binding 1.0.2, section 3.1.
 """
@@ -21,23 +21,24 @@ _MODE = "specversion"
 
 
 def amqp_attributes(headers: Mapping[str, Any]) -> dict[str, str] | None:
-    """The attributes in a message's headers, or None if it is not in binary mode; `Refused` if one is unreadable.
+    """Return the attributes in a message's headers, or None if it is not in binary mode.
 
-    The names begin with `cloudEvents_`, `cloudEvents:` or, as over HTTP, `ce-`.
+    Their names begin with `cloudEvents_`, `cloudEvents:` or, as over HTTP, `ce-`. Raises `Refused` if an attribute
+    is unreadable.
     """
     return _attributes(headers, _AMQP_NAME, _amqp_text)
 
 
 def http_attributes(headers: Mapping[str, str]) -> dict[str, str] | None:
-    """The attributes in a request's `ce-` headers, percent-decoded, or None if it is not in binary mode."""
+    """Return the percent-decoded attributes in a request's `ce-` headers, or None if it is not in binary mode."""
     return _attributes(headers, _HTTP_NAME, lambda _name, value: unquote(value, errors="replace"))
 
 
-def _attributes(headers: Mapping[str, Any], names: re.Pattern[str], text: Any) -> dict[str, str] | None:
-    found = {match[1].lower(): value for name, value in headers.items() if (match := names.fullmatch(name))}
-    if _MODE not in found:
+def _attributes(headers: Mapping[str, Any], names: re.Pattern[str], decode: Any) -> dict[str, str] | None:
+    values = {match[1].lower(): value for name, value in headers.items() if (match := names.fullmatch(name))}
+    if _MODE not in values:
         return None
-    return {name: text(name, value) for name, value in found.items()}
+    return {name: decode(name, value) for name, value in values.items()}
 
 
 def _amqp_text(name: str, value: object) -> str:

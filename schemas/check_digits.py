@@ -1,4 +1,4 @@
-"""What only a computation or a list can say of a text: check digits and currencies."""
+"""Check digits (GTIN, CPF, CNPJ) and currency codes: checks that no pattern can express."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["is_cnpj", "is_cpf", "is_currency", "is_gtin"]
 _CURRENCIES = frozenset(currency.code for currency in Currency)
 
 
-# stdnum forgives spaces, masks, other scripts' digits and repeated digits: the shape is checked first.
+# stdnum accepts spaces, masks, digits of other scripts and repeated digits: the shape is checked first.
 def is_gtin(value: str) -> bool:
-    """Whether a text is a GTIN (8, 12, 13, 14 digits, GS1 check digit) or `SEM GTIN`."""
+    """Return whether a text is a GTIN (8, 12, 13, 14 digits, GS1 check digit) or `SEM GTIN`."""
     if value == "SEM GTIN":
         return True
     digits = re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", value) is not None
@@ -23,15 +23,15 @@ def is_gtin(value: str) -> bool:
 
 
 def is_cpf(value: str) -> bool:
-    """Whether a text is a CPF: 11 digits, the last two computed."""
+    """Return whether a text is a CPF: 11 digits, the last two computed."""
     return re.fullmatch(r"[0-9]{11}", value) is not None and len(set(value)) > 1 and cpf.is_valid(value)
 
 
 def is_cnpj(value: str) -> bool:
-    """Whether a text is a CNPJ: 12 digits or capitals, and two computed digits."""
+    """Return whether a text is a CNPJ: 12 digits or capitals, and two computed digits."""
     return re.fullmatch(r"[0-9A-Z]{12}[0-9]{2}", value) is not None and len(set(value)) > 1 and cnpj.is_valid(value)
 
 
 def is_currency(value: str) -> bool:
-    """Whether a text is a currency code of ISO 4217 that is in use."""
+    """Return whether a text is a currency code of ISO 4217 that is in use."""
     return value in _CURRENCIES

@@ -1,4 +1,4 @@
-"""The contract as files: JSON Schemas, the AsyncAPI document and the page of reasons."""
+"""Contract files: JSON Schemas, the AsyncAPI document and the page of reasons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTRODUCTION = (
 
 
 def contract_files() -> dict[str, str]:
-    """The text of every generated file, by its path under `docs/contract`."""
+    """Return the text of every generated file, by its path under `docs/contract`."""
     schemas = {**event_schemas(), **message_schemas()}
     return {
         **{f"schemas/{name}.json": _text(schema) for name, schema in schemas.items()},
@@ -33,13 +33,13 @@ def _text(document: Any) -> str:
 
 
 def reasons_page() -> str:
-    """`docs/contract/reasons.md`."""
+    """Return the text of `docs/contract/reasons.md`."""
     lines = ["# Reasons", "", _INTRODUCTION]
     for title, group in GROUPS.items():
-        lines += ["", f"## {title}", *(_section(meaning) for meaning in group)]
+        lines += ["", f"## {title}", *(_section(doc) for doc in group)]
     return "\n".join(lines) + "\n"
 
 
-def _section(meaning: ReasonDoc) -> str:
-    example = f" Refused, for example: {meaning.example}." if meaning.example else ""
-    return f"\n### {meaning.reason}\n\n{meaning.what}{example}\n\n{meaning.way_out}"
+def _section(doc: ReasonDoc) -> str:
+    example = f" Refused, for example: {doc.example}." if doc.example else ""
+    return f"\n### {doc.reason}\n\n{doc.description}{example}\n\n{doc.remedy}"

@@ -35,7 +35,7 @@ ControlResult = Literal["off", "on", "unchanged", "refused"]
 DomainScope = Literal["*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
 
 
-def _everything() -> list[DomainScope]:
+def _all_domains() -> list[DomainScope]:
     return ["*"]
 
 
@@ -50,7 +50,7 @@ class ControlMessage(Message):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
     shop: ShopOrAny = ANY
     domains: Annotated[list[DomainScope], StopAtFirst(), Field(min_length=1, max_length=9)] = Field(
-        default_factory=_everything
+        default_factory=_all_domains
     )
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
     until: Time | None = None
@@ -59,7 +59,7 @@ class ControlMessage(Message):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A control message with what came around it; `source` says by which door.
+    """A control message with its action and origin; `source` is the interface it came over: `amqp` or `http`.
 
     `issued_at` is the message's own, or the end of the second that an AMQP timestamp names.
     """
@@ -73,12 +73,12 @@ class Command:
 
     @property
     def scopes(self) -> tuple[tuple[str, str], ...]:
-        """Every (shop, domain) that is meant, each once."""
+        """Return every (shop, domain) that the message names, each once."""
         return tuple((self.message.shop, domain) for domain in dict.fromkeys(self.message.domains))
 
     @property
     def by(self) -> str:
-        """Who asked: what the message says, else the user the broker vouches for."""
+        """Return the operator: the name in the message, else the authenticated user."""
         return self.message.by or self.user_id or "unknown"
 
 
@@ -154,15 +154,15 @@ class StatusDocument(Message):
 
     @property
     def state(self) -> Literal["on", "off", "partly"]:
-        """On, off (nothing at all comes through) or partly off."""
+        """Return `on`, `off` (every shop and domain is off) or `partly`."""
         if self.all_on:
             return "on"
-        through = any(state == "on" for domains in self.effective.values() for state in domains.values())
-        return "partly" if through else "off"
+        any_on = any(state == "on" for domains in self.effective.values() for state in domains.values())
+        return "partly" if any_on else "off"
 
     @property
     def all_on(self) -> bool:
-        """Whether nothing at all is switched off."""
+        """Return whether no switch is off."""
         return not any(switch.off for switch in self.switches)
 
 
@@ -175,18 +175,18 @@ def control_message(
     until: datetime | None = None,
     issued_at: datetime | None = None,
 ) -> ControlMessage:
-    """Return the control message with these values; raises `Refused` with the first fault."""
+    """Return the control message with these values. Raises `Refused` with the first fault."""
     values = {"reason": reason, "shop": shop, "domains": list(domains), "by": by}
     times = {"until": until and until.isoformat(), "issued_at": issued_at and issued_at.isoformat()}
-    return _checked(values | times)
+    return _validated(values | times)
 
 
 def parse_control(body: bytes) -> ControlMessage:
-    """The control message in a body; raises `Refused` with the first fault."""
-    return _checked(load_json(body))
+    """Return the control message in a body. Raises `Refused` with the first fault."""
+    return _validated(load_json(body))
 
 
-def _checked(document: Any) -> ControlMessage:
+def _validated(document: Any) -> ControlMessage:
     try:
         return ControlMessage.model_validate(document)
     except ValidationError as error:

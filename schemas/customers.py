@@ -1,4 +1,4 @@
-"""Customers."""
+"""Customers and their addresses."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Customer(CustomerKey):
     @field_validator("document")
     @classmethod
     def _fits_kind(cls, document: str, info: ValidationInfo) -> str:
-        checked = _DOCUMENTS.get(info.data.get("kind", ""))
-        return document if checked is None else checked(document)
+        check = _DOCUMENTS.get(info.data.get("kind", ""))
+        return document if check is None else check(document)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
@@ -74,8 +74,8 @@ class Customer(CustomerKey):
 
 
 def _document(kind: str, schema: JsonSchema) -> JsonSchema:
-    named = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
-    return {"if": named, "then": {"properties": {"document": schema}}}
+    condition = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+    return {"if": condition, "then": {"properties": {"document": schema}}}
 
 
 _DOCUMENTS: dict[str, Callable[[str], str]] = {"PF": check_cpf, "PJ": check_cnpj}

@@ -1,4 +1,4 @@
-"""The one list of change domains: add a line here and the domain has a queue, a parser and a table."""
+"""Change domains: a line in this list gives a domain its queue, its parser and its table."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["DOMAINS", "DOMAIN_NAMES", "LISTED_DOMAINS", "NO_DOMAIN", "NO_SHOP", 
 
 ORDERS = "orders"
 RECEIPTS = "receipts"
-# What stands for the shop or the domain of a message that names none.
+# Placeholder for the shop or the domain of a message that names none.
 NO_SHOP = NO_DOMAIN = "?"
 
 
 @dataclass(frozen=True)
 class Domain:
-    """One kind of change event: its name (also its table), its entity and what its data holds."""
+    """One kind of change event: its name (also its table), its entity, and the models of its key and its state."""
 
     name: str
     entity: str
@@ -32,17 +32,17 @@ class Domain:
 
     @cached_property
     def key_fields(self) -> tuple[str, ...]:
-        """The key fields, in the order of the primary key (the shop comes before them)."""
+        """Return the key fields in the order of the primary key, where the shop precedes them."""
         return tuple(self.key.model_fields)
 
     @cached_property
     def key_times(self) -> tuple[str, ...]:
-        """The key fields that are times."""
+        """Return the key fields that are times."""
         return tuple(name for name in self.key_fields if self.columns[name] is Column.TIME)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """How every field of the data is stored, keys first."""
+        """Return the column type of every field of the data, keys first."""
         return {name: _column(_annotated(self.state, name)) for name in self.state.model_fields}
 
 
@@ -59,7 +59,7 @@ DOMAINS: dict[str, Domain] = {
     )
 }
 DOMAIN_NAMES: tuple[str, ...] = (*DOMAINS, ORDERS)
-# What lists may be filtered by: beside the domains the receipts of orders, and messages that name none.
+# Values of a list's domain filter: the domains, the receipts of orders, and messages that name no domain.
 LISTED_DOMAINS: tuple[str, ...] = (*DOMAIN_NAMES, RECEIPTS, NO_DOMAIN)
 
 

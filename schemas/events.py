@@ -40,7 +40,7 @@ MAX_BODY = 1024 * 1024
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BIGGEST = 2**63 - 1
+_MAX_VERSION = 2**63 - 1
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
@@ -72,9 +72,9 @@ class Envelope(Attributes):
 
 
 class ChangeEvent(NamedTuple):
-    """What the ERP says of one entity: its key, its version and the state (or only the key, if deleted).
+    """A change of one entity: its key, its version and its state (or only the key, if deleted).
 
-    `key` holds the key fields in the registry's order; `unknown` counts fields nobody here reads.
+    `key` holds the values in the order of `Domain.key_fields`; `unknown` counts the fields that Comporta ignores.
     """
 
     domain: str
@@ -90,7 +90,7 @@ class ChangeEvent(NamedTuple):
 
 @cache
 def event_models(domain: Domain) -> tuple[type[Envelope], type[Envelope]]:
-    """The models of a domain's changed and deleted events."""
+    """Return the models of a domain's changed and deleted events."""
     return _event_model(domain, "changed", domain.state), _event_model(domain, "deleted", domain.key)
 
 
@@ -100,7 +100,7 @@ def _event_model(domain: Domain, action: str, data: type[Message]) -> type[Envel
 
 
 class _Reader(NamedTuple):
-    """What a domain's events are read with: its validator, and the key's fields out of the data's."""
+    """The validator of a domain's events, and the getter of the key from the fields of their data."""
 
     validate: Callable[[Any], Any]
     key_of: Callable[[Any], tuple[Any, ...]]
@@ -109,16 +109,16 @@ class _Reader(NamedTuple):
 @cache
 def _reader(name: str) -> _Reader:
     domain = DOMAINS[name]
-    either: Any = Union[event_models(domain)]  # noqa: UP007  made at run time
-    # The adapter's own method passes on eight options for each event, all of them unset.
-    validate = TypeAdapter(Annotated[either, Field(discriminator="type")]).validator.validate_python
-    first, *others = domain.key_fields
-    return _Reader(validate, itemgetter(first, *others) if others else lambda fields: (fields[first],))
+    union: Any = Union[event_models(domain)]  # noqa: UP007  made at run time
+    # The method of `TypeAdapter` itself would pass on eight unset options for each event.
+    validate = TypeAdapter(Annotated[union, Field(discriminator="type")]).validator.validate_python
+    first, *rest = domain.key_fields
+    return _Reader(validate, itemgetter(first, *rest) if rest else lambda fields: (fields[first],))
 
 
 @lru_cache(maxsize=256)
 def domain_of_type(kind: str) -> Domain:
-    """The domain that an event type belongs to; `Refused` if it is none of ours."""
+    """Return the domain that an event type belongs to. Raises `Refused` if the type or its version is unknown."""
     match = _TYPE.fullmatch(kind)
     domain = match and next((domain for domain in DOMAINS.values() if domain.entity == match[1]), None)
     if match is None or domain is None:
@@ -129,7 +129,7 @@ def domain_of_type(kind: str) -> Domain:
 
 
 def domain_of(document: Any) -> str:
-    """The name of the domain that an event is of, by its type; `Refused` if that can't be told."""
+    """Return the name of an event's domain, by its type. Raises `Refused` if the type is missing or unknown."""
     if not isinstance(document, dict) or "type" not in document:
         raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
     kind = document["type"]
@@ -137,18 +137,21 @@ def domain_of(document: Any) -> str:
 
 
 def load_json(body: bytes, limit: int = MAX_BODY) -> Any:
-    """The value of a JSON text (RFC 8259, no key twice, no NaN) of at most `limit` bytes; `Refused` otherwise."""
+    """Return the value of a JSON text (RFC 8259, no duplicate key, no NaN) of at most `limit` bytes.
+
+    Raises `Refused` for any other body.
+    """
     if len(body) > limit:
         raise Refused(Reason.TOO_LARGE, "", f"the body has more than {limit} bytes")
     try:
-        # Of keys there are few; texts differ from event to event, and keeping them costs more than it saves.
+        # Only keys are cached: they are few. Texts differ by event, and a cache of them costs more than it saves.
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise json_refused(error) from None
 
 
 def parse_event(domain: str, shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ChangeEvent:
-    """The change event in a message's body; raises `Refused` with the first fault.
+    """Return the change event in a message's body. Raises `Refused` with the first fault.
 
     With `attributes` (binary mode) the body is only the event's data.
     """
@@ -158,14 +161,14 @@ def parse_event(domain: str, shop: str, body: bytes, attributes: Mapping[str, st
 
 
 def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
-    """The change event in a JSON value; raises `Refused` with the first fault."""
+    """Return the change event in a JSON value. Raises `Refused` with the first fault."""
     reader = _reader(domain)
     try:
         envelope = reader.validate(document)
     except ValidationError as error:
         raise _refused(domain, document, error) from None
     data: Message = envelope.data
-    # The sets themselves: their property's getter would be called twice for each event.
+    # The sets are read directly: `model_fields_set` would cost two calls for each event.
     known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
     return ChangeEvent(
         domain,
@@ -183,7 +186,7 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
 def _version(sequence: str | None, time: datetime | None) -> int:
     if sequence is not None:
         version = int(sequence)
-        if version > _BIGGEST:
+        if version > _MAX_VERSION:
             raise Refused(Reason.SEQUENCE_FORMAT, "/sequence", "must fit a signed 64-bit integer")
         return version
     if time is None:
@@ -198,8 +201,8 @@ def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
         return Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
     if kind == "union_tag_invalid":
         try:
-            said = domain_of_type(document["type"] if isinstance(document["type"], str) else "")
+            actual = domain_of_type(document["type"] if isinstance(document["type"], str) else "")
         except Refused as refused:
             return refused
-        return Refused(Reason.WRONG_DOMAIN, "/type", f"an event of {said.name} came with a routing key of {domain}")
+        return Refused(Reason.WRONG_DOMAIN, "/type", f"an event of {actual.name} came with a routing key of {domain}")
     return validation_refused(error)

@@ -1,4 +1,4 @@
-"""The types that fields of messages are made of: checked in Rust where one can, named when refused."""
+"""Field types of messages: validated in Rust where possible, and refused with a code of the closed list."""
 
 from __future__ import annotations
 
@@ -62,27 +62,27 @@ __all__ = [
 ]
 
 JsonSchema = dict[str, Any]
-# For readers whose `$` also stands before a last line break, as in Python and Perl.
+# For validators whose `$` also matches before a final line break, as in Python and Perl.
 ONE_LINE: JsonSchema = {"not": {"pattern": r"\n"}}
 NO_NUL = r"^[^\x00]*$"
 SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
 NCM = r"^[0-9]{8}$"
-# Unicode's white space, spelt out: what `\s` means is another list in each language.
+# Unicode's white space, listed: `\s` matches other characters in each language.
 _SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 HTTP = rf"^[Hh][Tt][Tt][Pp][Ss]?://[^{_SPACE}\x00/?#]+[^{_SPACE}\x00]*$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
 _RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-# The same for readers that leave `format` alone: the parts in their ranges; how long a month is, stays open.
+# The same for validators that ignore `format`: each part in its range; the length of the month is not checked.
 _REAL_RFC3339 = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
-# In UTC, as it is stored; the last moment of 9999 is what many an ERP writes for "no end".
+# In UTC, as stored; many ERPs write the last moment of 9999 for "no end".
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 class Column(StrEnum):
-    """How a field is stored."""
+    """Column type that a field is stored in."""
 
     TEXT = "text"
     QUANTITY = "quantity"
@@ -100,12 +100,12 @@ class Message(BaseModel):
 
 
 def fault(reason: Reason, sentence: str) -> PydanticCustomError:
-    """An error for a validator to raise, with a code of the closed list."""
+    """Return an error for a validator to raise, with a code of the closed list."""
     return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})
 
 
 def canonical_decimal(text: str) -> str:
-    """The shortest plain notation of a decimal text: `1.50` and `15e-1` are both `1.5`."""
+    """Return the shortest plain notation of a decimal text: `1.5` for `1.50` and `15e-1`."""
     plain = format(Decimal(text), "f")
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
     return "0" if plain in {"-0", ""} else plain
@@ -124,27 +124,33 @@ class Decimals:
             pattern=rf"^-?(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
         )
         exact = core_schema.no_info_plain_validator_function(self.normalise)
-        either = core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
+        union = core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
         if not self.positive:
-            return either
-        return core_schema.no_info_after_validator_function(_positive, either)
+            return union
+        return core_schema.no_info_after_validator_function(_positive, union)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         plain = rf"^-?0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
-        # How far an exponent moves the point is for a format to count.
-        spelt = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
+        # No pattern can count how far an exponent moves the point: that is left to the format.
+        scientific = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
         above_zero = {"pattern": "^[0.]*[1-9]"} if self.positive else {}
         size = f"at most {self.whole} integer and {self.places} decimal digits"
-        said = f"A number in a string, {size}{', above zero' if self.positive else ''}."
-        return {"type": "string", "description": said, **above_zero, "anyOf": [{"pattern": plain}, spelt], **ONE_LINE}
+        description = f"A number in a string, {size}{', above zero' if self.positive else ''}."
+        return {
+            "type": "string",
+            "description": description,
+            **above_zero,
+            "anyOf": [{"pattern": plain}, scientific],
+            **ONE_LINE,
+        }
 
     @property
     def format(self) -> str:
-        """The name that JSON Schema has for these digits."""
+        """Return the `format` of these digits in JSON Schema."""
         return f"decimal-{self.whole}-{self.places}"
 
     def normalise(self, value: object) -> str:
-        """Plain notation of any spelling that stays inside the digits, or a named refusal."""
+        """Return the plain notation of a decimal. Raises `fault` if it is no decimal text or has too many digits."""
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise fault(Reason.NUMBER_NOT_STRING, "must be a JSON string: a JSON number loses digits")
         if not isinstance(value, str):
@@ -169,7 +175,7 @@ def _positive(value: str) -> str:
 
 
 class _Rfc3339:
-    """RFC 3339 section 5.6 date-time with a zone, kept as an aware datetime in microseconds."""
+    """RFC 3339 section 5.6 date-time with a zone, parsed to an aware datetime in microseconds."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -185,13 +191,14 @@ class _Rfc3339:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        said = "An RFC 3339 time with a zone."
-        return {"type": "string", "description": said, "format": "date-time", "pattern": _REAL_RFC3339, **ONE_LINE}
+        description = "An RFC 3339 time with a zone."
+        schema = {"type": "string", "description": description, "format": "date-time"}
+        return {**schema, "pattern": _REAL_RFC3339, **ONE_LINE}
 
 
 @dataclass(frozen=True)
 class StopAtFirst:
-    """Makes a list stop at its first bad item: a million bad items are one fault, not a million."""
+    """Constraint that stops a list at its first bad item: a million bad items are one fault, not a million."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return cast(CoreSchema, {**handler(source), "fail_fast": True})

@@ -17,7 +17,7 @@ from schemas.resync import MOST_KEYS, RESYNC_TYPE
 __all__ = ["DIALECT", "event_schemas", "message_schemas"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_BIGGEST = "9223372036854775807"
+_MAX_SEQUENCE = "9223372036854775807"
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
     "comporta.control.message": ControlMessage,
@@ -28,23 +28,24 @@ _OTHERS: dict[str, type[Message]] = {
 
 
 def event_schemas(domain: Domain | None = None) -> dict[str, JsonSchema]:
-    """The schemas of the change events, by type: of one domain, or of all."""
+    """Return the schemas of the change events of one domain, or of all, by type."""
     schemas = {}
-    for each in DOMAINS.values() if domain is None else (domain,):
-        for action, model in zip(("changed", "deleted"), event_models(each), strict=True):
-            name = f"erp.{each.entity}.{action}.v1"
-            schemas[name] = _named(name, _event(model))
+    domains = DOMAINS.values() if domain is None else (domain,)
+    for item in domains:
+        for action, model in zip(("changed", "deleted"), event_models(item), strict=True):
+            name = f"erp.{item.entity}.{action}.v1"
+            schemas[name] = _identified(name, _event(model))
     return schemas
 
 
 def message_schemas() -> dict[str, JsonSchema]:
-    """The schemas of all other messages, by a name made like an event's type."""
-    schemas = {name: _named(name, _schema(model)) for name, model in _OTHERS.items()}
-    return {**schemas, RESYNC_TYPE: _named(RESYNC_TYPE, _resync())}
+    """Return the schemas of all other messages, by a name formed like an event's type."""
+    schemas = {name: _identified(name, _schema(model)) for name, model in _OTHERS.items()}
+    return {**schemas, RESYNC_TYPE: _identified(RESYNC_TYPE, _resync())}
 
 
-class _Plain(GenerateJsonSchema):
-    """Without what says nothing: titles that repeat a field's name, defaults of null."""
+class _SchemaGenerator(GenerateJsonSchema):
+    """pydantic's generator without noise: no titles that repeat a field's name, no defaults of null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's signature
         return False
@@ -55,53 +56,53 @@ class _Plain(GenerateJsonSchema):
         return super().default_schema(schema)
 
 
-def _named(name: str, schema: JsonSchema) -> JsonSchema:
+def _identified(name: str, schema: JsonSchema) -> JsonSchema:
     return {"$schema": DIALECT, "$id": f"urn:comporta:{name}", **schema, "title": name}
 
 
 def _schema(model: Any) -> JsonSchema:
-    whole = TypeAdapter(model).json_schema(schema_generator=_Plain)
-    return dict(_inlined(whole, whole.pop("$defs", {})))
+    schema = TypeAdapter(model).json_schema(schema_generator=_SchemaGenerator)
+    return dict(_inlined(schema, schema.pop("$defs", {})))
 
 
-def _inlined(part: Any, named: dict[str, Any]) -> Any:
-    # Each schema stands alone, wherever it is put; no model holds itself.
-    if isinstance(part, list):
-        return [_inlined(each, named) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "$ref" in part:
-        return _inlined(named[part["$ref"].removeprefix("#/$defs/")], named)
-    return {name: _inlined(each, named) for name, each in part.items()}
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    # A schema without references works wherever it is embedded; this ends because no model contains itself.
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
+    return {name: _inlined(value, definitions) for name, value in node.items()}
 
 
 def _event(model: type[Envelope]) -> JsonSchema:
-    # What the parser asks of the whole envelope, over what its model says of each attribute.
+    # The parser's rules for the whole envelope, which the model of its attributes does not express.
     schema = _schema(model)
     schema["properties"]["sequence"] = {"anyOf": [_sequence(), {"type": "null"}]}
-    schema["anyOf"] = [_given("sequence"), _given("time")]
+    schema["anyOf"] = [_required_text("sequence"), _required_text("time")]
     return schema
 
 
-def _given(name: str) -> JsonSchema:
+def _required_text(name: str) -> JsonSchema:
     return {"required": [name], "properties": {name: {"type": "string"}}}
 
 
 def _sequence() -> JsonSchema:
-    said = "Digits that grow with each change: of one key the highest wins. Without it, the time does."
-    pattern = f"^0*({_at_most(_BIGGEST)})$"
-    return {"type": "string", "description": said, "maxLength": 255, "pattern": pattern, **ONE_LINE}
+    description = "Digits that grow with each change: of one key the highest wins. Without it, the time does."
+    pattern = f"^0*({_at_most(_MAX_SEQUENCE)})$"
+    return {"type": "string", "description": description, "maxLength": 255, "pattern": pattern, **ONE_LINE}
 
 
-def _at_most(biggest: str) -> str:
-    """A pattern of the decimal numbers up to one of several digits."""
-    shorter = f"[0-9]{{1,{len(biggest) - 1}}}"
+def _at_most(maximum: str) -> str:
+    """Return a pattern of the decimal numbers up to a maximum of several digits."""
+    shorter = f"[0-9]{{1,{len(maximum) - 1}}}"
     smaller = [
-        f"{biggest[:at]}[0-{int(digit) - 1}][0-9]{{{len(biggest) - at - 1}}}"
-        for at, digit in enumerate(biggest[:-1])
+        f"{maximum[:at]}[0-{int(digit) - 1}][0-9]{{{len(maximum) - at - 1}}}"
+        for at, digit in enumerate(maximum[:-1])
         if digit != "0"
     ]
-    return "|".join([shorter, *smaller, f"{biggest[:-1]}[0-{biggest[-1]}]"])
+    return "|".join([shorter, *smaller, f"{maximum[:-1]}[0-{maximum[-1]}]"])
 
 
 def _resync() -> JsonSchema:
@@ -125,5 +126,6 @@ def _resync() -> JsonSchema:
         "allOf": domains,
     }
     properties = {**schema["properties"], "data": data}
-    said = "Comporta asks the ERP to publish these entities again, as they are now."
-    return {**schema, "description": said, "properties": properties, "required": [*schema["required"], "data"]}
+    description = "Comporta asks the ERP to publish these entities again, as they are now."
+    required = [*schema["required"], "data"]
+    return {**schema, "description": description, "properties": properties, "required": required}

@@ -1,4 +1,4 @@
-"""What an order says when a shop places it."""
+"""Order data, as a shop places it."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True)
 class _FromZero:
-    """Makes a decimal at least zero."""
+    """Constraint that a decimal is at least zero."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(_from_zero, handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         schema = handler(core)
-        said = f"{schema['description'].removesuffix('.')}, at least zero."
-        return {**schema, "description": said, "pattern": "^([0-9]|-[0.]+([eE]|$))"}
+        description = f"{schema['description'].removesuffix('.')}, at least zero."
+        return {**schema, "description": description, "pattern": "^([0-9]|-[0.]+([eE]|$))"}
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class PlacedOrder(Message):
     @field_validator("total")
     @classmethod
     def _sum(cls, total: str, info: ValidationInfo) -> str:
-        # A part that is missing here was refused itself.
+        # A part that is missing here has been refused, with a fault of its own.
         if not {"items", "freight", "discount"} <= info.data.keys():
             return total
         freight: Freight | None = info.data["freight"]

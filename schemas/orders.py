@@ -39,9 +39,9 @@ _SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
 
 
 class ReceivedOrder(NamedTuple):
-    """An order as it came: what was understood of it, and `payload`, its data with all that the shop said.
+    """An order as received: `data` is its parsed part, `payload` its data with every field of the shop.
 
-    Of two orders with the same `digest` both say the same; `unknown` counts fields nobody here reads.
+    Orders with the same `digest` have the same payload; `unknown` counts the fields that Comporta ignores.
     """
 
     shop: str
@@ -120,14 +120,14 @@ _Event = TypeVar("_Event", bound=_OrderEvent)
 
 
 def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ReceivedOrder:
-    """The order in a message's body; raises `Refused` with the first fault.
+    """Return the order in a message's body. Raises `Refused` with the first fault.
 
     With `attributes` (binary mode) the body is only the event's data.
     """
     document = _document(body, attributes, (PLACED,))
     event = _validated(_PlacedEvent, document)
     payload: dict[str, Any] = document["data"]
-    text = _as_kept(payload)
+    text = _canonical_text(payload)
     data = event.data
     known = len(event.model_fields_set) + len(data.model_fields_set)
     return ReceivedOrder(
@@ -143,17 +143,17 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
 
 
 def parse_receipt(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> Receipt:
-    """The receipt in a message's body; raises `Refused` with the first fault."""
+    """Return the receipt in a message's body. Raises `Refused` with the first fault."""
     document = _document(body, attributes, (INTERNALIZED, REJECTED))
     if document["type"] == INTERNALIZED:
-        taken = _validated(_InternalizedEvent, document)
-        return Receipt(shop, taken.data.order_id, taken.id, taken.data.erp_number, None)
+        internalized = _validated(_InternalizedEvent, document)
+        return Receipt(shop, internalized.data.order_id, internalized.id, internalized.data.erp_number, None)
     rejected = _validated(_RejectedEvent, document)
     return Receipt(shop, rejected.data.order_id, rejected.id, None, rejected.data.reason)
 
 
 def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: datetime) -> bytes:
-    """The event that takes an order to the ERP: the same id however often it is sent."""
+    """Return the event that takes an order to the ERP; every repeat has the same id."""
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -192,32 +192,35 @@ def _validated(model: type[_Event], document: dict[str, Any]) -> _Event:
         raise validation_refused(error) from None
 
 
-def _as_kept(payload: dict[str, Any]) -> bytes:
-    """The payload as one text whatever the order of its fields; `Refused` if it would not come back as it came."""
+def _canonical_text(payload: dict[str, Any]) -> bytes:
+    """Return the payload as JSON with sorted keys. Raises `Refused` if a value would not survive storage unchanged."""
     try:
         text = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        # Of numbers beyond 64 bits there is no text.
+        # orjson does not write integers beyond 64 bits: search the payload for one.
         text = b"null"
-    # An infinity is written as null. Few orders have either, and only those are looked through value by value.
-    if (b"null" in text or b"\\u0000" in text) and (not_kept := _not_kept(payload)):
-        raise Refused(*not_kept)
+    # orjson writes an infinity as null. Few orders have a null or a NUL, and only those are searched value by value.
+    if (b"null" in text or b"\\u0000" in text) and (loss := _find_loss(payload)):
+        raise Refused(*loss)
     return text
 
 
-def _not_kept(payload: dict[str, Any]) -> tuple[Reason, str, str] | None:
-    """What of a payload no database or JSON library would give back as it came, in a field that nobody here reads."""
-    left: list[Any] = [payload]
-    while left:
-        value = left.pop()
+def _find_loss(payload: dict[str, Any]) -> tuple[Reason, str, str] | None:
+    """Return the fault of the first value that a database or a JSON library would change; None if there is none.
+
+    Such a value is in a field that Comporta only passes on: the models refuse it in all others.
+    """
+    pending: list[Any] = [payload]
+    while pending:
+        value = pending.pop()
         if isinstance(value, str):
             if "\0" in value:
                 return _NUL
         elif isinstance(value, dict):
-            left += value
-            left += value.values()
+            pending += value
+            pending += value.values()
         elif isinstance(value, list):
-            left += value
+            pending += value
         elif isinstance(value, int):
             if not _SMALLEST <= value <= _BIGGEST:
                 return _TOO_BIG

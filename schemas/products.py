@@ -1,4 +1,4 @@
-"""Products and what hangs on them: images and packagings."""
+"""Products, their images and their packagings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GTIN_TYPE = r"^([Gg][Tt][Ii][Nn]|[Ee][Aa][Nn]|[Uu][Pp][Cc])"
 _is_gtin_type = re.compile(_GTIN_TYPE).match
 _TEXT: JsonSchema = {"type": "string", "pattern": NO_NUL}
 
-# pydantic would say nothing of members whose name does not fit the pattern.
+# pydantic's own schema would accept any member whose name does not match the pattern.
 Attributes = Annotated[
     dict[Text, Text], WithJsonSchema({"type": "object", "propertyNames": _TEXT, "additionalProperties": _TEXT})
 ]
@@ -97,8 +97,8 @@ class Barcode(Message):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        named = {"required": ["type"], "properties": {"type": {"type": "string", "pattern": _GTIN_TYPE}}}
-        return {**handler(core), "if": named, "then": {"properties": {"value": GTIN_SCHEMA}}}
+        condition = {"required": ["type"], "properties": {"type": {"type": "string", "pattern": _GTIN_TYPE}}}
+        return {**handler(core), "if": condition, "then": {"properties": {"value": GTIN_SCHEMA}}}
 
 
 class PackagingKey(Message):

@@ -1,4 +1,4 @@
-"""What every reason means and how to get past it, for people; `docs/contract/reasons.md` is made of this."""
+"""Reason docs for people: the description and the remedy of every code; the source of `docs/contract/reasons.md`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["GROUPS", "ReasonDoc", "reason_docs"]
 
 
 class ReasonDoc(NamedTuple):
-    """One reason: what is wrong, what to do about it and, where it helps, a value that is refused for it."""
+    """One reason: its description, its remedy and, where it helps, a value that is refused for it."""
 
     reason: Reason
-    what: str
-    way_out: str
+    description: str
+    remedy: str
     example: str = ""
 
 
@@ -292,6 +292,6 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
 
 
 def reason_docs() -> Iterator[ReasonDoc]:
-    """Every reason's meaning, in the page's order."""
+    """Yield the documentation of every reason, in the order of the page."""
     for group in GROUPS.values():
         yield from group

@@ -1,4 +1,4 @@
-"""The closed list of reasons why something is refused: the codes, and how a refusal says one."""
+"""Reasons for a refusal: the closed list of codes, and the refusal that carries one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REASONS_PAGE = "docs/contract/reasons.md"
 class Reason(StrEnum):
     """A stable code that programs may rely on; the value never changes its meaning.
 
-    What each means, and the way out, is said in `schemas/meanings.py`.
+    `schemas/reason_docs.py` has the description and the remedy of each.
     """
 
     TOO_LARGE = "too_large"
@@ -65,13 +65,13 @@ class Reason(StrEnum):
 
     @property
     def doc(self) -> str:
-        """Where it is explained: a page of this repository, and the place on it."""
+        """Return the link to the explanation: a page of this repository, and the heading on it."""
         return f"{REASONS_PAGE}#{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one message is refused: a code, where in it (RFC 6901 JSON pointer), one sentence.
+    """The refusal of a message: a code, a JSON pointer (RFC 6901) to the fault, and one sentence.
 
     The sentence never repeats a value of the message, so that it may be logged.
     """
@@ -82,11 +82,11 @@ class Refusal:
 
     @property
     def doc(self) -> str:
-        """Where its reason is explained."""
+        """Return the link to the explanation of the reason."""
         return self.reason.doc
 
     def as_json(self) -> dict[str, str]:
-        """What programs are shown."""
+        """Return the refusal in its form for programs."""
         return {"reason": self.reason.value, "pointer": self.pointer, "sentence": self.sentence, "doc": self.doc}
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Refusal:
 
 
 class Refused(ValueError):
-    """A message can't be taken; `refusal` says why."""
+    """Refusal of a message, raised; `refusal` holds the reason."""
 
     def __init__(self, reason: Reason, pointer: str, sentence: str) -> None:
         self.refusal = Refusal(reason, pointer, sentence)

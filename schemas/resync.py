@@ -1,4 +1,4 @@
-"""The request to the ERP to publish some entities again, as they are now (contract, section 7)."""
+"""Resync request: asks the ERP to publish some entities again, as they are now (contract, section 7)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MOST_KEYS = 500
 
 
 def request_id(request: str, shop: str, domain: str, keys: Iterable[str]) -> str:
-    """The id of one message of a request: the same for the same keys of the same request, and for nothing else.
+    """Return the id of one message of a request: equal only for the same keys of the same request.
 
-    So a message that came twice can be told, and keys that are asked for anew are never taken for a repeat.
+    So the ERP can recognize a message that came twice, and never takes a new request for the same keys for a repeat.
     """
-    said = orjson.dumps([request, shop, domain, *keys])
-    return hashlib.sha256(said).hexdigest()
+    content = orjson.dumps([request, shop, domain, *keys])
+    return hashlib.sha256(content).hexdigest()
 
 
 def resync_event(identity: str, shop: str, domain: str, keys: Sequence[str], at: datetime) -> bytes:
-    """The event that asks for at most 500 entities of one shop and domain; each key is JSON text of the key fields."""
+    """Return the event that requests at most 500 entities of a shop and domain; a key is JSON text of its fields."""
     return orjson.dumps(
         {
             "specversion": "1.0",

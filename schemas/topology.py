@@ -1,4 +1,4 @@
-"""The exchanges, queues and bindings of the contract, as plain values."""
+"""Topology of the contract: exchanges, queues and bindings, as plain values."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Queue:
 
     @property
     def arguments(self) -> dict[str, object]:
-        """The x-arguments that the queue is declared with."""
+        """Return the x-arguments that the queue is declared with."""
         arguments: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
         if self.name == DEAD:
-            # The last stop: nothing may fall off it, and RabbitMQ 4 has a limit of 20 where none is set.
+            # A dead letter has no further queue: past the limit it would be lost, and RabbitMQ 4 defaults to 20.
             arguments["x-delivery-limit"] = 1_000_000
         else:
             arguments["x-dead-letter-exchange"] = DEAD
@@ -62,7 +62,7 @@ class Queue:
 
 
 def event_queue(domain: str) -> str:
-    """The queue that a domain's change events wait in."""
+    """Return the name of the queue for a domain's change events."""
     return f"comporta.{domain}"
 
 

@@ -1,4 +1,4 @@
-"""Turns what a parser or pydantic says into one refusal of the closed list."""
+"""Validation errors of pydantic and the JSON parser, translated into one refusal of the closed list."""
 
 from __future__ import annotations
 
@@ -43,33 +43,36 @@ _BY_PATTERN: dict[str, tuple[Reason, str]] = {
 
 
 def json_refused(error: ValueError) -> Refused:
-    """The refusal for text that is not JSON as RFC 8259 has it, or that says a key twice."""
-    said = str(error)
-    if said.startswith("Detected duplicate key"):
+    """Return the refusal for text that is not JSON (RFC 8259), or that has a duplicate key."""
+    text = str(error)
+    if text.startswith("Detected duplicate key"):
         return Refused(Reason.DUPLICATE_KEY, "", "an object names the same key twice")
-    return Refused(Reason.MALFORMED_JSON, "", f"the body is not UTF-8 JSON: {said[:100]}")
+    return Refused(Reason.MALFORMED_JSON, "", f"the body is not UTF-8 JSON: {text[:100]}")
 
 
 def validation_refused(error: ValidationError) -> Refused:
-    """The refusal for the first fault that pydantic found, with how many there were."""
+    """Return the refusal for the first fault that pydantic found, with the number of further ones."""
     count = error.error_count()
     if count > _MOST_FAULTS:
         return Refused(Reason.TOO_MANY_FAULTS, "", f"the message has {count} faults")
-    found = error.errors(include_input=False, include_url=False)
-    places = {fault["loc"] for fault in found}
-    faults = [fault for fault in found if not (fault["loc"][-1:] == ("plain",) and _branched(fault["loc"], places))]
-    reason, sentence = _meaning(faults[0])
+    errors = error.errors(include_input=False, include_url=False)
+    locations = {fault["loc"] for fault in errors}
+    # Of the two errors of a decimal, the one of the branch `exact` has the code.
+    faults = [
+        fault for fault in errors if not (fault["loc"][-1:] == ("plain",) and _is_branch(fault["loc"], locations))
+    ]
+    reason, sentence = _reason(faults[0])
     more = len({fault["loc"] for fault in faults}) - 1
-    pointer = _pointer(faults[0]["loc"], places)
+    pointer = _pointer(faults[0]["loc"], locations)
     return Refused(reason, pointer, sentence + (f" (and {more} more faults)" if more else ""))
 
 
-def _branched(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> bool:
-    """Whether a place ends in a branch of our decimals: both fail together, unlike fields of these names."""
-    return {(*loc[:-1], "plain"), (*loc[:-1], "exact")} <= places
+def _is_branch(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> bool:
+    """Return whether a location ends in a branch of `Decimals`: both fail together, unlike fields of these names."""
+    return {(*loc[:-1], "plain"), (*loc[:-1], "exact")} <= locations
 
 
-def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
+def _reason(fault: ErrorDetails) -> tuple[Reason, str]:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind in _OUR_CODES and kind not in _BY_TYPE:
         return Reason(kind), fault["msg"]
@@ -80,11 +83,11 @@ def _meaning(fault: ErrorDetails) -> tuple[Reason, str]:
     return reason, sentence.format(**context)
 
 
-def _pointer(loc: tuple[Any, ...], places: set[tuple[Any, ...]]) -> str:
-    parts = loc[:-1] if loc[-1:] == ("[key]",) or _branched(loc, places) else loc
+def _pointer(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> str:
+    parts = loc[:-1] if loc[-1:] == ("[key]",) or _is_branch(loc, locations) else loc
     if len(parts) > 1 and str(parts[0]).startswith("erp."):
-        parts = parts[1:]  # The event's type, by which pydantic chose the model.
+        parts = parts[1:]  # The event's type, by which pydantic selected the model.
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    # Names that the sender chose may stand here: they must fit any database and any terminal.
+    # The sender chooses some of these names: they must be safe for any database and any terminal.
     pointer = printable(pointer)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"

@@ -1,1 +1,1 @@
-"""What we remember: the only place with SQL."""
+"""Storage: the only room with SQL."""

@@ -1,4 +1,4 @@
-"""The audit: who asked what of the switches, when and why, and what came of it."""
+"""Audit: every command and action with operator, time, reason and result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ANY = "*"
 
 
 def audit_command(connection: Connection, command: Command, decision: Decision, after: Switches) -> None:
-    """Notes a command and its result."""
+    """Record a command and its result."""
     message = command.message
     _add(
         connection,
@@ -56,7 +56,7 @@ def audit_command(connection: Connection, command: Command, decision: Decision, 
 
 
 def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> None:
-    """Notes a pause that has ended by itself."""
+    """Record the end of a pause that has expired."""
     _add(
         connection,
         after,
@@ -70,9 +70,9 @@ def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> Non
     )
 
 
-def audit_unreadable(connection: Connection, state: Switches, **said: str | None) -> None:
-    """Notes a control message that could not be read."""
-    _add(connection, state, result="refused", **said)
+def audit_unreadable(connection: Connection, state: Switches, **columns: str | None) -> None:
+    """Record a control message that could not be parsed."""
+    _add(connection, state, result="refused", **columns)
 
 
 def _add(connection: Connection, state: Switches, **row: Any) -> None:
@@ -80,10 +80,10 @@ def _add(connection: Connection, state: Switches, **row: Any) -> None:
 
 
 class AuditEntry(NamedTuple):
-    """One act: its kind, who asks, the shop and the domain (None: all), and what it is about."""
+    """An action: its kind and context, the shop and the domain (None: all), and its subject."""
 
     action: str
-    asked: AuditContext
+    context: AuditContext
     shop: str | None = None
     domain: str | None = None
     subject: str | None = None
@@ -91,58 +91,61 @@ class AuditEntry(NamedTuple):
 
 @dataclass
 class OpenEntry:
-    """An act that is being done: its id in the audit, and the error that it ended with."""
+    """An action in progress: its id in the audit, and the error that it ended with."""
 
     id: str
     error: str | None = None
 
 
 class AuditLog:
-    """The audit of acts that take more than one transaction."""
+    """The audit of actions that take more than one transaction."""
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
     @contextmanager
-    def noted(self, act: AuditEntry) -> Iterator[OpenEntry]:
-        """Notes an act before the block and its end after it; one whose process dies stays `begun`, with its count."""
+    def open(self, entry: AuditEntry) -> Iterator[OpenEntry]:
+        """Record an action before the block and its end after it.
+
+        The entry of a process that dies in between stays `begun`, with its count so far.
+        """
         with self._fence.shared() as connection:
-            noted = OpenEntry(record_action(connection, act, 0, "begun"))
+            opened = OpenEntry(record_action(connection, entry, 0, "begun"))
         try:
-            yield noted
+            yield opened
         except BaseException as error:
             with suppress(StorageError):
-                self._end(noted.id, str(error) or type(error).__name__)
+                self._end(opened.id, str(error) or type(error).__name__)
             raise
-        self._end(noted.id, noted.error)
+        self._end(opened.id, opened.error)
 
     def add(self, identity: str, more: int) -> None:
-        """Counts what has been done, where that takes no other write."""
+        """Add to the count of an action, in a transaction of its own."""
         with self._fence.shared() as connection:
             add_count(connection, identity, more)
 
     def _end(self, identity: str, error: str | None) -> None:
-        ended = {"result": "done" if error is None else "failed", "error": error}
+        result_columns = {"result": "done" if error is None else "failed", "error": error}
         with self._fence.shared() as connection:
-            connection.execute(update(audit).where(audit.c.id == identity).values(ended))
+            connection.execute(update(audit).where(audit.c.id == identity).values(result_columns))
 
 
-def record_action(connection: Connection, act: AuditEntry, count: int, result: str = "done") -> str:
-    """Notes an act that is done in the same transaction."""
+def record_action(connection: Connection, entry: AuditEntry, count: int, result: str = "done") -> str:
+    """Record an action in its own transaction, and return the id of the entry."""
     state = read_switches(connection)
     identity = str(uuid7())
     row = {
         "id": identity,
         "at": state.now,
         "epoch": state.epoch,
-        "action": act.action,
-        "shop": act.shop or _ANY,
-        "domains": [act.domain or _ANY],
-        "by": act.asked.by,
-        "user_id": act.asked.user_id,
-        "source": act.asked.source,
-        "reason": act.asked.reason,
-        "subject": act.subject,
+        "action": entry.action,
+        "shop": entry.shop or _ANY,
+        "domains": [entry.domain or _ANY],
+        "by": entry.context.by,
+        "user_id": entry.context.user_id,
+        "source": entry.context.source,
+        "reason": entry.context.reason,
+        "subject": entry.subject,
         "result": result,
         "count": count,
     }
@@ -151,5 +154,5 @@ def record_action(connection: Connection, act: AuditEntry, count: int, result: s
 
 
 def add_count(connection: Connection, identity: str, more: int) -> None:
-    """Counts what is done in the same transaction."""
+    """Add to the count of an action, in the transaction of its change."""
     connection.execute(update(audit).where(audit.c.id == identity).values(count=audit.c["count"] + more))

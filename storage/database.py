@@ -1,4 +1,4 @@
-"""The opened database: what reads it, what fences it, who watches it."""
+"""Database: one opened database with its fence, views, gauges and outcome tail."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file of this machine."""
+        """Return whether the database is a file of this machine."""
         return self._engine.dialect.name == "sqlite"
 
     @property
     def is_there(self) -> bool:
-        """Whether a file is; what is no file may be."""
+        """Return whether the SQLite file exists; True for a server, which may or may not be reachable."""
         return not self.is_sqlite or Path(self._engine.url.database or "").exists()
 
     @property
     def gauges(self) -> Gauges:
-        """What a monitor reads."""
+        """Return the reader of the gauges for monitoring."""
         return Gauges(self._engine)
 
     def check_up(self) -> Checkup:
-        """What is wrong with it, for whoever runs it; raises `Unavailable` if it can't be reached."""
+        """Diagnose the database for the operator; raises `Unavailable` if it can't be reached."""
         return check_up(self._engine)
 
     def watch(self) -> OutcomeTail:
-        """Sees every outcome that is committed while the block lasts."""
+        """Return a tail of every outcome that is committed while its block lasts."""
         return OutcomeTail(self._engine)
 
     def migrate(self) -> tuple[str | None, str | None]:
-        """Brings it to the newest revision; returns the revisions before and after."""
+        """Upgrade to the newest revision; return the revisions before and after."""
         return migrate.migrate(self._engine)
 
     def require_current(self) -> None:
-        """Raises `SchemaOutdated` unless it is at this program's revision."""
+        """Check the revision; raises `SchemaOutdated` unless it is this program's."""
         migrate.require_current(self._engine)
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Close the connections."""
         self._engine.dispose()
 
 
 def open_database(url: str, receipt_timeout: timedelta = timedelta(minutes=15)) -> Database:
-    """The database that a URL names; an order without a receipt for longer than `receipt_timeout` is overdue."""
+    """Open the database of a URL; an order without a receipt for longer than `receipt_timeout` is overdue."""
     engine = open_engine(url)
     return Database(url, fence_for(engine), Views(engine, receipt_timeout), DryRun(engine), receipt_timeout, engine)

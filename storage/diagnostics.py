@@ -1,4 +1,4 @@
-"""Looks at a database as whoever runs Comporta would, and changes nothing in it."""
+"""Database diagnostics for the operator, read-only and with the rights of Comporta's user."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ _LACKING = text(
     'unnest(CAST(:rights AS text[])) "right" '
     'WHERE NOT has_table_privilege(to_regclass(quote_ident("table")), "right") ORDER BY 1'
 )
-_PATIENCE_MS = 1_000
+_BUSY_MS = 1_000
 
 
 class Checkup(NamedTuple):
-    """What was found: the server and its version, and what is wrong with the schema (None: nothing).
+    """The server, its version, and the fault of the schema (None: no fault).
 
-    `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of ours,
-    `holders` who is inside the fence, `busy` why nothing can be written just now (None: it can).
+    `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of this
+    machine's, `holders` the connections inside the fence, `busy` the reason that nothing can be written now (None: it
+    can).
     """
 
     server: str
@@ -43,14 +44,14 @@ class Checkup(NamedTuple):
 
 
 def check_up(engine: Engine) -> Checkup:
-    """All that a user's own rights let it see; raises `Unavailable` if the database can't be reached."""
+    """Check the server, schema, rights, clock and fence; raises `Unavailable` if the database can't be reached."""
     with translated(), engine.connect() as connection:
         schema = _schema(engine)
         version = connection.dialect.server_version_info or ()
         if engine.dialect.name == "sqlite":
             return Checkup("SQLite", version, schema, [], 0.0, [], _busy(connection))
         lacking = connection.scalars(_LACKING, {"tables": sorted(metadata.tables), "rights": _RIGHTS}).all()
-        ahead, holders = _ahead(connection), fence_holders(connection)
+        ahead, holders = _clock_offset(connection), fence_holders(connection)
         return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None)
 
 
@@ -62,14 +63,14 @@ def _schema(engine: Engine) -> str | None:
     return None
 
 
-def _ahead(connection: Connection) -> float:
+def _clock_offset(connection: Connection) -> float:
     before = time.time()
-    theirs = database_now(connection).timestamp()
-    return theirs - (before + time.time()) / 2
+    remote = database_now(connection).timestamp()
+    return remote - (before + time.time()) / 2
 
 
 def _busy(connection: Connection) -> str | None:
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.exec_driver_sql("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Opens the database that a URL names, with the time limits the fence counts on."""
+"""Database engine for a URL, with the time limits that the fence relies on."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["DatabaseUrlError", "masked", "open_engine", "read_url"]
 
 # A worker that hangs inside a transaction holds the fence: PostgreSQL ends it after this long.
 IDLE_IN_TRANSACTION_MS = 5_000
-# Together below the broker's heartbeat, so that a slow statement never costs the connection.
+# Together below the broker's heartbeat, so that a slow statement never costs the broker connection.
 LOCK_MS, STATEMENT_MS = 10_000, 20_000
 
 
 class DatabaseUrlError(ValueError):
-    """A database URL that can't be used, with the way out."""
+    """A database URL that can't be used, with the remedy."""
 
 
 def read_url(text: str) -> URL:
-    """The parsed URL with the driver set; `DatabaseUrlError` unless it is SQLite (a file) or PostgreSQL."""
+    """Parse a URL and set its driver; raises `DatabaseUrlError` unless it is SQLite (a file) or PostgreSQL."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        # Of a port that is no number the text would be repeated, and it may be half of a password.
+        # Without the cause: it repeats a port that is no number, which may be half of a password.
         raise DatabaseUrlError("not a database URL; use sqlite:///file.db or postgresql://user@host/name") from None
     if url.get_backend_name() == "sqlite":
         if url.database in (None, "", ":memory:"):
@@ -37,7 +37,7 @@ def read_url(text: str) -> URL:
 
 
 def masked(text: str) -> str:
-    """The URL as it may be shown: without its password, and without its query, which may hold one too."""
+    """Return the URL for display: without its password, and without its query, which may hold one too."""
     try:
         return read_url(text).set(query={}).render_as_string(hide_password=True)
     except DatabaseUrlError:
@@ -45,10 +45,10 @@ def masked(text: str) -> str:
 
 
 def open_engine(text: str) -> Engine:
-    """An engine for the URL; connects only when first used."""
+    """Create an engine for the URL; it connects when first used."""
     url = read_url(text)
     if url.get_backend_name() == "sqlite":
-        # Autocommit takes the driver's own BEGIN out of the way: the fence says BEGIN IMMEDIATE itself.
+        # Autocommit turns off the driver's own BEGIN: the fence issues BEGIN IMMEDIATE itself.
         engine = create_engine(
             url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": LOCK_MS / 1000}
         )

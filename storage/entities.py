@@ -1,4 +1,4 @@
-"""Writes the winners of a batch, one statement a table, and keeps `missed` exact beside them."""
+"""Entity tables: upsert of the newest event a key, one statement a table, with `missed` kept exact beside them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ __all__ = [
 
 
 def key_text(event: ChangeEvent) -> str:
-    """The key as JSON text in the registry's field order: the same key always gives the same text."""
+    """Return the key as JSON text in the registry's field order: the same key always gives the same text."""
     return orjson.dumps(_plain_key(event)).decode()
 
 
 def apply_events(
     connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
 ) -> Mapping[str, int]:
-    """Writes one event a key, in key order; returns how many of each shop were newer than their row."""
+    """Write one event a key, in key order; return the number by shop of events newer than their row."""
     dialect = connection.dialect.name
     result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
     if dialect == "postgresql":
@@ -67,40 +67,42 @@ def apply_events(
 def apply_and_return(
     connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
 ) -> list[ChangeEvent]:
-    """Writes as `apply_events` does, and tells which events were newer than their row, which costs more."""
+    """Write as `apply_events` does, and return the events that were newer than their row, at a higher cost."""
     dialect = connection.dialect.name
-    result = connection.execute(_telling(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
-    written = {(shop, tuple([_as_in_key(value) for value in key])) for shop, *key in result}
+    result = connection.execute(
+        _upsert_returning_keys(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now}
+    )
+    written = {(shop, tuple([_event_value(value) for value in key])) for shop, *key in result}
     return [event for event in events if (event.shop, event.key) in written]
 
 
 def newer_than_rows(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> list[ChangeEvent]:
-    """The events that are newer than their row, or have none; only reads."""
+    """Return the events that are newer than their row, or have none; only reads."""
     dialect = connection.dialect.name
     rows = (
         {
             **dict(zip(DOMAINS[domain].key_fields, event.key, strict=True)),
-            "place": place,
+            "position": position,
             "shop": event.shop,
             "version": event.version,
             "event_id": event.event_id,
         }
-        for place, event in enumerate(events)
+        for position, event in enumerate(events)
     )
     result = connection.execute(_older(dialect, domain), {"rows": dump_rows(dialect, rows)})
-    older = {row.place for row in result}
-    return [event for place, event in enumerate(events) if place not in older]
+    older = {row.position for row in result}
+    return [event for position, event in enumerate(events) if position not in older]
 
 
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
-    """Remembers the keys of discarded events, unless the same or a newer version is applied already."""
+    """Record the keys of discarded events as missed, unless the same or a newer version is applied already."""
     dialect = connection.dialect.name
     rows = ({**(key := _plain_key(event)), **_versioned(event, key)} for event in events)
     connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
 
 
 def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
-    """Forgets the missed keys that these events, now applied or superseded, make good."""
+    """Delete the missed keys that these events, now applied or superseded, repair."""
     dialect = connection.dialect.name
     rows = (_versioned(event, _plain_key(event)) for event in events)
     connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
@@ -118,8 +120,8 @@ def _rows(events: Sequence[ChangeEvent]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _as_in_key(value: Any) -> Any:
-    """A key column's value as the event has it: PostgreSQL gives a quantity as a number with all its zeros."""
+def _event_value(value: Any) -> Any:
+    """Convert a key column's value to that of the event: PostgreSQL returns a quantity with trailing zeros."""
     return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
@@ -152,9 +154,9 @@ def _stamp(row: Any) -> ColumnElement[Any]:
     return tuple_(row.version, row.event_id)
 
 
-def _matches(table: Table, given: Rowset, names: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
+def _matches(table: Table, rows: Rowset, names: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
     for name in ("shop", *names):
-        yield table.c[name] == given.columns[name]
+        yield table.c[name] == rows.columns[name]
 
 
 def _stored(table: Table) -> list[Column[Any]]:
@@ -163,23 +165,23 @@ def _stored(table: Table) -> list[Column[Any]]:
 
 @cache
 def _upsert(dialect: str, domain: str) -> Executable:
-    table, upsert = ENTITY_TABLES[domain], _writing(dialect, domain)
+    table, upsert = ENTITY_TABLES[domain], _upsert_statement(dialect, domain)
     if dialect == "postgresql":
         written = upsert.returning(table.c.shop).cte("written")
         counted = select(written.c.shop, func.count().label("count")).group_by(written.c.shop).subquery()
-        # As one value: to fetch a row for each of many shops costs more than to count them.
+        # As one value: fetching a row for each of many shops costs more than counting them.
         return select(cast(func.json_object_agg(counted.c.shop, counted.c["count"]), Text))
     # SQLite allows no RETURNING inside WITH: the rows are counted by the caller.
-    every: Executable = upsert.returning(table.c.shop)
-    return every
+    statement: Executable = upsert.returning(table.c.shop)
+    return statement
 
 
 @cache
-def _telling(dialect: str, domain: str) -> Executable:
+def _upsert_returning_keys(dialect: str, domain: str) -> Executable:
     table = ENTITY_TABLES[domain]
     keys = (table.c[name] for name in DOMAINS[domain].key_fields)
-    telling: Executable = _writing(dialect, domain).returning(table.c.shop, *keys)
-    return telling
+    statement: Executable = _upsert_statement(dialect, domain).returning(table.c.shop, *keys)
+    return statement
 
 
 @cache
@@ -187,21 +189,21 @@ def _older(dialect: str, domain: str) -> Executable:
     table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
     key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
     versioned: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "version": BIGINT, "event_id": EXACT_TEXT}
-    given = rowset(dialect, {"place": Integer(), **key_types, **versioned})
-    columns = given.columns
+    rows = rowset(dialect, {"position": Integer(), **key_types, **versioned})
+    columns = rows.columns
     older: Executable = (
-        select(columns["place"].label("place"))
-        .select_from(given.source.join(table, and_(*_matches(table, given, keys))))
+        select(columns["position"].label("position"))
+        .select_from(rows.source.join(table, and_(*_matches(table, rows, keys))))
         .where(_stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
     )
     return older
 
 
-def _writing(dialect: str, domain: str) -> Any:
+def _upsert_statement(dialect: str, domain: str) -> Any:
     table = ENTITY_TABLES[domain]
     columns = _stored(table)
-    given = rowset(dialect, {column.name: column.type for column in columns})
-    source = select(*(given.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
+    rows = rowset(dialect, {column.name: column.type for column in columns})
+    source = select(*(rows.columns[column.name] for column in columns), bindparam("now", type_=UtcTime))
     insert: Any = insert_into(dialect, table).from_select(
         [*(c.name for c in columns), "applied_at"], before_conflict(source)
     )
@@ -217,10 +219,10 @@ def _writing(dialect: str, domain: str) -> Any:
 def _record(dialect: str, domain: str) -> Executable:
     table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
     key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
-    given = rowset(dialect, key_types | _VERSIONED)
-    columns = given.columns
+    rows = rowset(dialect, key_types | _VERSIONED)
+    columns = rows.columns
     newer = exists(1).where(
-        and_(*_matches(table, given, keys)),
+        and_(*_matches(table, rows, keys)),
         _stamp(table.c) >= tuple_(columns["version"], columns["event_id"]),
     )
     source = (
@@ -229,7 +231,7 @@ def _record(dialect: str, domain: str) -> Executable:
             *(columns[name] for name in _VERSIONED),
             bindparam("now", type_=UtcTime),
         )
-        .select_from(given.source)
+        .select_from(rows.source)
         .where(~newer)
         .order_by(columns["shop"], columns["missed_key"])
     )
@@ -245,11 +247,10 @@ def _record(dialect: str, domain: str) -> Executable:
 
 @cache
 def _clear(dialect: str, domain: str) -> Executable:
-    given = rowset(dialect, _VERSIONED)
-    columns = given.columns
-    made_good = exists(1).where(
+    columns = rowset(dialect, _VERSIONED).columns
+    repaired = exists(1).where(
         missed.c.shop == columns["shop"],
         missed.c.key == columns["missed_key"],
         _stamp(missed.c) <= tuple_(columns["version"], columns["event_id"]),
     )
-    return delete(missed).where(missed.c.domain == domain, made_good)
+    return delete(missed).where(missed.c.domain == domain, repaired)

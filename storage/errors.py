@@ -1,4 +1,4 @@
-"""The ways a database can fail, and the one place where a driver's errors become them."""
+"""Storage errors, and the only translation of driver errors into them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["RowRefused", "SchemaOutdated", "StorageError", "Unavailable", "trans
 
 # SQLSTATE classes (PostgreSQL manual, appendix A) that blame the values of a statement.
 _VALUE_CLASSES = ("22", "23", "54")
-# … and those that blame the schema or the rights on it: waiting for `comporta migrate` helps.
+# … and those that blame the schema or the rights on it: the cure is `comporta migrate`.
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
 
 
 class StorageError(Exception):
-    """The database did not do what was asked; the text never holds a value of a row."""
+    """A failed database operation; the text never holds a value of a row."""
 
 
 class Unavailable(StorageError):
-    """The database can't be reached or is too busy; the same again later may succeed."""
+    """The database can't be reached or is too busy; a repetition may succeed."""
 
 
 class SchemaOutdated(Unavailable):
-    """A table or a right is missing: run `comporta migrate`; the same again later may succeed."""
+    """A table or a right is missing; a repetition may succeed after `comporta migrate`."""
 
 
 class RowRefused(StorageError):
-    """The database refuses a value of the batch; the same again will fail again."""
+    """The database refuses a value of the batch; a repetition will fail again."""
 
 
 def _translate(error: SQLAlchemyError) -> StorageError:
@@ -38,14 +38,14 @@ def _translate(error: SQLAlchemyError) -> StorageError:
     cause = error.orig
     state = getattr(cause, "sqlstate", None)
     if state is not None:
-        said = f"SQLSTATE {state} ({type(cause).__name__})"
+        code = f"SQLSTATE {state} ({type(cause).__name__})"
         if state.startswith(_VALUE_CLASSES):
-            return RowRefused(f"the database refuses a value: {said}")
+            return RowRefused(f"the database refuses a value: {code}")
         if state == _NO_RIGHT:
-            return SchemaOutdated(f"this database user lacks a right that is needed: {said}")
+            return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):
-            return SchemaOutdated(f"a table or a right is missing, run `comporta migrate`: {said}")
-        return Unavailable(f"the database can't do it now: {said}")
+            return SchemaOutdated(f"a table or a right is missing, run `comporta migrate`: {code}")
+        return Unavailable(f"the database can't run the statement now: {code}")
     name = type(cause).__name__
     if name == "OperationalError" and str(cause).startswith(("no such table", "no such column")):
         return SchemaOutdated("a table is missing, run `comporta migrate`")
@@ -55,13 +55,13 @@ def _translate(error: SQLAlchemyError) -> StorageError:
 
 
 def _first_line(cause: object) -> str:
-    # Of a connection that failed: the driver names the place and the reason, and there is no row yet.
+    # The text of a failed connection: the driver names the server and the reason, and no row is involved yet.
     return next((line for line in str(cause).splitlines() if line.isprintable()), "")[:200]
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises what SQLAlchemy raises as one of our errors."""
+    """Translate the errors of SQLAlchemy and the driver into storage errors."""
     try:
         yield
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""Commits a batch: the fence, the switches, the winners, the missed keys and the ledger in one transaction."""
+"""Event store: commits a batch with its entities, missed keys, quarantine and ledger in one fenced transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Committed", "DryRun", "EventStore"]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a batch, the epoch of the switches it was decided by, and what was quarantined."""
+    """The result of a batch: its outcomes, the epoch of the switches that decided it, and the quarantined items."""
 
     tally: Tally
     epoch: int
@@ -31,7 +31,7 @@ class Committed:
 
 
 class EventStore:
-    """Writes batches for one worker."""
+    """The batches of one worker."""
 
     def __init__(self, fence: Fence, switchboard: EndsExpired, worker: str) -> None:
         self._fence = fence
@@ -40,31 +40,31 @@ class EventStore:
         self._shops: set[str] = set()
 
     def commit(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> Committed:
-        """Decides and writes a batch; when this returns, every outcome is committed.
+        """Decide and write a batch; when this returns, every outcome is committed.
 
-        Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
+        Raises `RowRefused` (nothing is written, a row is at fault) or `Unavailable` (the result is unknown).
         """
-        came_in = count_received(batch)
+        received_counts = count_received(batch)
         while True:
             with self._fence.shared() as connection:
                 state = read_for_batch(connection)
                 if not state.switches.expired:
                     plan = plan_batch(batch, state.switches.stops)
                     new = self._new_shops(plan)
-                    applied = self._write(connection, came_in, plan, state, new)
+                    applied = self._write(connection, received_counts, plan, state, new)
                     if state.watched:
-                        each = outcome_per_item(batch, plan, applied)
-                        record_outcomes(connection, self._worker, batch, each, state.switches.now)
+                        results = outcome_per_item(batch, plan, applied)
+                        record_outcomes(connection, self._worker, batch, results, state.switches.now)
             if not state.switches.expired:
                 self._shops |= new
                 return Committed(plan.tally, state.switches.epoch, plan.quarantine)
-            # A pause ran out: ended inside the fence, so that no two batches see it differently.
+            # A pause has expired: it is ended inside the fence, so that no two batches see it differently.
             self._switchboard.end_expired()
 
     def _write(
-        self, connection: Connection, came_in: Counter[str], plan: Plan, state: BatchState, new: set[str]
+        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: set[str]
     ) -> list[ChangeEvent]:
-        """Returns the events that were applied, if anybody watches."""
+        """Write the plan; return the applied events, or none without a watcher."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
         if new:
@@ -82,11 +82,11 @@ class EventStore:
             record_missed(connection, domain, events, now)
         if plan.quarantine:
             add_rejected(connection, self._worker, plan.quarantine, now)
-        add_tally(connection, self._worker, came_in, plan.tally, now)
+        add_tally(connection, self._worker, received_counts, plan.tally, now)
         return applied
 
     def _new_shops(self, plan: Plan) -> set[str]:
-        # Only events that could be read make a shop known: anybody can publish rubbish under any name.
+        # Only events that passed the checks make a shop known: an invalid message may carry any name.
         return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
 
 
@@ -97,13 +97,13 @@ def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
 
 
 class DryRun:
-    """Decides by the same rules as `EventStore`, on what the database holds at the moment of asking."""
+    """Outcomes by the rules of `EventStore` on the present rows, without a write."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def outcomes(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> list[Outcome]:
-        """The outcome of each item, in order; of one key only the newest event of the batch would be applied."""
+        """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
         with translated(), self._engine.connect() as connection:
             plan = plan_batch(batch, read_switches(connection).stops)
             applied = [

@@ -1,7 +1,7 @@
-"""The fence: batches hold it together, a switch change holds it alone.
+"""Fence: a lock that batches share and that a switch change holds alone.
 
-What a batch reads inside it stays true until the batch has committed; so a change that has committed
-is obeyed by everything that commits after it.
+The switches that a batch reads inside the fence stay valid until the batch has committed; so every commit after a
+change obeys that change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 _LOCK = {"space": 0x434F4D50, "number": 1}  # "COMP"
 _SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparams(**_LOCK)
-# No time limit: the watch bounds the wait, and giving up would lose the place in the queue. In one statement, since
+# No time limit: the watch bounds the wait, and a timeout would lose the place in the queue. In one statement, since
 # an operator waits for every round trip.
 _EXCLUSIVE = text("SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(:space, :number)").bindparams(
     **_LOCK
@@ -39,7 +39,7 @@ _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 
 class FenceHolder(NamedTuple):
-    """A connection inside the fence, and for how many seconds its transaction has lasted."""
+    """A connection inside the fence, and the seconds since its transaction began."""
 
     pid: int
     state: str | None
@@ -48,22 +48,23 @@ class FenceHolder(NamedTuple):
 
 
 class Fence(Protocol):
-    """One transaction inside the fence; commits when the block ends, rolls back when it raises."""
+    """A source of transactions at the fence; each commits when its block ends and rolls back when it raises."""
 
     def shared(self) -> AbstractContextManager[Connection]:
-        """Together with other batches, never with a change."""
+        """Hold the fence together with other batches, never together with a change."""
 
     def exclusive(self) -> AbstractContextManager[Connection]:
-        """Alone: everything begun before has ended, nothing new begins."""
+        """Hold the fence alone: every earlier transaction in it has ended, and no new one begins."""
 
     def snapshot(self) -> AbstractContextManager[Connection]:
-        """Outside, for reading only: every statement sees what was committed when the first one ran."""
+        """Read outside the fence: every statement sees the commits up to the first statement."""
 
 
 class PostgresFence:
     """An advisory lock that ends with its transaction (PostgreSQL manual, section 13.3.5).
 
-    Lock and read are two statements under READ COMMITTED: in one, the read would see the past.
+    Lock and read are two statements under READ COMMITTED: a read in the same statement would use a snapshot from
+    before the lock.
     A holder that hangs is reported after `report_after` seconds and terminated after `limit`.
     """
 
@@ -92,30 +93,30 @@ class PostgresFence:
 
     @contextmanager
     def _watched(self, pid: int) -> Iterator[None]:
-        done = threading.Event()
-        # Not `Thread.start`, which waits for the thread's first step, nor a join: a busy interpreter gives neither
-        # soon, and an operator waits.
-        start_new_thread(self._watch, (done, pid))
+        acquired = threading.Event()
+        # Not `Thread.start`, which waits for the thread's first step, and no join: in a busy interpreter both take
+        # long, and an operator waits.
+        start_new_thread(self._watch, (acquired, pid))
         try:
             yield
         finally:
-            done.set()
+            acquired.set()
 
-    def _watch(self, done: threading.Event, pid: int) -> None:
-        if done.wait(self._report_after):
+    def _watch(self, acquired: threading.Event, pid: int) -> None:
+        if acquired.wait(self._report_after):
             return
         self._report(pid, terminate=False)
-        if done.wait(self._limit - self._report_after):
+        if acquired.wait(self._limit - self._report_after):
             return
-        while not done.wait(1.0):
+        while not acquired.wait(1.0):
             self._report(pid, terminate=True)
 
-    def _report(self, waiting: int, *, terminate: bool) -> None:
+    def _report(self, waiting_pid: int, *, terminate: bool) -> None:
         try:
             with self._engine.begin() as connection:
                 for holder in fence_holders(connection):
-                    if holder.pid == waiting:
-                        # It got the fence just now.
+                    if holder.pid == waiting_pid:
+                        # The waiting connection has just got the fence itself.
                         continue
                     log.warning("fence holder terminated" if terminate else "fence held", **holder._asdict())
                     if terminate:
@@ -131,22 +132,22 @@ def _pid(connection: Connection) -> int:
 
 
 def fence_holders(connection: Connection) -> list[FenceHolder]:
-    """Who is inside the fence of a PostgreSQL database just now; takes no lock."""
+    """Return the connections inside the fence of a PostgreSQL database; takes no lock."""
     return [FenceHolder(*row) for row in connection.execute(_HOLDERS)]
 
 
 class SqliteFence:
-    """SQLite's one writer (BEGIN IMMEDIATE) is the fence; `_turn` lets a waiting change go first."""
+    """SQLite's single writer (BEGIN IMMEDIATE) as the fence; `_turn` lets a waiting change go first."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._turn = threading.Lock()
-        self._one = threading.Lock()
+        self._writer = threading.Lock()
 
     @contextmanager
     def shared(self) -> Iterator[Connection]:
         with self._turn:
-            self._one.acquire()
+            self._writer.acquire()
         try:
             with translated(), self._engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -157,7 +158,7 @@ class SqliteFence:
                     raise
                 connection.exec_driver_sql("COMMIT")
         finally:
-            self._one.release()
+            self._writer.release()
 
     exclusive = shared
 
@@ -172,5 +173,5 @@ class SqliteFence:
 
 
 def fence_for(engine: Engine) -> Fence:
-    """The fence that this database offers."""
+    """Return the fence for the kind of database."""
     return PostgresFence(engine) if engine.dialect.name == "postgresql" else SqliteFence(engine)

@@ -1,4 +1,4 @@
-"""What a monitor wants to know of the database, read in one go."""
+"""Gauges for monitoring: counts and ages from the database, read in one transaction."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from storage.tables import missed, orders, quarantine, shops, workers
 
 __all__ = ["Gauges", "Reading"]
 
-# An order that fails again and again is now in the one and now in the other.
-_NOT_THERE_YET = (OrderState.WAITING.value, OrderState.SENDING.value)
+# An order that fails repeatedly alternates between the two.
+_UNDELIVERED = (OrderState.WAITING.value, OrderState.SENDING.value)
 
 
 class Reading(NamedTuple):
-    """Counts, and seconds by the database's clock, for every known shop and domain; where nothing is stands a zero.
+    """Counts, and seconds by the database's clock, for every known shop and domain; 0 where no row exists.
 
-    `off` has how long something has been off, None where it is on.
+    `off` has the seconds since the switch was turned off, None where it is on.
     """
 
     off: dict[Scope, float | None]
@@ -36,18 +36,18 @@ class Reading(NamedTuple):
 
 
 class Gauges:
-    """Reads; nothing here writes or waits for the fence."""
+    """A reader of the gauges, which neither writes nor waits for the fence."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def ping(self) -> None:
-        """Raises `Unavailable` unless the database answers."""
+        """Check the connection; raises `Unavailable` unless the database answers."""
         with translated(), self._engine.connect() as connection:
             connection.execute(select(1))
 
     def read(self) -> Reading:
-        """Everything, one statement a table; raises `Unavailable`."""
+        """Read all gauges, with one statement a table; raises `Unavailable`."""
         with translated(), self._engine.connect() as connection:
             state = read_switches(connection)
             known = _shops(connection, state)
@@ -56,7 +56,7 @@ class Gauges:
                 {(shop, domain): 0 for shop in known for domain in DOMAINS}
                 | _counts(connection, missed.c.shop, missed.c.domain),
                 dict.fromkeys(DOMAIN_NAMES, 0) | _quarantined(connection),
-                {(shop, stands.value): 0 for shop in known for stands in OrderState}
+                {(shop, order_state.value): 0 for shop in known for order_state in OrderState}
                 | _counts(connection, orders.c.shop, orders.c.state),
                 dict.fromkeys(known, 0.0) | _oldest_waiting(connection, state),
                 _workers(connection, state),
@@ -86,7 +86,7 @@ def _quarantined(connection: Connection) -> dict[str, int]:
 def _oldest_waiting(connection: Connection, state: Switches) -> dict[str, float]:
     oldest: Any = func.min(orders.c.received_at, type_=orders.c.received_at.type)
     rows = connection.execute(
-        select(orders.c.shop, oldest).where(orders.c.state.in_(_NOT_THERE_YET)).group_by(orders.c.shop)
+        select(orders.c.shop, oldest).where(orders.c.state.in_(_UNDELIVERED)).group_by(orders.c.shop)
     )
     return {row[0]: _seconds(state.now - row[1]) for row in rows}
 
@@ -97,5 +97,5 @@ def _workers(connection: Connection, state: Switches) -> dict[str, float]:
 
 
 def _seconds(passed: timedelta) -> float:
-    # A beat may be a moment younger than the clock of this reading.
+    # A heartbeat may be a moment younger than the clock of this reading.
     return max(0.0, passed.total_seconds())

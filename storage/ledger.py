@@ -1,4 +1,4 @@
-"""The ledger: how many deliveries came to which outcome, and apart from that how many came in at all."""
+"""Ledger: the number of deliveries by outcome, and separately the number received."""
 
 from __future__ import annotations
 
@@ -23,68 +23,70 @@ _domain = attrgetter("domain")
 
 
 def count_received(batch: Iterable[object]) -> Counter[str]:
-    """How many deliveries of each domain a batch holds, counted before anything is decided about them."""
+    """Count the deliveries of a batch by domain, before any decision about them."""
     return Counter(map(_domain, batch))
 
 
-def add_tally(connection: Connection, worker: str, came_in: Counter[str], tally: Tally, now: datetime) -> None:
-    """Adds a batch's counts, of what came in and of what became of it, to the minute of `now`.
+def add_tally(connection: Connection, worker: str, received_counts: Counter[str], tally: Tally, now: datetime) -> None:
+    """Add the counts of a batch, by domain received and by outcome, to the minute of `now`.
 
-    The two are counted apart: what a fault loses between them shows as a difference.
+    The two are counted separately: a delivery that a fault loses between them shows as a difference.
     """
-    given = {
+    params = {
         "minute": now.replace(second=0, microsecond=0),
         "worker": worker,
-        "came_in": orjson.dumps(came_in).decode(),
+        "received_counts": orjson.dumps(received_counts).decode(),
         "outcomes": orjson.dumps(_by_outcome(tally)).decode(),
     }
     for statement in _add(connection.dialect.name):
-        connection.execute(statement, given)
+        connection.execute(statement, params)
 
 
 def _by_outcome(tally: Tally) -> list[dict[str, Any]]:
-    # A batch may speak of hundreds of shops, and of a few domains and outcomes: a number a shop is all that is sent.
-    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    # A batch may hold hundreds of shops, but few domains and outcomes: only one number a shop is sent.
+    grouped: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for (shop, domain, outcome), count in tally.items():
         if count:
-            found[domain, outcome][shop] = count
-    # In one order always: the orders' thread of this worker may write the same row of the quarantined.
+            grouped[domain, outcome][shop] = count
+    # Always in the same order: the orders' thread of this worker may write the same row for quarantined deliveries,
+    # and two orders could deadlock.
     return [
         {"domain": domain, "outcome": outcome, "shops": dict(sorted(shops.items()))}
-        for (domain, outcome), shops in sorted(found.items())
+        for (domain, outcome), shops in sorted(grouped.items())
     ]
 
 
-def add_shops(connection: Connection, found: set[str], now: datetime) -> None:
-    """Remembers shops that are heard of for the first time."""
+def add_shops(connection: Connection, names: set[str], now: datetime) -> None:
+    """Insert the shops that are not known yet."""
     statement = insert_into(connection.dialect.name, shops).on_conflict_do_nothing()
-    connection.execute(statement, [{"shop": shop, "first_seen": now} for shop in sorted(found)])
+    connection.execute(statement, [{"shop": shop, "first_seen": now} for shop in sorted(names)])
 
 
 @cache
 def _add(dialect: str) -> tuple[Executable, ...]:
-    came_in, outcomes = _adding(dialect, received, _came_in(dialect)), _adding(dialect, ledger, _outcomes(dialect))
+    received_counts = _adding(dialect, received, _received_rows(dialect))
+    outcomes = _adding(dialect, ledger, _outcome_rows(dialect))
     if dialect == "postgresql":
-        # One statement, one round trip; SQLite knows no INSERT inside WITH, and has no way to go.
-        return (outcomes.add_cte(came_in.cte("came_in")),)
-    return came_in, outcomes
+        # One statement, one round trip; SQLite has no INSERT inside WITH, and no round trips to save.
+        return (outcomes.add_cte(received_counts.cte("received_counts")),)
+    return received_counts, outcomes
 
 
-def _came_in(dialect: str) -> Select[Any]:
-    given = counts(dialect, bindparam("came_in", type_=Text())).columns
-    return select(*_when(), given["name"], given["count"])
+def _received_rows(dialect: str) -> Select[Any]:
+    domains = counts(dialect, bindparam("received_counts", type_=Text())).columns
+    return select(*_minute_and_worker(), domains["name"], domains["count"])
 
 
-def _outcomes(dialect: str) -> Select[Any]:
-    given = rowset(dialect, {"domain": EXACT_TEXT, "outcome": EXACT_TEXT, "shops": JSON()}, "outcomes")
-    each = counts(dialect, given.columns["shops"])
-    outcome = (given.columns[name] for name in ("domain", "outcome"))
-    chosen = select(*_when(), each.columns["name"], *outcome, each.columns["count"])
-    # In this order: a function may only speak of what stands before it.
-    return chosen.select_from(given.source, each.source)
+def _outcome_rows(dialect: str) -> Select[Any]:
+    rows = rowset(dialect, {"domain": EXACT_TEXT, "outcome": EXACT_TEXT, "shops": JSON()}, "outcomes")
+    shop_counts = counts(dialect, rows.columns["shops"])
+    outcome = (rows.columns[name] for name in ("domain", "outcome"))
+    query = select(*_minute_and_worker(), shop_counts.columns["name"], *outcome, shop_counts.columns["count"])
+    # In this order: in FROM, a table function may only refer to tables before it.
+    return query.select_from(rows.source, shop_counts.source)
 
 
-def _when() -> list[ColumnElement[Any]]:
+def _minute_and_worker() -> list[ColumnElement[Any]]:
     return [bindparam("minute", type_=UtcTime), bindparam("worker", type_=Text())]
 
 

@@ -1,4 +1,4 @@
-"""Creates or upgrades the database (Alembic), and says whether it is up to date."""
+"""Migrations (Alembic): upgrade of the database, and the check that it is up to date."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _revision(connection: Connection) -> str | None:
 
 
 def migrate(engine: Engine) -> tuple[str | None, str | None]:
-    """Brings the database to the newest revision; returns the revisions before and after."""
+    """Upgrade the database to the newest revision; return the revisions before and after."""
     with translated(), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            # Autocommit is the engine's habit here; one transaction makes the upgrade whole or nothing.
+            # The engine is in autocommit mode; one transaction makes the upgrade atomic.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 before, after = _upgrade(connection)
@@ -56,23 +56,23 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
 
 
 def newest_revision() -> str | None:
-    """The revision that this program works with."""
+    """Return the revision that this program needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def require_current(engine: Engine) -> None:
-    """Raises `SchemaOutdated` unless the database is at this program's revision."""
+    """Check the revision of the database; raises `SchemaOutdated` unless it is this program's."""
     newest = newest_revision()
     with translated(), engine.connect() as connection:
-        found = _revision(connection)
-    _require_known(found)
-    if found != newest:
+        revision = _revision(connection)
+    _require_known(revision)
+    if revision != newest:
         raise SchemaOutdated(
-            f"the database is at revision {found or 'none'}, this program needs {newest}: run `comporta migrate`"
+            f"the database is at revision {revision or 'none'}, this program needs {newest}: run `comporta migrate`"
         )
 
 
-def _require_known(found: str | None) -> None:
+def _require_known(revision: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaOutdated(f"the database is at revision {found}, newer than this program knows: upgrade Comporta")
+    if revision is not None and revision not in known:
+        raise SchemaOutdated(f"the database is at revision {revision}, newer than this program knows: upgrade Comporta")

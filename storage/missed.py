@@ -1,4 +1,4 @@
-"""Reads the missed keys for whoever asks the ERP for them again: in pieces, never all at once."""
+"""Missed keys for a resync, read in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["MissedKeys", "Piece", "key_of"]
 
 
 class Piece(NamedTuple):
-    """Some missed keys of one shop and domain, as JSON text each."""
+    """A piece of the missed keys of one shop and domain, each as JSON text."""
 
     shop: str
     domain: str
@@ -30,26 +30,27 @@ class Piece(NamedTuple):
 
 
 class MissedKeys:
-    """What is missed, as it is when it is read."""
+    """The missed keys at the time of each read."""
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
     def scopes(self, filter: MissedFilter) -> dict[Scope, int]:
-        """How many of the wanted keys are missed, by shop and domain."""
+        """Count the missed keys that pass the filter, by shop and domain."""
         query = select(missed.c.shop, missed.c.domain, func.count()).where(*filter.where())
         with self._fence.snapshot() as connection:
             rows = connection.execute(query.group_by(missed.c.shop, missed.c.domain)).all()
         return {(shop, domain): count for shop, domain, count in sorted(map(tuple, rows))}
 
     def pieces(self, filter: MissedFilter, scopes: Iterable[Scope], size: int) -> Iterator[Piece]:
-        """The wanted keys of these shops and domains, each once, at most `size` at a time.
+        """Yield the filtered keys of these shops and domains, each once, at most `size` at a time.
 
-        Every piece is a read of its own: memory stays flat, and what comes meanwhile is seen or not.
+        Every piece is a read of its own: memory stays flat, and a key that is added or repaired meanwhile may or may
+        not be included.
         """
         for shop, domain in scopes:
-            one, after = replace(filter, shop=shop, domain=domain), ""
-            while piece := self._piece(one, after, size):
+            scope_filter, after = replace(filter, shop=shop, domain=domain), ""
+            while piece := self._piece(scope_filter, after, size):
                 yield piece
                 after = piece.keys[-1]
 
@@ -61,7 +62,7 @@ class MissedKeys:
 
 
 def key_of(domain: str, fields: Mapping[str, Any]) -> str:
-    """The text that a key is remembered by; raises `Refused` if these are not the key fields of the domain."""
+    """Return the stored text of a key; raises `Refused` if these are not the key fields of the domain."""
     kind = DOMAINS[domain]
     try:
         key = kind.key.model_validate(dict(fields))

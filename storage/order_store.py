@@ -1,4 +1,4 @@
-"""Commits a batch of orders and receipts, whether the switches are on or off."""
+"""Order store: commits a batch of orders and receipts, whether the switches are on or off."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
 __all__ = ["OrderItem", "OrderKey", "OrderStore", "insert_orders", "read_orders", "write_settled"]
-_Told = Decoded[ReceivedOrder | Receipt]
-OrderItem = _Told | RejectedDelivery
-_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an order of this id has come before, with another content")
+_DecodedItem = Decoded[ReceivedOrder | Receipt]
+OrderItem = _DecodedItem | RejectedDelivery
+_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an earlier order with this id has different content")
 OrderKey = tuple[str, str]
 
 _KEY: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "order_id": EXACT_TEXT}
@@ -37,7 +37,7 @@ _SETTLED = ("state", "erp_number", "last_error", "receipt_id")
 
 
 class OrderStore:
-    """Writes what shops and ERPs say of orders, for one worker; `accepted` is told when there is something to send."""
+    """The orders and receipts of one worker; `accepted` is called when a new order may be sent."""
 
     def __init__(self, fence: Fence, worker: str, accepted: Callable[[], None] = lambda: None) -> None:
         self._fence = fence
@@ -45,18 +45,18 @@ class OrderStore:
         self._accepted = accepted
 
     def commit(self, batch: Sequence[OrderItem]) -> Committed:
-        """Writes a batch; when this returns, every outcome is committed.
+        """Write a batch; when this returns, every outcome is committed.
 
-        Raises `RowRefused` (nothing written, some row is at fault) or `Unavailable` (nothing known).
+        Raises `RowRefused` (nothing is written, a row is at fault) or `Unavailable` (the result is unknown).
         """
-        came_in = count_received(batch)
+        received_counts = count_received(batch)
         tally: Tally = Counter()
         with self._fence.shared() as connection:
             state = read_switches(connection)
             rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
-            told = [item for item in batch if not isinstance(item, RejectedDelivery)]
-            rejected += _accept(connection, told, tally, state.now)
-            rejected += _settle(connection, told, tally, state.now)
+            decoded = [item for item in batch if not isinstance(item, RejectedDelivery)]
+            rejected += _accept(connection, decoded, tally, state.now)
+            rejected += _settle(connection, decoded, tally, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
@@ -64,15 +64,17 @@ class OrderStore:
                 add_shops(connection, shops, state.now)
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
-            add_tally(connection, self._worker, came_in, tally, state.now)
+            add_tally(connection, self._worker, received_counts, tally, state.now)
         if any(outcome is Outcome.APPLIED for _, _, outcome in tally):
             self._accepted()
         return Committed(tally, state.epoch, rejected)
 
 
-def _accept(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[RejectedDelivery]:
-    """Writes the new orders; returns those that contradict what came before under their id."""
-    placed = [(item, item.message) for item in told if isinstance(item.message, ReceivedOrder)]
+def _accept(
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+) -> list[RejectedDelivery]:
+    """Write the new orders; return those that contradict an earlier order with the same id."""
+    placed = [(item, item.message) for item in decoded if isinstance(item.message, ReceivedOrder)]
     if not placed:
         return []
     first: dict[OrderKey, ReceivedOrder] = {}
@@ -93,9 +95,11 @@ def _accept(connection: Connection, told: Sequence[_Told], tally: Tally, now: da
     return rejected
 
 
-def _settle(connection: Connection, told: Sequence[_Told], tally: Tally, now: datetime) -> list[RejectedDelivery]:
-    """Applies receipts in the order they came; returns those that are refused."""
-    receipts = [(item, item.message) for item in told if isinstance(item.message, Receipt)]
+def _settle(
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+) -> list[RejectedDelivery]:
+    """Apply receipts in their order of arrival; return those that are refused."""
+    receipts = [(item, item.message) for item in decoded if isinstance(item.message, Receipt)]
     if not receipts:
         return []
     known = read_orders(connection, {(receipt.shop, receipt.order_id) for _, receipt in receipts})
@@ -116,28 +120,28 @@ def _settle(connection: Connection, told: Sequence[_Told], tally: Tally, now: da
 
 
 def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
-    """Writes orders, one a key, as waiting; returns the keys that were not there before."""
+    """Insert orders, one a key, as waiting; return the keys that did not exist before."""
     dialect = connection.dialect.name
     rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=_key))
-    given = {"rows": dump_rows(dialect, rows), "now": now}
-    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), given)}
+    params = {"rows": dump_rows(dialect, rows), "now": now}
+    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
 
 
 def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
-    """What is known of some orders, locked until the transaction ends; who is unknown is left out."""
+    """Read and lock orders until the transaction ends; unknown keys are left out."""
     dialect = connection.dialect.name
     rows = ({"shop": shop, "order_id": order_id} for shop, order_id in sorted(keys))
-    found = connection.execute(_read(dialect), {"rows": dump_rows(dialect, rows)})
+    records = connection.execute(_read(dialect), {"rows": dump_rows(dialect, rows)})
     return {
         (row.shop, row.order_id): OrderRecord(
             row.digest, OrderState(row.state), row.erp_number, row.last_error, row.receipt_id
         )
-        for row in found
+        for row in records
     }
 
 
 def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
-    """Writes what receipts have changed."""
+    """Write the orders that receipts have changed."""
     dialect = connection.dialect.name
     rows = (
         {"shop": shop, "order_id": order_id, **{name: getattr(order, name) for name in _SETTLED}}
@@ -154,15 +158,15 @@ def _types(names: Iterable[str]) -> dict[str, TypeEngine[Any]]:
     return {name: orders.c[name].type for name in names}
 
 
-def _same(given: Rowset) -> Any:
-    return (orders.c.shop == given.columns["shop"]) & (orders.c.order_id == given.columns["order_id"])
+def _same_order(rows: Rowset) -> Any:
+    return (orders.c.shop == rows.columns["shop"]) & (orders.c.order_id == rows.columns["order_id"])
 
 
 @cache
 def _insert(dialect: str) -> Executable:
-    given = rowset(dialect, _types(_ACCEPTED))
+    rows = rowset(dialect, _types(_ACCEPTED))
     now = bindparam("now", type_=UtcTime)
-    source = select(*(given.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
+    source = select(*(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
     insert = insert_into(dialect, orders).from_select(
         [*_ACCEPTED, "state", "attempts", "received_at"], before_conflict(source)
     )
@@ -171,22 +175,22 @@ def _insert(dialect: str) -> Executable:
 
 @cache
 def _read(dialect: str) -> Select[Any]:
-    given = rowset(dialect, _KEY)
-    found = select(orders.c.shop, orders.c.order_id, orders.c.digest, *(orders.c[name] for name in _SETTLED))
-    found = found.select_from(orders.join(given.source, _same(given)))
-    return found.order_by(orders.c.shop, orders.c.order_id).with_for_update(of=orders)
+    rows = rowset(dialect, _KEY)
+    query = select(orders.c.shop, orders.c.order_id, orders.c.digest, *(orders.c[name] for name in _SETTLED))
+    query = query.select_from(orders.join(rows.source, _same_order(rows)))
+    return query.order_by(orders.c.shop, orders.c.order_id).with_for_update(of=orders)
 
 
 @cache
 def _settle_statement(dialect: str) -> Executable:
-    given = rowset(dialect, _KEY | _types(_SETTLED))
+    rows = rowset(dialect, _KEY | _types(_SETTLED))
     now = bindparam("now", type_=UtcTime)
-    done = given.columns["state"] == OrderState.INTERNALIZED.value
+    internalized = rows.columns["state"] == OrderState.INTERNALIZED.value
     return (
         update(orders)
-        .where(_same(given))
+        .where(_same_order(rows))
         .values(
-            {name: given.columns[name] for name in _SETTLED}
-            | {"internalized_at": case((done, now), else_=orders.c.internalized_at), "next_attempt_at": None}
+            {name: rows.columns[name] for name in _SETTLED}
+            | {"internalized_at": case((internalized, now), else_=orders.c.internalized_at), "next_attempt_at": None}
         )
     )

@@ -1,4 +1,4 @@
-"""The quarantine: refused messages, whole, with the reason."""
+"""Quarantine: refused messages, whole, with the reason; their replay and deletion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 from uuid_utils import uuid7
 
-from rules.actions import publishers_own
+from rules.actions import publisher_headers
 from rules.outcomes import RejectedDelivery
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
@@ -22,7 +22,7 @@ from storage.views import QuarantineFilter
 __all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
 # py-amqp gives a timestamp without its zone, which is UTC.
 _HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
-# Longer than a publisher waits for its confirms; a replayer that died gives its messages back after it.
+# Longer than a publisher waits for its confirms; the messages of a replay that died are free again after it.
 LEASE = timedelta(seconds=30)
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 8 * 1024 * 1024
@@ -30,7 +30,7 @@ _DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
-    """Keeps refused messages; one that comes again after a crash is already there and not kept twice."""
+    """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
     for item in rejected:
         digest = _digest(item)
         if item.redelivered and _known(connection, digest):
@@ -56,7 +56,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
 
 
 def _known(connection: Connection, digest: str) -> bool:
-    # One that is being replayed is about to be removed: it must not stand for what has come back of it.
+    # A message under replay is about to be deleted: it must not count for its own copy that was refused again.
     same = (quarantine.c.digest == digest, quarantine.c.lease_until.is_(None))
     return bool(connection.scalar(select(func.count()).select_from(quarantine).where(*same)))
 
@@ -64,8 +64,8 @@ def _known(connection: Connection, digest: str) -> bool:
 def _digest(item: RejectedDelivery) -> str:
     digest = hashlib.sha256(item.body)
     digest.update(f"{item.domain}\n{item.routing_key}\n{item.content_type}\n".encode(errors="replace"))
-    # RabbitMQ counts deliveries in a header: the same message again would never be recognised.
-    digest.update(_headers(publishers_own(item.headers)))
+    # RabbitMQ counts deliveries in a header: with it, a redelivered message would never be recognised.
+    digest.update(_headers(publisher_headers(item.headers)))
     return digest.hexdigest()
 
 
@@ -73,12 +73,12 @@ def _headers(headers: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(headers, default=_plain, option=_HEADER_OPTIONS)
     except TypeError:
-        # Nested too deeply, or text that is not Unicode: kept as Python shows it.
+        # Nested too deeply, or text that is not Unicode: stored as Python represents it.
         return orjson.dumps({"unreadable": ascii(headers)[:10_000]})
 
 
 def _plain(value: object) -> str:
-    # Text that came as bytes is text, so that a replay says the same.
+    # Text that came as bytes is stored as text, so that a replay publishes the same header.
     return value.decode(errors="replace") if isinstance(value, bytes) else repr(value)
 
 
@@ -87,7 +87,7 @@ def _storable(text: str) -> str:
 
 
 class Selection(NamedTuple):
-    """How many messages are chosen, and the newest of them: what comes later is left alone."""
+    """The number of selected messages and the id of the newest: later messages are not part of the selection."""
 
     number: int
     through: str
@@ -107,74 +107,74 @@ class QuarantinedMessage(NamedTuple):
 
 
 class QuarantineStore:
-    """What may be done with messages in the quarantine."""
+    """Replay and deletion of quarantined messages."""
 
     def __init__(self, fence: Fence, lease: timedelta = LEASE) -> None:
         self._fence = fence
         self._lease = lease
 
-    def span(self, filter: QuarantineFilter) -> Selection:
-        """How many messages are chosen now."""
+    def select(self, filter: QuarantineFilter) -> Selection:
+        """Select the messages that pass the filter now."""
         with self._fence.snapshot() as connection:
             query = select(func.count(), func.max(quarantine.c.id)).where(*filter.where())
             count, through = connection.execute(query).one()
             return Selection(count, through or "")
 
     def claim(self, filter: QuarantineFilter, through: str, after: str = "") -> list[QuarantinedMessage]:
-        """Some of the chosen messages, the oldest first, which are then this replayer's for 30 seconds.
+        """Lease some of the selected messages, oldest first, for 30 seconds.
 
-        Those that somebody else is replaying are passed over.
+        Messages under another replay are skipped.
         """
         with self._fence.shared() as connection:
             now = read_switches(connection).now
             where = (*filter.where(), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
             query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
-            found = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
-            ids = _as_many_as_fit(tuple(row) for row in found)
+            sizes = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
+            ids = _fitting(tuple(row) for row in sizes)
             columns = [quarantine.c[name] for name in QuarantinedMessage._fields]
             claim = update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=now + self._lease)
             rows = [QuarantinedMessage(*row) for row in connection.execute(claim.returning(*columns))]
-            return sorted(rows, key=lambda kept: kept.id)
+            return sorted(rows, key=lambda row: row.id)
 
-    def remove(self, act: str, ids: Sequence[str]) -> int:
-        """Removes claimed messages that are on their way again, and counts them in the audit.
+    def remove(self, audit_id: str, ids: Sequence[str]) -> int:
+        """Delete leased messages that were published, and add them to the count in the audit.
 
-        One whose lease has ended stays: a copy of it that came back meanwhile may have been taken for it.
+        A message whose lease has ended stays: if its copy was refused meanwhile, the copy was not stored beside it.
         """
         with self._fence.shared() as connection:
             held = quarantine.c.lease_until > read_switches(connection).now
             removed = connection.execute(delete(quarantine).where(quarantine.c.id.in_(ids), held)).rowcount
-            add_count(connection, act, removed)
+            add_count(connection, audit_id, removed)
             return removed
 
-    def give_back(self, ids: Sequence[str]) -> None:
-        """Lets others replay messages that are not on their way."""
+    def release(self, ids: Sequence[str]) -> None:
+        """End the lease of messages that were not published."""
         with self._fence.shared() as connection:
             connection.execute(update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=None))
 
-    def drop(self, act: AuditEntry, identity: str) -> bool:
-        """Removes one message for good; whether it was there."""
+    def drop(self, entry: AuditEntry, identity: str) -> bool:
+        """Delete one message; return whether it existed."""
         with self._fence.shared() as connection:
-            gone = delete(quarantine).where(quarantine.c.id == identity)
-            row = connection.execute(gone.returning(quarantine.c.shop, quarantine.c.domain)).first()
+            statement = delete(quarantine).where(quarantine.c.id == identity)
+            row = connection.execute(statement.returning(quarantine.c.shop, quarantine.c.domain)).first()
             if row is not None:
-                record_action(connection, act._replace(shop=row.shop, domain=row.domain), 1)
+                record_action(connection, entry._replace(shop=row.shop, domain=row.domain), 1)
             return row is not None
 
-    def drop_some(self, act: str, filter: QuarantineFilter, through: str) -> int:
-        """Removes some of the chosen messages for good and counts them in the audit; 0 when none is left.
+    def drop_batch(self, audit_id: str, filter: QuarantineFilter, through: str) -> int:
+        """Delete some of the selected messages, add them to the count in the audit and return it; 0 when none is left.
 
-        In pieces: a delete of many bodies in one would keep a pause waiting for the fence.
+        In batches: one delete of many bodies would keep a pause waiting for the fence.
         """
         with self._fence.shared() as connection:
             where = (*filter.where(), quarantine.c.id <= through)
-            some = select(quarantine.c.id).where(*where).order_by(quarantine.c.id).limit(_DROPPED_AT_ONCE)
-            dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(some))).rowcount
-            add_count(connection, act, dropped)
+            batch = select(quarantine.c.id).where(*where).order_by(quarantine.c.id).limit(_DROPPED_AT_ONCE)
+            dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(batch))).rowcount
+            add_count(connection, audit_id, dropped)
             return dropped
 
     def scope_of(self, identity: str) -> tuple[str, str] | None:
-        """The shop and domain of a message, or None if there is none of this id."""
+        """Return the shop and domain of a message, or None if no message has this id."""
         with self._fence.snapshot() as connection:
             query = select(quarantine.c.shop, quarantine.c.domain).where(quarantine.c.id == identity)
             row = connection.execute(query).first()
@@ -185,10 +185,10 @@ def _free(now: datetime) -> ColumnElement[bool]:
     return or_(quarantine.c.lease_until.is_(None), quarantine.c.lease_until <= now)
 
 
-def _as_many_as_fit(found: Iterable[tuple[str, int]]) -> list[str]:
+def _fitting(sizes: Iterable[tuple[str, int]]) -> list[str]:
     ids: list[str] = []
     size = 0
-    for identity, length in found:
+    for identity, length in sizes:
         size += length
         if ids and size > _BYTES_AT_ONCE:
             break

@@ -1,13 +1,13 @@
-"""The repair sheets: what was missed when the integration went on again, and how much of it still is.
+"""Repair sheets: the keys missed when a switch was turned on again, and the number still missed.
 
-A sheet belongs to one epoch: a resume, or a pause that ended by itself. It stands for the keys of its scope that were
-missed at that moment, whenever they were discarded, in the shops and domains that nothing held back any more.
+A sheet belongs to one epoch: a resume, or a pause that expired. It covers the keys of its scope that were missed at
+that moment, whenever they were discarded, in the shops and domains that no other switch held off.
 
 The starting numbers are exact: they are counted after the change, in a snapshot that was taken inside its fence, so
 that no batch lies between. If the process ends before it has counted, a sheet stays without them (`missed` is None).
-What is left is counted when asked: the keys still missed whose discard was before the sheet, exact at that moment and
-then shown for about a second. A key that a later pause discards again, in a newer version, leaves the sheet and
-stands on the next one.
+The number left is counted on demand: the keys still missed whose discard was before the sheet, exact at that moment
+and then reused for about a second. A key that a later pause discards again, in a newer version, leaves the sheet and
+belongs to the next one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
     "after_resume",
     "in_scopes",
 ]
-# Counting takes at most this share of one core, however many look and however many keys are missed.
+# Counting takes at most this share of one core, however many readers and missed keys there are.
 _SHARE = 0.05
 _FRESH_SECONDS = 1.0
 Left = Mapping[datetime, Mapping[Scope, int]]
@@ -49,7 +49,7 @@ log = structlog.get_logger(__name__)
 
 
 class RepairLine(NamedTuple):
-    """One shop and domain of a sheet: how many keys were missed (None: not counted), and how many still are."""
+    """One shop and domain of a sheet: the keys missed at its start (None: not counted), and those still missed."""
 
     shop: str
     domain: str
@@ -58,7 +58,7 @@ class RepairLine(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What a resume, or the end of a pause (`expire`), has left to be repaired; `scopes` are those switched on."""
+    """The repair sheet of a resume, or of the end of a pause (`expire`); `scopes` are those switched on."""
 
     epoch: int
     at: datetime
@@ -72,7 +72,7 @@ class Sheet(NamedTuple):
 
 
 class Repairs:
-    """Reads the sheets; may be asked by many threads and as often as they like."""
+    """A reader of the sheets, for any number of threads; frequent reads share one count."""
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
@@ -81,17 +81,17 @@ class Repairs:
         self._left: Left = {}
 
     def sheets(self, limit: int = 20) -> list[Sheet]:
-        """The newest sheets first; what is left is at most a second old, or as old as counting is slow."""
+        """Return the newest sheets first; the numbers left are a second old at most, or older if counting is slow."""
         with self._fence.snapshot() as connection:
             heads = connection.execute(select(repairs).order_by(repairs.c.epoch.desc()).limit(limit)).all()
             lines: dict[int, dict[Scope, int]] = {head.epoch: {} for head in heads}
             for line in connection.execute(select(repair_lines).where(repair_lines.c.epoch.in_(lines))):
                 lines[line.epoch][line.shop, line.domain] = line.missed
-        # A count may take longer than a transaction may wait: it has one of its own.
-        left = self._counted([head.at for head in heads])
+        # A count may take longer than a transaction may stay idle: it has a transaction of its own.
+        left = self._cached_left([head.at for head in heads])
         return [_sheet(head, lines[head.epoch], left[head.at]) for head in heads]
 
-    def _counted(self, moments: Sequence[datetime]) -> Left:
+    def _cached_left(self, moments: Sequence[datetime]) -> Left:
         with self._lock:
             began = time.monotonic()
             if began > self._fresh_until or not self._left.keys() >= set(moments):
@@ -109,28 +109,28 @@ def _sheet(head: Any, counted: Mapping[Scope, int], left: Mapping[Scope, int]) -
     else:
         lines = [RepairLine(*scope, count, left.get(scope, 0)) for scope, count in counted.items()]
     total = sum(line.left for line in lines)
-    said = (head.epoch, head.at, head.action, scopes, head.by, head.reason, head.missed)
-    return Sheet(*said, total, tuple(sorted(lines, key=lambda line: (line.shop, line.domain))))
+    header = (head.epoch, head.at, head.action, scopes, head.by, head.reason, head.missed)
+    return Sheet(*header, total, tuple(sorted(lines, key=lambda line: (line.shop, line.domain))))
 
 
 def _left(connection: Connection, moments: Sequence[datetime]) -> Left:
-    """For each moment, the keys still missed that were discarded before it, by shop and domain: one pass for all."""
+    """Count, for each moment, the still missed keys discarded before it, by shop and domain, in one pass."""
     left: dict[datetime, dict[Scope, int]] = {moment: {} for moment in moments}
     if not left:
         return left
     ordered = sorted(left)
-    first = case(*((missed.c.discarded_at <= moment, place) for place, moment in enumerate(ordered)))
-    query = select(missed.c.shop, missed.c.domain, first.label("place"), func.count())
-    query = query.where(missed.c.discarded_at <= ordered[-1]).group_by(missed.c.shop, missed.c.domain, "place")
-    for shop, domain, place, count in connection.execute(query):
-        for moment in ordered[place:]:
-            found = left[moment]
-            found[shop, domain] = found.get((shop, domain), 0) + count
+    first = case(*((missed.c.discarded_at <= moment, index) for index, moment in enumerate(ordered)))
+    query = select(missed.c.shop, missed.c.domain, first.label("first_sheet"), func.count())
+    query = query.where(missed.c.discarded_at <= ordered[-1]).group_by(missed.c.shop, missed.c.domain, "first_sheet")
+    for shop, domain, index, count in connection.execute(query):
+        for moment in ordered[index:]:
+            counts = left[moment]
+            counts[shop, domain] = counts.get((shop, domain), 0) + count
     return left
 
 
 class NewSheet(NamedTuple):
-    """A sheet before anything is counted: the epoch and the moment, and what was switched on, by whom and why."""
+    """A sheet before the count: epoch, time, and the scopes switched on, with operator and reason."""
 
     epoch: int
     at: datetime
@@ -141,27 +141,27 @@ class NewSheet(NamedTuple):
 
 
 def after_resume(command: Command, changes: Sequence[Switch], after: Switches) -> list[NewSheet]:
-    """The sheet that a command begins, if it has switched on anything that can have missed keys."""
+    """Return the sheet that a command begins, if it has switched on a scope that can have missed keys."""
     scopes = _resumed_scopes(changes)
-    said = (command.by, command.message.reason)
-    return [NewSheet(after.epoch, after.now, "resume", scopes, *said)] if scopes else []
+    by, reason = command.by, command.message.reason
+    return [NewSheet(after.epoch, after.now, "resume", scopes, by, reason)] if scopes else []
 
 
 def after_expiry(ended: Sequence[Switch], after: Switches) -> list[NewSheet]:
-    """The sheet that begins when pauses have ended by themselves."""
+    """Return the sheet that begins when pauses have expired."""
     scopes = _resumed_scopes(ended)
     return [NewSheet(after.epoch, after.now, "expire", scopes, EXPIRED_BY, EXPIRED_REASON)] if scopes else []
 
 
 def in_scopes(scopes: Iterable[Scope], shop: str, domain: str) -> bool:
-    """Whether a shop and domain belong to any of the scopes."""
-    return any(named in (ANY, shop) and kind in (ANY, domain) for named, kind in scopes)
+    """Return whether a shop and domain belong to any of the scopes."""
+    return any(scope_shop in (ANY, shop) and scope_domain in (ANY, domain) for scope_shop, scope_domain in scopes)
 
 
 class RepairSheetWriter:
-    """Surrounds one change of the switches; counts in a thread of its own, so that no reply waits for it.
+    """The writer of the sheets of one switch change; it counts in a thread of its own, so that no reply waits.
 
-    Where a sheet is `likely`, it connects before the fence is taken: inside it, only a read is left to do.
+    Where a sheet is `likely`, it connects before the fence is taken, so that inside the fence only a read remains.
     """
 
     def __init__(self, fence: Fence, *, likely: bool) -> None:
@@ -169,7 +169,7 @@ class RepairSheetWriter:
         self._likely = likely
         self._stack = ExitStack()
         self._snapshot: Connection | None = None
-        self._begun: list[NewSheet] = []
+        self._sheets: list[NewSheet] = []
         self._after: Switches | None = None
 
     def __enter__(self) -> Self:
@@ -185,11 +185,11 @@ class RepairSheetWriter:
         else:
             threading.Thread(target=self._count, name="repair-sheet", daemon=True).start()
 
-    def begin(self, connection: Connection, begun: list[NewSheet], after: Switches) -> None:
-        """Writes the sheets, and freezes what is missed now; the caller holds the fence alone."""
-        if not begun:
+    def begin(self, connection: Connection, sheets: list[NewSheet], after: Switches) -> None:
+        """Insert the sheets, and open the snapshot for their counts; the caller holds the fence alone."""
+        if not sheets:
             return
-        connection.execute(repairs.insert(), [{**each._asdict(), "scopes": list(each.scopes)} for each in begun])
+        connection.execute(repairs.insert(), [{**sheet._asdict(), "scopes": list(sheet.scopes)} for sheet in sheets])
         snapshot = self._snapshot or self._connect()
         if snapshot is None:
             return
@@ -199,7 +199,7 @@ class RepairSheetWriter:
         except StorageError as error:
             _report(error)
         else:
-            self._begun, self._after = begun, after
+            self._sheets, self._after = sheets, after
 
     def _connect(self) -> Connection | None:
         try:
@@ -212,7 +212,7 @@ class RepairSheetWriter:
         assert self._snapshot is not None
         try:
             with self._stack:
-                scopes = [scope for each in self._begun for scope in each.scopes]
+                scopes = [scope for sheet in self._sheets for scope in sheet.scopes]
                 counts = _missed_by_scope(self._snapshot, scopes)
             self._write(counts)
         except StorageError as error:
@@ -220,14 +220,14 @@ class RepairSheetWriter:
 
     def _write(self, counts: dict[Scope, int]) -> None:
         assert self._after is not None
-        flowing = {scope: count for scope, count in counts.items() if not self._after.stops(*scope)}
+        still_on = {scope: count for scope, count in counts.items() if not self._after.stops(*scope)}
         with self._fence.shared() as connection:
-            for each in self._begun:
-                lines = {scope: count for scope, count in flowing.items() if in_scopes(each.scopes, *scope)}
+            for sheet in self._sheets:
+                lines = {scope: count for scope, count in still_on.items() if in_scopes(sheet.scopes, *scope)}
                 total = {"missed": sum(lines.values())}
-                connection.execute(update(repairs).where(repairs.c.epoch == each.epoch).values(total))
+                connection.execute(update(repairs).where(repairs.c.epoch == sheet.epoch).values(total))
                 rows = [
-                    {"epoch": each.epoch, "shop": shop, "domain": domain, "missed": count}
+                    {"epoch": sheet.epoch, "shop": shop, "domain": domain, "missed": count}
                     for (shop, domain), count in lines.items()
                 ]
                 if rows:
@@ -235,23 +235,23 @@ class RepairSheetWriter:
 
 
 def _report(error: StorageError) -> None:
-    # The change is what counts: it goes on, and the sheet stays without its starting numbers.
-    log.warning("what was missed could not be counted", error=str(error))
+    # The change itself must not fail: it goes on, and the sheet stays without its starting numbers.
+    log.warning("missed keys of a repair sheet not counted", error=str(error))
 
 
 def _resumed_scopes(changes: Iterable[Switch]) -> tuple[Scope, ...]:
-    # An order waits: it is never missed.
+    # Orders wait during a pause: they are never missed.
     return tuple(switch.scope for switch in changes if not switch.off and switch.domain in (ANY, *DOMAINS))
 
 
 def _missed_by_scope(connection: Connection, scopes: Iterable[Scope]) -> dict[Scope, int]:
-    wanted = (
+    conditions = (
         and_(
             true() if shop == ANY else missed.c.shop == shop,
             true() if domain == ANY else missed.c.domain == domain,
         )
         for shop, domain in scopes
     )
-    query = select(missed.c.shop, missed.c.domain, func.count()).where(or_(*wanted))
+    query = select(missed.c.shop, missed.c.domain, func.count()).where(or_(*conditions))
     rows = connection.execute(query.group_by(missed.c.shop, missed.c.domain))
     return {(shop, domain): count for shop, domain, count in rows}

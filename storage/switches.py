@@ -1,4 +1,4 @@
-"""Reads and writes the switches; whoever calls holds the fence."""
+"""Switch rows: read and written by a caller that holds the fence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class EndsExpired(Protocol):
-    """The part of the switchboard that a batch needs: it lies above the storage."""
+    """The part of the switchboard that a batch needs; the switchboard itself is in the room above."""
 
     def end_expired(self) -> None:
         """End the pauses whose end has passed."""
@@ -37,7 +37,7 @@ class EndsExpired(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """What a batch has to know: the switches that are off, which domains have missed keys, whether anybody watches."""
+    """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists."""
 
     switches: Switches
     missed: frozenset[str]
@@ -46,7 +46,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class ChangeState:
-    """What a change has to know: every switch, how many orders are on their way, whether its message came before."""
+    """The state for a change: every switch, the number of orders in flight, and whether its message was obeyed."""
 
     switches: Switches
     in_flight: int
@@ -54,31 +54,31 @@ class ChangeState:
 
 
 def read_switches(connection: Connection) -> Switches:
-    """Every switch, whether on or off."""
-    rows = connection.execute(_reading(connection.dialect.name, only_off=False), _clock(connection)).all()
+    """Read every switch, whether on or off."""
+    rows = connection.execute(_query(connection.dialect.name, only_off=False), _clock(connection)).all()
     return _switches(rows)
 
 
 def read_for_batch(connection: Connection) -> BatchState:
-    """The switches that are off, the domains with missed keys and whether anybody watches, in one statement."""
-    rows = connection.execute(_fenced(connection.dialect.name), _clock(connection)).all()
+    """Read the switches that are off, the domains with missed keys and whether a watcher exists, in one statement."""
+    rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
-    found = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return BatchState(_switches(rows), found, bool(first["watched"]))
+    domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
+    return BatchState(_switches(rows), domains, bool(first["watched"]))
 
 
 def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
-    """Every switch, how many orders are on their way to the ERP and whether this message was obeyed before.
+    """Read every switch, the number of orders in flight to the ERP, and whether this message was obeyed before.
 
-    In one statement: whoever asks for a change waits for each.
+    In one statement: an operator waits for every round trip.
     """
-    given = {**_clock(connection), "message_id": message_id}
-    rows = connection.execute(_alone(connection.dialect.name), given).all()
+    params = {**_clock(connection), "message_id": message_id}
+    rows = connection.execute(_change_query(connection.dialect.name), params).all()
     return ChangeState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
-    """Writes switches as they are from now on."""
+    """Insert or update the changed switches."""
     names = [column.name for column in switches.columns]
     insert = insert_into(connection.dialect.name, switches)
     statement = insert.on_conflict_do_update(
@@ -93,38 +93,38 @@ def _clock(connection: Connection) -> dict[str, Any]:
 
 
 @cache
-def _fenced(dialect: str) -> Select[Any]:
-    return _reading(dialect, only_off=True).add_columns(
+def _batch_query(dialect: str) -> Select[Any]:
+    return _query(dialect, only_off=True).add_columns(
         *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
     )
 
 
 @cache
-def _alone(dialect: str) -> Select[Any]:
+def _change_query(dialect: str) -> Select[Any]:
     in_flight = select(func.count()).where(orders.c.state == OrderState.SENDING.value).scalar_subquery()
     before = exists(1).where(
         audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type), audit.c.result != "refused"
     )
-    return _reading(dialect, only_off=False).add_columns(in_flight.label("in_flight"), before.label("obeyed"))
+    return _query(dialect, only_off=False).add_columns(in_flight.label("in_flight"), before.label("obeyed"))
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
-    # PostgreSQL's now() is when the transaction began, before it waited for the fence.
+    # PostgreSQL's now() is the start of the transaction, before it waited for the fence.
     return func.clock_timestamp(type_=UtcTime) if dialect == "postgresql" else bindparam("now", type_=UtcTime)
 
 
 @cache
-def _reading(dialect: str, *, only_off: bool) -> Select[Any]:
+def _query(dialect: str, *, only_off: bool) -> Select[Any]:
     newest = select(func.max(switches.c.epoch)).scalar_subquery()
-    once = select(_now(dialect).label("now"), newest.label("newest")).subquery()
-    wanted = switches.c.off if only_off else true()
-    return select(once.c.now, once.c.newest, switches).select_from(once.outerjoin(switches, wanted))
+    overall = select(_now(dialect).label("now"), newest.label("newest")).subquery()
+    condition = switches.c.off if only_off else true()
+    return select(overall.c.now, overall.c.newest, switches).select_from(overall.outerjoin(switches, condition))
 
 
 def _switches(rows: Iterable[Any]) -> Switches:
     rows = list(rows)
-    found = [
+    known = [
         Switch(
             shop=row.shop,
             domain=row.domain,
@@ -139,4 +139,4 @@ def _switches(rows: Iterable[Any]) -> Switches:
         for row in rows
         if row.shop is not None
     ]
-    return Switches(rows[0].newest or 0, rows[0].now, {switch.scope: switch for switch in found})
+    return Switches(rows[0].newest or 0, rows[0].now, {switch.scope: switch for switch in known})

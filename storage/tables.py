@@ -1,4 +1,4 @@
-"""Every table: those of the domains come from the registry, the others stand here."""
+"""Tables: those of the domains are built from the domain registry, the others are defined here."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def _entity_table(domain: Domain) -> Table:
         Column("deleted", Boolean, nullable=False),
         Column("occurred_at", UtcTime),
         Column("applied_at", UtcTime, nullable=False),
-        # Room for the next version of a row beside it: then no index is written. Measured in docs/performance.md.
+        # Free space in the page for a row's next version: then no index is written. Measured in docs/performance.md.
         postgresql_with={"fillfactor": 90},
     )
 
 
 ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
-# For whoever looks up who a CPF or a CNPJ belongs to.
+# For the search of a customer by CPF or CNPJ.
 Index("customers_document", ENTITY_TABLES["customers"].c.document)
 
 shops = Table(
@@ -204,7 +204,7 @@ outcomes = Table(
     Column("left_out", Integer, nullable=False),
 )
 
-# Few of many: what the claiming of orders reads is as small as what there is to claim.
+# Few orders of many: the index that claims read is as small as the number of waiting orders.
 _IS_WAITING = text("state = 'waiting'")
 orders = Table(
     "orders",

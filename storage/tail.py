@@ -1,8 +1,8 @@
-"""Outcomes for whoever watches: a batch tells them one by one only while somebody does.
+"""Outcome tail for `comporta tail`; workers record the outcome of each item only while a watcher exists.
 
-A watcher holds a lease that lapses by the database's clock. While any holds, a batch adds one row of `outcomes`
-inside its own transaction. A row is shown when it is first seen, whatever its id: two workers' rows may become
-visible in another order than they were numbered in.
+A watcher holds a lease that lapses by the database's clock. While any lease holds, a batch adds one row of `outcomes`
+inside its own transaction. A row is shown when it is first seen, whatever its id: the rows of two workers may become
+visible in another order than that of their ids.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from storage.errors import Unavailable, translated
 from storage.tables import outcomes, watchers
 
 __all__ = [
-    "KEPT",
     "LEASE",
     "MOST_LINES",
+    "RETENTION",
     "OutcomeBatch",
     "OutcomeTail",
     "TailPage",
@@ -38,56 +38,56 @@ __all__ = [
     "remove_outcomes",
 ]
 LEASE = timedelta(seconds=10)
-# Far longer than a lease: what was told while somebody watched outlives a watcher that is slow for a moment.
-KEPT = timedelta(seconds=60)
+# Far longer than a lease, so that recorded outcomes outlive a short delay of the watcher.
+RETENTION = timedelta(seconds=60)
 MOST_LINES = 1_000
 Item = ChangeEvent | RejectedDelivery
 _MOST_BATCHES = 50
 
 
 def record_outcomes(
-    connection: Connection, worker: str, batch: Sequence[Item], found: Sequence[Outcome], now: datetime
+    connection: Connection, worker: str, batch: Sequence[Item], results: Sequence[Outcome], now: datetime
 ) -> None:
-    """Tells whoever watches what became of each item of a batch, of the first 1,000 at most."""
+    """Record the outcome of each item of a batch for the watchers, of the first 1,000 at most."""
     row = {
         "id": str(uuid7()),
         "at": now,
         "worker": worker,
-        "lines": orjson.dumps(list(_lines(batch[:MOST_LINES], found))).decode(),
+        "lines": orjson.dumps(list(_lines(batch[:MOST_LINES], results))).decode(),
         "left_out": max(0, len(batch) - MOST_LINES),
     }
     connection.execute(outcomes.insert(), row)
 
 
 def forget_outcomes(connection: Connection, now: datetime) -> None:
-    """Removes what is old enough to have been seen, and the watchers that went without saying so."""
-    remove_outcomes(connection, outcomes.c.at < now - KEPT)
+    """Delete the outcomes that every watcher has had time to read, and the watchers whose lease has lapsed."""
+    remove_outcomes(connection, outcomes.c.at < now - RETENTION)
     connection.execute(_removing(watchers, watchers.c.until < now))
 
 
-def remove_outcomes(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Removes some outcomes; those that somebody else is removing just now are left to them."""
-    connection.execute(_removing(outcomes, which))
+def remove_outcomes(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Delete the outcomes that match; rows that another transaction is deleting are skipped."""
+    connection.execute(_removing(outcomes, condition))
 
 
-def _removing(table: Table, which: ColumnElement[bool]) -> Delete:
-    free = select(table.c.id).where(which).with_for_update(skip_locked=True)
+def _removing(table: Table, condition: ColumnElement[bool]) -> Delete:
+    free = select(table.c.id).where(condition).with_for_update(skip_locked=True)
     return delete(table).where(table.c.id.in_(free))
 
 
-def _lines(batch: Sequence[Item], found: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
-    for item, outcome in zip(batch, found, strict=False):
-        said: dict[str, Any]
+def _lines(batch: Sequence[Item], results: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
+    for item, outcome in zip(batch, results, strict=False):
+        detail: dict[str, Any]
         if isinstance(item, RejectedDelivery):
-            said = {"key": None, "version": None, "reason": item.refusal.reason, "pointer": item.refusal.pointer}
+            detail = {"key": None, "version": None, "reason": item.refusal.reason, "pointer": item.refusal.pointer}
         else:
-            said = {"key": orjson.Fragment(key_text(item)), "version": item.version, "reason": None, "pointer": None}
-        yield {"shop": item.shop, "domain": item.domain, "outcome": outcome, **said}
+            detail = {"key": orjson.Fragment(key_text(item)), "version": item.version, "reason": None, "pointer": None}
+        yield {"shop": item.shop, "domain": item.domain, "outcome": outcome, **detail}
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeBatch:
-    """One batch: when it was committed, what became of its events, how many of them are left out."""
+    """A committed batch: its time, the outcomes of its items, and the number of items left out."""
 
     at: datetime
     lines: list[dict[str, Any]]
@@ -96,9 +96,10 @@ class OutcomeBatch:
 
 @dataclass(frozen=True, slots=True)
 class TailPage:
-    """What came since the last look; `more` says that another look would find more at once.
+    """The batches since the last read; `more` means that another read returns further batches at once.
 
-    `removed` counts batches that aged out before they were read; `lapsed` says that nothing was told for a while.
+    `removed` counts batches that aged out before they were read; `lapsed` means that the lease had ended, so that
+    outcomes in between were not recorded.
     """
 
     batches: tuple[OutcomeBatch, ...]
@@ -108,9 +109,9 @@ class TailPage:
 
 
 class OutcomeTail:
-    """Has every batch told from the start of the block to its end; for one thread only.
+    """A watcher, whose lease lasts for the block; for one thread only.
 
-    Each batch is seen once, and none is skipped in silence.
+    Each batch is read once, and a batch that was lost is counted.
     """
 
     def __init__(self, engine: Engine, lease: timedelta = LEASE) -> None:
@@ -126,14 +127,14 @@ class OutcomeTail:
         with translated(), self._engine.begin() as connection:
             self._join(connection)
         with translated(), self._engine.begin() as connection:
-            # What is there already was told to others.
+            # Batches that exist already were recorded for other watchers.
             self._seen = set(connection.scalars(select(outcomes.c.id)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # With the database away it is forgotten as one that was killed.
+        # If the database is unavailable, the lease lapses, as for a watcher that was killed.
         with suppress(Unavailable), translated(), self._engine.begin() as connection:
             now = database_now(connection)
             others = exists(1).where(watchers.c.id != self._id, watchers.c.until > now)
@@ -141,18 +142,18 @@ class OutcomeTail:
             remove_outcomes(connection, ~others)
 
     def look(self) -> TailPage:
-        """What was committed since the last look, in the order it was told in, and what was lost of it."""
+        """Return the batches committed since the last call, in the order of their ids, and the number of lost ones."""
         with translated(), self._engine.begin() as connection:
             lapsed = self._renew(connection)
-            found = list(connection.scalars(select(outcomes.c.id).order_by(outcomes.c.id)))
-            new = [identity for identity in found if identity not in self._seen]
-            wanted, left = new[:_MOST_BATCHES], new[_MOST_BATCHES:]
-            batches = _read(connection, wanted)
-        removed = len(self._waiting.difference(found)) + len(wanted) - len(batches)
-        self._seen.intersection_update(found)
-        self._seen.update(wanted)
-        self._waiting = set(left)
-        return TailPage(batches, removed, lapsed, bool(left))
+            ids = list(connection.scalars(select(outcomes.c.id).order_by(outcomes.c.id)))
+            new = [identity for identity in ids if identity not in self._seen]
+            page, remaining = new[:_MOST_BATCHES], new[_MOST_BATCHES:]
+            batches = _read(connection, page)
+        removed = len(self._waiting.difference(ids)) + len(page) - len(batches)
+        self._seen.intersection_update(ids)
+        self._seen.update(page)
+        self._waiting = set(remaining)
+        return TailPage(batches, removed, lapsed, bool(remaining))
 
     def _renew(self, connection: Connection) -> bool:
         if time.monotonic() - self._renewed < self._renew_seconds:
@@ -175,8 +176,8 @@ class OutcomeTail:
         self._renewed = time.monotonic()
 
 
-def _read(connection: Connection, wanted: list[str]) -> tuple[OutcomeBatch, ...]:
-    if not wanted:
+def _read(connection: Connection, ids: list[str]) -> tuple[OutcomeBatch, ...]:
+    if not ids:
         return ()
-    rows = connection.execute(select(outcomes).where(outcomes.c.id.in_(wanted)).order_by(outcomes.c.id))
+    rows = connection.execute(select(outcomes).where(outcomes.c.id.in_(ids)).order_by(outcomes.c.id))
     return tuple(OutcomeBatch(row.at, orjson.loads(row.lines), row.left_out) for row in rows)

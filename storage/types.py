@@ -1,4 +1,4 @@
-"""How fields are stored: one SQL type for each kind of column, on both databases."""
+"""SQL types: one for each kind of column, on both databases."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["BIGINT", "BYTES", "EXACT_TEXT", "JSON_VALUE", "SQL_TYPES", "UtcTime"
 
 
 def utc_text(value: datetime) -> str:
-    """RFC 3339 in UTC with six decimals: fixed width, so that text order is time order."""
+    """Format a time as RFC 3339 in UTC with six decimals: fixed width, so that text order is time order."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware moment: timestamptz on PostgreSQL, fixed-width RFC 3339 text on SQLite."""
+    """A time with its zone: timestamptz on PostgreSQL, fixed-width RFC 3339 text on SQLite."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""The register of worker processes: who runs, and when each was last heard of."""
+"""Worker registry: the running worker processes and the last heartbeat of each."""
 
 from __future__ import annotations
 
@@ -18,42 +18,41 @@ from storage.tail import forget_outcomes
 
 __all__ = ["WorkerRegistry"]
 
-
-# Long enough to be seen on the morning after; a killed worker can't remove itself.
-_REMEMBERED = timedelta(days=1)
+# Long enough to be seen on the next morning; a killed worker can't remove its own row.
+_RETENTION = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRegistry:
-    """Keeps one worker's row: written at every beat, removed at a clean stop."""
+    """The row of one worker: written at every heartbeat, deleted at a clean stop."""
 
     fence: Fence
     worker: str
     domains: Sequence[str]
 
     def beat(self) -> bool:
-        """Says that the worker is alive; returns whether a pause has run out and has to be ended."""
+        """Record a heartbeat; return whether a pause has expired and has to be ended."""
         with self.fence.shared() as connection:
             state = read_for_batch(connection).switches
             epoch = connection.scalar(select(func.max(switches.c.epoch))) or 0
             insert = insert_into(connection.dialect.name, workers)
-            seen = {"last_seen": state.now, "epoch_seen": epoch}
+            heartbeat = {"last_seen": state.now, "epoch_seen": epoch}
             connection.execute(
-                insert.on_conflict_do_update(index_elements=["id"], set_=seen),
+                insert.on_conflict_do_update(index_elements=["id"], set_=heartbeat),
                 {
                     "id": self.worker,
                     "host": socket.gethostname(),
                     "pid": os.getpid(),
                     "domains": list(self.domains),
                     "started_at": state.now,
-                    **seen,
+                    **heartbeat,
                 },
             )
             forget_outcomes(connection, state.now)
-            connection.execute(workers.delete().where(workers.c.last_seen < state.now - _REMEMBERED))
+            connection.execute(workers.delete().where(workers.c.last_seen < state.now - _RETENTION))
             return bool(state.expired)
 
     def leave(self) -> None:
-        """Removes the worker from the register."""
+        """Delete the row of the worker."""
         with self.fence.shared() as connection:
             connection.execute(workers.delete().where(workers.c.id == self.worker))

@@ -21,22 +21,31 @@ from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 # waits for the other, and what the tests of a folder share is set up once in each.
 _FIRST = ("faults", "e2e", "browser", "monitoring", "broker", "contract", "examples", "storage", "web")
 
+# What asks for one of these by name, or for a parameter that is called so, needs more than Python.
+_SERVICES = {"rabbitmq", "postgres", "browser", "node"}
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """Ends the services too when the tests are told to end, as Ctrl-C does."""
+    config.addinivalue_line("markers", "services: needs RabbitMQ, PostgreSQL, Chromium or Node (set by itself)")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the folders by how long their files take."""
+    """Orders the folders by how long their files take, and marks what needs services."""
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        if _SERVICES & {*getattr(item, "fixturenames", ()), *(map(str, chosen.params.values()) if chosen else ())}:
+            item.add_marker("services")
     root = Path(__file__).parent
     turns = {name: turn for turn, name in enumerate(_FIRST)}
     items.sort(key=lambda item: turns.get(item.path.relative_to(root).parts[0], len(turns)))
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A RabbitMQ: private, or the one that COMPORTA_TEST_BROKER_URL names."""
+    _refuse_unmarked(request)
     named = os.environ.get("COMPORTA_TEST_BROKER_URL")
     try:
         broker: Broker = SharedRabbitMQ(named) if named else RabbitMQ()
@@ -48,8 +57,9 @@ def rabbitmq() -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Database]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A PostgreSQL: private, or the one that COMPORTA_TEST_DATABASE_URL names."""
+    _refuse_unmarked(request)
     named = os.environ.get("COMPORTA_TEST_DATABASE_URL")
     try:
         database: Database = SharedPostgres(named) if named else Postgres()
@@ -105,3 +115,9 @@ def _fresh_memory_broker() -> Iterator[None]:
         memory.Channel.queues.clear()
         memory.Channel.events.clear()
         memory.Transport.global_state.clear()
+
+
+def _refuse_unmarked(request: pytest.FixtureRequest) -> None:
+    # Else `make quick` would grow slow, and nobody would see why.
+    if "not services" in request.config.getoption("markexpr"):
+        pytest.fail("a test asks for a service by a way that its mark does not see")

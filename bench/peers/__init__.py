@@ -1,1 +1,1 @@
-"""What Comporta is measured beside, each a process of its own."""
+"""Peers that Comporta is measured beside, each a process of its own."""

@@ -1,4 +1,4 @@
-"""A bare loop: kombu as it comes, parse, fence, our upsert once a batch and table, one acknowledgement."""
+"""Bare loop: plain kombu, parse, fence, our upsert once for each batch and table, one acknowledgement."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BATCH_SECONDS = 0.02
 
 
 def main() -> None:
-    """Consumes until it is ended, and prints how many events it has brought home after each batch."""
+    """Consume until terminated; print the count of applied events after each batch."""
     fence = fence_for(open_engine(os.environ["COMPORTA_DATABASE_URL"]))
     waiting: list[kombu.Message] = []
-    done = 0
+    applied = 0
     with kombu.Connection(os.environ["COMPORTA_BROKER_URL"]) as connection:
         queues = [kombu.Queue(event_queue(domain), no_declare=True) for domain in DOMAINS]
         with kombu.Consumer(connection, queues, on_message=waiting.append, prefetch_count=_PREFETCH):
@@ -39,9 +39,9 @@ def main() -> None:
                 if full:
                     _apply(fence, [_parse(message) for message in waiting])
                     waiting[-1].ack(multiple=True)
-                    done += len(waiting)
+                    applied += len(waiting)
                     waiting.clear()
-                    print(done, flush=True)
+                    print(applied, flush=True)
 
 
 def _parse(message: kombu.Message) -> ChangeEvent:
@@ -53,8 +53,8 @@ def _apply(fence: Fence, events: Sequence[ChangeEvent]) -> None:
     # One statement can't write a row twice: the newest of each key, in key order.
     newest: dict[tuple[str, str, tuple[object, ...]], ChangeEvent] = {}
     for event in events:
-        known = newest.setdefault((event.domain, event.shop, event.key), event)
-        if event.version > known.version:
+        current = newest.setdefault((event.domain, event.shop, event.key), event)
+        if event.version > current.version:
             newest[event.domain, event.shop, event.key] = event
     tables: dict[str, list[ChangeEvent]] = {}
     for key in sorted(newest):

@@ -1,4 +1,4 @@
-"""The usual way with Celery: a task that upserts one event; run as a module it fills its queue."""
+"""Celery peer: a task that upserts one event; run as a module, it fills its queue."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ app = Celery("bench", broker=os.environ["COMPORTA_BROKER_URL"])
 _upserts = Upserts()
 
 
-# Acknowledged when it is done, as everybody else here: by default Celery would lose the events of a crash.
+# Acknowledged when it is done, as in every other peer: by default Celery would lose the events of a crash.
 @app.task(name="apply_event", acks_late=True)  # type: ignore[untyped-decorator]
 def apply_event(routing_key: str, document: dict[str, Any]) -> None:
-    """Brings one event home."""
-    _upserts.bring_home(routing_key, document)
+    """Apply one event."""
+    _upserts.apply(routing_key, document)
 
 
 if __name__ == "__main__":

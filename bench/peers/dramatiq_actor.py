@@ -1,4 +1,4 @@
-"""The usual way with dramatiq: an actor that upserts one event; run as a module it fills its queue."""
+"""dramatiq peer: an actor that upserts one event; run as a module, it fills its queue."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _upserts = Upserts()
 
 @dramatiq.actor
 def apply_event(routing_key: str, document: dict[str, Any]) -> None:
-    """Brings one event home."""
-    _upserts.bring_home(routing_key, document)
+    """Apply one event."""
+    _upserts.apply(routing_key, document)
 
 
 if __name__ == "__main__":

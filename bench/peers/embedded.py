@@ -1,4 +1,4 @@
-"""Comporta on its embedded default, alone in one process: memory:// and an SQLite file."""
+"""Embedded default of Comporta in one process: memory:// and an SQLite file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _URL = "memory://"
 
 
 def main(backlog: int) -> None:
-    """Publishes a backlog to itself, works it off and prints the figures as JSON."""
+    """Publish a backlog, work it off in the same process and print the figures as JSON."""
     configure_logs("WARNING", "json")
     with tempfile.TemporaryDirectory(prefix="comporta-bench-") as folder:
         database = open_database(f"sqlite:///{Path(folder) / 'bench.db'}")
@@ -40,10 +40,10 @@ def main(backlog: int) -> None:
             publisher.publish(event.body, exchange=EVENTS, routing_key=event.routing_key, content_type=CONTENT_TYPE)
         store = EventStore(database.fence, Switchboard(database.fence, lambda _: None), "bench")
         worker = events_worker(_URL, tuple(DOMAINS), BatchLimits(), store, threading.Event())
-        source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.intake)
-        cpu, started, done = time.process_time(), time.perf_counter(), 0
-        while done < backlog:
-            done += worker.step(source)
+        source = KombuSource(open_connection(_URL, name="bench"), worker.queues, worker.limits)
+        cpu, started, applied = time.process_time(), time.perf_counter(), 0
+        while applied < backlog:
+            applied += worker.step(source)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         database.close()
     figures = {

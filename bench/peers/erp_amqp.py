@@ -1,4 +1,4 @@
-"""An ERP at the broker: it reads orders and answers each with a receipt, as fast as it can."""
+"""ERP over AMQP: reads orders and answers each with a receipt, as fast as it can."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _BATCH_SECONDS = 0.005
 
 
 def main() -> None:
-    """Answers until it is ended, and prints how many orders it has answered."""
-    url, done = os.environ["COMPORTA_BROKER_URL"], 0
+    """Answer until terminated; print the count of answered orders."""
+    url, answered = os.environ["COMPORTA_BROKER_URL"], 0
     waiting: list[Any] = []
     with Publisher(url, name="ERP") as publisher, kombu.Connection(url) as connection:
         queue = kombu.Queue(ORDERS_OUT, no_declare=True)
@@ -37,9 +37,9 @@ def main() -> None:
                     if any(result.fate is not Fate.CONFIRMED for result in publisher.publish_all(_receipts(waiting))):
                         raise RuntimeError("a receipt was not confirmed")
                     waiting[-1].ack(multiple=True)
-                    done += len(waiting)
+                    answered += len(waiting)
                     waiting.clear()
-                    print(done, flush=True)
+                    print(answered, flush=True)
 
 
 def _receipts(orders: list[Any]) -> Iterator[OutgoingMessage]:

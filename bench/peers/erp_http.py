@@ -1,4 +1,4 @@
-"""An ERP with an HTTP address, by PORT: it takes 5 ms for an order, and 32 connections at once."""
+"""ERP over HTTP on PORT: 5 ms for an order, 32 connections at once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 
 __all__ = ["main"]
 
-_AT_ONCE = 32
+_CONNECTIONS = 32
 _SECONDS = 0.005
 _LENGTH = b"content-length:"
 
 
 async def main(port: int) -> None:
-    """Numbers every order until it is ended."""
-    places = asyncio.Semaphore(_AT_ONCE)
+    """Answer every order with a number until terminated."""
+    slots = asyncio.Semaphore(_CONNECTIONS)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with places:
+        async with slots:
             await _serve(reader, writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=128)

@@ -1,6 +1,6 @@
-"""The usual way: FastStream and asyncpg, one upsert and one acknowledgement an event.
+"""FastStream and asyncpg peer: one upsert and one acknowledgement for each event.
 
-As their documentation shows it, or with `tuned` as an argument as fast as we could make it.
+Built as their documentation shows, or tuned as far as we could with the argument `tuned`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _CONNECTIONS, _PREFETCH = 10, 50
 
 
 async def main(*, tuned: bool) -> None:
-    """Consumes until it is ended, and prints how many events it has brought home."""
-    done = 0
+    """Consume until terminated; print the count of applied events."""
+    applied = 0
     broker = RabbitBroker(
         os.environ["COMPORTA_BROKER_URL"],
         logger=None,
         default_channel=Channel(prefetch_count=_PREFETCH),
-        # Its injection of dependencies takes every event through a pool of threads.
+        # FastStream's dependency injection takes every event through a thread pool.
         apply_types=not tuned,
         decoder=_decode if tuned else None,
     )
@@ -40,26 +40,26 @@ async def main(*, tuned: bool) -> None:
         min_size=_CONNECTIONS,
         max_size=_CONNECTIONS,
         # Resetting a connection on which nothing was set is a second round trip an event.
-        reset=_as_it_is if tuned else None,
+        reset=_no_reset if tuned else None,
     )
-    # The fence is passed once: it is the starting line of everything that is measured.
+    # The fence is passed once: it is the start of every measurement.
     started = asyncio.create_task(asyncio.to_thread(pass_fence))
 
-    async def bring_home(event: ChangeEvent) -> None:
-        nonlocal done
+    async def apply(event: ChangeEvent) -> None:
+        nonlocal applied
         await started
         await pool.execute(statement(event.domain), *values(event))
-        done += 1
-        if done % 20 == 0:
-            print(done, flush=True)
+        applied += 1
+        if applied % 20 == 0:
+            print(applied, flush=True)
 
     async def receive(message: RabbitMessage) -> None:
-        await bring_home(await _decode(message))
+        await apply(await _decode(message))
 
     for domain in DOMAINS:
         queue = RabbitQueue(event_queue(domain), declare=False)
         subscriber = broker.subscriber(queue, ack_policy=AckPolicy.NACK_ON_ERROR, no_reply=True)
-        subscriber(bring_home if tuned else receive)
+        subscriber(apply if tuned else receive)
     await broker.start()
     await asyncio.Event().wait()
 
@@ -69,7 +69,7 @@ async def _decode(message: RabbitMessage) -> ChangeEvent:
     return parse_event(domain, shop, message.body)
 
 
-async def _as_it_is(_connection: object) -> None:
+async def _no_reset(_connection: object) -> None:
     # Nothing is ever set on a connection: resetting it would be a second round trip an event.
     return
 

@@ -1,4 +1,4 @@
-"""One way to publish with confirms: URL WAY COUNT; prints the figures as JSON."""
+"""Publishers with confirms, one each run: URL PUBLISHER COUNT; prints the figures as JSON."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _WINDOW = 2_000
 _PERSISTENT = 2
 
 
-def main(url: str, way: str, count: int) -> None:
-    """Publishes so many events, every one confirmed, and prints how fast that was."""
+def main(url: str, publisher: str, count: int) -> None:
+    """Publish `count` events, all confirmed, and print the speed."""
     configure_logs("ERROR", "json")
     events = list(real_events(count))
     cpu, started = time.process_time(), time.perf_counter()
-    confirmed = _WAYS[way](url, events)
+    confirmed = _PUBLISHERS[publisher](url, events)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     if confirmed != count:
         sys.exit(f"{confirmed} of {count} were confirmed")
@@ -56,7 +56,7 @@ def _properties(event: ErpMessage) -> pika.BasicProperties:
 
 
 class _Bare:
-    """pika's SelectConnection as it comes: a window of messages, topped up when half of it is confirmed."""
+    """Plain pika SelectConnection: a window of messages, refilled when half of it is confirmed."""
 
     def __init__(self, url: str, events: Events) -> None:
         self._events = events
@@ -81,10 +81,10 @@ class _Bare:
 
     def _on_confirm(self, frame: Any) -> None:
         tag = frame.method.delivery_tag
-        done = [each for each in self._waiting if each <= tag] if frame.method.multiple else [tag]
-        for each in done:
-            del self._waiting[each]
-        self.confirmed += len(done)
+        confirmed = [earlier for earlier in self._waiting if earlier <= tag] if frame.method.multiple else [tag]
+        for confirmed_tag in confirmed:
+            del self._waiting[confirmed_tag]
+        self.confirmed += len(confirmed)
         if self.confirmed == len(self._events):
             self._channel.connection.close()
         elif len(self._waiting) <= _WINDOW // 2:
@@ -144,7 +144,7 @@ def _message(event: ErpMessage) -> aio_pika.Message:
     )
 
 
-_WAYS: dict[str, Callable[[str, Events], int]] = {
+_PUBLISHERS: dict[str, Callable[[str, Events], int]] = {
     "ours": _ours,
     "bare": _bare,
     "blocking": _blocking,

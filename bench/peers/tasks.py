@@ -1,4 +1,4 @@
-"""The task queues that are measured beside us: how each is started, and filled with messages of its own."""
+"""Task-queue peers: their commands, their queues, and a backlog of messages of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["TASK_PEERS", "TaskPeer"]
 
 @dataclass(frozen=True, slots=True)
 class TaskPeer:
-    """One task queue: its module, the command of its documentation, its queues and how many consume the first."""
+    """Task queue: its module, the command from its documentation, its queues and the consumers of the first queue."""
 
     module: str
     command: Sequence[str]
@@ -27,27 +27,27 @@ class TaskPeer:
 
     @contextmanager
     def filled(self, place: Place, backlog: Backlog) -> Iterator[str]:
-        """The queue, holding each event as a message of its own kind: it can't read any other."""
+        """Yield the queue with each event as a message of the peer's own kind: the peer can't read any other."""
         settings = {"COMPORTA_BROKER_URL": place.broker_url, "COMPORTA_DATABASE_URL": place.database_url}
         command = python(self.module, str(backlog.count))
         try:
-            done = subprocess.run(command, env=os.environ | settings, capture_output=True, check=False)
-            if done.returncode:
-                raise MeasurementFailed(done.stderr.decode(errors="replace")[-2000:])
+            process = subprocess.run(command, env=os.environ | settings, capture_output=True, check=False)
+            if process.returncode:
+                raise MeasurementFailed(process.stderr.decode(errors="replace")[-2000:])
             yield self.queues[0]
         finally:
             delete_queues(place.broker_url, self.queues)
 
 
 TASK_PEERS = {
-    # A process a core, each with 8 threads and a consumer.
+    # One process for each core, each with 8 threads and a consumer.
     "dramatiq": TaskPeer(
         "bench.peers.dramatiq_actor",
         ("dramatiq", "bench.peers.dramatiq_actor"),
         ("default", "default.DQ", "default.XQ"),
         os.cpu_count() or 1,
     ),
-    # One consumer, which hands on to a process a core.
+    # One consumer, which hands the events to one process for each core.
     "celery": TaskPeer(
         "bench.peers.celery_task", ("celery", "--quiet", "-A", "bench.peers.celery_task", "worker"), ("celery",), 1
     ),

@@ -1,4 +1,4 @@
-"""One upsert an event: what every peer that takes events one by one sends to PostgreSQL."""
+"""Upsert of one event on PostgreSQL, for the peers that take events one by one."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _STAMPS = ("version", "event_id", "deleted", "occurred_at")
 
 
 def pass_fence() -> None:
-    """Waits for the fence, once: it is the starting line of everything that is measured."""
+    """Wait for the fence, once: it is the start of every measurement."""
     with open_database(os.environ["COMPORTA_DATABASE_URL"]).fence.shared():
         return
 
 
 def values(event: ChangeEvent) -> list[Any]:
-    """The parameters of the statement."""
+    """Return the parameters of the statement."""
     fields = event.data.__dict__
-    given = [_plain(fields.get(name)) for name in DOMAINS[event.domain].columns]
-    return [event.shop, *given, event.version, event.event_id, event.deleted, event.occurred_at]
+    columns = [_plain(fields.get(name)) for name in DOMAINS[event.domain].columns]
+    return [event.shop, *columns, event.version, event.event_id, event.deleted, event.occurred_at]
 
 
 @cache
 def statement(domain: str) -> str:
-    """The upsert of a table, with parameters as PostgreSQL counts them."""
+    """Return the upsert of a table, with numbered parameters."""
     columns = DOMAINS[domain].columns
     names = ("shop", *columns, *_STAMPS)
     keys = [column.name for column in ENTITY_TABLES[domain].primary_key]
@@ -56,21 +56,21 @@ def statement(domain: str) -> str:
 
 
 class Upserts:
-    """For tasks that run in threads or processes: a connection each, and a count that each process prints."""
+    """Upserts for tasks in threads or processes: a connection for each thread, a printed count for each process."""
 
     def __init__(self) -> None:
-        self._own = threading.local()
+        self._local = threading.local()
         self._first = threading.Lock()
         self._started = False
         self._counts = itertools.count(1)
 
-    def bring_home(self, routing_key: str, document: dict[str, Any]) -> None:
-        """Checks one event and writes it, then says so."""
+    def apply(self, routing_key: str, document: dict[str, Any]) -> None:
+        """Check one event, write it and print the count."""
         self._wait_for_start()
         shop, _, domain = routing_key.partition(".")
         event = read_event(domain, shop, document)
         self._cursor().execute(statement(domain).encode(), values(event))
-        # Past whatever the task queue puts in place of the standard output.
+        # Written to the file descriptor: task queues replace the standard output.
         os.write(1, b"%d %d\n" % (os.getpid(), next(self._counts)))
 
     def _wait_for_start(self) -> None:
@@ -80,10 +80,10 @@ class Upserts:
                 self._started = True
 
     def _cursor(self) -> psycopg.RawCursor[Any]:
-        if not hasattr(self._own, "cursor"):
+        if not hasattr(self._local, "cursor"):
             connection = psycopg.connect(os.environ["COMPORTA_DATABASE_URL"], autocommit=True)
-            self._own.cursor = psycopg.RawCursor(connection)
-        cursor: psycopg.RawCursor[Any] = self._own.cursor
+            self._local.cursor = psycopg.RawCursor(connection)
+        cursor: psycopg.RawCursor[Any] = self._local.cursor
         return cursor
 
 

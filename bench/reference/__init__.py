@@ -1,4 +1,4 @@
-"""The Go reference: built with Debian's Go and its libraries, or left out by name where these are missing."""
+"""Go reference, built with Debian's Go and its libraries; left out where they are missing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.results import LeftOut
 __all__ = ["build"]
 
 _SOURCES = Path(__file__).with_name("go")
-# Where Debian's packages of Go libraries put their sources: nothing is fetched.
+# Debian's packages of Go libraries install their sources here: nothing is downloaded.
 _LIBRARIES = Path("/usr/share/gocode")
 _NEEDED = ("github.com/rabbitmq/amqp091-go", "github.com/jackc/pgx/v4")
 
 
 @cache
 def build() -> Path:
-    """The program, built from its sources; raises `LeftOut` where there is no Go or a library is missing."""
+    """Build the program from its sources; raise `LeftOut` if Go or a library is missing."""
     missing = [name for name in _NEEDED if not (_LIBRARIES / "src" / name).is_dir()]
     compiler = shutil.which("go")
     if compiler is None or missing:
@@ -30,7 +30,7 @@ def build() -> Path:
     program = cache_home / "comporta-bench" / "reference"
     environment = os.environ | {"GO111MODULE": "off", "GOPATH": str(_LIBRARIES), "GOFLAGS": ""}
     command = [compiler, "build", "-o", str(program), "."]
-    done = subprocess.run(command, cwd=_SOURCES, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise MeasurementFailed(f"the Go reference can't be built:\n{done.stderr[-2000:]}")
+    process = subprocess.run(command, cwd=_SOURCES, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise MeasurementFailed(f"the Go reference can't be built:\n{process.stderr[-2000:]}")
     return program

@@ -1,4 +1,4 @@
-"""How the command line reaches a running Comporta: by the broker, or by HTTP where the broker is embedded."""
+"""Client of a running Comporta: over the broker, or over HTTP where the broker is embedded."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ Rows = list[dict[str, Any]]
 Document = TypeVar("Document")
 _ROWS: TypeAdapter[Rows] = TypeAdapter(Rows)
 _ROW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-# Within the half minute that a quarantined message is a replayer's.
+# Shorter than the 30 s for which a replay has claimed a quarantined message.
 _DEADLINE = 10.0
 _REPLY, _STATUS = TypeAdapter(Reply), TypeAdapter(StatusDocument)
 
 
 class Remote(Protocol):
-    """What a command may ask."""
+    """Requests that a command can make of a running Comporta."""
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
-        """Sends a control message and waits for the reply; raises `NoReply`."""
+        """Send a control message and return the reply; raises `NoReply`."""
 
     def status(self) -> StatusDocument:
-        """The status document."""
+        """Return the status document."""
 
-    def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
-        """The rows of `missed`, `quarantine`, `audit` or `orders`."""
+    def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
+        """Return the rows of `missed`, `quarantine`, `audit` or `orders` that pass the filters."""
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
-        """One refused message, whole."""
+        """Return one refused message in full, None if there is none."""
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
-        """One order, whole."""
+        """Return one order in full, None if there is none."""
 
-    def acting(self) -> AbstractContextManager[Actions]:
-        """What may be done beside switching, while the block lasts."""
+    def actions(self) -> AbstractContextManager[Actions]:
+        """Open the actions beside pause and resume, for the duration of the block."""
 
 
 def remote_for(settings: Settings) -> Remote:
-    """The way that these settings leave."""
+    """Return the client for these settings: over HTTP if the broker is embedded, else over the broker."""
     return _Http(settings) if settings.embedded else _Broker(settings)
 
 
 class _Broker:
-    """Changes go through the broker; what is looked at comes from the database, broker or not."""
+    """Client over the broker: changes are sent as control messages, reads come from the database."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.broker_url
@@ -82,7 +82,7 @@ class _Broker:
         return self._database.views
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
-        # Each way's library is loaded only where it is used: a command should answer at once.
+        # Loaded here: each client's library is loaded only where it is used, so that a command starts at once.
         from control.client import request
 
         return Reply.model_validate_json(request(self._url, action, body, timeout=timeout, message_id=message_id))
@@ -90,37 +90,37 @@ class _Broker:
     def status(self) -> StatusDocument:
         return self._views.status()
 
-    def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
+    def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
         views = self._views
-        ways: dict[str, Callable[..., Rows]]
-        ways = {
+        readers: dict[str, Callable[..., Rows]]
+        readers = {
             "missed": views.missed,
             "quarantine": views.quarantined,
             "audit": views.audit,
             "orders": views.orders,
         }
-        return ways[what](**filters)
+        return readers[listing](**filters)
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
-        found = self._views.quarantined_message(identity)
-        return found and {**found, "body": found["body"].decode(errors="backslashreplace")}
+        message = self._views.quarantined_message(identity)
+        return message and {**message, "body": message["body"].decode(errors="backslashreplace")}
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         return self._views.order(shop, order_id)
 
     @contextmanager
-    def acting(self) -> Iterator[Actions]:
+    def actions(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
         from control.actions import OperatorActions
         from producers.publisher import Publisher
 
-        # Standard output is for what the command says; what goes wrong is in its result.
+        # Standard output is for the command's result, which includes its errors; logs go to standard error.
         configure_logs("ERROR", self._log_format)
         with ExitStack() as stack:
             publisher: Publisher | None = None
 
             def publish(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
-                # Connected when first used: most acts publish nothing.
+                # Connected at the first use: most actions publish nothing.
                 nonlocal publisher
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
@@ -129,62 +129,64 @@ class _Broker:
 
 
 class _Http:
-    """Everything goes to the one process that holds the embedded broker."""
+    """Client over HTTP: every request goes to the process with the embedded broker."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.admin_url
-        self._shown = client_credentials(settings)
+        self._credentials = client_credentials(settings)
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         headers = {"content-type": "application/json", "idempotency-key": message_id}
-        answer = self._ask("POST", f"/api/{action}", timeout=timeout, content=body, headers=headers)
-        return self._read(_REPLY, answer)
+        response = self._request("POST", f"/api/{action}", timeout=timeout, content=body, headers=headers)
+        return self._read(_REPLY, response)
 
     def status(self) -> StatusDocument:
-        return self._read(_STATUS, self._ask("GET", "/api/status"))
+        return self._read(_STATUS, self._request("GET", "/api/status"))
 
-    def rows(self, what: str, filters: Mapping[str, Any]) -> Rows:
-        wanted = {name: value for name, value in filters.items() if value is not None}
-        return self._read(_ROWS, self._ask("GET", f"/api/{what}", params=wanted))
+    def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
+        params = {name: value for name, value in filters.items() if value is not None}
+        return self._read(_ROWS, self._request("GET", f"/api/{listing}", params=params))
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
-        answer = self._ask("GET", f"/api/quarantine/{identity}")
-        return None if answer.status_code == 404 else self._read(_ROW, answer)
+        response = self._request("GET", f"/api/quarantine/{identity}")
+        return None if response.status_code == 404 else self._read(_ROW, response)
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
-        answer = self._ask("GET", _order_path(shop, order_id))
-        return None if answer.status_code == 404 else self._read(_ROW, answer)
+        response = self._request("GET", _order_path(shop, order_id))
+        return None if response.status_code == 404 else self._read(_ROW, response)
 
     @contextmanager
-    def acting(self) -> Iterator[Actions]:
+    def actions(self) -> Iterator[Actions]:
         from comporta.cli.client_actions import HttpActions
 
-        yield HttpActions(self._ask)
+        yield HttpActions(self._request)
 
     @staticmethod
-    def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:
-        # A refused control message has the status of an error, and is a reply all the same.
+    def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:
+        # The status is not checked first: a refused control message has an error status and is a reply all the same.
         try:
-            return wanted.validate_json(answer.content)
+            return adapter.validate_json(response.content)
         except ValidationError:
-            raise NoReply(f"{answer.url} answered {answer.status_code}: {answer.text[:200]}") from None
+            raise NoReply(f"{response.url} answered {response.status_code}: {response.text[:200]}") from None
 
-    def _ask(
+    def _request(
         self, method: str, path: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
         import httpx
 
-        named = {**self._shown.headers, **(headers or {})}
+        all_headers = {**self._credentials.headers, **(headers or {})}
         try:
-            answer = httpx.request(method, self._url + path, timeout=timeout, trust_env=False, headers=named, **options)
+            response = httpx.request(
+                method, self._url + path, timeout=timeout, trust_env=False, headers=all_headers, **options
+            )
         except httpx.HTTPError as error:
             raise NoReply(
                 f"no running Comporta at {self._url} ({type(error).__name__}): with memory:// this command talks to "
                 "the process of `comporta run` or `comporta demo`; COMPORTA_ADMIN_PORT names its port"
             ) from None
-        if (why_not := self._shown.refused(answer.status_code)) is not None:
-            raise NoReply(f"{self._url}: {why_not}")
-        return answer
+        if (refusal := self._credentials.refused(response.status_code)) is not None:
+            raise NoReply(f"{self._url}: {refusal}")
+        return response
 
 
 def _order_path(shop: str, order_id: str) -> str:

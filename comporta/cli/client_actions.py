@@ -1,4 +1,4 @@
-"""How the command line acts: as the API does, or through it where the broker is inside the running process."""
+"""Operator actions of the command line: their protocol, and their client over HTTP for the embedded broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from control.actions import ResyncResult
 from control.replay import ReplayResult
 from producers.errors import NoReply
 from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
-from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 if TYPE_CHECKING:
     import httpx
@@ -24,124 +23,130 @@ if TYPE_CHECKING:
 __all__ = ["Actions", "HttpActions"]
 
 Document = TypeVar("Document")
-_REPLAYED, _NUMBERS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
+_REPLAYED, _COUNTS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
 _REFUSALS = {kind.status: kind for kind in (NotFound, Conflict, NotConfirmed)}
-# An act on many takes as long as it takes.
-_PATIENCE = 3600.0
+# An action on many items may take long.
+_TIMEOUT_SECONDS = 3600.0
 
 
 class Actions(Protocol):
-    """What a command may do; each raises `ActError` as `Acting` does."""
+    """Actions of an operator beside pause and resume; each raises `ActionError` as `OperatorActions` does."""
 
-    def count_quarantined(self, chosen: QuarantineFilter) -> int:
-        """How many messages are chosen."""
+    def count_quarantined(self, filters: QuarantineFilter, /) -> int:
+        """Return the number of messages that pass the filter."""
 
-    def replay(self, identity: str, asked: AuditContext) -> None:
-        """Publishes one message again."""
+    def replay(self, identity: str, context: AuditContext, /) -> None:
+        """Publish one message again."""
 
-    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
-        """Publishes the chosen messages again."""
+    def replay_many(
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /
+    ) -> ReplayResult:
+        """Publish the messages that pass the filter again."""
 
-    def drop(self, identity: str, asked: AuditContext) -> None:
-        """Removes one message for good."""
+    def drop(self, identity: str, context: AuditContext, /) -> None:
+        """Remove one message for good."""
 
-    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
-        """Removes the chosen messages for good."""
+    def drop_many(self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /) -> int:
+        """Remove the messages that pass the filter for good; return their number."""
 
-    def resync(self, wanted: MissedFilter, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
-        """Asks the ERP for missed keys."""
+    def resync(self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False) -> ResyncResult:
+        """Request missed keys from the ERP; with `dry_run` only count them."""
 
-    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
-        """Lets an order be sent again."""
+    def retry(self, shop: str, order_id: str, context: AuditContext, /) -> bool:
+        """Let an order be sent again; return False if it can't be."""
 
-    def count_retryable(self, which: OrderFilter) -> int:
-        """How many orders are meant."""
+    def count_retryable(self, filters: OrderFilter, /) -> int:
+        """Return the number of orders that pass the filter."""
 
-    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
-        """Lets many orders be sent again."""
+    def retry_many(self, filters: OrderFilter, context: AuditContext, expected: int | None = None, /) -> int:
+        """Let the orders that pass the filter be sent again; return their number."""
 
 
 class HttpActions:
-    """Asks the running process, which knows by the token who asks; `ask` sends one request."""
+    """Actions over HTTP, on behalf of the token's operator; `request` sends one request to the running process."""
 
-    def __init__(self, ask: Callable[..., httpx.Response]) -> None:
-        self._ask = ask
+    def __init__(self, request: Callable[..., httpx.Response]) -> None:
+        self._request = request
 
-    def count_quarantined(self, chosen: QuarantineFilter) -> int:
-        return self._numbers("/api/quarantine/drop", {"filter": _said(chosen), "dry_run": True})["chosen"]
+    def count_quarantined(self, filters: QuarantineFilter) -> int:
+        return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]
 
-    def replay(self, identity: str, asked: AuditContext) -> None:
-        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _why(asked))
+    def replay(self, identity: str, context: AuditContext) -> None:
+        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _reason(context))
 
-    def replay_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> ReplayResult:
-        said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
-        return _read(_REPLAYED, self._post("/api/quarantine/replay", said))
+    def replay_many(
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None
+    ) -> ReplayResult:
+        payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
+        return _read(_REPLAYED, self._post("/api/quarantine/replay", payload))
 
-    def drop(self, identity: str, asked: AuditContext) -> None:
+    def drop(self, identity: str, context: AuditContext) -> None:
         path = f"/api/quarantine/{quote(identity, safe='')}"
-        _checked(self._ask("DELETE", path, params=_why(asked)))
+        _check(self._request("DELETE", path, params=_reason(context)))
 
-    def drop_many(self, chosen: QuarantineFilter, asked: AuditContext, expected: int | None = None) -> int:
-        said = {"filter": _said(chosen), "expected": expected, **_why(asked)}
-        return self._numbers("/api/quarantine/drop", said)["dropped"]
+    def drop_many(self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None) -> int:
+        payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
+        return self._post_counts("/api/quarantine/drop", payload)["dropped"]
 
-    def resync(self, wanted: MissedFilter, asked: AuditContext, *, dry_run: bool = False) -> ResyncResult:
-        said = {"shop": wanted.shop, "domain": wanted.domain, "dry_run": dry_run, **_why(asked)}
-        return ResyncResult(**self._numbers("/api/missed/resync", said))
+    def resync(self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False) -> ResyncResult:
+        payload = {"shop": filters.shop, "domain": filters.domain, "dry_run": dry_run, **_reason(context)}
+        return ResyncResult(**self._post_counts("/api/missed/resync", payload))
 
-    def retry(self, shop: str, order_id: str, asked: AuditContext) -> bool:
+    def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         path = f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/retry"
         try:
-            self._post(path, _why(asked))
+            self._post(path, _reason(context))
         except Conflict:
             return False
         return True
 
-    def count_retryable(self, which: OrderFilter) -> int:
-        return self._numbers("/api/orders/retry", {"filter": _orders(which), "dry_run": True})["chosen"]
+    def count_retryable(self, filters: OrderFilter) -> int:
+        return self._post_counts("/api/orders/retry", {"filter": _order_fields(filters), "dry_run": True})["chosen"]
 
-    def retry_many(self, which: OrderFilter, asked: AuditContext, expected: int | None = None) -> int:
-        said = {"filter": _orders(which), "expected": expected, **_why(asked)}
-        return self._numbers("/api/orders/retry", said)["retried"]
+    def retry_many(self, filters: OrderFilter, context: AuditContext, expected: int | None = None) -> int:
+        payload = {"filter": _order_fields(filters), "expected": expected, **_reason(context)}
+        return self._post_counts("/api/orders/retry", payload)["retried"]
 
-    def _numbers(self, path: str, said: dict[str, Any]) -> dict[str, int]:
-        return _read(_NUMBERS, self._post(path, said))
+    def _post_counts(self, path: str, payload: dict[str, Any]) -> dict[str, int]:
+        return _read(_COUNTS, self._post(path, payload))
 
-    def _post(self, path: str, said: dict[str, Any]) -> httpx.Response:
+    def _post(self, path: str, payload: dict[str, Any]) -> httpx.Response:
         headers = {"content-type": "application/json"}
-        return _checked(self._ask("POST", path, content=orjson.dumps(said), headers=headers, timeout=_PATIENCE))
+        return _check(
+            self._request("POST", path, content=orjson.dumps(payload), headers=headers, timeout=_TIMEOUT_SECONDS)
+        )
 
 
-def _said(chosen: QuarantineFilter) -> dict[str, Any]:
-    return {name: value for name, value in asdict(chosen).items() if value is not None}
+def _fields(filters: QuarantineFilter) -> dict[str, Any]:
+    return {name: value for name, value in asdict(filters).items() if value is not None}
 
 
-def _orders(which: OrderFilter) -> dict[str, Any]:
-    return {"state": which.state, "shop": which.shop}
+def _order_fields(filters: OrderFilter) -> dict[str, Any]:
+    return {"state": filters.state, "shop": filters.shop}
 
 
-def _why(asked: AuditContext) -> dict[str, str]:
-    return {} if asked.reason is None else {"reason": asked.reason}
+def _reason(context: AuditContext) -> dict[str, str]:
+    return {} if context.reason is None else {"reason": context.reason}
 
 
-def _checked(answer: httpx.Response) -> httpx.Response:
-    refusal = _REFUSALS.get(answer.status_code)
+def _check(response: httpx.Response) -> httpx.Response:
+    refusal = _REFUSALS.get(response.status_code)
     if refusal is not None:
-        raise refusal(_detail(answer))
-    if answer.is_error:
-        raise NoReply(f"{answer.url} answered {answer.status_code}: {_detail(answer)}")
-    return answer
+        raise refusal(_detail(response))
+    if response.is_error:
+        raise NoReply(f"{response.url} answered {response.status_code}: {_detail(response)}")
+    return response
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(response: httpx.Response) -> str:
     try:
-        return str(answer.json()["detail"])
+        return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+        return response.text[:200]
 
 
-def _read(wanted: TypeAdapter[Document], answer: httpx.Response) -> Document:
+def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:
     try:
-        return wanted.validate_json(answer.content)
+        return adapter.validate_json(response.content)
     except ValidationError:
-        raise NoReply(f"{answer.url} answered with something else: is it Comporta, and of this version?") from None
+        raise NoReply(f"{response.url} sent an unexpected response: is it Comporta, and the same version?") from None

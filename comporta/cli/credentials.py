@@ -1,4 +1,4 @@
-"""The token that a command shows to a running Comporta, and what is said when it is not enough."""
+"""Credentials of a command for a running Comporta, and the remedy where they are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 class ClientCredentials(NamedTuple):
-    """A token, if there is one, where it came from, and why there is none."""
+    """Token of a command with its source; `problem` is the reason why there is none."""
 
     token: str | None
     source: str
@@ -21,34 +21,34 @@ class ClientCredentials(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What to send along with a request."""
+        """Return the headers that authenticate a request."""
         return {} if self.token is None else {"authorization": f"Bearer {self.token}"}
 
     def refused(self, status: int) -> str | None:
-        """What to do about an answer that says no to who asks; None for any other answer."""
+        """Return the remedy for a response with this status, None unless it refuses the credentials (401, 403)."""
         if status == _FORBIDDEN:
-            return f"{self.source} is that of a viewer, who may only look: use an operator's token"
+            return f"{self.source} belongs to a viewer, who may only read: use an operator's token"
         if status != _UNAUTHORIZED:
             return None
         if self.token is not None:
-            return f"{self.source} is not known there: {_HOW}"
-        return f"it asks who you are, and {self.problem}: {_HOW}"
+            return f"{self.source} is not a valid token there: {_REMEDY}"
+        return f"it requires a token, and {self.problem}: {_REMEDY}"
 
 
-_HOW = (
+_REMEDY = (
     f"set {PREFIX}TOKEN to a token that `comporta operator add` printed or, where there is no "
     f"{PREFIX}OPERATORS_FILE, run this as the user who started Comporta"
 )
 
 
 def client_credentials(settings: Settings) -> ClientCredentials:
-    """`COMPORTA_TOKEN`; without it, what the process on this port has left for its own user."""
+    """Return `COMPORTA_TOKEN`, or the token that the process on this port has saved for its own user."""
     if settings.token is not None:
         return ClientCredentials(settings.token.get_secret_value(), f"{PREFIX}TOKEN")
     try:
-        link = load_local_token(settings.admin_port)
+        token = load_local_token(settings.admin_port)
     except UnsafeTokenFile as unsafe:
         return ClientCredentials(None, "", str(unsafe))
-    if link is None:
+    if token is None:
         return ClientCredentials(None, "", f"{PREFIX}TOKEN is not set")
-    return ClientCredentials(link, f"the token of the Comporta that was started on port {settings.admin_port}")
+    return ClientCredentials(token, f"the token of the Comporta that was started on port {settings.admin_port}")

@@ -1,4 +1,4 @@
-"""Everything in one process on the embedded default, fed by a simulated ERP with real invoices."""
+"""Demo: worker, page, simulated ERP and shop in one process, on the embedded broker and SQLite."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _SETTLE_SECONDS = 10.0
 
 
 def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
-    """Runs until Ctrl-C, or for so many seconds; returns 0 when every event is accounted for."""
+    """Run until Ctrl-C, or for `seconds`; return 0 if every event is accounted for."""
     erp = SimulatedErp(7, _SHOP, nfe_catalogue(), faults=_FAULTS, clock=lambda: datetime.now(UTC))
-    # A signal ends the ERP; the worker is stopped when all that was published is accounted for.
+    # A signal ends the feeds; the worker stops once every published message is accounted for.
     ending, stop = threading.Event(), threading.Event()
     stop_on_signals(ending)
     with tempfile.TemporaryDirectory(prefix="comporta-demo-", ignore_cleanup_errors=True) as folder:
@@ -55,12 +55,12 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
         shop = SimulatedShop(7, _SHOP, orders_from(NFE), clock=lambda: datetime.now(UTC))
         feeds = Feeds(settings.broker_url, erp, shop, AnsweringErp(7))
         demo = _Demo(console, settings, feeds, ending, stop, seconds)
-        code = run_until(settings, DOMAIN_NAMES, stop, web_server, beside=demo.loops)
+        code = run_until(settings, DOMAIN_NAMES, stop, web_server, extra_threads=demo.loops)
         return code or demo.code
 
 
 def _free_port() -> int:
-    """8080 if it is free, else any."""
+    """Return 8080 if it is free, else any free port."""
     for port in (8080, 0):
         with socket.socket() as probe:
             try:
@@ -82,11 +82,11 @@ class _Demo:
     code: int = 1
 
     def loops(self, running: Running) -> Mapping[str, Callable[[], None]]:
-        """What runs beside the worker: ERP and shop, and the table on the terminal."""
-        self._greet(running)
-        return {**self.feeds.loops(self.stop), "table": lambda: self._show(running)}
+        """Return the loops beside the worker: the feeds, and the table on the terminal."""
+        self._print_intro(running)
+        return {**self.feeds.loops(self.stop), "table": lambda: self._run_table(running)}
 
-    def _greet(self, running: Running) -> None:
+    def _print_intro(self, running: Running) -> None:
         port = running.port
         variable = "" if port == 8080 else f"{PREFIX}ADMIN_PORT={port} "
         self.console.print(f"Page: {running.link}", markup=False, soft_wrap=True)
@@ -94,23 +94,23 @@ class _Demo:
         self.console.print("In another terminal, in this folder:")
         for command in ('pause --reason "ERP maintenance" --for 2h', 'resume --reason "done"', "missed list"):
             self.console.print(f"  {variable}.venv/bin/comporta {command}", markup=False)
-        # What is watched is read from the database itself, and the demo has one of its own.
-        where = f"{PREFIX}DATABASE_URL={shlex.quote(self.settings.database_url)}"
-        self.console.print(f"  {where} .venv/bin/comporta tail", markup=False, soft_wrap=True)
+        # `tail` reads the database itself, and the demo has one of its own.
+        variable = f"{PREFIX}DATABASE_URL={shlex.quote(self.settings.database_url)}"
+        self.console.print(f"  {variable} .venv/bin/comporta tail", markup=False, soft_wrap=True)
         self.console.print("Ctrl-C ends." if self.seconds is None else f"Ends by itself after {self.seconds:g} s.")
 
-    def _show(self, running: Running) -> None:
+    def _run_table(self, running: Running) -> None:
         terminal = self.console.is_terminal
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
-            ends = time.monotonic() + self.seconds if self.seconds is not None else float("inf")
-            while not self.ending.wait(min(0.5, max(0.0, ends - time.monotonic()))):
-                if time.monotonic() >= ends or self.stop.is_set():
+            end = time.monotonic() + self.seconds if self.seconds is not None else float("inf")
+            while not self.ending.wait(min(0.5, max(0.0, end - time.monotonic()))):
+                if time.monotonic() >= end or self.stop.is_set():
                     break
                 if terminal:
-                    live.update(self._picture(running), refresh=True)
+                    live.update(self._table(running), refresh=True)
         self.feeds.end()
         self._wait_until_accounted(running)
-        self.console.print(self._picture(running))
+        self.console.print(self._table(running))
         accounted = self._accounted(running)
         self.code = 0 if accounted == self.feeds.published else 1
         self.console.print(
@@ -127,7 +127,7 @@ class _Demo:
     def _accounted(self, running: Running) -> int:
         return sum(sum(counts.values()) for counts in running.database.views.totals().values())
 
-    def _picture(self, running: Running) -> Group:
+    def _table(self, running: Running) -> Group:
         document, totals = running.database.views.status(), running.database.views.totals()
         published = Text(f"{self.feeds.published:,} messages published")
         table = outcome_table(document, totals)

@@ -1,4 +1,4 @@
-"""The commands, and the one place where an error becomes a line and an exit code."""
+"""Commands of the program, and the translation of errors to one line and an exit code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="A floodgate between an ERP and an online shop: it lets changes flow, and can be shut.",
+    help="Floodgate between an ERP and an online shop: changes flow through it until it is closed.",
 )
 app.command()(run.demo)
 app.command()(run.run)
@@ -66,8 +66,8 @@ _WRONG_USAGE, _FAILED = 2, 1
 
 
 def main() -> None:
-    """Runs one command; what goes wrong is one line on standard error, never a traceback."""
-    _take_any_text()
+    """Run one command; print an error as one line on standard error, never as a traceback."""
+    _replace_unprintable()
     try:
         try:
             app()
@@ -77,12 +77,13 @@ def main() -> None:
             raise fail(str(error), _FAILED) from None
         except OSError as error:
             raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
-def _take_any_text() -> None:
-    # What is done is done: a terminal without accents must not make it look failed.
+def _replace_unprintable() -> None:
+    # On a terminal without accents a text that can't be encoded would raise, and a command that succeeded would look
+    # failed.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -18,8 +18,8 @@ __all__ = ["missed_app"]
 missed_app = typer.Typer(no_args_is_help=True, help="Keys whose newest known change was discarded.")
 
 _LISTED = ("discarded_at", "shop", "domain", "key", "version")
-Text = Annotated[str | None, typer.Option(help="Only keys with this in them.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many keys it would be.")]
+Text = Annotated[str | None, typer.Option(help="Only keys with this text in them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show how many keys would be requested.")]
 
 
 @missed_app.command("list")
@@ -36,12 +36,12 @@ def missed_resync(
 ) -> None:
     """Ask the ERP to publish the missed keys again, by messages to the exchange erp.resync."""
     if domain == ORDERS:
-        raise typer.BadParameter("--domain: orders wait, they are never missed")
-    with remote_for(load_settings()).acting() as acting:
-        done = acting.resync(MissedFilter(shop, domain), audit_context(why), dry_run=dry_run)
+        raise typer.BadParameter("--domain: orders wait while they are off and are never missed")
+    with remote_for(load_settings()).actions() as actions:
+        result = actions.resync(MissedFilter(shop, domain), audit_context(why), dry_run=dry_run)
     if as_json:
-        print_json(done._asdict())
+        print_json(result._asdict())
     elif dry_run:
-        console.print(f"{done.keys} keys are missed: {done.messages} messages to the ERP", markup=False)
+        console.print(f"{result.keys} keys are missed: {result.messages} messages to the ERP", markup=False)
     else:
-        console.print(f"The ERP is asked for {done.requested} of {done.keys} missed keys", markup=False)
+        console.print(f"The ERP is asked for {result.requested} of {result.keys} missed keys", markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Why, audit_context, duration_of
+from comporta.cli.options import Why, audit_context, parse_duration
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
@@ -22,21 +22,23 @@ OrderIds = Annotated[list[str] | None, typer.Argument(metavar="[ORDER_ID]…")]
 OfShop = Annotated[str, typer.Option("--shop", help="The shop that placed it.")]
 _COLUMNS = ("placed_at", "shop", "order_id", "state", "attempts", "next_attempt_at", "erp_number", "last_error")
 _MAIN = "main"
-_MAY_BE_SENT = (OrderState.REJECTED, OrderState.SENT, OrderState.WAITING)
+_RETRYABLE = (OrderState.REJECTED, OrderState.SENT, OrderState.WAITING)
 
 
 @orders_app.command("list")
 def orders_list(
     shop: Annotated[str | None, typer.Option(help="Only this shop.")] = None,
     state: Annotated[OrderState | None, typer.Option(help="Only orders in this state.")] = None,
-    older_than: Annotated[str | None, typer.Option(help="Only orders received so long ago, such as 10m.")] = None,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only those the ERP should have answered by now.")] = False,
-    text: Annotated[str | None, typer.Option(help="Only those with this in an id or number.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1, max=10_000)] = 100,
+    older_than: Annotated[
+        str | None, typer.Option(help="Only orders received at least this long ago, such as 10m.")
+    ] = None,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only orders whose receipt is overdue.")] = False,
+    text: Annotated[str | None, typer.Option(help="Only orders with this text in an id or number.")] = None,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=10_000)] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List orders, the oldest first."""
-    age = None if older_than is None else duration_of("--older-than", older_than).total_seconds()
+    """List orders, oldest first."""
+    age = None if older_than is None else parse_duration("--older-than", older_than).total_seconds()
     filters = {
         "shop": shop,
         "state": state and state.value,
@@ -49,55 +51,56 @@ def orders_list(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, _COLUMNS, translate("nothing"))
+        print_rows(rows, _COLUMNS, translate("no_rows"))
 
 
 @orders_app.command("show")
 def orders_show(
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID")], shop: OfShop = _MAIN, as_json: AsJson = False
 ) -> None:
-    """Show one order, whole."""
-    found = remote_for(load_settings()).order(shop, order_id)
-    if found is None:
-        raise fail(f"the shop {shop} has placed no order {order_id}; `comporta orders list` shows what there is")
+    """Show one order in full."""
+    order = remote_for(load_settings()).order(shop, order_id)
+    if order is None:
+        raise fail(f"the shop {shop} has no order {order_id}; `comporta orders list` lists the orders")
     if as_json:
-        print_json(found)
+        print_json(order)
     else:
-        print_rows([{"field": name, "value": value} for name, value in found.items()], ("field", "value"), "")
+        print_rows([{"field": name, "value": value} for name, value in order.items()], ("field", "value"), "")
 
 
 @orders_app.command("retry")
 def orders_retry(
     order_ids: OrderIds = None,
-    shop: Annotated[str | None, typer.Option(help="The shop that placed them; main unless said.")] = None,
+    shop: Annotated[str | None, typer.Option(help="The shop that placed them; by default main.")] = None,
     state: Annotated[
-        OrderState | None, typer.Option(help="All orders in this state, of all shops unless said: rejected, sent, …")
+        OrderState | None,
+        typer.Option(help="All orders in this state (rejected, sent or waiting), of --shop or of all shops."),
     ] = None,
     why: Why = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let orders be sent again that the ERP has rejected or not answered for; the ERP knows them by their id."""
+    """Let orders be sent again that the ERP has rejected or not answered; the ERP recognizes them by their id."""
     if bool(order_ids) == (state is not None):
-        raise typer.BadParameter("name the orders by their ids, or all in one state by --state")
+        raise typer.BadParameter("give the ids of the orders, or --state for all in one state")
     if state is not None:
         _retry_all(state, shop, audit_context(why), as_json)
     else:
         _retry_each(order_ids or [], shop or _MAIN, audit_context(why), as_json)
 
 
-def _retry_all(state: OrderState, shop: str | None, who: AuditContext, as_json: bool) -> None:
-    if state not in _MAY_BE_SENT:
-        raise typer.BadParameter(f"--state: orders that are {state} are not sent again")
-    which = OrderFilter(shop, state.value)
-    with remote_for(load_settings()).acting() as acting:
-        number = acting.count_retryable(which)
-        retried = acting.retry_many(which, who, number) if number else 0
+def _retry_all(state: OrderState, shop: str | None, context: AuditContext, as_json: bool) -> None:
+    if state not in _RETRYABLE:
+        raise typer.BadParameter(f"--state: orders in the state {state} can't be sent again")
+    filters = OrderFilter(shop, state.value)
+    with remote_for(load_settings()).actions() as actions:
+        number = actions.count_retryable(filters)
+        retried = actions.retry_many(filters, context, number) if number else 0
     _print_retried(retried, number, as_json)
 
 
-def _retry_each(order_ids: list[str], shop: str, who: AuditContext, as_json: bool) -> None:
-    with remote_for(load_settings()).acting() as acting:
-        left = [order_id for order_id in order_ids if not acting.retry(shop, order_id, who)]
+def _retry_each(order_ids: list[str], shop: str, context: AuditContext, as_json: bool) -> None:
+    with remote_for(load_settings()).actions() as actions:
+        left = [order_id for order_id in order_ids if not actions.retry(shop, order_id, context)]
     _print_retried(len(order_ids) - len(left), len(order_ids), as_json)
     if left:
         raise fail(f"left as they are: {', '.join(left)} (unknown, being sent, or internalized already)")

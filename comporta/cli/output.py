@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for scripts, one line for an error."""
+"""Output of the commands: tables for people, JSON for scripts, errors as one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _terminal = Console(highlight=False)
-# What is piped somewhere is not folded to eighty columns.
+# Output to a pipe or a file is not wrapped at 80 columns.
 console = _terminal if _terminal.is_terminal else Console(highlight=False, width=200)
 errors = Console(stderr=True, highlight=False)
 
@@ -37,58 +37,58 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
     "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
     "unchanged": (
-        "It was so already; an end may have moved (epoch {epoch})",
-        "Já estava assim; o fim pode ter mudado (época {epoch})",
+        "Already in this state; the end time may have been updated (epoch {epoch})",
+        "Já estava nesse estado; o término pode ter sido atualizado (época {epoch})",
     ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
-    "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda a caminho do ERP"),
+    "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),
     "still_off": (
-        "still off: shop {shop}, domain {domain}, since {since}, until {until}, by {by}: {reason}",
-        "ainda desligado: loja {shop}, domínio {domain}, desde {since}, até {until}, por {by}: {reason}",
+        "still off: shop {shop}, domain {domain}, since {since}, end {until}, by {by}: {reason}",
+        "ainda desligado: loja {shop}, domínio {domain}, desde {since}, término {until}, por {by}: {reason}",
     ),
-    "open_end": ("open", "sem fim"),
+    "open_end": ("not set", "não definido"),
     "switched_on": ("On", "Ligada"),
     "switched_off": ("Off", "Desligada"),
-    "partly_off": ("Partly off", "Parcialmente desligada"),
+    "partly_off": ("Partly off", "Desligada em parte"),
     "integration": ("Integration", "Integração"),
-    "no_answer": ("No answer, trying again", "Sem resposta, tentando de novo"),
-    "nothing": ("nothing", "nada"),
+    "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
+    "no_rows": ("no rows found", "nenhum registro encontrado"),
 }
 
 
 def fail(message: str, code: int = 1) -> typer.Exit:
-    """Prints what went wrong; raise what it returns."""
+    """Print an error; return the exception for the caller to raise."""
     warn(message)
     return typer.Exit(code)
 
 
 def warn(message: str) -> None:
-    """Prints a line on standard error."""
+    """Print a message on standard error."""
     lines = "\n".join(one_line(line) for line in message.split("\n"))
     errors.print(Text(f"comporta: {lines}"), soft_wrap=True)
 
 
 def one_line(text: str) -> str:
-    """The text without control characters: what somebody else wrote must not draw on this terminal."""
+    """Return the text without control characters: a text of others must not send escapes to this terminal."""
     return printable(text)
 
 
 def local_time(moment: datetime, timespec: str) -> str:
-    """A moment in the time zone of this machine, down to `timespec`."""
+    """Return a time in the time zone of this machine, as ISO 8601 with the precision `timespec`."""
     try:
         return moment.astimezone().isoformat(timespec=timespec)
     except OverflowError:
-        # The end of the year 9999 is, further east, in a year that Python does not know.
+        # East of UTC the end of the year 9999 falls in the year 10000, which Python can't represent.
         return moment.isoformat(timespec=timespec)
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON document."""
+    """Print one JSON document."""
     typer.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> None:
-    """Prints rows as a table, or what it means that there are none."""
+    """Print rows as a table, or the text `empty` if there are none."""
     if not rows:
         console.print(empty)
         return
@@ -108,15 +108,15 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    # As the API writes it, so that a script reads the same from either.
+    # In the format of the API, so that a script reads the same from both.
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def translate(name: str, **values: object) -> str:
-    """One text with its values; Portuguese where the locale says so."""
+    """Return a text with its values, in Portuguese if the locale is Portuguese, else in English."""
     return _TEXTS[name][_portuguese()].format(**values)
 
 
 def _portuguese() -> bool:
-    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next((value for value in named if value), "").lower().startswith("pt")
+    locales = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((locale for locale in locales if locale), "").lower().startswith("pt")

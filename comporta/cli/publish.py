@@ -26,17 +26,15 @@ from schemas.reasons import Reason, Refusal, Refused
 
 __all__ = ["Domain", "File", "Rejects", "RejectsFile", "Shop", "Skip", "check_scope", "checker", "publish"]
 _SHOW_EVERY = 200
-File = Annotated[str, typer.Argument(help="Events, one JSON a line (.gz and .xz are read too); - is standard input.")]
+File = Annotated[str, typer.Argument(help="Events, one JSON object per line (.gz and .xz too); - is standard input.")]
 Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
 Domain = Annotated[str | None, typer.Option(help="The domain of all events; by default that of each event's type.")]
 RejectsFile = Annotated[
     Path | None,
-    typer.Option(
-        "--rejects", help="Where the lines go that were not taken, each with the reason; added to with --skip."
-    ),
+    typer.Option("--rejects", help="File for the refused lines, each with its reason; with --skip it is appended to."),
 ]
-Skip = Annotated[int, typer.Option(help="Leave out so many lines: go on where an earlier run stopped.", min=0)]
-_SHOWN = 10
+Skip = Annotated[int, typer.Option(help="Number of lines to skip, to continue an earlier run.", min=0)]
+_MAX_PRINTED = 10
 
 
 def publish(
@@ -47,15 +45,15 @@ def publish(
     rejects: RejectsFile = None,
     skip: Skip = 0,
     deadline: Annotated[
-        float, typer.Option(help="Seconds that the broker has to confirm a message.", min=0.1, max=3600)
+        float, typer.Option(help="Seconds to wait for the broker to confirm a message.", min=0.1, max=3600)
     ] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Publish events from a file: each is checked before, and confirmed by the broker after."""
+    """Publish events from a file; each is checked first, and confirmed by the broker."""
     check_scope(shop, domain)
     settings = load_settings()
     if raw and settings.embedded:
-        raise typer.BadParameter("--raw needs a broker: what goes in over HTTP is always checked")
+        raise typer.BadParameter("--raw needs a broker: events sent over HTTP are always checked")
     configure_logs("ERROR", settings.log_format)
     try:
         with (
@@ -73,17 +71,17 @@ def publish(
 
 
 def check_scope(shop: str, domain: str | None) -> None:
-    """Raises `BadParameter` unless both can be part of a routing key."""
+    """Raise `BadParameter` unless both can be part of a routing key."""
     if not SHOP.fullmatch(shop):
-        raise typer.BadParameter("--shop: a shop is named with a-z, 0-9 and -, with at most 63 characters")
+        raise typer.BadParameter("--shop: the name of a shop has a-z, 0-9 and -, at most 63 characters")
     if domain is not None and domain not in DOMAINS:
-        raise typer.BadParameter(f"--domain: {domain}: not a change domain; there are {', '.join(DOMAINS)}")
+        raise typer.BadParameter(f"--domain: {domain}: not a change domain; the domains are {', '.join(DOMAINS)}")
 
 
 def checker(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[NumberedLine], CheckedEvent]:
-    """What decides about a line: whether it is an event that would be taken or, raw, only where it goes."""
+    """Return the check of a line: of the whole event or, with `raw`, of its size and routing key only."""
 
-    def judge(line: NumberedLine) -> CheckedEvent:
+    def check(line: NumberedLine) -> CheckedEvent:
         if line.size > MAX_BODY + 1:
             return CheckedEvent(None, None, Refusal(Reason.TOO_LARGE, "", f"the line has more than {MAX_BODY} bytes"))
         if not raw:
@@ -93,19 +91,19 @@ def checker(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[Nu
         except Refused as refused:
             return CheckedEvent(None, None, refused.refusal)
 
-    return judge
+    return check
 
 
 @contextmanager
 def _publisher(settings: Settings, shop: str, deadline: float) -> Iterator[Publishes]:
-    # Each way's library is loaded only where it is used.
+    # Loaded here: each publisher's library is loaded only where it is used.
     if settings.embedded:
         from producers.http_publisher import HttpPublisher
 
-        shown = client_credentials(settings)
-        over_http = HttpPublisher(settings.admin_url, shop, shown.headers, shown.refused)
-        yield over_http
-        over_http.close()
+        credentials = client_credentials(settings)
+        http_publisher = HttpPublisher(settings.admin_url, shop, credentials.headers, credentials.refused)
+        yield http_publisher
+        http_publisher.close()
         return
     from producers.publisher import Publisher
 
@@ -142,9 +140,9 @@ def _show(feed: Feed, as_json: bool) -> None:
 
 
 class Rejects:
-    """Writes one JSON object a line: `line`, `reason`, `pointer`, `sentence`, `doc` and the `text` itself.
+    """File of refused lines, one JSON object each: `line`, `reason`, `pointer`, `sentence`, `doc` and the `text`.
 
-    `append` keeps what an earlier run wrote, for one that goes on where that one stopped.
+    `append` keeps the lines of an earlier run, for a run that continues it.
     """
 
     def __init__(self, path: Path | None, *, source: str, append: bool = False) -> None:
@@ -156,9 +154,9 @@ class Rejects:
 
     def __enter__(self) -> Self:
         if self._path is not None:
-            self._spare_the_source(self._path)
+            self._check_not_source(self._path)
             try:
-                # A line at a time: what could not be kept is then known while it can still be said.
+                # Buffered by line: a write error then appears at its line, while `add` can still report it.
                 self._file = self._path.open("a" if self._append else "w", encoding="utf-8", buffering=1)
             except OSError as error:
                 raise typer.BadParameter(f"--rejects: {self._path} can't be written: {error.strerror}") from None
@@ -168,14 +166,14 @@ class Rejects:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
-        if self._number > _SHOWN:
+        if self._number > _MAX_PRINTED:
             where = f"all are in {self._path}" if self._file is not None else "--rejects FILE keeps them all"
-            warn(f"and {self._number - _SHOWN} more; {where}")
+            warn(f"and {self._number - _MAX_PRINTED} more; {where}")
 
     def add(self, line: NumberedLine, refusal: Refusal) -> None:
-        """One line, and why."""
+        """Write one line with its refusal; print the first 10 on standard error."""
         self._number += 1
-        if self._number <= _SHOWN:
+        if self._number <= _MAX_PRINTED:
             warn(f"line {line.number}: {refusal}")
         if self._file is not None:
             text = line.text.decode(errors="backslashreplace")
@@ -185,10 +183,10 @@ class Rejects:
         try:
             file.write(line)
         except OSError as error:
-            # The lines before and after are as sure without it, and the summary still adds up.
+            # Publishing goes on: the other lines and the summary don't depend on this file.
             warn(f"--rejects: {self._path} can't be written ({error.strerror}): not all refused lines are in it")
             self._file = None
 
-    def _spare_the_source(self, path: Path) -> None:
+    def _check_not_source(self, path: Path) -> None:
         if path.exists() and Path(self._source).exists() and path.samefile(self._source):
-            raise typer.BadParameter(f"--rejects: {path} is the file that is read; writing would empty it")
+            raise typer.BadParameter(f"--rejects: {path} is also the input; writing would empty it")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Sure, Why, ask_whether_sure, audit_context, print_list
+from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm, print_list
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from control.replay import ReplayResult
@@ -18,11 +18,11 @@ from storage.views import QuarantineFilter
 
 __all__ = ["quarantine_app"]
 
-quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages, whole, with the reason.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages in full, with the reason.")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
-Reason = Annotated[str | None, typer.Option("--reason", help="Those with this reason, such as gtin_check_digit.")]
-Every = Annotated[bool, typer.Option("--all", help="Every one.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]
+All = Annotated[bool, typer.Option("--all", help="All messages.")]
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _LISTED = ("id", "at", "shop", "domain", "reason", "pointer", "sentence")
 
@@ -37,14 +37,14 @@ def quarantine_list(
 
 @quarantine_app.command("show")
 def quarantine_show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """Show one refused message, whole."""
-    found = remote_for(load_settings()).quarantined(identity) if _ID.fullmatch(identity) else None
-    if found is None:
-        raise fail(f"nothing with the id {identity} is in the quarantine; `comporta quarantine list` shows what is")
+    """Show one refused message in full."""
+    message = remote_for(load_settings()).quarantined(identity) if _ID.fullmatch(identity) else None
+    if message is None:
+        raise fail(f"no message with the id {identity} is in the quarantine; `comporta quarantine list` lists them")
     if as_json:
-        print_json(found)
+        print_json(message)
         return
-    print_rows([{"field": name, "value": value} for name, value in found.items()], ("field", "value"), "")
+    print_rows([{"field": name, "value": value} for name, value in message.items()], ("field", "value"), "")
 
 
 @quarantine_app.command("replay")
@@ -53,20 +53,20 @@ def quarantine_replay(
     reason: Reason = None,
     shop: Shop = None,
     domain: Domain = None,
-    every: Every = False,
+    all_messages: All = False,
     why: Why = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish messages again, as they were; they pass the switch like any other, and come back if still refused."""
-    chosen = _chosen(ids, reason, shop, domain, every)
-    who = audit_context(why)
-    with remote_for(load_settings()).acting() as acting:
+    """Publish messages again, unchanged; they pass the switch like any other, and return if refused again."""
+    filters = _filter(ids, reason, shop, domain, all_messages)
+    context = audit_context(why)
+    with remote_for(load_settings()).actions() as actions:
         if ids:
-            _each("replayed", ids, lambda identity: acting.replay(identity, who), as_json)
+            _apply_to_each("replayed", ids, lambda identity: actions.replay(identity, context), as_json)
             return
-        number = acting.count_quarantined(chosen)
-        done = acting.replay_many(chosen, who, number) if number else ReplayResult(0)
-    _print_replayed(done, as_json)
+        number = actions.count_quarantined(filters)
+        result = actions.replay_many(filters, context, number) if number else ReplayResult(0)
+    _print_replayed(result, as_json)
 
 
 @quarantine_app.command("drop")
@@ -75,63 +75,65 @@ def quarantine_drop(
     reason: Reason = None,
     shop: Shop = None,
     domain: Domain = None,
-    every: Every = False,
+    all_messages: All = False,
     why: Why = None,
-    yes: Sure = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove messages for good; asks before, with the number."""
-    chosen = _chosen(ids, reason, shop, domain, every)
-    who = audit_context(why)
-    with remote_for(load_settings()).acting() as acting:
-        number = len(ids) if ids else acting.count_quarantined(chosen)
+    """Remove messages for good, after a confirmation that shows their number."""
+    filters = _filter(ids, reason, shop, domain, all_messages)
+    context = audit_context(why)
+    with remote_for(load_settings()).actions() as actions:
+        number = len(ids) if ids else actions.count_quarantined(filters)
         if number:
-            ask_whether_sure(f"Remove {number} messages from the quarantine for good?", yes=yes)
+            confirm(f"Remove {number} messages from the quarantine for good?", yes=yes)
         if ids:
-            _each("dropped", ids, lambda identity: acting.drop(identity, who), as_json)
+            _apply_to_each("dropped", ids, lambda identity: actions.drop(identity, context), as_json)
             return
-        dropped = acting.drop_many(chosen, who, number) if number else 0
+        dropped = actions.drop_many(filters, context, number) if number else 0
     if as_json:
         print_json({"chosen": number, "dropped": dropped})
     else:
         console.print(f"{dropped} of {number} messages dropped", markup=False)
 
 
-def _chosen(
-    ids: list[str] | None, reason: str | None, shop: str | None, domain: str | None, every: bool
+def _filter(
+    ids: list[str] | None, reason: str | None, shop: str | None, domain: str | None, all_messages: bool
 ) -> QuarantineFilter:
     filtered = any(value is not None for value in (reason, shop, domain))
-    if [bool(ids), filtered, every].count(True) != 1:
-        raise typer.BadParameter("name the messages by their ids, by --reason, --shop or --domain, or say --all")
+    if [bool(ids), filtered, all_messages].count(True) != 1:
+        raise typer.BadParameter("choose messages by their ids, by --reason, --shop or --domain, or all by --all")
     return QuarantineFilter(shop=shop, domain=domain, reason=reason)
 
 
-def _each(done: str, ids: list[str], act: Callable[[str], None], as_json: bool) -> None:
-    """Does something with each message; those it can't be done with are named in the end."""
+def _apply_to_each(participle: str, ids: list[str], action: Callable[[str], None], as_json: bool) -> None:
+    """Apply an action to each message; end with the errors of the messages that it failed for."""
     left: dict[str, str] = {}
     for identity in dict.fromkeys(ids):
         try:
             if not _ID.fullmatch(identity):
-                raise NotFound(f"{one_line(identity)} is no id of a message; `comporta quarantine list` shows them")
-            act(identity)
+                raise NotFound(
+                    f"{one_line(identity)} is not the id of a message; `comporta quarantine list` shows the ids"
+                )
+            action(identity)
         except ActionError as error:
             left[identity] = str(error)
     number = len(dict.fromkeys(ids)) - len(left)
     if as_json:
-        print_json({done: number, "left": left})
+        print_json({participle: number, "left": left})
     else:
-        console.print(f"{number} messages {done}", markup=False)
+        console.print(f"{number} messages {participle}", markup=False)
     if left:
         raise fail("\n".join(left.values()))
 
 
-def _print_replayed(done: ReplayResult, as_json: bool) -> None:
+def _print_replayed(result: ReplayResult, as_json: bool) -> None:
     if as_json:
-        print_json({**vars(done), "refused": [each._asdict() for each in done.refused]})
+        print_json({**vars(result), "refused": [failure._asdict() for failure in result.refused]})
     else:
-        console.print(f"{done.replayed} of {done.chosen} messages replayed", markup=False)
-    faults = [f"{each.id} stays: {each.why}" for each in done.refused]
-    if done.left:
-        faults.append(f"{done.left} messages were not replayed: {done.error or 'run the command again'}")
+        console.print(f"{result.replayed} of {result.chosen} messages replayed", markup=False)
+    faults = [f"{failure.id} stays in the quarantine: {failure.why}" for failure in result.refused]
+    if result.left:
+        faults.append(f"{result.left} messages were not replayed: {result.error or 'run the command again'}")
     if faults:
         raise fail("\n".join(faults))

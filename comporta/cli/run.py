@@ -15,8 +15,8 @@ __all__ = ["admin", "demo", "migrate", "run", "worker"]
 
 
 def run() -> None:
-    """Run worker and page in one process, on whatever the settings name."""
-    # Loaded here: the commands that only ask should not wait for the server's libraries.
+    """Run worker and page in one process, on the broker and database of the settings."""
+    # Loaded here: the commands that only read would wait for the server's libraries.
     from comporta.runtime.process import run_process
     from comporta.web.server import web_server
 
@@ -27,7 +27,7 @@ def worker(
     domains: Annotated[
         str, typer.Option(help="Domains, separated by commas; orders includes receipts and delivery.")
     ] = ",".join(DOMAIN_NAMES),
-    processes: Annotated[int, typer.Option(help="How many processes.", min=1, max=64)] = 1,
+    processes: Annotated[int, typer.Option(help="Number of processes.", min=1, max=64)] = 1,
 ) -> None:
     """Run consumers only."""
     settings = load_settings()
@@ -35,21 +35,21 @@ def worker(
         raise typer.BadParameter(
             "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
         )
-    wanted = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
-    unknown = [name for name in wanted if name not in DOMAIN_NAMES]
+    selected = tuple(dict.fromkeys(name.strip() for name in domains.split(",")))
+    unknown = [name for name in selected if name not in DOMAIN_NAMES]
     if unknown:
         check_domain("--domains: ", ", ".join(unknown), DOMAIN_NAMES)
     if processes == 1:
         from comporta.runtime.process import run_process
 
-        raise typer.Exit(run_process(settings, wanted))
+        raise typer.Exit(run_process(settings, selected))
     from comporta.runtime.supervisor import run_processes
 
-    raise typer.Exit(run_processes(settings, wanted, processes))
+    raise typer.Exit(run_processes(settings, selected, processes))
 
 
 def admin() -> None:
-    """Run the page, the API and the metrics only; several may run."""
+    """Run the page, the API and the metrics only; several instances may run."""
     settings = load_settings()
     if settings.embedded:
         raise typer.BadParameter(
@@ -70,8 +70,10 @@ def migrate() -> None:
 
 
 def demo(
-    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=1)] = None,
-    port: Annotated[int | None, typer.Option(help="The API's port; 8080 if it is free.", min=1, max=65535)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=1)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the page and the API; by default 8080 if it is free.", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Run everything in one process, fed by a simulated ERP with real invoices."""
     from comporta.cli.demo import run_demo

@@ -1,4 +1,4 @@
-"""`comporta schema`: the contract for machines."""
+"""`comporta schema`: the contract as JSON Schemas and AsyncAPI."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _WRONG_USAGE = 2
 
 def schema(
     domain: Annotated[str | None, typer.Option(help="Only the events of this domain.")] = None,
-    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="The AsyncAPI document instead.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write everything as files there.")] = None,
+    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="Print the AsyncAPI document instead.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write all files of the contract to this folder.")
+    ] = None,
 ) -> None:
     """Print the JSON Schemas of the events, by type, as one document."""
-    # Loaded here: pydantic's generator is slow to load, and every other command does without.
+    # Loaded here: pydantic's generator is slow to load, and no other command needs it.
     from schemas.asyncapi import asyncapi_document
     from schemas.json_schema import event_schemas
 
     if sum((domain is not None, asyncapi, out is not None)) > 1:
         raise fail("--domain, --asyncapi and --out exclude each other", _WRONG_USAGE)
     if domain is not None and domain not in DOMAINS:
-        raise fail(f"no such domain; there are {', '.join(DOMAINS)}", _WRONG_USAGE)
+        raise fail(f"no such domain; the domains are {', '.join(DOMAINS)}", _WRONG_USAGE)
     if out is not None:
         _write(out)
     else:

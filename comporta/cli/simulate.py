@@ -33,39 +33,36 @@ from schemas.events import SHOP
 
 __all__ = ["simulate", "simulate_erp"]
 
-
 _LATE_SECONDS = 5
-
-
-_LOOKS_A_SECOND = 4
-
-
-Known = TypeVar("Known")
+_REFRESHES_PER_SECOND = 4
+Parsed = TypeVar("Parsed")
 
 
 def simulate(
-    rate: Annotated[float, typer.Option(help="Changes a second, after the initial load.", min=0.1)] = 200.0,
-    orders: Annotated[float, typer.Option(help="Orders a second that the shop places meanwhile.", min=0)] = 0.0,
+    rate: Annotated[float, typer.Option(help="Changes per second, after the initial load.", min=0.1)] = 200.0,
+    orders: Annotated[
+        float, typer.Option(help="Orders per second that the shop places among the changes.", min=0)
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed and options give the same messages.")] = 1,
-    shop: Annotated[str, typer.Option(help="The shop whose ERP this is.")] = "main",
+    shop: Annotated[str, typer.Option(help="The shop of the ERP.")] = "main",
     source: Annotated[
-        str, typer.Option(help="nfe (sample invoices), or a .csv or .csv.xz of UCI Online Retail.")
+        str, typer.Option(help="nfe (sample invoices), or a .csv or .csv.xz file of UCI Online Retail.")
     ] = NFE,
-    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1)] = None,
-    count: Annotated[int | None, typer.Option(help="End by itself after so many messages.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1)] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after this many messages.", min=1)] = None,
     duplicates: Annotated[float, typer.Option(help="Share of steps that repeat a message.", min=0, max=1)] = 0.01,
     reordered: Annotated[float, typer.Option(help="… that swap two changes.", min=0, max=1)] = 0.01,
     late: Annotated[float, typer.Option(help="… whose change arrives seconds after a newer one.", min=0, max=1)] = 0.01,
-    bad: Annotated[float, typer.Option(help="… that send what must be refused.", min=0, max=1)] = 0.002,
-    deletes: Annotated[float, typer.Option(help="… that delete something.", min=0, max=1)] = 0.005,
+    bad: Annotated[float, typer.Option(help="… that send an invalid message.", min=0, max=1)] = 0.002,
+    deletes: Annotated[float, typer.Option(help="… that delete an entity.", min=0, max=1)] = 0.005,
     first_sequence: Annotated[
-        int, typer.Option(help="Above all that an earlier run has used, or its events are superseded.", min=1)
+        int, typer.Option(help="Sequence of the first event; above those of earlier runs, or it is superseded.", min=1)
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Publish the events of a simulated ERP to the broker of the settings: its initial load, then its changes.
 
-    With --orders its shop places orders among them.
+    With --orders a simulated shop places orders among them.
     """
     settings = load_settings()
     if settings.embedded:
@@ -74,28 +71,28 @@ def simulate(
             "or set COMPORTA_BROKER_URL to amqp://…"
         )
     if not SHOP.fullmatch(shop):
-        raise typer.BadParameter("--shop: a shop is named with a-z, 0-9 and -, with at most 63 characters")
+        raise typer.BadParameter("--shop: the name of a shop has a-z, 0-9 and -, at most 63 characters")
     erp = SimulatedErp(
         seed,
         shop,
-        _known(catalogue_from, source),
+        _read(catalogue_from, source),
         faults=_faults(duplicates=duplicates, reordered=reordered, late=late, bad=bad, deletes=deletes),
         first_sequence=first_sequence,
         late_by=max(1, round(_LATE_SECONDS * rate)),
     )
     customers = None
     if orders:
-        known = _known(orders_from, source)
-        customers = SimulatedShop(seed, shop, known, duplicates=duplicates, bad=bad, first_number=first_sequence)
+        known_orders = _read(orders_from, source)
+        customers = SimulatedShop(seed, shop, known_orders, duplicates=duplicates, bad=bad, first_number=first_sequence)
     configure_logs("WARNING", settings.log_format)
     _declare(settings.broker_url)
-    ending = _Ending(seconds)
-    stop_on_signals(ending.stop)
+    limit = _TimeLimit(seconds)
+    stop_on_signals(limit.stop)
     with Publisher(settings.broker_url, name="simulated ERP") as publisher:
         run = _Run(publisher)
-        with run.shown():
-            messages = traffic(erp, rate, customers, orders, sleep=ending.sleep)
-            run.publish(ending.cut(islice(messages, count)))
+        with run.progress():
+            messages = traffic(erp, rate, customers, orders, sleep=limit.sleep)
+            run.publish(limit.apply(islice(messages, count)))
     print_json(run.summary) if as_json else console.print(run.sentences, markup=False, soft_wrap=True)
     raise typer.Exit(0 if run.fates[Fate.CONFIRMED] == run.published else 1)
 
@@ -107,9 +104,9 @@ def _faults(**shares: float) -> Faults:
         raise typer.BadParameter(str(error)) from None
 
 
-def _known(read: Callable[[str], Known], source: str) -> Known:
+def _read(parse: Callable[[str], Parsed], source: str) -> Parsed:
     try:
-        return read(source)
+        return parse(source)
     except SimulatorDataMissing as error:
         raise fail(str(error)) from None
     except (OSError, LZMAError, ValueError) as error:
@@ -117,7 +114,7 @@ def _known(read: Callable[[str], Known], source: str) -> Known:
 
 
 def _declare(url: str) -> None:
-    # Events that no queue takes would be returned, on a broker that no worker has seen yet.
+    # On a broker without queues, to which no worker has connected yet, every event would be returned.
     connection = open_connection(url, name="simulated ERP")
     try:
         declare(connection)
@@ -125,8 +122,8 @@ def _declare(url: str) -> None:
         release(connection)
 
 
-class _Ending:
-    """When to stop: after so many seconds, or when told to."""
+class _TimeLimit:
+    """End of the run: after so many seconds, or at a signal."""
 
     def __init__(self, seconds: float | None) -> None:
         self.stop = threading.Event()
@@ -135,7 +132,7 @@ class _Ending:
     def sleep(self, seconds: float) -> None:
         self.stop.wait(min(seconds, self._left))
 
-    def cut(self, messages: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
+    def apply(self, messages: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
         return takewhile(lambda _: not self.stop.is_set() and self._left > 0, messages)
 
     @property
@@ -145,7 +142,7 @@ class _Ending:
 
 @dataclass
 class _Run:
-    """Counts what is published and what becomes of it."""
+    """Run of a simulation, with counts of the published messages by fate."""
 
     publisher: Publisher
     published: int = 0
@@ -159,24 +156,27 @@ class _Run:
             if result.detail:
                 self.details.setdefault(result.fate, result.detail)
 
-    def shown(self) -> AbstractContextManager[object]:
-        """On a terminal, a line that moves."""
+    def progress(self) -> AbstractContextManager[object]:
+        """Return a live line of the counts on a terminal, elsewhere a context without output."""
         if not console.is_terminal:
             return nullcontext()
         return Live(
-            console=console, get_renderable=lambda: Text(self._line), refresh_per_second=_LOOKS_A_SECOND, transient=True
+            console=console,
+            get_renderable=lambda: Text(self._line),
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
         )
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The counts, which add up, and why the first of each unhappy fate was not confirmed."""
+        """Return the counts, which add up, and the first error of each fate other than confirmed."""
         seconds = round(time.monotonic() - self.started, 1)
         fates = {fate.value: self.fates[fate] for fate in Fate}
         return {"published": self.published, **fates, "seconds": seconds, "details": self.details}
 
     @property
     def sentences(self) -> str:
-        """The same for people."""
+        """Return the summary for people."""
         parts = " + ".join(f"{self.fates[fate]:,} {fate}" for fate in Fate)
         first = f"{self.published:,} published = {parts}, in {self.summary['seconds']:,} s"
         return "\n".join([first, *(f"  the first {fate}: {detail}" for fate, detail in self.details.items())])
@@ -186,7 +186,7 @@ class _Run:
         confirmed = self.fates[Fate.CONFIRMED]
         rate = confirmed / max(time.monotonic() - self.started, 0.001)
         state = "" if self.publisher.state == "open" else f" ({self.publisher.state})"
-        return f"{self.published:,} published, {confirmed:,} confirmed, {rate:,.0f} a second; Ctrl-C ends{state}"
+        return f"{self.published:,} published, {confirmed:,} confirmed, {rate:,.0f} per second; Ctrl-C ends{state}"
 
     def _counted(self, messages: Iterator[OutgoingMessage]) -> Iterator[OutgoingMessage]:
         for message in messages:
@@ -197,15 +197,15 @@ class _Run:
 def simulate_erp(
     http: Annotated[
         int | None,
-        typer.Option("--http", help="Answer at this port instead of the queue erp.orders.", min=1, max=65535),
+        typer.Option("--http", help="Answer on this port instead of the queue erp.orders.", min=1, max=65535),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and order give the same answer.")] = 1,
     slow: Annotated[float, typer.Option(help="Share of orders that are answered after 1 to 4 s.", min=0, max=1)] = 0.1,
-    rejected: Annotated[float, typer.Option(help="… that are answered with a no.", min=0, max=1)] = 0.05,
+    rejected: Annotated[float, typer.Option(help="… that are rejected.", min=0, max=1)] = 0.05,
     silent: Annotated[float, typer.Option(help="… that are never answered.", min=0, max=1)] = 0.02,
 ) -> None:
-    """Play an ERP that answers orders, over AMQP or over HTTP, until Ctrl-C."""
-    # Loaded here: the commands that only ask should not wait for the server's libraries.
+    """Simulate an ERP that answers orders, over AMQP or over HTTP, until Ctrl-C."""
+    # Loaded here: the commands that only read would wait for the server's libraries.
     from comporta.simulator.receipts import AnsweringErp
 
     settings = load_settings()

@@ -32,13 +32,13 @@ _STATES = {
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until Ctrl-C.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 0 if everything is on, 1 if not.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is on and off, who works, and what the last minute brought."""
+    """Show the switches, the workers, and the outcomes of the last minute."""
     if watch and (check or as_json):
-        raise typer.BadParameter("--watch shows the state to people, again and again: leave out --check and --json")
+        raise typer.BadParameter("--watch can't be combined with --check or --json")
     remote = remote_for(load_settings())
     if watch:
         _watch(remote)
@@ -53,7 +53,7 @@ def status(
 
 
 def audit(limit: Limit = 100, as_json: AsJson = False) -> None:
-    """Show who switched, replayed, dropped or asked for what, when and why, and what came of it."""
+    """Show every pause, resume, replay, drop, retry and resync with its author, time, reason and result."""
     columns = ("at", "action", "shop", "domains", "subject", "by", "reason", "result", "count", "epoch", "error")
     print_list("audit", columns, as_json, limit=limit)
 
@@ -63,13 +63,13 @@ def _watch(remote: Remote) -> None:
         try:
             while True:
                 time.sleep(1)
-                live.update(_present(remote))
+                live.update(_refresh(remote))
         except KeyboardInterrupt:
             return
 
 
-def _present(remote: Remote) -> Group | Text:
-    # Who watches a restart wants to see the end of it, too.
+def _refresh(remote: Remote) -> Group | Text:
+    # During a restart the operator keeps watching until Comporta answers again.
     try:
         return status_view(remote.status())
     except (NoReply, StorageError) as error:
@@ -77,7 +77,7 @@ def _present(remote: Remote) -> Group | Text:
 
 
 def status_view(document: StatusDocument) -> Group:
-    """Everything: the switches, the last minute, the workers."""
+    """Return the whole status: the switches, the outcomes of the last minute, the orders, the workers."""
     workers = [
         Text(one_line(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
         for worker in document.workers
@@ -87,23 +87,23 @@ def status_view(document: StatusDocument) -> Group:
 
 
 def headline(document: StatusDocument) -> Text:
-    """On, off or partly off, at which epoch."""
+    """Return the state of the integration (on, off or partly off) and its epoch."""
     name, style = _STATES[document.state]
     return Text.assemble(translate("integration"), ": ", (translate(name), style), f"   epoch {document.epoch}")
 
 
 def switch_lines(document: StatusDocument) -> list[Text]:
-    """A line for every switch that is off."""
+    """Return one line per switch that is off."""
     return [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
 
 
 def outcome_table(document: StatusDocument, counts: Counts) -> Table:
-    """How many deliveries came to each outcome, and what is missed and in quarantine, by domain."""
+    """Return a table by domain: deliveries by outcome, missed keys, messages in quarantine."""
     table = Table("domain", *Outcome, "missed", "in quarantine", box=None, pad_edge=False)
     for domain in (*DOMAIN_NAMES, *sorted(counts.keys() - set(DOMAIN_NAMES))):
         missed = sum(shop.get(domain, 0) for shop in document.missed.values())
-        found = counts.get(domain, {})
-        cells = [*(found.get(outcome, 0) for outcome in Outcome), missed, document.quarantined.get(domain, 0)]
+        outcomes = counts.get(domain, {})
+        cells = [*(outcomes.get(outcome, 0) for outcome in Outcome), missed, document.quarantined.get(domain, 0)]
         table.add_row(domain, *(f"{cell:,}" for cell in cells))
     for column in table.columns[1:]:
         column.justify = "right"
@@ -111,14 +111,14 @@ def outcome_table(document: StatusDocument, counts: Counts) -> Table:
 
 
 def order_lines(document: StatusDocument) -> list[Text]:
-    """How many orders stand where, a line a shop."""
+    """Return one line per shop: its orders by state."""
     return [
-        Text(f"orders of {shop}: " + ", ".join(f"{count:,} {state}" for state, count in _standing(document, shop)))
+        Text(f"orders of {shop}: " + ", ".join(f"{count:,} {state}" for state, count in _order_counts(document, shop)))
         for shop in sorted(document.orders)
     ]
 
 
-def _standing(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
+def _order_counts(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
     overdue = document.overdue_orders.get(shop)
     return [*sorted(document.orders[shop].items()), *([("overdue", overdue)] if overdue else [])]
 

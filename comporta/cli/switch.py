@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 
 from comporta.cli.client import Remote, remote_for
-from comporta.cli.options import duration_of, user_name
+from comporta.cli.options import parse_duration, user_name
 from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
 from schemas.control import Action, Reply, control_message
@@ -21,7 +21,7 @@ __all__ = ["pause", "resume"]
 
 _REFUSED = 3
 
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit and shown to everybody.")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Reason; stored in the audit and shown on the page.")]
 Shop = Annotated[str, typer.Option(help="One shop, or * for all.")]
 Domains = Annotated[list[str], typer.Option("--domain", "-d", help="A domain; may be given several times.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the reply.", min=0.1, max=3600)]
@@ -31,24 +31,24 @@ Wait = Annotated[bool, typer.Option("--wait", help="Also wait until no order is 
 def pause(
     reason: Reason,
     shop: Shop = "*",
-    domain: Domains = ["*"],  # noqa: B006  typer reads the default, nobody changes it
-    duration: Annotated[str | None, typer.Option("--for", help="How long, such as 30m or 2h.")] = None,
-    until: Annotated[str | None, typer.Option(help="Until when, such as 2026-11-23T23:00:00Z or 23:00.")] = None,
+    domain: Domains = ["*"],  # noqa: B006  typer only reads the default
+    duration: Annotated[str | None, typer.Option("--for", help="Duration, such as 30m or 2h.")] = None,
+    until: Annotated[str | None, typer.Option(help="End, such as 2026-11-23T23:00:00Z or 23:00.")] = None,
     wait: Wait = False,
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Switch the integration off: changes are discarded, orders wait."""
     if duration is not None and until is not None:
-        raise typer.BadParameter("give --for or --until, not both")
-    end = _end_of(duration) if duration is not None else _moment(until) if until is not None else None
+        raise typer.BadParameter("use --for or --until, not both")
+    end = _end_after(duration) if duration is not None else _parse_time(until) if until is not None else None
     _change("pause", reason, shop, domain, end, wait, timeout, as_json)
 
 
 def resume(
     reason: Reason,
     shop: Shop = "*",
-    domain: Domains = ["*"],  # noqa: B006  typer reads the default, nobody changes it
+    domain: Domains = ["*"],  # noqa: B006  typer only reads the default
     wait: Wait = False,
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
@@ -74,20 +74,20 @@ def _change(
     remote = remote_for(load_settings())
     reply = remote.change(action, message.model_dump_json(exclude_none=True).encode(), str(uuid4()), timeout)
     if wait and reply.result != "refused":
-        reply = _settled(remote, reply, timeout)
+        reply = _wait_for_orders(remote, reply, timeout)
     _print(reply, as_json)
     if reply.result == "refused":
         raise typer.Exit(_REFUSED)
 
 
-def _settled(remote: Remote, reply: Reply, timeout: float) -> Reply:
+def _wait_for_orders(remote: Remote, reply: Reply, timeout: float) -> Reply:
     deadline = time.monotonic() + timeout
-    flying = reply.in_flight_orders
-    while flying:
+    in_flight = reply.in_flight_orders
+    while in_flight:
         if time.monotonic() > deadline:
-            raise fail(f"it is done, but {flying} orders are still in flight after {timeout:g} s")
+            raise fail(f"the switch is set, but {in_flight} orders are still in flight after {timeout:g} s")
         time.sleep(0.2)
-        flying = remote.status().in_flight_orders
+        in_flight = remote.status().in_flight_orders
     return reply.model_copy(update={"in_flight_orders": 0})
 
 
@@ -105,16 +105,16 @@ def _print(reply: Reply, as_json: bool) -> None:
         console.print("  " + one_line(translate("still_off", since=since, until=until, **values)), markup=False)
 
 
-def _end_of(duration: str) -> datetime:
+def _end_after(duration: str) -> datetime:
     try:
-        return datetime.now(UTC) + duration_of("--for", duration)
+        return datetime.now(UTC) + parse_duration("--for", duration)
     except OverflowError:
         raise typer.BadParameter(
             f"--for: {duration!r} ends after the year 9999; leave --for out for an open end"
         ) from None
 
 
-def _moment(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     clock = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
     now = datetime.now().astimezone()
     if clock is not None:
@@ -123,4 +123,4 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"--until: {text!r} is not a time; say 2026-11-23T23:00:00Z or 23:00") from None
+        raise typer.BadParameter(f"--until: {text!r} is not a time; use 2026-11-23T23:00:00Z or 23:00") from None

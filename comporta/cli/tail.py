@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tail"]
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 _COLOURS = {
     Outcome.APPLIED: typer.colors.GREEN,
     Outcome.SUPERSEDED: typer.colors.BLUE,
@@ -38,7 +38,7 @@ def tail(
     shop: Annotated[str | None, typer.Option(help="Only this shop.")] = None,
     domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only this outcome.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1, max=1e9)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.", min=0.1, max=1e9)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show outcomes as they are committed, by any process on the database of the settings, until Ctrl-C.
@@ -54,76 +54,78 @@ def tail(
     database = open_database(settings.database_url)
     where = masked(settings.database_url)
     if not database.is_there:
-        raise fail(f"there is no {where}: has `comporta run` been started here? COMPORTA_DATABASE_URL names another")
+        raise fail(
+            f"{where} does not exist: was `comporta run` started in this folder? COMPORTA_DATABASE_URL sets another"
+        )
     database.require_current()
-    wanted = {name: value for name, value in (("shop", shop), ("domain", domain), ("outcome", outcome)) if value}
+    filters = {name: value for name, value in (("shop", shop), ("domain", domain), ("outcome", outcome)) if value}
     stop = threading.Event()
     stop_on_signals(stop)
-    show = _json_lines if as_json else _text_lines
+    format_page = _json_lines if as_json else _text_lines
     with database.watch() as watcher:
         _note(f"watching {where}; Ctrl-C ends")
-        for look in _looks(watcher, stop, seconds):
-            # Written at once: a flush a line would be slower than the workers.
-            if lines := list(show(look, wanted)):
+        for page in _pages(watcher, stop, seconds):
+            # Written as one text: a flush per line would be slower than the workers.
+            if lines := list(format_page(page, filters)):
                 typer.echo("\n".join(lines))
     database.close()
 
 
-def _looks(watcher: OutcomeTail, stop: threading.Event, seconds: float | None) -> Iterator[TailPage]:
-    """Looks again and again, and a last time when it is time to end."""
+def _pages(watcher: OutcomeTail, stop: threading.Event, seconds: float | None) -> Iterator[TailPage]:
+    """Yield the pages of outcomes until the end, and a last one after it."""
     end = time.monotonic() + seconds if seconds is not None else None
     ending = False
     while not ending:
         ending = stop.is_set() or (end is not None and time.monotonic() >= end)
         try:
-            look = watcher.look()
+            page = watcher.look()
         except SchemaOutdated:
             raise
         except Unavailable as error:
             _note(f"{error}; trying again")
-            stop.wait(4 * _LOOK_SECONDS)
+            stop.wait(4 * _POLL_SECONDS)
             continue
-        yield look
-        if not look.more:
-            stop.wait(_LOOK_SECONDS if end is None else max(0.0, min(_LOOK_SECONDS, end - time.monotonic())))
+        yield page
+        if not page.more:
+            stop.wait(_POLL_SECONDS if end is None else max(0.0, min(_POLL_SECONDS, end - time.monotonic())))
 
 
 def _note(text: str) -> None:
     typer.echo(f"comporta: {text}", err=True)
 
 
-def _json_lines(look: TailPage, wanted: OutcomeRow) -> Iterator[str]:
-    for count in _lost(look):
+def _json_lines(page: TailPage, filters: OutcomeRow) -> Iterator[str]:
+    for count in _lost(page):
         yield json.dumps({"lost_batches": count})
-    for batch in look.batches:
+    for batch in page.batches:
         at = batch.at.isoformat()
-        for line in _chosen(batch, wanted):
+        for line in _filtered(batch, filters):
             yield json.dumps({"at": at, **line}, ensure_ascii=False)
         if batch.left_out:
             yield json.dumps({"at": at, "left_out": batch.left_out})
 
 
-def _text_lines(look: TailPage, wanted: OutcomeRow) -> Iterator[str]:
-    for count in _lost(look):
+def _text_lines(page: TailPage, filters: OutcomeRow) -> Iterator[str]:
+    for count in _lost(page):
         number = "Batches" if count is None else f"{count} batches"
-        yield f"… {number} are missing here: this command was stopped, or slower than the workers"
-    for batch in look.batches:
+        yield f"… {number} are missing here: this command was suspended, or slower than the workers"
+    for batch in page.batches:
         at = batch.at.astimezone().isoformat(sep=" ", timespec="milliseconds")[11:23]
-        for line in _chosen(batch, wanted):
+        for line in _filtered(batch, filters):
             yield f"{at} {_row(line)}"
         if batch.left_out:
             yield f"{at} … {batch.left_out:,} more outcomes of this batch are left out"
 
 
-def _lost(look: TailPage) -> Iterator[int | None]:
-    if look.lapsed:
+def _lost(page: TailPage) -> Iterator[int | None]:
+    if page.lapsed:
         yield None
-    if look.removed:
-        yield look.removed
+    if page.removed:
+        yield page.removed
 
 
-def _chosen(batch: OutcomeBatch, wanted: OutcomeRow) -> Iterator[OutcomeRow]:
-    return (line for line in batch.lines if wanted.items() <= line.items())
+def _filtered(batch: OutcomeBatch, filters: OutcomeRow) -> Iterator[OutcomeRow]:
+    return (line for line in batch.lines if filters.items() <= line.items())
 
 
 def _row(line: OutcomeRow) -> str:

@@ -19,10 +19,10 @@ from storage.errors import StorageError
 
 __all__ = ["validate"]
 
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 _ACCEPTED = "accepted"
 
-Foresee = Callable[[Sequence[ChangeEvent]], list[str]]
+PredictOutcomes = Callable[[Sequence[ChangeEvent]], list[str]]
 
 
 def validate(
@@ -31,42 +31,42 @@ def validate(
     domain: Domain = None,
     rejects: RejectsFile = None,
     skip: Skip = 0,
-    offline: Annotated[bool, typer.Option("--offline", help="Only check the events; ask no database.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Only check the events, without the database.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would become of each event of a file, and publish nothing; exit 1 if any would be refused."""
+    """Predict the outcome of each event of a file, and publish nothing; exit 1 if any would be refused."""
     check_scope(shop, domain)
-    foresee = _checked if offline else _foreseeing(load_settings())
+    predict_outcomes = _accept_all if offline else _outcome_predictor(load_settings())
     counts: Counter[str] = Counter()
-    judge = checker(shop, domain)
+    check = checker(shop, domain)
     try:
         with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
-            for lines in _some(source.lines(skip)):
+            for lines in _batches(source.lines(skip)):
                 events = []
-                for line, judged in zip(lines, map(judge, lines), strict=True):
-                    if judged.refusal is not None:
-                        rejected.add(line, judged.refusal)
+                for line, checked in zip(lines, map(check, lines), strict=True):
+                    if checked.refusal is not None:
+                        rejected.add(line, checked.refusal)
                         counts[REFUSED] += 1
-                    elif isinstance(judged.item, ChangeEvent):
-                        events.append(judged.item)
-                counts.update(foresee(events))
+                    elif isinstance(checked.item, ChangeEvent):
+                        events.append(checked.item)
+                counts.update(predict_outcomes(events))
     except LinesUnreadable as error:
         raise fail(str(error)) from None
     _show(counts, as_json)
     raise typer.Exit(1 if counts[REFUSED] else 0)
 
 
-def _some(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
-    while batch := list(islice(lines, _AT_ONCE)):
+def _batches(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
+    while batch := list(islice(lines, _BATCH_SIZE)):
         yield batch
 
 
-def _checked(events: Sequence[ChangeEvent]) -> list[str]:
+def _accept_all(events: Sequence[ChangeEvent]) -> list[str]:
     return [_ACCEPTED] * len(events)
 
 
-def _foreseeing(settings: Settings) -> Foresee:
-    """Asks the database of the settings; where there is none, events are only checked."""
+def _outcome_predictor(settings: Settings) -> PredictOutcomes:
+    """Return a prediction by the database of the settings; without a database, events are only checked."""
     from storage.database import open_database
 
     database = open_database(settings.database_url)
@@ -75,22 +75,22 @@ def _foreseeing(settings: Settings) -> Foresee:
             raise StorageError("it does not exist yet")
         database.require_current()
     except StorageError as error:
-        warn(f"the database can't be asked ({error}): the events are only checked, as with --offline")
-        return _checked
+        warn(f"the database can't be used ({error}): the events are only checked, as with --offline")
+        return _accept_all
     newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
 
-    def foresee(events: Sequence[ChangeEvent]) -> list[str]:
-        found = []
+    def predict_outcomes(events: Sequence[ChangeEvent]) -> list[str]:
+        outcomes = []
         for event, outcome in zip(events, database.foresight.outcomes(events), strict=True):
             key, version = (event.domain, event.shop, event.key), (event.version, event.event_id)
             if outcome is Outcome.APPLIED:
-                # The database knows nothing of the events before in the same file.
+                # The database does not have the earlier events of the same file.
                 outcome = Outcome.APPLIED if newest.get(key, (-1, "")) < version else Outcome.SUPERSEDED
                 newest[key] = max(version, newest.get(key, version))
-            found.append(outcome.value)
-        return found
+            outcomes.append(outcome.value)
+        return outcomes
 
-    return foresee
+    return predict_outcomes
 
 
 def _show(counts: Counter[str], as_json: bool) -> None:

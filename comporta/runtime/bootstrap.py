@@ -1,4 +1,4 @@
-"""Puts the parts together: from settings to threads that can be started and stopped."""
+"""Composition of a process: from settings to the loops that its threads run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Components", "build_admin", "build_worker"]
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Everything one process runs, sharing one `stop`."""
+    """Parts of one process, which share one `stop`: its switchboard, and its loops by name."""
 
     worker_id: str
     switchboard: Switchboard
@@ -48,9 +48,9 @@ def build_worker(
     pulse: Callable[[str], threading.Event],
     observe: OnBatch,
 ) -> Components:
-    """A worker for these domains with its control, heartbeat and announcements.
+    """Build a worker for these domains, with its control consumer, heartbeat and announcer.
 
-    `pulse` gives each loop its `stop` by the loop's name, `observe` is told of every batch.
+    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `observe` for every batch.
     """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
     wake = threading.Event()
@@ -58,16 +58,16 @@ def build_worker(
 
     def announce(announcement: Announcement) -> None:
         announcer.announce(announcement)
-        # A resume may have let orders go.
+        # After a resume the dispatcher has held orders to send: wake it instead of letting it wait for its next poll.
         wake.set()
 
     switchboard = Switchboard(database.fence, announce)
-    intake = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
+    limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
     store = EventStore(database.fence, switchboard, worker_id)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
-    worker = events_worker(settings.broker_url, changes, intake, store, pulse("worker"), observe)
+    worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
     loops = {
         "announcer": announcer.run,
         "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
@@ -76,23 +76,23 @@ def build_worker(
     }
     if ORDERS in domains:
         order_store = OrderStore(database.fence, worker_id, wake.set)
-        dispatch = OrderQueue(database.fence, switchboard)
-        orders = orders_worker(settings.broker_url, intake, order_store, pulse("orders"), observe)
+        order_queue = OrderQueue(database.fence, switchboard)
+        orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(
-            dispatch, _way_to_erp(settings), pulse("dispatcher"), settings.orders_in_flight, wake
+            order_queue, _erp_gateway(settings), pulse("dispatcher"), settings.orders_in_flight, wake
         )
         loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
     return Components(worker_id, switchboard, loops)
 
 
 def build_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Components:
-    """What the page needs where no worker runs beside it: a switchboard whose changes are announced."""
+    """Build the parts of a process without a worker: the switchboard for the page, and the announcer of its changes."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce)
     return Components(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
 
 
-def _way_to_erp(settings: Settings) -> ErpGateway:
+def _erp_gateway(settings: Settings) -> ErpGateway:
     if settings.erp_url is None:
         return AmqpErpGateway(settings.broker_url)
     return HttpErpGateway(settings.erp_url, settings.orders_in_flight)

@@ -1,4 +1,4 @@
-"""Whether broker and database can be reached, or which can't and since when; never asked for long."""
+"""Readiness of a process: reachability of its broker and database, checked within a time limit."""
 
 from __future__ import annotations
 
@@ -20,53 +20,54 @@ __all__ = ["Monitor", "Reach", "ReadinessProbe", "monitor_for"]
 _PATIENCE = 3.0
 
 
-# Several who ask at once, and one who asks every second, cost one connection.
+# Concurrent requests, and a client that polls every second, share one connection.
 _FRESH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whether a part was reached, and if not, since which look it has not been."""
+    """Reachability of a part; `since` is the time of the first check that failed, None while it is reachable."""
 
     reachable: bool
     since: datetime | None = None
 
 
 class ReadinessProbe:
-    """Looks at each part by its name; a look that raises, or takes longer than 3 s, did not reach it."""
+    """Checks of parts by name; a check that raises, or takes longer than `patience` seconds, counts as unreachable."""
 
     def __init__(
-        self, looks: Mapping[str, Callable[[], object]], patience: float = _PATIENCE, fresh: float = _FRESH
+        self, checks: Mapping[str, Callable[[], object]], patience: float = _PATIENCE, fresh: float = _FRESH
     ) -> None:
-        self._looks = {
-            name: SingleFlight(f"reach {name}", look, patience=patience, fresh=fresh) for name, look in looks.items()
+        self._checks = {
+            name: SingleFlight(f"reach {name}", check, patience=patience, fresh=fresh) for name, check in checks.items()
         }
-        self._away: dict[str, datetime] = {}
+        self._away_since: dict[str, datetime] = {}
 
-    async def look(self) -> dict[str, Reach]:
-        """Each part as it is now."""
-        reached = await asyncio.gather(*(self._reaches(look) for look in self._looks.values()))
-        return {name: self._noted(name, there) for name, there in zip(self._looks, reached, strict=True)}
+    async def check(self) -> dict[str, Reach]:
+        """Return the present reachability of each part by name."""
+        results = await asyncio.gather(*(self._is_reachable(check) for check in self._checks.values()))
+        return {name: self._record(name, reachable) for name, reachable in zip(self._checks, results, strict=True)}
 
     @staticmethod
-    async def _reaches(look: SingleFlight[object]) -> bool:
+    async def _is_reachable(check: SingleFlight[object]) -> bool:
         try:
-            await look.answer()
+            await check.answer()
         except Exception:
-            # Whatever it was: why is in the log of whoever needs that part, and this answer is open to all.
+            # Any error counts. Its text stays out of this response, which anyone may read: the component that needs
+            # the part logs it.
             return False
         return True
 
-    def _noted(self, name: str, reachable: bool) -> Reach:
+    def _record(self, name: str, reachable: bool) -> Reach:
         if reachable:
-            self._away.pop(name, None)
+            self._away_since.pop(name, None)
             return Reach(True)
-        return Reach(False, self._away.setdefault(name, datetime.now(UTC)))
+        return Reach(False, self._away_since.setdefault(name, datetime.now(UTC)))
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """`unhealthy` names the loops that don't turn, each with what is wrong."""
+    """Health, readiness and metrics of a process; `unhealthy` returns the loops that hang or ended, with the fault."""
 
     unhealthy: Callable[[], Mapping[str, str]]
     readiness: ReadinessProbe
@@ -81,12 +82,15 @@ def monitor_for(
     *,
     with_gauges: bool,
 ) -> Monitor:
-    """The monitor of a process: `work` has the metrics of its worker, the database's come `with_gauges`."""
-    looks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
-    return Monitor(unhealthy, ReadinessProbe(looks), Exposition(work, database.gauges.read if with_gauges else None))
+    """Return the monitor of a process.
+
+    `work` holds the metrics of its worker, None without one; `with_gauges` adds those read from the database.
+    """
+    checks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
+    return Monitor(unhealthy, ReadinessProbe(checks), Exposition(work, database.gauges.read if with_gauges else None))
 
 
 def _reach_broker(url: str) -> None:
-    # The embedded one is always there.
+    # The embedded broker is part of this process.
     if not is_memory(url):
         release(open_connection(url, name="readiness"))

@@ -1,4 +1,4 @@
-"""Logs: one event a line, JSON in production, colours on a terminal; to standard error."""
+"""Logging to standard error: one event per line, JSON in production, colours on a terminal."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SHARED: tuple[Any, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 )
-# What they say below a warning is theirs; every room of ours shows from the level that is set.
+# Libraries log from WARNING on; every logger of this program logs from the configured level on.
 _LIBRARIES = ("alembic", "asyncio", "httpcore", "httpx", "limits", "sqlalchemy", "sse_starlette", "uvicorn")
 
 
 def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
-    """Sets up structlog and, in the same form, what libraries log from warning on."""
+    """Set up structlog, and the log of the libraries in the same form; `form` None chooses by standard error."""
     console = form == "console" or (form is None and sys.stderr.isatty())
     last: tuple[Any, ...] = (
         (_one_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
@@ -55,7 +55,7 @@ def configure_logs(level: str, form: Literal["console", "json"] | None) -> None:
 
 
 def quiet_libraries() -> None:
-    """Silences the brokers' libraries: they log bodies, headers and tracebacks; what matters is logged here by name."""
+    """Silence the broker libraries, which log bodies, headers and tracebacks: this program logs those errors itself."""
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("kombu", "amqp", "pika"):
@@ -63,9 +63,9 @@ def quiet_libraries() -> None:
 
 
 def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Takes control characters out of every text (of a traceback all but its line breaks).
+    """Remove control characters from every text, in a traceback all but its line breaks.
 
-    A value must not draw on somebody's terminal.
+    Otherwise a logged value could send escape sequences to the operator's terminal.
     """
     for name, value in event.items():
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What a worker counts and times of its own batches."""
+"""Metrics for Prometheus: those of a worker's batches, and gauges read from the database."""
 
 from __future__ import annotations
 
@@ -35,36 +35,36 @@ _LAG = (
     "with a timestamp."
 )
 log = structlog.get_logger(__name__)
-# Prometheus gives up after 10 s and then has nothing at all, not even that the database is away.
+# Prometheus gives up after 10 s and then has no metric at all, not even the one for a database that is away.
 _PATIENCE = 5.0
-# Two who scrape at the same time cost one reading.
+# Scrapes at the same time share one reading.
 _FRESH = 1.0
 Labels = Sequence[str]
 _METRIC = "comporta_event_lag_seconds"
 _WINDOW = 60.0
-# Many who look at once cost one sample.
-_APART = 2.0
+# Requests within this time share one sample.
+_SAMPLE_SECONDS = 2.0
 Sums = Mapping[str, tuple[float, float]]
 
 
 class WorkMetrics:
-    """Told of every batch, by several threads; `registry` has these three metrics and nothing else."""
+    """Metrics of a worker's batches, observed by several threads; `registry` holds these three and nothing else."""
 
     def __init__(self) -> None:
-        # Else a series beside each would say when that one began, which nobody asks.
+        # Otherwise each series gets a second one with its creation time, which no chart or alert uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         scope = ("shop", "domain", "outcome")
         self._events = Counter("comporta_events_total", _EVENTS, scope, registry=self.registry)
         self._seconds = _histogram("comporta_batch_seconds", _BATCH, _BATCH_BUCKETS, self.registry)
         self._lag = _histogram("comporta_event_lag_seconds", _LAG, _LAG_BUCKETS, self.registry)
-        # To look a child up by its labels costs more than to count with it.
+        # Finding a series by its labels costs more than counting with it.
         self._counters: dict[tuple[str, str, Outcome], Counter] = {}
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
         self._shops: set[str] = set()
 
     def observe(self, batch: BatchStats) -> None:
-        """Counts and times one batch."""
+        """Count the outcomes of one batch, and observe its duration and lag, both in seconds."""
         domains = set()
         for scope, count in batch.tally.items():
             if count:
@@ -80,7 +80,7 @@ class WorkMetrics:
         if outcome is not Outcome.QUARANTINED:
             self._shops.add(shop)
         elif shop not in self._shops:
-            # Anybody can publish rubbish under any name, and every new name would stay as a series for ever.
+            # A publisher can send an unreadable message under any shop's name, and each name would stay as a series.
             return self._events.labels(UNKNOWN_SHOP, domain, outcome.value)
         counter = self._counters[shop, domain, outcome] = self._events.labels(shop, domain, outcome.value)
         return counter
@@ -97,7 +97,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: Colle
 
 
 class Exposition:
-    """A worker's own metrics, where there is a worker, and the database's, where it is asked."""
+    """Metrics of a process: those of its worker, if it has one, and those of the database, if `read` is given."""
 
     def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
         self._work = work
@@ -105,7 +105,7 @@ class Exposition:
         self._away = False
 
     async def render(self, accept: str) -> tuple[str, bytes]:
-        """Content type and body, in the form that the `Accept` header asks for; never waits for long."""
+        """Return content type and body in the format of the `Accept` header; wait for the database 5 s at most."""
         registry = CollectorRegistry()
         if self._work is not None:
             registry.register(self._work)
@@ -114,30 +114,30 @@ class Exposition:
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):
-            # A version that is no number: the library compares it with one.
+            # The library fails on a version in the header that is not a number.
             encode, content_type = choose_encoder("")
         return content_type, encode(registry)
 
     async def _read(self, reading: SingleFlight[Reading]) -> Reading | None:
         try:
-            found = await reading.answer()
+            gauges = await reading.answer()
         except (StorageError, TimeoutError) as error:
             if not self._away:
                 log.warning("no gauges: the database is away", error=str(error) or "no answer in time")
             self._away = True
             return None
         self._away = False
-        return found
+        return gauges
 
 
 class StateMetrics(Collector):
-    """One reading, or that there was none: then `comporta_database_up` is 0 and stands alone."""
+    """Metrics of one reading of the database; without a reading only `comporta_database_up`, with the value 0."""
 
     def __init__(self, reading: Reading | None) -> None:
         self._reading = reading
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of the contract (section 9) that come from the database."""
+        """Yield the metrics of the contract (section 9) that come from the database."""
         yield _gauge(
             "database_up", "1 if the database answered this scrape, else 0.", (), [((), self._reading is not None)]
         )
@@ -184,13 +184,13 @@ def _single(values: Mapping[str, float]) -> Iterable[tuple[Labels, float]]:
 
 def _gauge(name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]) -> Metric:
     family = GaugeMetricFamily(f"comporta_{name}", text, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
     return family
 
 
 class RecentLags:
-    """The mean of about the last minute by domain, in seconds; a domain that nothing came for is left out."""
+    """Mean lag by domain over about the last minute, in seconds; domains without events are left out."""
 
     def __init__(self, metrics: Collector, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
@@ -199,20 +199,20 @@ class RecentLags:
         self._samples: deque[tuple[float, Sums]] = deque([(clock(), {})])
 
     def read(self) -> dict[str, float]:
-        """The means, from the oldest sample within the window to now."""
+        """Return the mean lags from the oldest sample within the window to now."""
         now, sums = self._clock(), self._sums()
         with self._lock:
-            if now - self._samples[-1][0] >= _APART:
+            if now - self._samples[-1][0] >= _SAMPLE_SECONDS:
                 self._samples.append((now, sums))
             while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
                 self._samples.popleft()
             before = self._samples[0][1]
-        found: dict[str, float] = {}
+        means: dict[str, float] = {}
         for domain, (total, count) in sums.items():
             total_before, count_before = before.get(domain, (0.0, 0.0))
             if count > count_before:
-                found[domain] = (total - total_before) / (count - count_before)
-        return found
+                means[domain] = (total - total_before) / (count - count_before)
+        return means
 
     def _sums(self) -> Sums:
         totals: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Health and metrics of a process without the page, on a port of their own."""
+"""Health, readiness and metrics over HTTP; for a process without the page on a port of their own."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from comporta.runtime.settings import PREFIX, SettingsError
 __all__ = ["MonitorServer", "check_ports", "health_router", "listen"]
 log = structlog.get_logger(__name__)
 
-# `async`, all of them: the pool of threads may be taken by requests that wait for a database that hangs.
-
-
-_FORMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}}
+_METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}}
 
 
 class MonitorServer:
-    """Listens from the beginning; raises `SettingsError` if it can't."""
+    """Server of the routes for health and metrics, which listens once built; raises `SettingsError` if it can't."""
 
     def __init__(self, host: str, port: int, monitor: Monitor) -> None:
         self._socket = _listen(host, port)
@@ -35,18 +32,18 @@ class MonitorServer:
         self._server = uvicorn.Server(config)
 
     def run(self) -> None:
-        """Serves until stopped."""
+        """Serve until stopped."""
         host, port = self._socket.getsockname()[:2]
         log.info("metrics", host=host, port=port)
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Ends `run`."""
+        """End `run`."""
         self._server.should_exit = True
 
 
 def check_ports(host: str, ports: Iterable[int]) -> None:
-    """Raises `SettingsError` with the first port that can't be listened on."""
+    """Raise `SettingsError` with the first port that can't be listened on."""
     for port in ports:
         _listen(host, port).close()
 
@@ -63,21 +60,21 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Health(TypedDict):
-    """Whether every loop turns, and which doesn't."""
+    """Liveness of the process, with the loops that hang or ended."""
 
     status: Literal["ok", "unwell"]
     loops: NotRequired[dict[str, str]]
 
 
 class Part(TypedDict):
-    """Whether a part was reached just now, and if not, when that was first seen."""
+    """Reachability of a part, and the time of the first failed check while it is unreachable."""
 
     reachable: bool
     since: NotRequired[datetime]
 
 
 class Readiness(TypedDict):
-    """Whether broker and database can be reached."""
+    """Readiness of the process: reachability of broker and database."""
 
     status: Literal["ready", "not ready"]
     broker: Part
@@ -85,10 +82,11 @@ class Readiness(TypedDict):
 
 
 def health_router(monitor: Monitor) -> APIRouter:
-    """The doors for whoever restarts what hangs, waits for what is away, and draws charts."""
+    """Return the routes for liveness (`/healthz`), readiness (`/readyz`) and Prometheus (`/metrics`)."""
+    # All routes are `async`: requests that wait for a hanging database may occupy the whole thread pool.
     router = APIRouter(tags=["monitoring"])
 
-    @router.get("/healthz", summary="Whether every loop turns", responses={503: {"model": Health}})
+    @router.get("/healthz", summary="Liveness: every loop runs", responses={503: {"model": Health}})
     async def healthz(response: Response) -> Health:
         unhealthy = dict(monitor.unhealthy())
         if not unhealthy:
@@ -96,18 +94,18 @@ def health_router(monitor: Monitor) -> APIRouter:
         response.status_code = 503
         return {"status": "unwell", "loops": unhealthy}
 
-    @router.get("/readyz", summary="Whether broker and database can be reached", responses={503: {"model": Readiness}})
+    @router.get("/readyz", summary="Readiness: broker and database answer", responses={503: {"model": Readiness}})
     async def readyz(response: Response) -> Readiness:
-        found = await monitor.readiness.look()
+        reaches = await monitor.readiness.check()
         parts: dict[str, Part] = {
             name: {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
-            for name, reach in found.items()
+            for name, reach in reaches.items()
         }
-        ready = all(reach.reachable for reach in found.values())
+        ready = all(reach.reachable for reach in reaches.values())
         response.status_code = 200 if ready else 503
         return {"status": "ready" if ready else "not ready", "broker": parts["broker"], "database": parts["database"]}
 
-    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_FORMS)
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_METRICS)
     async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
         content_type, body = await monitor.exposition.render(accept)
         return Response(body, media_type=content_type)
@@ -116,10 +114,10 @@ def health_router(monitor: Monitor) -> APIRouter:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `OSError` if it can't be had, `OverflowError` for a port beyond 65535."""
+    """Return a listening socket; raises `OSError` if it can't be opened, `OverflowError` for a port beyond 65535."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=128)
-    # Handed on to every connection. asyncio does this by itself only for sockets of its own making, and without it
-    # each small answer waits 40 ms for an acknowledgement.
+    # Every connection inherits this option. asyncio sets it only on sockets that it creates itself; without it each
+    # small response waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

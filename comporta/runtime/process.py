@@ -1,4 +1,4 @@
-"""One process: a worker, a web server, or both, from start to stop."""
+"""Process from start to stop: a worker, a web server, or both."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = ["Host", "Running", "Serve", "Server", "Web", "run_process", "run_unti
 
 log = structlog.get_logger(__name__)
 
-# How long a thread may keep the others waiting. Python's 5 ms are too long beside a worker at full speed: who obeys
-# a pause needs the interpreter after every round trip.
-_TURN_SECONDS = 0.0005
+# Interval after which a thread gives up the interpreter to another. Python's 5 ms are too long beside a worker at full
+# speed: the control consumer, which carries out a pause, needs the interpreter after every round trip.
+_SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a process offers its web server; `work` has the metrics of its worker, None without one."""
+    """Parts of a process that its web server uses; `work` holds the metrics of its worker, None without one."""
 
     settings: Settings
     database: Database
@@ -51,7 +51,7 @@ class Host:
 
 
 class Server(Protocol):
-    """A web server in a thread of the process; `link` logs its holder in, where there are no operators."""
+    """Web server in a thread of the process; where there are no operators, `link` is the address that logs in."""
 
     port: int
     link: str | None
@@ -66,7 +66,7 @@ class Server(Protocol):
         """Release what the server holds, once `run` has ended."""
 
 
-# Two steps: the first checks the settings, before the database is waited for.
+# Two steps: the first checks the settings, before the process waits for the database.
 Serve = Callable[[Host], Server]
 Web = Callable[[Settings], Serve]
 
@@ -74,16 +74,24 @@ Web = Callable[[Settings], Serve]
 def run_process(
     settings: Settings, domains: Sequence[str], web: Web | None = None, *, stall_seconds: float = STALL_SECONDS
 ) -> int:
-    """Run a worker for these domains (for none: no worker) until a signal; return the exit code."""
+    """Run a worker for these domains (without domains no worker) until a signal; return the exit code."""
     stop = threading.Event()
     stop_on_signals(stop)
     parent = multiprocessing.parent_process()
-    wanted: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
-    return run_until(settings, domains, stop, web, wanted=wanted, beside=_show_link, stall_seconds=stall_seconds)
+    keep_running: Callable[[], bool] = (lambda: parent.is_alive()) if parent is not None else (lambda: True)
+    return run_until(
+        settings,
+        domains,
+        stop,
+        web,
+        keep_running=keep_running,
+        extra_threads=_print_link,
+        stall_seconds=stall_seconds,
+    )
 
 
-def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
-    # On the terminal and never in the log: whoever has it may act.
+def _print_link(running: Running) -> Mapping[str, Callable[[], None]]:
+    # Printed on the terminal and never logged: every reader of the log could use the link to act.
     if running.link is not None:
         try:
             print(f"Open {running.link}", flush=True)
@@ -94,13 +102,13 @@ def _show_link(running: Running) -> Mapping[str, Callable[[], None]]:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a process runs, for whatever runs beside it: the port is that of the page, 0 without one.
+    """Running process, as its extra threads see it.
 
-    The link lets its holder in, where there are no operators.
+    `port` is that of the page, 0 without one; `link` is the address that logs in where there are no operators.
     """
 
     database: Database
-    parts: Components
+    components: Components
     port: int
     link: str | None
 
@@ -111,13 +119,14 @@ def run_until(
     stop: threading.Event,
     web: Web | None = None,
     *,
-    wanted: Callable[[], bool] = lambda: True,
-    beside: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
+    keep_running: Callable[[], bool] = lambda: True,
+    extra_threads: Callable[[Running], Mapping[str, Callable[[], None]]] = lambda _running: {},
     stall_seconds: float = STALL_SECONDS,
 ) -> int:
-    """Run a worker until `stop` is set or `wanted` says no; return the exit code.
+    """Run a process until `stop` is set or `keep_running` returns False; return the exit code.
 
-    A loop that has not turned for `stall_seconds` makes the process unhealthy.
+    `extra_threads` returns further loops by name, once the others have started. A loop that has not
+    turned for `stall_seconds` makes the process unhealthy.
     """
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
@@ -125,63 +134,65 @@ def run_until(
     loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
     work = metrics.registry if domains else None
     monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)
-    # Before the database is waited for: who waits is well.
-    monitoring = _monitoring(settings, monitor) if serve is None else None
-    if monitoring is not None:
-        loops.start("monitoring", monitoring.run)
+    # Started before the wait for the database: a process that waits is healthy and must answer so.
+    monitor_server = _monitor_server(settings, monitor) if serve is None else None
+    if monitor_server is not None:
+        loops.start("monitoring", monitor_server.run)
     if not wait_for_schema(database, stop):
         return 0
-    _spare_the_collector()
-    sys.setswitchinterval(_TURN_SECONDS)
+    _tune_garbage_collector()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if domains:
-        parts = build_worker(settings, database, domains, loops.pulse, metrics.observe)
+        components = build_worker(settings, database, domains, loops.pulse, metrics.observe)
     else:
-        parts = build_admin(settings, database, loops.pulse)
-    server = None if serve is None else serve(Host(settings, database, parts.switchboard, monitor, work))
-    for name, run in parts.loops.items():
+        components = build_admin(settings, database, loops.pulse)
+    server = None if serve is None else serve(Host(settings, database, components.switchboard, monitor, work))
+    for name, run in components.loops.items():
         loops.start(name, run)
     if server is not None:
         loops.start("web", server.run)
     log.info(
         "started",
-        worker=parts.worker_id,
+        worker=components.worker_id,
         pid=os.getpid(),
         domains=list(domains),
         broker=masked_broker(settings.broker_url),
         database=masked_database(settings.database_url),
     )
-    running = Running(database, parts, server.port if server else 0, server.link if server else None)
-    for name, run in beside(running).items():
+    running = Running(database, components, server.port if server else 0, server.link if server else None)
+    for name, run in extra_threads(running).items():
         loops.start(name, run)
-    loops.wait(wanted)
-    log.info("stopping", worker=parts.worker_id)
-    for listening in (server, monitoring):
-        if listening is not None:
-            listening.stop()
+    loops.wait(keep_running)
+    log.info("stopping", worker=components.worker_id)
+    for listener in (server, monitor_server):
+        if listener is not None:
+            listener.stop()
     loops.join()
     if server is not None:
         server.close()
     database.close()
-    log.info("stopped", worker=parts.worker_id, failed=loops.failed)
+    log.info("stopped", worker=components.worker_id, failed=loops.failed)
     return 1 if loops.failed else 0
 
 
-def _monitoring(settings: Settings, monitor: Monitor) -> MonitorServer | None:
+def _monitor_server(settings: Settings, monitor: Monitor) -> MonitorServer | None:
     port = settings.metrics_port
     return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
 
 
-def _spare_the_collector() -> None:
-    # What is loaded by now stays; and a batch is thousands of objects, none of them in a cycle.
+def _tune_garbage_collector() -> None:
+    # Objects loaded by now live as long as the process, and a batch makes thousands of objects without a cycle:
+    # searching them for cycles would only take time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 def wait_for_schema(database: Database, stop: threading.Event) -> bool:
-    """Waits until the database answers with a current schema (SQLite's is made); False if told to stop first.
+    """Wait until the database answers and its schema is current; return False if `stop` is set first.
 
-    Raises `SchemaOutdated` if the schema is not this program's: no waiting makes it so.
+    Creates the schema of SQLite. Raises `SchemaOutdated` at once if the schema is another version's: waiting would not
+    change it.
     """
 
     def attempt() -> None:

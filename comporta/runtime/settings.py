@@ -1,4 +1,4 @@
-"""The settings, from the environment or `.env`, checked at start, all faults named at once."""
+"""Settings from the environment or `.env`, checked at start; one error names every fault."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ __all__ = [
     "SettingSource",
     "Settings",
     "SettingsError",
-    "Unknown",
-    "given_settings",
+    "UnknownSetting",
     "load_settings",
     "program_version",
     "redacted",
+    "setting_sources",
     "unknown_names",
 ]
 PREFIX = "COMPORTA_"
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _TOKEN = re.compile(r"[!-~]+")
 HIDDEN = "(hidden)"
-# The tests' own settings stand in the same environment.
-_OF_TESTS = "comporta_test_"
+# The tests have settings of their own in the same environment.
+_TEST_PREFIX = "comporta_test_"
 
 
 class SettingsError(ValueError):
-    """Settings that can't be used: every fault, each with its name and the way out."""
+    """Invalid settings: every fault with the name of its setting and the remedy."""
 
 
 def _database_url(value: str) -> str:
@@ -64,7 +64,7 @@ def _erp_url(value: str) -> str:
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     plain = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment or "@" in value)
-    # To read the port is what checks it.
+    # Reading `port` validates it: it raises `ValueError` if out of range.
     if not plain or parts.port == 0 or not _PATH.fullmatch(parts.path):
         raise ValueError("must be the http or https address that people use, such as https://shop.example/comporta")
     return value.rstrip("/")
@@ -77,7 +77,7 @@ def _token(value: SecretStr) -> SecretStr:
 
 
 class Settings(BaseSettings):
-    """What may be set, each under its name with the prefix `COMPORTA_`."""
+    """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     @field_validator("admin_label", "public_url", "metrics_port", "operators_file", "token", mode="before")
     @classmethod
     def _unset_if_empty(cls, value: object) -> object:
-        # What is not set, docker compose hands on as an empty text.
+        # docker compose passes on a variable that is not set as an empty text.
         return value or None
 
     @field_validator("prefetch")
@@ -118,27 +118,27 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether the broker lives inside this process."""
+        """Return whether the broker is embedded in this process (`memory://`)."""
         return connection.is_memory(self.broker_url)
 
     @property
     def prefetch_count(self) -> int:
-        """How many deliveries may be unsettled on a queue."""
+        """Return the number of deliveries that may be unsettled on a queue."""
         return self.prefetch or min(2 * self.batch_size, 65_535)
 
     @property
     def admin_url(self) -> str:
-        """Where the page and the API are."""
+        """Return the address of the page and the API."""
         return self.admin_address(self.admin_port)
 
     def admin_address(self, port: int) -> str:
-        """Where they are once the system has chosen the port."""
+        """Return the address with this port, which the system has chosen where ADMIN_PORT is 0."""
         host = f"[{self.admin_host}]" if ":" in self.admin_host else self.admin_host
         return f"http://{host}:{port}"
 
 
 def load_settings(**overrides: object) -> Settings:
-    """The settings as they are given; raises `SettingsError` naming every fault."""
+    """Return the settings, with the overrides; raises `SettingsError` that names every fault."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -157,43 +157,43 @@ def _faults(error: ValidationError) -> str:
 
 
 class SettingSource(NamedTuple):
-    """One setting: its name, its value as it may be shown, and whether environment, .env or default gave it."""
+    """Setting with its value, secrets hidden, and its source: `environment`, `.env` or `default`."""
 
     name: str
     value: str | int | float | None
     source: str
 
 
-class Unknown(NamedTuple):
-    """A name with our prefix that is no setting, where it stands, and the setting that was perhaps meant."""
+class UnknownSetting(NamedTuple):
+    """Name with the prefix `COMPORTA_` that is not a setting, its source, and the most similar setting, if any."""
 
     name: str
     source: str
     meant: str | None
 
 
-def given_settings(settings: Settings) -> list[SettingSource]:
-    """Every setting, in the order they are declared in."""
-    places = _places()
+def setting_sources(settings: Settings) -> list[SettingSource]:
+    """Return every setting with its source, in the order of declaration."""
+    sources = _sources()
     return [
-        SettingSource(PREFIX + name.upper(), redacted(name, getattr(settings, name)), _source(name, places))
+        SettingSource(PREFIX + name.upper(), redacted(name, getattr(settings, name)), _source(name, sources))
         for name in Settings.model_fields
     ]
 
 
-def unknown_names() -> list[Unknown]:
-    """What is misspelt, or meant for another version."""
+def unknown_names() -> list[UnknownSetting]:
+    """Return the names that are not settings of this version: misspelt, or meant for another one."""
     known = {PREFIX.lower() + name for name in Settings.model_fields}
-    found: dict[str, str] = {}
-    for source, names in _places().items():
+    unknown: dict[str, str] = {}
+    for source, names in _sources().items():
         for name in names:
-            if name.startswith(PREFIX.lower()) and not name.startswith(_OF_TESTS) and name not in known:
-                found.setdefault(name, source)
-    return [Unknown(name.upper(), source, _nearest(name, known)) for name, source in sorted(found.items())]
+            if name.startswith(PREFIX.lower()) and not name.startswith(_TEST_PREFIX) and name not in known:
+                unknown.setdefault(name, source)
+    return [UnknownSetting(name.upper(), source, _nearest(name, known)) for name, source in sorted(unknown.items())]
 
 
 def redacted(name: str, value: object) -> str | int | float | None:
-    """A value without what is secret in it: passwords in addresses, and whatever stands behind their question mark."""
+    """Return a value without its secrets: tokens, and in addresses the password and the query."""
     if isinstance(value, SecretStr):
         return HIDDEN
     if name == "database_url":
@@ -203,30 +203,30 @@ def redacted(name: str, value: object) -> str | int | float | None:
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
-def _places() -> dict[str, Mapping[str, Any]]:
-    """What environment and .env hold, by name in small letters; the first has precedence."""
+def _sources() -> dict[str, Mapping[str, Any]]:
+    """Return the variables of each source by lower-case name; the first source has precedence."""
     return {"environment": EnvSettingsSource(Settings).env_vars, ".env": DotEnvSettingsSource(Settings).env_vars}
 
 
-def _source(name: str, places: Mapping[str, Mapping[str, Any]]) -> str:
-    return next((place for place, found in places.items() if PREFIX.lower() + name in found), "default")
+def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    return next((source for source, names in sources.items() if PREFIX.lower() + name in names), "default")
 
 
 def _nearest(name: str, known: set[str]) -> str | None:
-    meant = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-    return meant[0].upper() if meant else None
+    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return matches[0].upper() if matches else None
 
 
 def _masked(url: str) -> str:
     parts = urlsplit(url)
-    user, at, place = parts.netloc.rpartition("@")
+    user, at, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0] + (":***" if ":" in user else "")
     query = "?***" if parts.query else ""
-    return f"{parts.scheme}://{name}{at}{place}{parts.path}{query}"
+    return f"{parts.scheme}://{name}{at}{host}{parts.path}{query}"
 
 
 def program_version() -> str:
-    """The version; `0+unknown` where the code runs without having been installed."""
+    """Return the version of the installed package, `0+unknown` if the code runs without being installed."""
     try:
         return version("comporta")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Several worker processes under one parent, which starts anew what dies and passes on the stop."""
+"""Supervisor of worker processes: restarts the ones that die and passes on the stop."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ __all__ = ["run_processes"]
 
 log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 0.2
-# A worker that keeps dying is started anew ever more slowly, and at once again after a quiet minute.
+_POLL_SECONDS = 0.2
+# The pause before a restart doubles while workers keep dying, and starts over after a quiet minute.
 _FIRST_PAUSE, _LONGEST_PAUSE, _QUIET_SECONDS = 0.5, 30.0, 60.0
 
 
 def run_processes(settings: Settings, domains: Sequence[str], count: int) -> int:
-    """Keeps `count` workers running until a signal; returns the exit code.
+    """Keep `count` workers running until a signal; return the exit code.
 
-    With METRICS_PORT each has a port of its own, that one and those after it; raises `SettingsError` if one is taken.
+    With METRICS_PORT each worker has a port of its own: that one and the ones after it. Raises `SettingsError` if one
+    of them is taken.
     """
     configure_logs(settings.log_level, settings.log_format)
-    each = [_nth(settings, position) for position in range(count)]
-    check_ports(settings.metrics_host, (one.metrics_port for one in each if one.metrics_port is not None))
+    children = [_worker_settings(settings, position) for position in range(count)]
+    check_ports(settings.metrics_host, (child.metrics_port for child in children if child.metrics_port is not None))
     stop = threading.Event()
     stop_on_signals(stop)
-    _refuse_other_schema(settings)
+    _check_schema(settings)
     context = multiprocessing.get_context("spawn")
 
     def start(position: int) -> BaseProcess:
-        process = context.Process(target=_child, args=(each[position], domains), name="comporta worker")
+        process = context.Process(target=_run_worker, args=(children[position], domains), name="comporta worker")
         process.start()
         return process
 
     workers = [start(position) for position in range(count)]
     pause, last_death = _FIRST_PAUSE, 0.0
-    while not stop.wait(_LOOK_SECONDS):
+    while not stop.wait(_POLL_SECONDS):
         for position, worker in enumerate(workers):
             if worker.is_alive():
                 continue
@@ -57,16 +58,16 @@ def run_processes(settings: Settings, domains: Sequence[str], count: int) -> int
             log.error("worker process died", pid=worker.pid, exit_code=worker.exitcode, another_in_seconds=pause)
             if not stop.wait(pause):
                 workers[position] = start(position)
-    return _end(workers)
+    return _stop(workers)
 
 
-def _refuse_other_schema(settings: Settings) -> None:
-    """Raises `SchemaOutdated` at once; a database that is away is waited for by the workers, who say that they do."""
+def _check_schema(settings: Settings) -> None:
+    """Raise `SchemaOutdated` before a worker is started; for a database that is away the workers wait, and log it."""
     database = open_database(settings.database_url)
     try:
         database.require_current()
     except SchemaOutdated:
-        # SQLite's tables are made by whoever comes first.
+        # The first worker creates the tables of SQLite.
         if not database.is_sqlite:
             raise
     except Unavailable as error:
@@ -75,13 +76,13 @@ def _refuse_other_schema(settings: Settings) -> None:
         database.close()
 
 
-def _nth(settings: Settings, position: int) -> Settings:
+def _worker_settings(settings: Settings, position: int) -> Settings:
     if settings.metrics_port is None:
         return settings
     return settings.model_copy(update={"metrics_port": settings.metrics_port + position})
 
 
-def _end(workers: Sequence[BaseProcess]) -> int:
+def _stop(workers: Sequence[BaseProcess]) -> int:
     for worker in workers:
         worker.terminate()
     deadline = time.monotonic() + STOP_SECONDS + 0.5
@@ -93,8 +94,8 @@ def _end(workers: Sequence[BaseProcess]) -> int:
     return 0
 
 
-def _child(settings: Settings, domains: Sequence[str]) -> None:
-    # Its own process group: Ctrl-C reaches the parent alone, which passes it on once.
+def _run_worker(settings: Settings, domains: Sequence[str]) -> None:
+    # In its own process group: Ctrl-C reaches the parent alone, which passes it on once.
     os.setpgrp()
     try:
         code = run_process(settings, domains)

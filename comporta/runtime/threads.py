@@ -1,4 +1,4 @@
-"""Runs threads until a signal says stop: the first finishes what is in hand, the second ends at once."""
+"""Threads of a process, their liveness and their stop by signal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ STOP_SECONDS = 9.0
 # Longer than the slowest turn that ends well: a statement waits 10 s for a lock and works for 20 s at most, and
 # an order is given up after 30 s.
 STALL_SECONDS = 60.0
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda: None) -> None:
-    """Sets `stop` at the first SIGTERM or SIGINT, and calls `at_first`; ends the process at the second."""
+    """Set `stop` and call `at_first` at the first SIGTERM or SIGINT; end the process at the second.
+
+    After the first signal the loops finish the work they have begun.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
@@ -36,9 +39,10 @@ def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda
 
 
 class LivenessEvent(threading.Event):
-    """A loop's own view of `stop` that notes when it is looked at: a loop that turns looks at it at every turn.
+    """Stop event of one loop that records when the loop last checked it.
 
-    So does one that waits for an away broker or database between two attempts; one that hangs does not.
+    A loop checks it at every iteration, also between two attempts to reach a broker or database that is away; a loop
+    that hangs does not.
     """
 
     def __init__(self, stop: threading.Event) -> None:
@@ -47,28 +51,28 @@ class LivenessEvent(threading.Event):
         self.seen = time.monotonic()
 
     def is_set(self) -> bool:
-        """Whether to stop."""
+        """Return whether the process is to stop."""
         self.seen = time.monotonic()
         return self._stop.is_set()
 
     def set(self) -> None:
-        """Stops everything, not this loop alone."""
+        """Stop every loop of the process, not this one alone."""
         self._stop.set()
 
     def clear(self) -> None:
-        """Takes the stop back."""
+        """Withdraw the stop."""
         self._stop.clear()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until told to stop; returns whether it was."""
+        """Wait for the stop, `timeout` seconds at most; return whether the process is to stop."""
         self.seen = time.monotonic()
-        told = self._stop.wait(timeout)
+        stopped = self._stop.wait(timeout)
         self.seen = time.monotonic()
-        return told
+        return stopped
 
 
 class ThreadGroup:
-    """Threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
+    """Group of threads that run until `stop`; one that ends by itself stops all, and the process then fails."""
 
     def __init__(self, stop: threading.Event, stall_seconds: float = STALL_SECONDS) -> None:
         self._stop = stop
@@ -78,30 +82,30 @@ class ThreadGroup:
         self._pulses: dict[str, LivenessEvent] = {}
 
     def pulse(self, name: str) -> LivenessEvent:
-        """The `stop` for the loop of this name: whether it still turns shows in `unhealthy`."""
+        """Return the stop event for the loop of this name, by which `unhealthy` detects that the loop hangs."""
         return self._pulses.setdefault(name, LivenessEvent(self._stop))
 
     def unhealthy(self) -> dict[str, str]:
-        """The loops that ended by themselves or hang, each with what is wrong; none once told to stop."""
+        """Return the loops that hang or ended by themselves, each with the fault; none during a regular stop."""
         if self._stop.is_set() and not self.failed:
             return {}
         now = time.monotonic()
-        return {thread.name: why for thread in self._threads if (why := self._complaint(thread, now)) is not None}
+        return {thread.name: fault for thread in self._threads if (fault := self._fault(thread, now)) is not None}
 
     def start(self, name: str, run: Callable[[], None]) -> None:
-        """Runs a loop in a thread of its own."""
-        thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
+        """Run a loop in a thread of its own."""
+        thread = threading.Thread(target=self._run_guarded, args=(name, run), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def wait(self, still_wanted: Callable[[], bool] = lambda: True) -> None:
-        """Returns when told to stop, when a loop failed, or when `still_wanted` says no."""
-        while not self._stop.wait(_LOOK_SECONDS):
-            if not still_wanted():
+    def wait(self, keep_running: Callable[[], bool] = lambda: True) -> None:
+        """Wait until `stop` is set, a loop has failed, or `keep_running` returns False."""
+        while not self._stop.wait(_POLL_SECONDS):
+            if not keep_running():
                 self._stop.set()
 
     def join(self) -> bool:
-        """Waits for every loop to end, within 9 seconds in all; returns whether all did."""
+        """Wait for every loop to end, 9 seconds in all at most; return whether all did."""
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
             if thread.is_alive():
@@ -111,14 +115,14 @@ class ThreadGroup:
             log.warning("stopped without waiting longer", loops=late)
         return not late
 
-    def _complaint(self, thread: threading.Thread, now: float) -> str | None:
+    def _fault(self, thread: threading.Thread, now: float) -> str | None:
         if not thread.is_alive():
             return "has ended"
         pulse = self._pulses.get(thread.name)
-        still = now - pulse.seen if pulse is not None else 0.0
-        return f"has not turned for {still:.0f} s" if still > self._stall_seconds else None
+        idle = now - pulse.seen if pulse is not None else 0.0
+        return f"has not turned for {idle:.0f} s" if idle > self._stall_seconds else None
 
-    def _guarded(self, name: str, run: Callable[[], None]) -> None:
+    def _run_guarded(self, name: str, run: Callable[[], None]) -> None:
         try:
             run()
         except Exception:

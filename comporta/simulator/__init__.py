@@ -1,1 +1,1 @@
-"""A simulated ERP: real invoices and real transactions as change events, with nothing sent anywhere."""
+"""Simulated ERP and shop: real invoices and retail transactions as change events and orders."""

@@ -1,4 +1,4 @@
-"""What an ERP knows when it starts: products, prices, balances, customers, and what hangs on a product."""
+"""Catalogue of a simulated ERP: products with images and packagings, prices, stock balances, customers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BOXES = (6, 12, 24)
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The data of every entity, domain by domain; images and packagings follow from the products."""
+    """Data of every entity by domain; images and packagings are derived from the products."""
 
     products: tuple[Data, ...] = ()
     price_tables: tuple[Data, ...] = ()
@@ -29,16 +29,16 @@ class Catalogue:
 
     @property
     def images(self) -> tuple[Data, ...]:
-        """One picture a product."""
+        """Return one image per product."""
         return tuple(_image(product) for product in self.products)
 
     @property
     def packagings(self) -> tuple[Data, ...]:
-        """One box a product."""
+        """Return one box per product."""
         return tuple(_box(product) for product in self.products)
 
     def entities(self) -> Iterator[tuple[str, Data]]:
-        """Every entity with its domain, in the registry's order: products come before what refers to them."""
+        """Yield every entity with its domain, in the order of `DOMAINS`: a product before entities that refer to it."""
         for domain in DOMAINS:
             for data in getattr(self, domain):
                 yield domain, data

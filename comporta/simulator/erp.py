@@ -1,4 +1,4 @@
-"""An ERP that never rests: its whole state first, then change upon change, with the faults real ones have."""
+"""Simulated ERP: its initial load, then endless changes, with the faults of real ERPs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import accumulate, count
 from random import Random
 
 from comporta.simulator.catalogue import Catalogue
-from comporta.simulator.invalid import SPOILERS
+from comporta.simulator.invalid import INVALID_EVENTS
 from comporta.simulator.messages import Data, ErpMessage, EventWriter
 from comporta.simulator.state import CHANGES, SHARES, ErpState, Key
 
@@ -24,7 +24,7 @@ _LATE_BY = 1_000
 
 @dataclass(frozen=True)
 class Faults:
-    """How often, of all steps, an ERP repeats itself, swaps two changes, sends rubbish, deletes, or is late."""
+    """Shares of steps that repeat a message, swap two changes, send an invalid event, delete, or delay a change."""
 
     duplicates: float = 0.01
     reordered: float = 0.01
@@ -38,22 +38,23 @@ class Faults:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The probability of a plain change, and then of every fault in the order of the fields."""
+        """Return the probability of a plain change, then of each fault in the order of `SimulatedErp._steps`."""
         faults = (self.duplicates, self.reordered, self.bad, self.deletes, self.late)
         return (round(1 - sum(faults), 9), *faults)
 
 
 def ticking(start: datetime = datetime(2026, 1, 1, tzinfo=UTC), step: timedelta = timedelta(milliseconds=1)) -> Clock:
-    """A clock that goes on by one step whenever it is read, so that a seed gives the same bytes again."""
+    """Return a clock that advances by one step per reading, so that a seed always gives the same bytes."""
     ticks = count()
     return lambda: start + next(ticks) * step
 
 
 class SimulatedErp:
-    """The ERP of one shop; the same seed, catalogue and clock give the same messages.
+    """ERP of one shop; the same seed, catalogue and clock give the same messages.
 
-    An ERP that starts again beside what it sent before needs a `first_sequence` above all it has used.
-    A late change comes at most `late_by` steps after a newer one of its entity.
+    An ERP that is started again for a shop with its earlier events needs a `first_sequence` above all that it has
+    used; otherwise its events are superseded. A late change comes at most `late_by` steps after a newer one of its
+    entity.
     """
 
     def __init__(
@@ -79,17 +80,17 @@ class SimulatedErp:
         if not self._domains:
             raise ValueError("the catalogue holds nothing that could change")
         self._shares = list(accumulate(SHARES[domain] for domain in self._domains))
-        self._spoilers = [spoiler for spoiler in SPOILERS if spoiler.domain in self._book.domains]
-        self._steps = (self._change, self._repeat, self._swap, self._spoil, self._delete, self._hold_back)
+        self._invalid_cases = [case for case in INVALID_EVENTS if case.domain in self._book.domains]
+        self._steps = (self._change, self._repeat, self._swap, self._send_invalid, self._delete, self._hold_back)
         self._step_shares = list(accumulate(faults.shares))
 
     def initial_load(self) -> Iterator[ErpMessage]:
-        """Everything the ERP holds, once."""
+        """Yield every entity once, as an event."""
         for domain, key, _ in self._book.state():
             yield self._tell(domain, key)
 
     def changes(self) -> Iterator[ErpMessage]:
-        """Changes without end; one step may give two messages."""
+        """Yield changes without end; one step may give two messages."""
         for number in count():
             while self._held_back and self._held_back[0][0] <= number:
                 yield heappop(self._held_back)[1]
@@ -98,7 +99,7 @@ class SimulatedErp:
             yield from step()
 
     def state(self) -> Iterator[tuple[str, Key, Data | None]]:
-        """Domain, key and data (None: deleted) of everything, as a shop should see it in the end."""
+        """Yield domain, key and data (None if deleted) of every entity: the shop's data once all events are applied."""
         return self._book.state()
 
     def _tell(self, domain: str, key: Key) -> ErpMessage:
@@ -113,35 +114,35 @@ class SimulatedErp:
         [domain] = self._random.choices(self._domains, cum_weights=self._shares)
         return domain, self._book.pick(domain, self._random)
 
-    def _changed(self, domain: str, key: Key) -> ErpMessage:
-        message = self._unsent(domain, key)
+    def _sent_change(self, domain: str, key: Key) -> ErpMessage:
+        message = self._new_change(domain, key)
         self._sent.append(message)
         return message
 
-    def _unsent(self, domain: str, key: Key) -> ErpMessage:
+    def _new_change(self, domain: str, key: Key) -> ErpMessage:
         self._book.put(domain, key, CHANGES[domain](self._random, self._book.data(domain, key), self._now()))
         return self._tell(domain, key)
 
     def _change(self) -> tuple[ErpMessage, ...]:
-        return (self._changed(*self._pick()),)
+        return (self._sent_change(*self._pick()),)
 
     def _repeat(self) -> tuple[ErpMessage, ...]:
         return (self._random.choice(self._sent),) if self._sent else self._change()
 
     def _swap(self) -> tuple[ErpMessage, ...]:
         domain, key = self._pick()
-        older, newer = self._changed(domain, key), self._changed(domain, key)
+        older, newer = self._sent_change(domain, key), self._sent_change(domain, key)
         return newer, older
 
-    def _spoil(self) -> tuple[ErpMessage, ...]:
-        domain, _, spoil = self._random.choice(self._spoilers)
+    def _send_invalid(self) -> tuple[ErpMessage, ...]:
+        domain, _, corrupt = self._random.choice(self._invalid_cases)
         data = self._book.data(domain, self._book.pick(domain, self._random))
         document = self._writer.document(domain, data, self._now())
-        return (self._writer.message(domain, document)._replace(body=spoil(document)),)
+        return (self._writer.message(domain, document)._replace(body=corrupt(document)),)
 
     def _hold_back(self) -> tuple[ErpMessage, ...]:
         domain, key = self._pick()
-        older, newer = self._unsent(domain, key), self._changed(domain, key)
+        older, newer = self._new_change(domain, key), self._sent_change(domain, key)
         heappush(self._held_back, (self._number + self._random.randint(1, self._late_by), older))
         return (newer,)
 

@@ -1,4 +1,4 @@
-"""Who talks to the demo: an ERP that tells of changes, a shop that places orders, the ERP that answers them."""
+"""Feeds of the demo: the ERP's changes, the shop's orders, and the ERP's receipts for them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["Feeds", "answer_orders"]
 
 _CHANGES_A_SECOND = 200.0
 _ORDERS_A_SECOND = 2.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _END_SECONDS = 5.0
 _Loop = Callable[[], None]
 
 
 class Feeds:
-    """The three of them, until told to end; `published` counts every message, whoever sent it."""
+    """Feeds of changes, orders and receipts; `published` counts the messages of all three."""
 
     def __init__(self, url: str, erp: SimulatedErp, shop: SimulatedShop, answers: AnsweringErp) -> None:
         self._url = url
@@ -39,40 +39,42 @@ class Feeds:
         self._shop = shop
         self._answers = answers
         self._ending = threading.Event()
-        self._left = threading.Semaphore(0)
+        self._ended = threading.Semaphore(0)
         self._lock = threading.Lock()
         self.published = 0
 
     def loops(self, stop: threading.Event) -> dict[str, _Loop]:
-        """What runs in threads of their own until `stop`; nothing is sent any more after `end`."""
-        feeds = {"erp": self._tell, "shop": self._place, "answers": self._answer}
+        """Return the loops by name, each for a thread of its own until `stop`; none sends anything after `end`."""
+        feeds = {"erp": self._publish_changes, "shop": self._publish_orders, "answers": self._publish_receipts}
         return {name: self._until(stop, feed) for name, feed in feeds.items()}
 
     def end(self) -> None:
-        """Ends the talking; returns when all have heard it."""
+        """End the feeds; return when all have ended, or after 5 s for each."""
         self._ending.set()
         for _ in range(3):
-            self._left.acquire(timeout=_END_SECONDS)
+            self._ended.acquire(timeout=_END_SECONDS)
 
     def _until(self, stop: threading.Event, feed: Callable[[SyncPublisher], None]) -> _Loop:
         def run() -> None:
             publisher = SyncPublisher(self._url, "simulation")
             feed(publisher)
             publisher.close()
-            self._left.release()
+            self._ended.release()
             stop.wait()
 
         return run
 
-    def _tell(self, publisher: SyncPublisher) -> None:
+    def _publish_changes(self, publisher: SyncPublisher) -> None:
         changes = paced(self._erp.changes(), _CHANGES_A_SECOND, sleep=self._ending.wait)
-        told = chain(self._erp.initial_load(), changes)
-        self._publish(publisher, (OutgoingMessage(EVENTS, each.routing_key, each.body, each.event_id) for each in told))
+        events = chain(self._erp.initial_load(), changes)
+        self._publish(
+            publisher, (OutgoingMessage(EVENTS, event.routing_key, event.body, event.event_id) for event in events)
+        )
 
-    def _place(self, publisher: SyncPublisher) -> None:
+    def _publish_orders(self, publisher: SyncPublisher) -> None:
         self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
 
-    def _answer(self, publisher: SyncPublisher) -> None:
+    def _publish_receipts(self, publisher: SyncPublisher) -> None:
         for receipts in _receipts(self._url, self._answers, self._ending):
             self._publish(publisher, receipts)
 
@@ -86,7 +88,7 @@ class Feeds:
 
 
 def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> None:
-    """Answers the orders in `erp.orders` with receipts until `stop`."""
+    """Answer the orders in `erp.orders` with receipts until `stop`."""
     publisher = SyncPublisher(url, "simulated ERP")
     for receipts in _receipts(url, answers, stop):
         for message in receipts:
@@ -104,25 +106,25 @@ def _send(publisher: SyncPublisher, message: OutgoingMessage) -> None:
 
 
 def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[OutgoingMessage]]:
-    """Reads orders, and gives the receipts whose time has come, again and again."""
+    """Read orders until `stop`; yield, at every poll, the receipts that are due."""
     connection = open_connection(url, name="simulated ERP")
     declare(connection)
     source = KombuSource(connection, [ORDERS_OUT], BatchLimits(batch_size=50, batch_ms=0))
     due: list[tuple[float, int, OutgoingMessage]] = []
     numbers = count(1)
     while not stop.is_set():
-        orders = source.receive(_LOOK_SECONDS)
+        orders = source.receive(_POLL_SECONDS)
         for order in orders:
             seconds, receipt = answers.react(orjson.loads(order.body)["data"]["order_id"])
             if receipt is not None:
                 message = OutgoingMessage(EVENTS, f"{order.routing_key}.receipts", receipt, "")
                 heappush(due, (time.monotonic() + seconds, next(numbers), message))
-        yield _ripe(due)
+        yield _pop_due(due)
         if orders:
             source.settle(orders)
     release(connection)
 
 
-def _ripe(due: list[tuple[float, int, OutgoingMessage]]) -> Iterator[OutgoingMessage]:
+def _pop_due(due: list[tuple[float, int, OutgoingMessage]]) -> Iterator[OutgoingMessage]:
     while due and due[0][0] <= time.monotonic():
         yield heappop(due)[2]

@@ -1,4 +1,4 @@
-"""A simulated ERP behind an address: what an order is POSTed to."""
+"""HTTP endpoint of a simulated ERP, to which orders are POSTed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEVER_SECONDS = 60.0
 
 
 def serve_answers(answers: AnsweringErp, port: int, stop: threading.Event) -> None:
-    """Answers orders at `/orders` on the loopback until `stop`; raises `SettingsError` if the port can't be had."""
+    """Answer orders at `/orders` on loopback until `stop`; raises `SettingsError` if it can't listen on the port."""
     try:
         listener = listen(_HOST, port)
     except OSError as error:
@@ -32,7 +32,7 @@ def serve_answers(answers: AnsweringErp, port: int, stop: threading.Event) -> No
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
-    # In a thread uvicorn leaves the signals to us.
+    # Outside the main thread uvicorn installs no signal handlers.
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     serving.start()
     stop.wait()
@@ -55,7 +55,7 @@ class _Orders:
             return JSONResponse({"erp_number": self._numbers[key]}, 409)
         seconds, receipt = self._answers.react(order_id)
         await asyncio.sleep(_NEVER_SECONDS if receipt is None else seconds)
-        said = {} if receipt is None else orjson.loads(receipt)["data"]
-        if "erp_number" not in said:
-            return JSONResponse({"detail": said.get("reason", "no answer")}, 422)
-        return JSONResponse({"erp_number": self._numbers.setdefault(key, said["erp_number"])}, 201)
+        data = {} if receipt is None else orjson.loads(receipt)["data"]
+        if "erp_number" not in data:
+            return JSONResponse({"detail": data.get("reason", "no answer")}, 422)
+        return JSONResponse({"erp_number": self._numbers.setdefault(key, data["erp_number"])}, 201)

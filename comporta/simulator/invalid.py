@@ -1,4 +1,4 @@
-"""Messages as broken as they come in practice, each with the reason it must be refused for."""
+"""Invalid messages as they occur in practice, each with the reason for which it must be refused."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from comporta.simulator.messages import Data
 from schemas.domains import ORDERS
 from schemas.reasons import Reason
 
-__all__ = ["ORDER_SPOILERS", "SPOILERS", "InvalidCase"]
+__all__ = ["INVALID_EVENTS", "INVALID_ORDERS", "InvalidCase"]
 
 _NO_CPF = "12345678900"
 _NO_GTIN = "7997846900945"
 
 
 class InvalidCase(NamedTuple):
-    """One way to break an event of a domain; `spoil` takes the good document and gives the bad body."""
+    """Invalid variant of a domain's event; `corrupt` takes a valid document and returns the invalid body."""
 
     domain: str
     reason: Reason
-    spoil: Callable[[Data], bytes]
+    corrupt: Callable[[Data], bytes]
 
 
 def _with(**fields: object) -> Callable[[Data], bytes]:
@@ -61,7 +61,7 @@ def _with_a_line_twice(order: Data) -> bytes:
     return _with(items=[first, first, *others])(order)
 
 
-SPOILERS: tuple[InvalidCase, ...] = (
+INVALID_EVENTS: tuple[InvalidCase, ...] = (
     InvalidCase("stock", Reason.MALFORMED_JSON, _cut_short),
     InvalidCase("stock", Reason.NUMBER_NOT_STRING, _with(on_hand=12.5)),
     InvalidCase("stock", Reason.AVAILABLE_MISMATCH, _with(on_hand="5", reserved="2", available="5")),
@@ -76,7 +76,7 @@ SPOILERS: tuple[InvalidCase, ...] = (
     InvalidCase("products", Reason.GTIN_CHECK_DIGIT, _with(gtin=_NO_GTIN)),
     InvalidCase("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
 )
-ORDER_SPOILERS: tuple[InvalidCase, ...] = (
+INVALID_ORDERS: tuple[InvalidCase, ...] = (
     InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
     InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
     InvalidCase(ORDERS, Reason.MALFORMED_JSON, _cut_short),

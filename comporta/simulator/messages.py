@@ -1,4 +1,4 @@
-"""What the simulated ERP hands out: change events as they would lie in the broker."""
+"""Messages of a simulated ERP: change events as they are published to the broker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TYPES = {
 
 
 class ErpMessage(NamedTuple):
-    """One message of an ERP: a CloudEvent, and where it belongs."""
+    """Message of an ERP: a CloudEvent with its shop and domain."""
 
     shop: str
     domain: str
@@ -32,12 +32,12 @@ class ErpMessage(NamedTuple):
 
     @property
     def routing_key(self) -> str:
-        """The key it is published with to `erp.events`."""
+        """Return the routing key for the exchange `erp.events`."""
         return f"{self.shop}.{self.domain}"
 
 
 class EventWriter:
-    """Writes the events of one ERP and numbers them: the sequence grows by one an event."""
+    """Writer of one ERP's events, which numbers them: the sequence grows by one per event."""
 
     def __init__(self, shop: str, source: str = "/erp/simulator/1", first_sequence: int = 1) -> None:
         self.shop = shop
@@ -46,7 +46,7 @@ class EventWriter:
         self._next = first_sequence
 
     def document(self, domain: str, data: Data, at: str, action: Action = "changed") -> Data:
-        """The next event as a JSON object; `at` is an RFC 3339 time."""
+        """Return the next event as a JSON object; `at` is an RFC 3339 time."""
         sequence = self._next
         self._next += 1
         return {
@@ -61,9 +61,9 @@ class EventWriter:
         }
 
     def message(self, domain: str, document: Data) -> ErpMessage:
-        """A document as a message of this ERP."""
+        """Return a document as a message of this ERP."""
         return ErpMessage(self.shop, domain, orjson.dumps(document), document["id"])
 
     def write(self, domain: str, data: Data, at: str, action: Action = "changed") -> ErpMessage:
-        """The next event as a message."""
+        """Return the next event as a message."""
         return self.message(domain, self.document(domain, data, at, action))

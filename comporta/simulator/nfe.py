@@ -1,4 +1,4 @@
-"""A catalogue and orders from real Brazilian invoices (NF-e 4.00): the samples that nfelib ships."""
+"""NF-e 4.00 source: a catalogue and orders from the sample Brazilian invoices in nfelib."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _ADDRESS = {
 
 
 class SimulatorDataMissing(RuntimeError):
-    """The sample invoices aren't installed."""
+    """Error for missing sample invoices: nfelib is not installed."""
 
     def __init__(self) -> None:
         super().__init__("the simulator's sample invoices are missing: pip install 'comporta[demo]'")
 
 
 def nfe_catalogue() -> Catalogue:
-    """The catalogue of every sample invoice; raises `SimulatorDataMissing` without nfelib."""
+    """Return the catalogue of all sample invoices; raises `SimulatorDataMissing` without nfelib."""
     invoices = list(_invoices())
     lines = [(invoice, line) for invoice in invoices for line in invoice.iterfind("det/prod", _NAMESPACE)]
     return Catalogue(
@@ -60,7 +60,7 @@ def nfe_catalogue() -> Catalogue:
 
 
 def nfe_orders() -> Iterator[Data]:
-    """Every sample invoice as the order that it was, taxes left out; raises `SimulatorDataMissing` without nfelib."""
+    """Yield the order behind each sample invoice, without taxes; raises `SimulatorDataMissing` without nfelib."""
     for invoice in _invoices():
         for customer in _customers(invoice):
             yield _order(invoice, customer)

@@ -1,4 +1,4 @@
-"""An ERP that answers orders: mostly with a number, sometimes slowly, sometimes with a no, sometimes not at all."""
+"""Receipts of a simulated ERP: most orders get a number, some late; some are rejected, some never answered."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _REASONS = ("The customer's credit is used up.", "The price has changed.", "The 
 
 
 class Reaction(NamedTuple):
-    """What the ERP says to an order, after so many seconds; None if it never does."""
+    """Receipt for an order and the delay before it, in seconds; `receipt` is None if the ERP never answers."""
 
     seconds: float
     receipt: bytes | None
 
 
 class AnsweringErp:
-    """The same seed and order always have the same answer: an order that comes again gets the number it has."""
+    """ERP that answers orders; a seed and an order always give the same answer: a repeated order keeps its number."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class AnsweringErp:
         self._now = now
 
     def react(self, order_id: str) -> Reaction:
-        """The answer to an order."""
+        """Return the answer to an order."""
         random = Random(f"{self._seed}/{order_id}")
         seconds = random.uniform(1, 4) if random.random() < self._slow else random.uniform(0.02, 0.2)
         chance = random.random()
@@ -53,7 +53,7 @@ class AnsweringErp:
         number = f"{random.randrange(10**8):08}"
         return Reaction(seconds, self._receipt(order_id, INTERNALIZED, {"erp_number": number}))
 
-    def _receipt(self, order_id: str, kind: str, said: dict[str, Any]) -> bytes:
+    def _receipt(self, order_id: str, kind: str, result: dict[str, Any]) -> bytes:
         return orjson.dumps(
             {
                 "specversion": "1.0",
@@ -62,6 +62,6 @@ class AnsweringErp:
                 "type": kind,
                 "time": self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
                 "subject": order_id,
-                "data": {"order_id": order_id, **said},
+                "data": {"order_id": order_id, **result},
             }
         )

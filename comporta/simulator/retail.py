@@ -1,4 +1,4 @@
-"""Events and orders from the transactions of a real wholesaler (UCI Online Retail), row by row, in bounded memory."""
+"""UCI Online Retail source: events and orders from a wholesaler's transactions, row by row, in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ RETAIL_TABLE = "RETAIL"
 _GUEST = "guest"
 _HEADER = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 _UNIT = "UN"
-# Besides the shop, its one branch and its one price table, this names an entity.
-_NAMED_BY = {
+# With the shop, its one branch and its one price table, this field identifies an entity.
+_KEY_FIELDS = {
     "products": "code",
     "price_tables": "table_code",
     "prices": "product_code",
     "stock": "product_code",
     "customers": "code",
 }
-Told = TypeVar("Told")
+Written = TypeVar("Written")
 
 
 class _Line(NamedTuple):
@@ -48,29 +48,29 @@ class _Line(NamedTuple):
 def retail_events(
     path: Path, *, shops: int = 4, spread: Spread = "country", first_sequence: int = 1
 ) -> Iterator[ErpMessage]:
-    """The events of a CSV (or .csv.xz) in row order, over shops named `shop-1`, `shop-2` and so on.
+    """Yield the events of a CSV (or .csv.xz) in row order, over shops named `shop-1`, `shop-2` and so on.
 
-    By country nine in ten rows fall to one shop; by invoice every shop gets its share.
+    With `spread` by country one shop gets nine rows in ten; by invoice the shops get about equal shares.
     """
     writers = (EventWriter(f"shop-{number}", "/erp/retail/1", first_sequence) for number in range(1, shops + 1))
     erps = [_ShopErp(writer.write) for writer in writers]
     for line in _lines(path):
-        place = line.country if spread == "country" else line.invoice
-        yield from erps[crc32(place.encode()) % shops].sold(line)
+        spread_key = line.country if spread == "country" else line.invoice
+        yield from erps[crc32(spread_key.encode()) % shops].sold(line)
 
 
 def retail_catalogue(path: Path) -> Catalogue:
-    """What a single ERP knows once it has told of every row of the CSV (or .csv.xz)."""
-    held: dict[str, dict[str, Data]] = {domain: {} for domain in _NAMED_BY}
+    """Return the catalogue of a single ERP after every row of the CSV (or .csv.xz)."""
+    entities: dict[str, dict[str, Data]] = {domain: {} for domain in _KEY_FIELDS}
     erp = _ShopErp(lambda domain, data, _at: (domain, data))
     for line in _lines(path):
         for domain, data in erp.sold(line):
-            held[domain][data[_NAMED_BY[domain]]] = data
-    return Catalogue(**{domain: tuple(entities.values()) for domain, entities in held.items()})
+            entities[domain][data[_KEY_FIELDS[domain]]] = data
+    return Catalogue(**{domain: tuple(rows.values()) for domain, rows in entities.items()})
 
 
 def retail_orders(path: Path) -> Iterator[Data]:
-    """The invoices of a CSV (or .csv.xz) in row order, each as the order that it was; returns are left out."""
+    """Yield the order behind each invoice of a CSV (or .csv.xz), in row order; goods returned are left out."""
     for invoice, lines in groupby(_lines(path), key=lambda line: line.invoice):
         order = _order(invoice, lines)
         if order["items"]:
@@ -127,18 +127,18 @@ def _lines(path: Path) -> Iterator[_Line]:
                 yield _Line._make(row)
 
 
-class _ShopErp(Generic[Told]):
-    """One shop's ERP: what it has told so far, each time by `write`."""
+class _ShopErp(Generic[Written]):
+    """ERP of one shop, with the entities it has written so far; `write` makes an event of domain, data and time."""
 
-    def __init__(self, write: Callable[[str, Data, str], Told]) -> None:
+    def __init__(self, write: Callable[[str, Data, str], Written]) -> None:
         self._write = write
         self._balances: dict[str, Decimal] = {}
         self._prices: set[tuple[str, Decimal]] = set()
         self._customers: set[str] = set()
         self._has_table = False
 
-    def sold(self, line: _Line) -> Iterator[Told]:
-        """What one row of an invoice changes."""
+    def sold(self, line: _Line) -> Iterator[Written]:
+        """Yield the changes that one row of an invoice makes."""
         code, at = line.code.strip(), _moment(line.date)
         if code:
             yield from self._product(code, line, at)
@@ -146,14 +146,14 @@ class _ShopErp(Generic[Told]):
             yield from self._stock(code, line, at)
         yield from self._customer(line, at)
 
-    def _product(self, code: str, line: _Line, at: str) -> Iterator[Told]:
+    def _product(self, code: str, line: _Line, at: str) -> Iterator[Written]:
         if code not in self._balances:
             self._balances[code] = Decimal(0)
             name = line.description.strip() or code
             data = {"code": code, "name": name, "active": True, "base_unit": _UNIT}
             yield self._write("products", data, at)
 
-    def _price(self, code: str, line: _Line, at: str) -> Iterator[Told]:
+    def _price(self, code: str, line: _Line, at: str) -> Iterator[Written]:
         price = _number(line.price)
         if price is None or price <= 0 or (code, price) in self._prices:
             return
@@ -165,14 +165,14 @@ class _ShopErp(Generic[Told]):
         data = {"table_code": RETAIL_TABLE, "product_code": code, "price": f"{price:f}"}
         yield self._write("prices", data, at)
 
-    def _stock(self, code: str, line: _Line, at: str) -> Iterator[Told]:
+    def _stock(self, code: str, line: _Line, at: str) -> Iterator[Written]:
         quantity = _number(line.quantity)
         if quantity is not None:
             balance = self._balances[code] = self._balances[code] - quantity
-            place = {"product_code": code, "branch": "1", "warehouse": "MAIN"}
-            yield self._write("stock", place | {"on_hand": f"{balance:f}", "unit": _UNIT, "as_of": at}, at)
+            key = {"product_code": code, "branch": "1", "warehouse": "MAIN"}
+            yield self._write("stock", key | {"on_hand": f"{balance:f}", "unit": _UNIT, "as_of": at}, at)
 
-    def _customer(self, line: _Line, at: str) -> Iterator[Told]:
+    def _customer(self, line: _Line, at: str) -> Iterator[Written]:
         customer = _customer_of(line)
         if customer and customer not in self._customers:
             self._customers.add(customer)

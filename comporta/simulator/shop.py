@@ -1,4 +1,4 @@
-"""A shop whose customers never rest: order upon order, with the faults that real shops have."""
+"""Simulated shop: endless orders, with the faults of real shops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from random import Random
 import orjson
 
 from comporta.simulator.erp import Clock, ticking
-from comporta.simulator.invalid import ORDER_SPOILERS
+from comporta.simulator.invalid import INVALID_ORDERS
 from comporta.simulator.messages import Data
 from producers.messages import OutgoingMessage
 from schemas.orders import PLACED
@@ -24,11 +24,11 @@ _REPEATABLE = 256
 
 
 class SimulatedShop:
-    """The customers of one shop; the same seed, orders and clock give the same messages.
+    """Customers of one shop; the same seed, orders and clock give the same messages.
 
-    Each new order is made of lines of a known one. Of all steps a share repeats a message, and a share is bad: it
-    sends what must be refused, or an order of before with other data. A shop that starts again beside what it sent
-    before needs a `first_number` above all it has used.
+    Each new order is made of lines of a template in `orders`. `duplicates` is the share of steps that repeat a message,
+    `bad` the share that send an invalid order, or an earlier order with other data. A shop that is started again beside
+    its earlier orders needs a `first_number` above all that it has used.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class SimulatedShop:
         self._random = Random(seed)
         self._shop = shop
         self._seed = seed
-        self._known = orders
+        self._templates = orders
         self._clock = clock or ticking()
         self._number = first_number
         self._events = 0
         self._sent: deque[tuple[Data, OutgoingMessage]] = deque(maxlen=_REPEATABLE)
-        self._steps = (self._place, self._repeat, self._spoil, self._change)
-        # One in four of the bad ones is an order of before with other data.
+        self._steps = (self._place, self._repeat, self._send_invalid, self._change)
+        # One in four of the bad ones is an earlier order with other data.
         self._shares = list(accumulate((max(0.0, 1 - duplicates - bad), duplicates, bad * 3 / 4, bad / 4)))
 
     def placed(self) -> Iterator[OutgoingMessage]:
-        """Orders without end, each a message for the broker."""
+        """Yield orders without end, each a message for the broker."""
         for _ in repeat(None):
             [step] = self._random.choices(self._steps, cum_weights=self._shares)
             yield step()
@@ -73,23 +73,23 @@ class SimulatedShop:
     def _repeat(self) -> OutgoingMessage:
         return self._random.choice(self._sent)[1] if self._sent else self._place()
 
-    def _spoil(self) -> OutgoingMessage:
+    def _send_invalid(self) -> OutgoingMessage:
         document = self._new()
-        return self._message(document, self._random.choice(ORDER_SPOILERS).spoil(document))
+        return self._message(document, self._random.choice(INVALID_ORDERS).corrupt(document))
 
     def _change(self) -> OutgoingMessage:
         if not self._sent:
             return self._place()
-        before = self._random.choice(self._sent)[0]["data"]
-        document = self._event(before | {"notes": f"Changed after it was placed, {before['placed_at']}"})
+        earlier = self._random.choice(self._sent)[0]["data"]
+        document = self._event(earlier | {"notes": f"Changed after it was placed, {earlier['placed_at']}"})
         return self._message(document, orjson.dumps(document))
 
     def _new(self) -> Data:
-        known = self._random.choice(self._known)
+        template = self._random.choice(self._templates)
         number = self._number
         self._number += 1
-        named = {"order_id": f"{self._seed}-{number:08}", "display_number": f"#{number}", "placed_at": self._now()}
-        return self._event(known | named | _part(known, self._random))
+        identity = {"order_id": f"{self._seed}-{number:08}", "display_number": f"#{number}", "placed_at": self._now()}
+        return self._event(template | identity | _sample(template, self._random))
 
     def _event(self, data: Data) -> Data:
         self._events += 1
@@ -110,10 +110,10 @@ class SimulatedShop:
         return self._clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _part(order: Data, random: Random) -> Data:
-    """Some of an order's items, and what they come to."""
+def _sample(order: Data, random: Random) -> Data:
+    """Return a random selection of an order's items, and their total."""
     items = order["items"]
-    chosen = [items[index] for index in sorted(random.sample(range(len(items)), random.randint(1, len(items))))]
+    sample = [items[index] for index in sorted(random.sample(range(len(items)), random.randint(1, len(items))))]
     freight = Decimal(order.get("freight", {}).get("value", 0))
-    total = sum((Decimal(item["total"]) for item in chosen), freight) - Decimal(order.get("discount", 0))
-    return {"items": chosen, "total": f"{total:f}"}
+    total = sum((Decimal(item["total"]) for item in sample), freight) - Decimal(order.get("discount", 0))
+    return {"items": sample, "total": f"{total:f}"}

@@ -1,4 +1,4 @@
-"""What the simulated ERP holds at a moment: every entity, and which of them are deleted."""
+"""State of a simulated ERP: every entity with its last data, deleted ones included."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.domains import DOMAINS
 __all__ = ["CHANGES", "SHARES", "ErpState", "Key", "key_of"]
 Key = tuple[Any, ...]
 Change = Callable[[Random, Data, str], Data]
-_LEAST_PRICE = Decimal("0.01")
+_MIN_PRICE = Decimal("0.01")
 _PLACES = Decimal("0.0001")
 _LOW_STOCK = 10
 _STATUSES = ("active", "active", "active", "inactive", "blocked")
@@ -29,14 +29,14 @@ SHARES: dict[str, int] = {
 
 
 def key_of(domain: str, data: Mapping[str, Any]) -> Key:
-    """The key as `parse_event` reads it, defaults filled in; pydantic's `ValidationError` if it is none."""
-    known = DOMAINS[domain]
-    fields = known.key.model_validate(data).__dict__
-    return tuple([fields[name] for name in known.key_fields])
+    """Return the key as `parse_event` reads it, with defaults; raises pydantic's `ValidationError` if it is invalid."""
+    registered = DOMAINS[domain]
+    fields = registered.key.model_validate(data).__dict__
+    return tuple([fields[name] for name in registered.key_fields])
 
 
 class ErpState:
-    """Entities by domain and key; a deleted one keeps its last data, so that it can come back."""
+    """Entities by domain and key; a deleted one keeps its last data, so that a later change can restore it."""
 
     def __init__(self, entities: Iterable[tuple[str, Data]]) -> None:
         self._held: dict[str, dict[Key, Data]] = {}
@@ -47,37 +47,37 @@ class ErpState:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that hold anything."""
+        """Return the domains that hold any entity."""
         return tuple(self._held)
 
     def pick(self, domain: str, random: Random) -> Key:
-        """The key of any entity, deleted ones too."""
+        """Return the key of a random entity, deleted ones included."""
         return random.choice(self._keys[domain])
 
     def is_deleted(self, domain: str, key: Key) -> bool:
-        """Whether the entity is deleted now."""
+        """Return whether the entity is deleted."""
         return (domain, key) in self._gone
 
     def data(self, domain: str, key: Key) -> Data:
-        """The entity's data, as last known."""
+        """Return the entity's last data."""
         return self._held[domain][key]
 
     def key_data(self, domain: str, key: Key) -> Data:
-        """The key fields only, as a deleted event has them."""
+        """Return the key fields only, as an event of type `deleted` has them."""
         data = self._held[domain][key]
         return {name: data[name] for name in DOMAINS[domain].key_fields if name in data}
 
     def put(self, domain: str, key: Key, data: Data) -> None:
-        """The entity is now so; a deleted one is back."""
+        """Store the entity's data; restore it if it is deleted."""
         self._held[domain][key] = data
         self._gone.discard((domain, key))
 
     def remove(self, domain: str, key: Key) -> None:
-        """The entity is deleted."""
+        """Mark the entity as deleted."""
         self._gone.add((domain, key))
 
     def state(self) -> Iterator[tuple[str, Key, Data | None]]:
-        """Every entity with its data, or None for a deleted one."""
+        """Yield domain, key and data of every entity; the data of a deleted one is None."""
         for domain, held in self._held.items():
             for key, data in held.items():
                 yield domain, key, None if (domain, key) in self._gone else data
@@ -98,7 +98,7 @@ def _stock(random: Random, data: Data, at: str) -> Data:
 def _price(random: Random, data: Data, _at: str) -> Data:
     listed = data.get("list_price") or data["price"]
     price = Decimal(listed) * random.randrange(800, 1201) / 1000
-    return data | {"price": f"{max(price.quantize(_PLACES), _LEAST_PRICE):f}", "list_price": listed}
+    return data | {"price": f"{max(price.quantize(_PLACES), _MIN_PRICE):f}", "list_price": listed}
 
 
 def _product(random: Random, data: Data, _at: str) -> Data:

@@ -1,4 +1,4 @@
-"""What a simulation sends, ready for the publisher: the ERP's events, and between them the shop's orders."""
+"""Traffic of a simulation, ready for the publisher: the ERP's events, interleaved with the shop's orders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from producers.messages import OutgoingMessage
 from schemas.topology import EVENTS
 
 __all__ = ["erp_traffic", "paced", "traffic"]
-# Shorter sleeps would cost more than they even out.
-_LEAST_SLEEP = 0.002
-_MOST_BEHIND = 0.1
-Thing = TypeVar("Thing")
+# Shorter sleeps cost more time than they correct.
+_MIN_SLEEP = 0.002
+_MAX_BEHIND = 0.1
+Item = TypeVar("Item")
 
 
 def erp_traffic(
@@ -27,7 +27,7 @@ def erp_traffic(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[OutgoingMessage]:
-    """All that the ERP holds, as fast as it is taken; then its changes without end, so many a second."""
+    """Yield the ERP's initial load at the publisher's speed, then its changes without end at `rate` per second."""
     changes = paced(erp.changes(), rate, clock=clock, sleep=sleep)
     return map(_outgoing, chain(erp.initial_load(), changes))
 
@@ -41,14 +41,14 @@ def traffic(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[OutgoingMessage]:
-    """The same, with so many orders a second evenly among the changes, if there is a shop that places them."""
+    """Yield the same traffic, with `orders` per second spread evenly among the changes if there is a shop."""
     if shop is None:
         return erp_traffic(erp, rate, clock=clock, sleep=sleep)
-    both = _among(map(_outgoing, erp.changes()), shop.placed(), orders / (rate + orders))
-    return chain(map(_outgoing, erp.initial_load()), paced(both, rate + orders, clock=clock, sleep=sleep))
+    mixed = _interleave(map(_outgoing, erp.changes()), shop.placed(), orders / (rate + orders))
+    return chain(map(_outgoing, erp.initial_load()), paced(mixed, rate + orders, clock=clock, sleep=sleep))
 
 
-def _among(
+def _interleave(
     changes: Iterator[OutgoingMessage], orders: Iterator[OutgoingMessage], share: float
 ) -> Iterator[OutgoingMessage]:
     due = 0.0
@@ -66,17 +66,17 @@ def _outgoing(message: ErpMessage) -> OutgoingMessage:
 
 
 def paced(
-    things: Iterable[Thing],
+    items: Iterable[Item],
     rate: float,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[Thing]:
-    """So many a second on average; whoever was slow to take them gets a tenth of a second's worth at once, not more."""
+) -> Iterator[Item]:
+    """Yield `rate` items per second on average; a consumer that fell behind gets at most 0.1 s worth at once."""
     due = clock()
-    for thing in things:
+    for item in items:
         now = clock()
-        if due - now >= _LEAST_SLEEP:
+        if due - now >= _MIN_SLEEP:
             sleep(due - now)
-        due = max(due, now - _MOST_BEHIND) + 1 / rate
-        yield thing
+        due = max(due, now - _MAX_BEHIND) + 1 / rate
+        yield item

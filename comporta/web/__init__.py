@@ -1,1 +1,1 @@
-"""The API, and the place for the page."""
+"""HTTP server: the API and the admin page."""

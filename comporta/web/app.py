@@ -1,4 +1,4 @@
-"""Application: one router a resource, one form for errors."""
+"""FastAPI application: one router per resource, and problem details for every error."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
 from comporta.web.api.status import status_router
-from comporta.web.api.stream import streaming_router
-from comporta.web.api.switches import switching_router
+from comporta.web.api.stream import stream_router
+from comporta.web.api.switches import switches_router
 from comporta.web.context import AppContext
 from comporta.web.openapi import describe_errors, docs_router
 from comporta.web.pages.router import install_page
-from comporta.web.problems import act_refused, install_problems
+from comporta.web.problems import action_refused, install_problems
 from rules.actions import ActionError
 
 __all__ = ["create_app"]
 
 
 def create_app(context: AppContext) -> FastAPI:
-    """Build the application; it does not authenticate: `guard` puts the gate before it."""
+    """Build the application; it does not authenticate: `secure` wraps it in `AuthMiddleware`."""
     app = FastAPI(title="Comporta", version=program_version(), docs_url=None, redoc_url=None)
     install_problems(app)
     describe_errors(app)
-    app.add_exception_handler(ActionError, act_refused)
+    app.add_exception_handler(ActionError, action_refused)
     for router in (
         status_router(context.views),
-        missed_router(context.views, context.acting),
-        quarantine_router(context.views, context.acting),
-        orders_router(context.views, context.acting),
+        missed_router(context.views, context.actions),
+        quarantine_router(context.views, context.actions),
+        orders_router(context.views, context.actions),
         repairs_router(context.repairs),
         ledger_router(context.views),
         search_router(context.views),
-        streaming_router(context.live),
-        switching_router(context.switchboard),
-        events_router(context.publish, context.foresee),
+        stream_router(context.live),
+        switches_router(context.switchboard),
+        events_router(context.publish, context.predict_outcomes),
         health_router(context.monitor),
         docs_router(),
     ):
         app.include_router(router)
-    # Last, so that every error already has its handler.
+    # Last: the page wraps the error handlers that are registered by then.
     install_page(app, context)
     return app

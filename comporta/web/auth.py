@@ -1,4 +1,4 @@
-"""The gate before all routes: who asks, and may they? What is not named here as open is closed."""
+"""Authentication of every request by token or session; routes are closed unless listed here as open."""
 
 from __future__ import annotations
 
@@ -22,136 +22,138 @@ from control.auth.tokens import Identity, authenticate
 
 __all__ = ["SAFE_METHODS", "AuthMiddleware", "unauthenticated"]
 
-# What watches over the process, the way in and out, and what the login page shows and asks for.
+# Health and metrics, login and logout, and what the login page needs.
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", LOGIN, LOGOUT, "/preferences"})
 _OPEN_BELOW = "/static/"
-# The methods that change nothing.
+# Methods without side effects (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-# What programs call: they get an error, never a page to fill in.
-_PROGRAMS = ("/api/", "/events/")
-_WHO = {"WWW-Authenticate": 'Bearer realm="comporta"'}
-_FROM_ELSEWHERE = frozenset({"cross-site", "same-site"})
-_AGAIN = '<!doctype html><title>Comporta</title><meta http-equiv="refresh" content="0; url={address}">'
+# Routes for programs, which get an error instead of the login form.
+_API_PREFIXES = ("/api/", "/events/")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="comporta"'}
+_CROSS_SITE = frozenset({"cross-site", "same-site"})
+_RELOAD_PAGE = '<!doctype html><title>Comporta</title><meta http-equiv="refresh" content="0; url={address}">'
 
-Ask = Callable[[], Identity | None]
+Authenticate = Callable[[], Identity | None]
 
 
 class _Caller(NamedTuple):
-    who: Identity
-    again: Ask
+    identity: Identity
+    authenticate: Authenticate
     by_cookie: bool
 
 
 class AuthMiddleware:
-    """Lets through who has shown a token or a session, and may do what they ask."""
+    """Middleware that passes on requests with a valid token or session whose role allows the method."""
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: SessionCookie, attempts: LoginLimiter) -> None:
+    def __init__(self, app: ASGIApp, access: Access, cookie: SessionCookie, limiter: LoginLimiter) -> None:
         self._app = app
         self._access = access
         self._cookie = cookie
-        self._attempts = attempts
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on, or answers it."""
+        """Pass the request on, or answer it with a login or an error."""
         if scope["type"] != "http":
-            raise RuntimeError(f"no route of ours speaks {scope['type']}")
+            raise RuntimeError(f"unsupported ASGI scope type {scope['type']}")
         connection, path = HTTPConnection(scope), path_below_root(scope)
         if path in _OPEN or path.startswith(_OPEN_BELOW):
             await self._app(scope, receive, send)
             return
         caller = self._caller(connection)
-        answer = self._by_link(connection) if path == "/" else None
-        if answer is None:
-            answer = unauthenticated(connection, path) if caller is None else self._refused(connection, caller)
-        if answer is not None or caller is None:
-            await (answer or unauthenticated(connection, path))(scope, receive, send)
+        response = self._link_login(connection) if path == "/" else None
+        if response is None:
+            response = unauthenticated(connection, path) if caller is None else self._forbidden(connection, caller)
+        if response is not None or caller is None:
+            await (response or unauthenticated(connection, path))(scope, receive, send)
             return
-        scope.setdefault("state", {})["who"] = caller.who
-        await self._app(scope, receive, _While(caller.again, send))
+        scope.setdefault("state", {})["who"] = caller.identity
+        await self._app(scope, receive, _AuthenticatedSend(caller.authenticate, send))
 
     def _caller(self, connection: HTTPConnection) -> _Caller | None:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return _asked(lambda: self._by_token(token.strip()), by_cookie=False)
+            return _authenticated(lambda: self._by_token(token.strip()), by_cookie=False)
         value = self._cookie.read(connection)
-        return None if value is None else _asked(lambda: self._access.sessions.who(value), by_cookie=True)
+        return None if value is None else _authenticated(lambda: self._access.sessions.who(value), by_cookie=True)
 
     def _by_token(self, token: str) -> Identity | None:
-        holder = authenticate(token, self._access.registry.holders())
-        return None if holder is None else holder.who
+        credential = authenticate(token, self._access.registry.holders())
+        return None if credential is None else credential.who
 
-    def _refused(self, connection: HTTPConnection, caller: _Caller) -> Response | None:
+    def _forbidden(self, connection: HTTPConnection, caller: _Caller) -> Response | None:
         if connection.scope["method"] in SAFE_METHODS:
             return None
-        if caller.by_cookie and not is_same_origin(connection, self._access.place.origin):
-            return problem(403, "this request does not come from a page of ours; programs send a Bearer token")
-        if not caller.who.may_act:
-            return _only_looks(connection, caller.who)
+        if caller.by_cookie and not is_same_origin(connection, self._access.public_url.origin):
+            return problem(403, "this request was not sent by a page of Comporta; programs send a Bearer token")
+        if not caller.identity.may_act:
+            return _viewer_forbidden(connection, caller.identity)
         return None
 
-    def _by_link(self, connection: HTTPConnection) -> Response | None:
-        """Whoever opens the link gets a session, and the address without the token."""
+    def _link_login(self, connection: HTTPConnection) -> Response | None:
+        """Start a session for the token of the login link, and redirect to the address without the token."""
         token = connection.query_params.get("token")
         if token is None or self._access.token is None or connection.scope["method"] != "GET":
             return None
         address = connection.client.host if connection.client else ""
-        holder = (
-            None if self._attempts.seconds_to_wait(address) else authenticate(token, self._access.registry.holders())
+        credential = (
+            None if self._limiter.seconds_to_wait(address) else authenticate(token, self._access.registry.holders())
         )
         root = connection.scope.get("root_path", "")
-        if holder is None:
-            self._attempts.failed(address)
+        if credential is None:
+            self._limiter.failed(address)
             return RedirectResponse(f"{root}{LOGIN}?error=link", 303)
-        rest = urlencode([(name, value) for name, value in connection.query_params.multi_items() if name != "token"])
-        answer = RedirectResponse(f"{root}/" + (f"?{rest}" if rest else ""), 303)
-        self._cookie.put(connection, answer, self._access.sessions.issue(holder))
-        return answer
+        query = urlencode([(name, value) for name, value in connection.query_params.multi_items() if name != "token"])
+        response = RedirectResponse(f"{root}/" + (f"?{query}" if query else ""), 303)
+        self._cookie.put(connection, response, self._access.sessions.issue(credential))
+        return response
 
 
-class _While:
-    """Sends as long as the caller may: a stream ends with the session, or with the operator."""
+class _AuthenticatedSend:
+    """Send channel that ends a stream once its caller's session has ended or its operator was removed."""
 
-    def __init__(self, again: Ask, send: Send) -> None:
-        self._again = again
+    def __init__(self, authenticate: Authenticate, send: Send) -> None:
+        self._authenticate = authenticate
         self._send = send
-        self._over = False
+        self._ended = False
 
     async def __call__(self, message: Message) -> None:
-        if self._over:
+        if self._ended:
             return
-        if message["type"] == "http.response.body" and message.get("more_body") and self._again() is None:
-            self._over = True
+        if message["type"] == "http.response.body" and message.get("more_body") and self._authenticate() is None:
+            self._ended = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
 
-def _only_looks(connection: HTTPConnection, who: Identity) -> Response:
-    sentence, request = f"{who.name} is a viewer and may only look; this takes an operator", Request(connection.scope)
-    # The page's script shows the sentence of a problem itself.
+def _viewer_forbidden(connection: HTTPConnection, caller: Identity) -> Response:
+    sentence, request = f"{caller.name} is a viewer; this requires an operator", Request(connection.scope)
+    # The page's script shows the detail of the problem itself.
     if wants_html(request) and "hx-request" not in request.headers:
         return error_page(request, 403, sentence)
     return problem(403, sentence)
 
 
-def _asked(ask: Ask, *, by_cookie: bool) -> _Caller | None:
-    who = ask()
-    return None if who is None else _Caller(who, ask, by_cookie)
+def _authenticated(authenticate: Authenticate, *, by_cookie: bool) -> _Caller | None:
+    identity = authenticate()
+    return None if identity is None else _Caller(identity, authenticate, by_cookie)
 
 
 def unauthenticated(connection: HTTPConnection, path: str) -> Response:
-    """The answer to whoever has shown neither a token nor a session that counts."""
+    """Return the response to a request without a valid token or session: 401, or a redirect to the login."""
     root = connection.scope.get("root_path", "")
     if "hx-request" in connection.headers:
-        # A part of a page is asked for: the login must not end up in its place.
-        return Response(status_code=401, headers={**_WHO, "HX-Redirect": _login(root, _page_shown(connection, root))})
-    if f"{path}/".startswith(_PROGRAMS) or "text/html" not in connection.headers.get("accept", ""):
-        return problem(401, "send an operator's token as `Authorization: Bearer …`", headers=_WHO)
+        # htmx fetches a part of a page: redirect the whole page, so that the login form does not replace the part.
+        return Response(
+            status_code=401, headers={**_CHALLENGE, "HX-Redirect": _login(root, _current_page(connection, root))}
+        )
+    if f"{path}/".startswith(_API_PREFIXES) or "text/html" not in connection.headers.get("accept", ""):
+        return problem(401, "send an operator's token as `Authorization: Bearer …`", headers=_CHALLENGE)
     if connection.scope["method"] not in SAFE_METHODS:
         return RedirectResponse(root + LOGIN, 303)
     target = _target(connection, path)
-    if connection.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:
-        # After a link in a chat the browser holds a strict cookie back, and sends it when a page of ours asks again.
-        return HTMLResponse(_AGAIN.format(address=escape(root + target, quote=True)))
+    if connection.headers.get("sec-fetch-site") in _CROSS_SITE:
+        # The browser withholds a strict cookie after a link on another site, and sends it when our own page reloads.
+        return HTMLResponse(_RELOAD_PAGE.format(address=escape(root + target, quote=True)))
     return RedirectResponse(_login(root, target), 303)
 
 
@@ -159,11 +161,11 @@ def _login(root: str, target: str) -> str:
     return root + LOGIN + ("" if target == "/" else f"?next={quote(target, safe='/')}")
 
 
-def _page_shown(connection: HTTPConnection, root: str) -> str:
-    """The page that asks for a part of itself, as htmx names it."""
-    shown = urlsplit(connection.headers.get("hx-current-url", "/"))
-    path = shown.path.removeprefix(root)
-    return safe_next(path + (f"?{shown.query}" if shown.query else ""))
+def _current_page(connection: HTTPConnection, root: str) -> str:
+    """Return the page that fetches a part of itself, from the HX-Current-URL header."""
+    current = urlsplit(connection.headers.get("hx-current-url", "/"))
+    path = current.path.removeprefix(root)
+    return safe_next(path + (f"?{current.query}" if current.query else ""))
 
 
 def _target(connection: HTTPConnection, path: str) -> str:

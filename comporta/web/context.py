@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
-from comporta.web.api.events import Foresee
+from comporta.web.api.events import PredictOutcomes
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -19,9 +19,10 @@ __all__ = ["AppContext"]
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """What the API leads to: `monitor` says whether the process is well, `publish` asks the broker.
+    """Parts that the routes call.
 
-    `label` names the environment, `lags` says how many seconds events take just now, where this process knows it.
+    `publish` returns once the broker has answered for every message. `label` names the environment. `lags` returns the
+    current seconds from event to commit by domain, where a worker runs in this process.
     """
 
     views: Views
@@ -29,8 +30,8 @@ class AppContext:
     switchboard: Switchboard
     monitor: Monitor
     publish: Publish
-    foresee: Foresee
-    acting: OperatorActions
+    predict_outcomes: PredictOutcomes
+    actions: OperatorActions
     repairs: Repairs
     label: str | None = None
     lags: Callable[[], Mapping[str, float]] = dict

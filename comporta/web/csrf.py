@@ -1,4 +1,4 @@
-"""Whether a change that came with a cookie was made on a page of ours."""
+"""CSRF check by Sec-Fetch-Site and Origin."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from starlette.requests import HTTPConnection
 
 __all__ = ["is_same_origin"]
 
-# "none" is what somebody did themselves, such as reloading.
-_OURS = frozenset({"same-origin", "none"})
+# "none": the user's own action, such as a reload or a bookmark.
+_TRUSTED_SITES = frozenset({"same-origin", "none"})
 
 
 def is_same_origin(connection: HTTPConnection, origin: str | None) -> bool:
-    """Whether the browser says so; `origin` is where a proxy shows us.
+    """Return whether the browser reports a request from one of our own pages; `origin` is the public one, if set.
 
-    A cookie goes along with whatever makes the browser ask, so that it alone says nothing about who meant it.
-    Without a word from the browser the answer is no: a program uses a Bearer token.
+    Browsers also attach cookies to requests that other sites trigger, so a cookie alone does not prove intent.
+    A request with neither header is rejected: programs use a Bearer token.
     """
     if (site := connection.headers.get("sec-fetch-site")) is not None:
-        return site.lower() in _OURS
-    came_from = connection.headers.get("origin")
-    if came_from is None or came_from == "null":
+        return site.lower() in _TRUSTED_SITES
+    request_origin = connection.headers.get("origin")
+    if request_origin is None or request_origin == "null":
         return False
-    return came_from == origin or urlsplit(came_from).netloc == connection.headers.get("host", "")
+    return request_origin == origin or urlsplit(request_origin).netloc == connection.headers.get("host", "")

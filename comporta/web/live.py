@@ -1,4 +1,4 @@
-"""The state as it changes: one look at the database for all who listen, and none while nobody does."""
+"""Live feed of the state: one poll of the database for all subscribers, and none without subscribers."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from schemas.control import StatusDocument
 from storage.errors import StorageError
 from storage.views import Balance
 
-__all__ = ["FULL_EVERY", "LOOK_EVERY", "LiveEvent", "LiveFeed", "LiveSource", "Subscription"]
+__all__ = ["FULL_EVERY", "POLL_EVERY", "LiveEvent", "LiveFeed", "LiveSource", "Subscription"]
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 0.5
-# So often all is told, changed or not: by its age a reader knows whether what it shows is still true.
+POLL_EVERY = 0.5
+# Seconds between full updates, sent changed or not: by their age a client knows whether its data is still current.
 FULL_EVERY = 10.0
-# To reach the broker takes a connection: seldom while it is there, often enough to see it come back.
-_REACH_EVERY, _REACH_AGAIN = 10.0, 2.0
+# Seconds between broker checks, each of which opens a connection: fewer while the broker is up than while it is down.
+_BROKER_EVERY, _BROKER_RETRY = 10.0, 2.0
 
-Reaches = Callable[[], Awaitable[Mapping[str, Reach]]]
+CheckBroker = Callable[[], Awaitable[Mapping[str, Reach]]]
 
 
 class LiveSource(Protocol):
-    """What is looked at."""
+    """Source of the live documents, polled by `LiveFeed`."""
 
     def status(self) -> StatusDocument:
-        """The status document; raises `StorageError`."""
+        """Return the status document; raises `StorageError`."""
 
     def balance(self) -> Balance:
-        """The ledger's balance since its beginning; raises `StorageError`."""
+        """Return the ledger's balance since its beginning; raises `StorageError`."""
 
 
 class LiveEvent(NamedTuple):
-    """`status`, `ledger`, `unavailable` or `broker`, with a JSON document."""
+    """Server-sent event: `status`, `ledger`, `unavailable` or `broker`, with a JSON document."""
 
     name: str
     id: str
@@ -50,7 +50,7 @@ class LiveEvent(NamedTuple):
 
 
 class Subscription:
-    """One reader: of each name only the newest event waits for it, however slow it is."""
+    """Subscription of one reader; only the newest event of each name is queued, so a slow reader can't fall behind."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, LiveEvent] = {}
@@ -58,14 +58,14 @@ class Subscription:
         self._closed = False
 
     def offer(self, event: LiveEvent) -> None:
-        """Lets an event wait in place of an older one."""
-        # Taken out first, so that the newest is read last: it says how things stand.
+        """Queue an event in place of an older one of its name."""
+        # Removed first, so that the newest event is read last and determines what the reader shows.
         self._waiting.pop(event.name, None)
         self._waiting[event.name] = event
         self._changed.set()
 
     def close(self) -> None:
-        """Lets the reader read what waits, and then end."""
+        """End the subscription once the queued events are read."""
         self._closed = True
         self._changed.set()
 
@@ -82,25 +82,25 @@ class Subscription:
 
 
 class LiveFeed:
-    """Looks every 0.5 s while anybody listens, and tells what has changed; all of it every 10 s."""
+    """Feed that polls every 0.5 s while it has subscribers, and sends what changed; everything every 10 s."""
 
     def __init__(
         self,
-        looks: LiveSource,
-        reaches: Reaches | None = None,
+        source: LiveSource,
+        check_broker: CheckBroker | None = None,
         *,
-        look_every: float = LOOK_EVERY,
+        poll_every: float = POLL_EVERY,
         full_every: float = FULL_EVERY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._looks = looks
-        self._reaches = reaches
+        self._source = source
+        self._check_broker = check_broker
         self._broker: Reach | None = None
-        self._look_every = look_every
+        self._poll_every = poll_every
         self._full_every = full_every
         self._clock = clock
         self._readers: set[Subscription] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last: dict[str, tuple[Any, LiveEvent]] = {}
         self._full_at = 0.0
@@ -110,15 +110,15 @@ class LiveFeed:
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[Subscription]:
-        """A reader, told the whole state at once and then what changes, until the block ends."""
+        """Yield a subscription that gets the whole state at once, then the changes, until the block ends."""
         reader = Subscription()
         self._readers.add(reader)
         if self._closed:
             reader.close()
-        elif self._looking is None or self._looking.done():
+        elif self._polling is None or self._polling.done():
             self._loop = asyncio.get_running_loop()
             self._last.clear()
-            self._looking = asyncio.create_task(self._watch())
+            self._polling = asyncio.create_task(self._watch())
         else:
             for _, event in self._last.values():
                 reader.offer(event)
@@ -126,12 +126,12 @@ class LiveFeed:
             yield reader
         finally:
             self._readers.discard(reader)
-            if not self._readers and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+            if not self._readers and self._polling is not None:
+                self._polling.cancel()
+                self._polling = None
 
     def close(self) -> None:
-        """Ends every reader's stream, now and from now on; may be called from any thread."""
+        """End every stream, those of later subscribers too; may be called from any thread."""
         self._closed = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._close_readers)
@@ -141,71 +141,71 @@ class LiveFeed:
             reader.close()
 
     async def _watch(self) -> None:
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._look_on())
-            both.create_task(self._reach_on())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poll_documents())
+            tasks.create_task(self._poll_broker())
 
-    async def _look_on(self) -> None:
+    async def _poll_documents(self) -> None:
         while True:
-            began = self._clock()
+            started = self._clock()
             try:
-                self._tell(await asyncio.to_thread(self._look))
+                self._publish(await asyncio.to_thread(self._documents))
             except Exception:
-                # Without this look all readers would wait for ever, and none would know.
-                log.exception("looking failed")
-            await asyncio.sleep(max(self._look_every - (self._clock() - began), 0.05))
+                # An error here must not end the task: all readers would wait for ever without noticing.
+                log.exception("polling the status failed")
+            await asyncio.sleep(max(self._poll_every - (self._clock() - started), 0.05))
 
-    async def _reach_on(self) -> None:
-        # Beside the looks: to find out that nobody answers takes seconds.
-        while self._reaches is not None:
+    async def _poll_broker(self) -> None:
+        # A task of its own: it takes seconds to find the broker unreachable.
+        while self._check_broker is not None:
             try:
-                self._broker = (await self._reaches())["broker"]
+                self._broker = (await self._check_broker())["broker"]
             except Exception:
-                log.exception("the broker could not be looked for")
-            await asyncio.sleep(_REACH_AGAIN if self._broker and not self._broker.reachable else _REACH_EVERY)
+                log.exception("checking the broker failed")
+            await asyncio.sleep(_BROKER_RETRY if self._broker and not self._broker.reachable else _BROKER_EVERY)
 
-    def _look(self) -> Mapping[str, tuple[Any, Any]]:
-        """The documents by name, each with what counts as a change of it."""
-        return {**self._look_at_database(), **self._look_at_broker()}
+    def _documents(self) -> Mapping[str, tuple[Any, Any]]:
+        """Return pairs by name: the value whose change counts, and the document to send."""
+        return {**self._database_documents(), **self._broker_document()}
 
-    def _look_at_broker(self) -> Mapping[str, tuple[Any, Any]]:
+    def _broker_document(self) -> Mapping[str, tuple[Any, Any]]:
         if self._broker is None:
             return {}
         broker = {"reachable": self._broker.reachable, "since": self._broker.since}
         return {"broker": (broker, broker)}
 
-    def _look_at_database(self) -> Mapping[str, tuple[Any, Any]]:
+    def _database_documents(self) -> Mapping[str, tuple[Any, Any]]:
         try:
-            status = self._looks.status().model_dump(mode="json")
-            balance = self._looks.balance()
+            status = self._source.status().model_dump(mode="json")
+            balance = self._source.balance()
         except StorageError as error:
             self._away_since = self._away_since or datetime.now(UTC).isoformat(timespec="seconds")
             away = {"since": self._away_since.replace("+00:00", "Z"), "detail": str(error)}
             return {"unavailable": (away["since"], away)}
         self._away_since = None
-        # That a worker was heard of again is no news, and would be twice a second.
+        # A heartbeat is not a change: it would cause an event twice a second.
         steady = {**status, "workers": [{**worker, "last_seen": None} for worker in status["workers"]]}
         ledger = {"balance": _balance(balance), "last_minute": status["last_minute"]}
         return {"status": (steady, status), "ledger": (ledger, ledger)}
 
-    def _tell(self, found: Mapping[str, tuple[Any, Any]]) -> None:
+    def _publish(self, documents: Mapping[str, tuple[Any, Any]]) -> None:
         now = self._clock()
-        everything = now - self._full_at >= self._full_every
-        if everything:
+        full = now - self._full_at >= self._full_every
+        if full:
             self._full_at = now
-        for name in self._last.keys() - found.keys():
+        for name in self._last.keys() - documents.keys():
             del self._last[name]
-        for name, (counts, document) in found.items():
+        for name, (key, document) in documents.items():
             last = self._last.get(name)
-            if last is not None and last[0] == counts and not everything:
+            if last is not None and last[0] == key and not full:
                 continue
             self._number += 1
             event = LiveEvent(name, f"{self._run}-{self._number}", dump(document).decode())
-            self._last[name] = (counts, event)
+            self._last[name] = (key, event)
             for reader in self._readers:
                 reader.offer(event)
 
 
 def _balance(balance: Balance) -> dict[str, Any]:
-    terms = {domain: {**each._asdict(), "difference": each.difference} for domain, each in balance.domains.items()}
-    return {"total": {**balance.total._asdict(), "difference": balance.total.difference}, "domains": terms}
+    domains = {domain: {**terms._asdict(), "difference": terms.difference} for domain, terms in balance.domains.items()}
+    return {"total": {**balance.total._asdict(), "difference": balance.total.difference}, "domains": domains}

@@ -1,4 +1,4 @@
-"""The headers of every answer: what a browser may load and show, and what it may keep."""
+"""ASGI middleware: security headers on every response, and the root path behind a proxy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["CONTENT_SECURITY_POLICY", "RootPath", "SecurityHeaders", "path_below_root"]
 
 
-# Nothing inline and nothing from elsewhere; images as data are the icon in the tab, which counts down.
+# Nothing inline and nothing from other origins. data: images are needed for the tab icon that counts down.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    # With "no-referrer" browsers would send `Origin: null` with our own forms, and the gate could not tell them apart.
+    # With "no-referrer" browsers would send `Origin: null` with our own forms, and the CSRF check would reject them.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -36,13 +36,13 @@ _HEADERS = {
 
 
 class SecurityHeaders:
-    """Sets them on whatever comes back; only what says itself how long it keeps may be kept."""
+    """Middleware that sets the security headers, and `no-store` on responses without a Cache-Control of their own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on."""
+        """Pass the request on, and set the headers of its response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,14 +56,14 @@ class SecurityHeaders:
 
 
 class RootPath:
-    """Puts the root path before every path that comes without it; the router takes it off again."""
+    """Middleware that prepends the root path to paths without it, as Starlette's router expects."""
 
     def __init__(self, app: ASGIApp, root: str) -> None:
         self._app = app
         self._root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the request on."""
+        """Pass the request on with the root path in its scope."""
         if scope["type"] == "http":
             path = scope["path"]
             if path == self._root:
@@ -75,6 +75,6 @@ class RootPath:
 
 
 def path_below_root(scope: Scope) -> str:
-    """The path as the routes name it."""
+    """Return the request path without the root path, as the routes are declared."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))

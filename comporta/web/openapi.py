@@ -1,4 +1,4 @@
-"""The OpenAPI document: what every route can answer beside what it says itself."""
+"""OpenAPI document with the error responses of every route, and the Swagger UI page."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from comporta.web.problems import PROBLEM_TYPE, Problem
 
 __all__ = ["describe_errors", "docs_router"]
 _ERRORS = {
-    "400": "The request can't be read; what is wrong is named",
-    "401": "Nobody we know asks: send a token",
-    "403": "Whoever asks may only look, or another site has caused the request",
-    "500": "Something is wrong inside Comporta",
-    "503": "The database or the broker is away",
+    "400": "The request can't be read; `detail` names the fault",
+    "401": "No valid token or session",
+    "403": "The caller's role is viewer, or another site triggered the request",
+    "500": "Internal error",
+    "503": "The database or the broker is unavailable",
 }
 _OPEN = ("/healthz", "/readyz", "/metrics")
-_CONFLICT = {"409": "As things stand now it can't be done"}
-_BODY = {"413": "The body is too long", "415": "The body has another content type than is taken"}
-# The document's address stands in an attribute: the policy of our headers allows no script in the page itself.
+_CONFLICT = {"409": "The current state does not allow this"}
+_BODY = {"413": "The body is too long", "415": "The content type of the body is not accepted"}
+# The document's address is an attribute because our Content-Security-Policy forbids inline scripts.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -44,7 +44,7 @@ _PAGE = """<!doctype html>
 
 
 def describe_errors(app: FastAPI) -> None:
-    """Lets the application's document name the errors, the ways to show who asks, and no 422, which nothing answers."""
+    """Add the errors and the security scheme to the OpenAPI document; drop 422, which no route returns."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -69,8 +69,8 @@ def _described(document: dict[str, Any]) -> dict[str, Any]:
         "token": {"type": "http", "scheme": "bearer", "description": "The token of `comporta operator add`."}
     }
     for path, operations in document["paths"].items():
-        for method in operations.keys() & _MORE.keys():
-            _add_errors(operations[method], _MORE[method](path), is_open=path in _OPEN)
+        for method in operations.keys() & _ERRORS_BY_METHOD.keys():
+            _add_errors(operations[method], _ERRORS_BY_METHOD[method](path), is_open=path in _OPEN)
     return document
 
 
@@ -80,24 +80,30 @@ def _add_errors(operation: dict[str, Any], more: Mapping[str, str], *, is_open: 
     if is_open:
         return
     operation["security"] = [{"token": []}]
-    for code, says in {**_ERRORS, **more}.items():
-        content = responses.setdefault(code, {"description": says}).setdefault("content", {})
+    for code, description in {**_ERRORS, **more}.items():
+        content = responses.setdefault(code, {"description": description}).setdefault("content", {})
         content.setdefault(PROBLEM_TYPE, {"schema": {"$ref": "#/components/schemas/Problem"}})
 
 
-def _looked_at(path: str) -> dict[str, str]:
-    return {"404": "There is no such thing"} if "{" in path else {}
+def _read_errors(path: str) -> dict[str, str]:
+    return {"404": "Not found"} if "{" in path else {}
 
 
-def _acted_on(path: str) -> dict[str, str]:
-    return {**_looked_at(path), **_CONFLICT, **_BODY}
+def _write_errors(path: str) -> dict[str, str]:
+    return {**_read_errors(path), **_CONFLICT, **_BODY}
 
 
-_MORE = {"get": _looked_at, "post": _acted_on, "put": _acted_on, "patch": _acted_on, "delete": _acted_on}
+_ERRORS_BY_METHOD = {
+    "get": _read_errors,
+    "post": _write_errors,
+    "put": _write_errors,
+    "patch": _write_errors,
+    "delete": _write_errors,
+}
 
 
 def docs_router() -> APIRouter:
-    """The door to the API's documentation."""
+    """Return the route of the API documentation."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs")

@@ -1,4 +1,4 @@
-"""Every error of the API in one form: problem details (RFC 9457), and never the text of an exception."""
+"""Problem details (RFC 9457) for every error of the API; an unexpected exception's text is never shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RETRY_AFTER = {"Retry-After": "5"}
 
 
 class Fault(BaseModel):
-    """One thing that is wrong; a fault of an event also has a reason, a pointer and where it is explained."""
+    """One fault of a request; a fault of an event also has a reason, a pointer and a link to the reason's docs."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -35,7 +35,7 @@ class Fault(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457): its status, a title that is the same each time, and a sentence about this one."""
+    """Problem details (RFC 9457): the status, a title per kind of problem, and a sentence about this occurrence."""
 
     type: str = "about:blank"
     title: str
@@ -52,7 +52,7 @@ def problem(
     errors: Sequence[Mapping[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error's answer; `errors` are the faults one by one."""
+    """Return a problem details response; `errors` lists the faults."""
     content = {"type": "about:blank", "title": title or _title(status), "status": status, "detail": detail}
     if errors is not None:
         content["errors"] = list(errors)
@@ -60,39 +60,39 @@ def problem(
 
 
 def install_problems(app: FastAPI) -> None:
-    """Lets every error of the application be answered so."""
-    app.add_exception_handler(HTTPException, _told)
+    """Register a handler for every error of the application."""
+    app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BadCursor, _bad_value)
     app.add_exception_handler(RangeTooLong, _bad_value)
     app.add_exception_handler(RowRefused, _refused)
-    app.add_exception_handler(StorageError, _away)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(StorageError, _database_away)
+    app.add_exception_handler(Exception, _unexpected)
 
 
-def _told(_request: Request, error: Exception) -> Response:
+def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    # Starlette's own errors say no more than the title does.
+    # The detail of Starlette's own errors only repeats the title.
     return problem(error.status_code, _sentence(error), headers=error.headers)
 
 
 def _sentence(error: HTTPException) -> str:
-    says = str(error.detail)
-    return _SENTENCES.get(error.status_code, says) if says == _title(error.status_code) else says
+    detail = str(error.detail)
+    return _SENTENCES.get(error.status_code, detail) if detail == _title(error.status_code) else detail
 
 
 def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"where": _place(fault["loc"]), "sentence": fault["msg"].removeprefix("Value error, ")}
+        {"where": _location(fault["loc"]), "sentence": fault["msg"].removeprefix("Value error, ")}
         for fault in error.errors()
     ]
-    named = "; ".join(f"{fault['where']}: {fault['sentence']}" for fault in faults[:5])
-    return problem(400, f"the request can't be read: {named}", errors=faults)
+    summary = "; ".join(f"{fault['where']}: {fault['sentence']}" for fault in faults[:5])
+    return problem(400, f"the request can't be read: {summary}", errors=faults)
 
 
-def _place(location: Sequence[int | str]) -> str:
-    # The first part says whether it stood in the query, the path or the body.
+def _location(location: Sequence[int | str]) -> str:
+    # The first part is query, path or body.
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
@@ -102,16 +102,16 @@ def _bad_value(_request: Request, error: Exception) -> Response:
 
 
 def _refused(_request: Request, error: Exception) -> Response:
-    return problem(400, f"a value of the request is one that no row can hold; {error}")
+    return problem(400, f"the request contains a value that no row can hold: {error}")
 
 
-def _away(_request: Request, error: Exception) -> Response:
+def _database_away(_request: Request, error: Exception) -> Response:
     return problem(503, str(error), title="Database away", headers=_RETRY_AFTER)
 
 
-def _broken(request: Request, error: Exception) -> Response:
+def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", path=request.url.path, method=request.method, error=type(error).__name__)
-    return problem(500, "something is wrong inside Comporta; its log says what")
+    return problem(500, "internal error in Comporta; its log has the cause")
 
 
 def _title(status: int) -> str:
@@ -122,13 +122,13 @@ def _title(status: int) -> str:
 
 
 _SENTENCES = {
-    404: "there is nothing at this address; /docs lists what there is",
-    405: "this address is not asked in this way; /docs lists what may be asked, and how",
+    404: "no such route; /docs lists the routes",
+    405: "this route does not support the method; /docs lists the routes and their methods",
 }
 
 
-def act_refused(_request: Request, error: Exception) -> Response:
-    """The answer to an act that can't be done (RFC 9457)."""
+def action_refused(_request: Request, error: Exception) -> Response:
+    """Return the problem details of an operator's action that was refused."""
     assert isinstance(error, ActionError)
     code = error.status
     numbers = {"expected": error.expected, "now": error.now} if isinstance(error, CountChanged) else {}
@@ -137,4 +137,4 @@ def act_refused(_request: Request, error: Exception) -> Response:
     return JSONResponse(problem, code, headers, media_type=PROBLEM_TYPE)
 
 
-_ACTION_TITLES = {404: "Not there", 409: "Not as things stand", 503: "Not confirmed"}
+_ACTION_TITLES = {404: "Not found", 409: "Conflict", 503: "Not confirmed"}

@@ -1,4 +1,4 @@
-"""Reads a request's body, no further than a limit."""
+"""Request helpers: the size-limited body, the media type and the caller's identity."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ __all__ = ["LOCAL", "Identity", "Role", "identity_of", "media_type", "read_body"
 
 
 def media_type(request: Request) -> str:
-    """The content type without its parameters, in small letters."""
+    """Return the content type in lower case, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_body(request: Request, limit: int, what: str) -> bytes:
-    """The body; answers 413 as soon as it is longer than `limit` bytes."""
+async def read_body(request: Request, limit: int, subject: str) -> bytes:
+    """Read the body; raises `HTTPException` 413 as soon as it exceeds `limit` bytes. `subject` begins the sentence."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise HTTPException(413, f"{what} has at most {limit} bytes")
+                raise HTTPException(413, f"{subject} has at most {limit} bytes")
     except ClientDisconnect:
-        # Nobody reads this answer; as an exception it would be a traceback in the log.
+        # The client is gone and reads no answer; any other exception would put a traceback into the log.
         raise HTTPException(400, "the request ended before its body") from None
     return bytes(body)
 
 
 def identity_of(connection: HTTPConnection) -> Identity:
-    """Who asks; a request that came past the gate without being asked is a fault of ours, and gets nothing."""
+    """Return the caller that `AuthMiddleware` authenticated; raises `KeyError` if the request bypassed it."""
     who: Identity = connection.scope["state"]["who"]
     return who
 
 
 def audit_context(connection: HTTPConnection, reason: str | None = None) -> AuditContext:
-    """Who asks over HTTP, as the gate has found out."""
+    """Return the audit context of a request: the authenticated caller, over HTTP."""
     name = identity_of(connection).name
     return AuditContext(name, "http", reason, name)

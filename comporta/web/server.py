@@ -1,4 +1,4 @@
-"""Serves the page and the API in a thread of a process that does more than that."""
+"""Web server: uvicorn with the page and the API, in a thread of the process."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = ["WebServer", "bind", "secure", "web_server"]
 
 log = structlog.get_logger(__name__)
 
-# Who asks over HTTP does not wait for long: 503, and the same again later.
+# Seconds until an unconfirmed publish is answered with 503; the client repeats the request later.
 _HTTP_DEADLINE = 5.0
-# … and not for long either for an act on many: it is told what is left.
-_HTTP_SECONDS = 20.0
+# Seconds for an action on many messages; the answer then counts those left.
+_ACTION_SECONDS = 20.0
 
 
 def web_server(settings: Settings) -> Serve:
@@ -48,7 +48,7 @@ def web_server(settings: Settings) -> Serve:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A listening socket on the admin address; raises `SettingsError` if it can't be had."""
+    """Open a listening socket on the admin address; raises `SettingsError` if that fails."""
     host, port = settings.admin_host, settings.admin_port
     try:
         return listen(host, port)
@@ -59,7 +59,7 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class WebServer:
-    """uvicorn without its signal handlers; `link` lets its holder in, where there are no operators."""
+    """uvicorn without its signal handlers; `link` is the login link, None with an operators file."""
 
     def __init__(self, access: Access, host: Host) -> None:
         settings = host.settings
@@ -85,17 +85,17 @@ class WebServer:
         self._server = uvicorn.Server(config)
 
     def run(self) -> None:
-        """Serves until stopped."""
-        kept = self._keep()
+        """Serve until stopped."""
+        token_file = self._save_token()
         log.info("listening", port=self.port, page=self._page)
         try:
             self._server.run(sockets=[self._socket])
         finally:
-            if kept is not None and self._token is not None:
-                delete_local_token(kept, self._token)
+            if token_file is not None and self._token is not None:
+                delete_local_token(token_file, self._token)
 
     def stop(self) -> None:
-        """Ends streams, lets running requests end, then ends `run`."""
+        """End the streams, let running requests finish, then end `run`."""
         self._server.should_exit = True
         self._live.close()
 
@@ -103,21 +103,21 @@ class WebServer:
         """Close the connection to the broker, once `run` has ended."""
         self._publisher.close()
 
-    def _keep(self) -> Path | None:
-        # For the commands that the same user gives on the same machine.
+    def _save_token(self) -> Path | None:
+        # The same user's commands on this machine read the token from this file.
         return None if self._token is None else save_local_token(self.port, self._token)
 
 
 def secure(app: FastAPI, access: Access, port: int) -> ASGIApp:
-    """The application with a gate, a login and safe headers; `port` is where it listens."""
-    cookie, attempts = SessionCookie(access.place, port), LoginLimiter()
-    app.include_router(login_router(access, cookie, attempts))
-    guarded: ASGIApp = AuthMiddleware(app, access, cookie, attempts)
-    # Without operators a page elsewhere must not reach us through a name that resolves to loopback.
-    guarded = TrustedHostMiddleware(guarded, allowed_hosts=list(access.hosts), www_redirect=False)
-    if access.place.root:
-        guarded = RootPath(guarded, access.place.root)
-    return SecurityHeaders(guarded)
+    """Wrap the application in authentication, login and security headers; `port` is the listening port."""
+    cookie, limiter = SessionCookie(access.public_url, port), LoginLimiter()
+    app.include_router(login_router(access, cookie, limiter))
+    secured: ASGIApp = AuthMiddleware(app, access, cookie, limiter)
+    # DNS rebinding: without operators, another site must not reach us through a name that resolves to loopback.
+    secured = TrustedHostMiddleware(secured, allowed_hosts=list(access.hosts), www_redirect=False)
+    if access.public_url.root:
+        secured = RootPath(secured, access.public_url.root)
+    return SecurityHeaders(secured)
 
 
 def _context(host: Host, publisher: Publisher) -> AppContext:
@@ -127,12 +127,12 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
     views = host.database.views
     return AppContext(
         views=views,
-        live=LiveFeed(views, host.monitor.readiness.look),
+        live=LiveFeed(views, host.monitor.readiness.check),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
-        foresee=host.database.foresight.outcomes,
-        acting=OperatorActions(host.database, publish, _HTTP_SECONDS),
+        predict_outcomes=host.database.foresight.outcomes,
+        actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
         lags=RecentLags(host.work).read if host.work is not None else dict,

@@ -1,4 +1,4 @@
-"""The cookie that a session lies in."""
+"""Session cookie and login rate limit."""
 
 from __future__ import annotations
 
@@ -18,62 +18,63 @@ from control.auth.sessions import SESSION_SECONDS
 __all__ = ["LOGIN", "LOGOUT", "LoginLimiter", "SessionCookie"]
 
 LOGIN, LOGOUT = "/login", "/logout"
-_BY_ADDRESS, _IN_ALL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(100)
+_PER_ADDRESS, _TOTAL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(100)
 
 
 class SessionCookie:
-    """Reads, sets and clears it: out of reach of scripts, and of requests that other sites cause.
+    """Session cookie: HttpOnly, SameSite=Strict, and Secure over https.
 
-    A cookie knows no ports and, with `__Host-`, no path: the name tells several of us on one host apart.
+    Cookies are not bound to a port and, with `__Host-`, not to a path, so the name contains the root path or the port:
+    several Comportas on one host must not overwrite each other's cookies.
     """
 
-    def __init__(self, place: PublicUrl, port: int) -> None:
-        self._secure = place.secure
-        self._name = f"comporta-{re.sub('[^a-z0-9]+', '-', place.root.lower()).strip('-') or port}"
+    def __init__(self, public_url: PublicUrl, port: int) -> None:
+        self._secure = public_url.secure
+        self._name = f"comporta-{re.sub('[^a-z0-9]+', '-', public_url.root.lower()).strip('-') or port}"
 
     def read(self, connection: HTTPConnection) -> str | None:
-        """Its value, if it came along."""
-        return connection.cookies.get(self._named(connection))
+        """Return the cookie's value; None without one."""
+        return connection.cookies.get(self._cookie_name(connection))
 
     def put(self, connection: HTTPConnection, response: Response, value: str) -> None:
-        """Sends it with the response."""
+        """Set the cookie on the response."""
         response.set_cookie(
-            self._named(connection),
+            self._cookie_name(connection),
             value,
             max_age=SESSION_SECONDS,
-            secure=self._by_https(connection),
+            secure=self._is_https(connection),
             httponly=True,
             samesite="strict",
         )
 
     def clear(self, connection: HTTPConnection, response: Response) -> None:
-        """Takes it back."""
+        """Delete the cookie from the browser."""
         response.delete_cookie(
-            self._named(connection), secure=self._by_https(connection), httponly=True, samesite="strict"
+            self._cookie_name(connection), secure=self._is_https(connection), httponly=True, samesite="strict"
         )
 
-    def _named(self, connection: HTTPConnection) -> str:
-        # Browsers take a name with this prefix only from the host itself, over https.
-        return f"__Host-{self._name}" if self._by_https(connection) else self._name
+    def _cookie_name(self, connection: HTTPConnection) -> str:
+        # Browsers accept this prefix only over https and without a Domain, so no other host can set the cookie.
+        return f"__Host-{self._name}" if self._is_https(connection) else self._name
 
-    def _by_https(self, connection: HTTPConnection) -> bool:
+    def _is_https(self, connection: HTTPConnection) -> bool:
         return self._secure or connection.scope["scheme"] == "https"
 
 
 class LoginLimiter:
-    """Counts failures of the last minute, by address and in all; who succeeds costs nobody a try."""
+    """Rate limit of failed logins per minute, by address and in total; successful logins don't count."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def seconds_to_wait(self, address: str) -> int:
-        """How long until another try is heard; 0 if it is now."""
-        return max(self._wait(_BY_ADDRESS, "address", address), self._wait(_IN_ALL, "all"))
+        """Return the seconds until the next attempt is allowed; 0 if it is allowed now."""
+        return max(self._wait(_PER_ADDRESS, "address", address), self._wait(_TOTAL, "all"))
 
     def failed(self, address: str) -> None:
-        """Counts a failure."""
-        self._limiter.hit(_BY_ADDRESS, "address", address)
-        self._limiter.hit(_IN_ALL, "all")
+        """Count a failed login."""
+        self._limiter.hit(_PER_ADDRESS, "address", address)
+        self._limiter.hit(_TOTAL, "all")
 
     def _wait(self, item: RateLimitItem, *names: str) -> int:
         if self._limiter.test(item, *names):

@@ -1,1 +1,1 @@
-"""Who may look and who may act: the operators file, tokens, sessions and the link that is printed at start."""
+"""Operator credentials: the operators file, tokens, sessions, and the local token of the link printed at start."""

@@ -1,4 +1,4 @@
-"""The token that is made at start where no operators are named, kept where only the same user finds it."""
+"""Local token: created at start without an operators file, and stored in a file that only the same user can read."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ _LONGEST = 4096
 
 
 class UnsafeTokenFile(Exception):
-    """A folder or file that is not the user's alone, and is therefore neither written nor believed."""
+    """A folder or file that is not the user's alone, and is therefore neither written nor trusted."""
 
 
 def save_local_token(port: int, token: str) -> Path | None:
-    """Writes the token down for the user's own commands; None, and a warning, where there is no safe place."""
+    """Write the token for the user's own commands and return its path; None, with a warning, without a safe folder."""
     for folder in _folders():
         path = folder / f"{port}"
         try:
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             _check(os.lstat(folder), folder, stat.S_ISDIR)
-            # Never through a link or into a file that somebody has laid there.
+            # Never through a symbolic link, or into a file that another user has created.
             with suppress(FileNotFoundError):
                 path.unlink()
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
         except (OSError, UnsafeTokenFile) as error:
-            log.debug("link not kept", folder=str(folder), error=str(error))
+            log.debug("local token not saved", folder=str(folder), error=str(error))
             continue
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(token)
         return path
-    log.warning("link not kept for the command line: no folder is this user's alone; set COMPORTA_OPERATORS_FILE")
+    log.warning("local token not saved: no folder is this user's alone; set COMPORTA_OPERATORS_FILE")
     return None
 
 
 def delete_local_token(path: Path, token: str) -> None:
-    """Removes what `save_local_token` wrote, unless another process has written its own since."""
+    """Delete the file that `save_local_token` wrote, unless another process has since written its own token."""
     with suppress(OSError, UnsafeTokenFile):
         if _read(path) == token:
             path.unlink()
 
 
 def load_local_token(port: int) -> str | None:
-    """The token of the process on this port; None if there is none, raises `UnsafeTokenFile` if it can't be trusted."""
-    found = [folder / f"{port}" for folder in _folders() if os.path.lexists(folder / f"{port}")]
-    for path in sorted(found, key=lambda each: os.lstat(each).st_mtime, reverse=True):
+    """Return the token of the process on this port, or None; raises `UnsafeTokenFile` if the file can't be trusted."""
+    paths = [folder / f"{port}" for folder in _folders() if os.path.lexists(folder / f"{port}")]
+    for path in sorted(paths, key=lambda path: os.lstat(path).st_mtime, reverse=True):
         _check(os.lstat(path.parent), path.parent, stat.S_ISDIR)
         return _read(path)
     return None
@@ -78,11 +78,11 @@ def _read(path: Path) -> str:
         return file.read(_LONGEST).decode("ascii", errors="replace")
 
 
-def _check(found: os.stat_result, path: Path, is_kind: Callable[[int], bool]) -> None:
-    mode = stat.S_IMODE(found.st_mode)
-    if not is_kind(found.st_mode):
-        raise UnsafeTokenFile(f"{path} is not what Comporta would have made; remove it")
-    if found.st_uid != os.geteuid():
+def _check(status: os.stat_result, path: Path, is_kind: Callable[[int], bool]) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if not is_kind(status.st_mode):
+        raise UnsafeTokenFile(f"{path} is not of the kind that Comporta creates; remove it")
+    if status.st_uid != os.geteuid():
         raise UnsafeTokenFile(f"{path} belongs to another user; remove it, or set COMPORTA_TOKEN")
     if mode & _OTHERS:
-        raise UnsafeTokenFile(f"{path} is open to others (mode {mode:04o}); remove it and start Comporta again")
+        raise UnsafeTokenFile(f"{path} is open to other users (mode {mode:04o}); remove it and start Comporta again")

@@ -1,4 +1,4 @@
-"""Adds and removes operators in their file; what people wrote around them stays."""
+"""Edits of the operators file: add and remove operators; comments and layout stay."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from control.auth.tokens import Role, digest_of, new_token
 __all__ = ["OperatorsUnchanged", "add_operator", "remove_operator"]
 
 _OWNER_ONLY = 0o600
-_HEADING = "Who may use Comporta's page and API. Of a token only its SHA-256 is kept.\nA change counts at once."
+_HEADING = "Operators of Comporta's page and API. Only a token's SHA-256 is stored.\nA change takes effect at once."
 
 
 class OperatorsUnchanged(ValueError):
-    """The file could not be changed as asked; says why and what to do instead."""
+    """A change of the file that could not be made, with the reason and the remedy."""
 
 
 def add_operator(path: Path, name: str, role: Role) -> str:
-    """Adds somebody, makes the file if there is none, and returns their token, which nothing keeps.
+    """Add an operator, creating the file if needed, and return the new token, which is not stored.
 
     Raises `OperatorsUnchanged`, or `OperatorsUnreadable` for a file that has faults already.
     """
@@ -35,7 +35,7 @@ def add_operator(path: Path, name: str, role: Role) -> str:
     except ValueError as error:
         raise OperatorsUnchanged(f"the name {name!r}: {error}") from None
     token = new_token()
-    with _changing(path) as document:
+    with _edited(path) as document:
         if name in _names(document):
             raise OperatorsUnchanged(
                 f"{path} names {name} already; remove it first (`comporta operator remove`) to give it a new token"
@@ -47,11 +47,11 @@ def add_operator(path: Path, name: str, role: Role) -> str:
 
 
 def remove_operator(path: Path, name: str) -> None:
-    """Removes somebody; raises `OperatorsUnchanged` where the file does not name them, or `OperatorsUnreadable`."""
-    with _changing(path) as document:
+    """Remove an operator; raises `OperatorsUnchanged` if the file does not name them, or `OperatorsUnreadable`."""
+    with _edited(path) as document:
         names = _names(document)
         if name not in names:
-            known = ", ".join(names) or "nobody"
+            known = ", ".join(names) or "no operator"
             raise OperatorsUnchanged(f"{path} does not name {name}; it names {known}")
         entries = _entries(document)
         del entries[names.index(name)]
@@ -65,7 +65,7 @@ def _entries(document: tomlkit.TOMLDocument) -> AoT:
         document.append("operator", tomlkit.aot())
     entries = document["operator"]
     if not isinstance(entries, AoT):
-        raise OperatorsUnchanged("operators must be written as [[operator]] tables to be changed from here")
+        raise OperatorsUnchanged("operators must be written as [[operator]] tables for this command to change them")
     return entries
 
 
@@ -74,23 +74,23 @@ def _names(document: tomlkit.TOMLDocument) -> list[str]:
 
 
 @contextmanager
-def _changing(named: Path) -> Iterator[tomlkit.TOMLDocument]:
-    """The document, written back whole when the block ends well; one after the other, where several do this."""
-    path = named.resolve()
+def _edited(requested_path: Path) -> Iterator[tomlkit.TOMLDocument]:
+    """Yield the document, and write it back whole if the block succeeds; concurrent edits run one after the other."""
+    path = requested_path.resolve()
     try:
-        with _alone(path.parent):
+        with _locked(path.parent):
             text = path.read_text(encoding="utf-8") if path.exists() else _new_file()
-            parse_operators(text, named)
-            # An empty line stands before whatever is added.
+            parse_operators(text, requested_path)
+            # A new entry is separated by an empty line.
             document = tomlkit.parse(text.rstrip("\n") + "\n\n")
             yield document
             changed = tomlkit.dumps(document).rstrip("\n") + "\n"
-            parse_operators(changed, named)
+            parse_operators(changed, requested_path)
             _replace(path, changed)
     except OSError as error:
-        raise OperatorsUnchanged(f"{named} can't be written: {error.strerror}") from None
+        raise OperatorsUnchanged(f"{requested_path} can't be written: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise OperatorsUnreadable(f"{named} can't be read: it is not UTF-8") from None
+        raise OperatorsUnreadable(f"{requested_path} can't be read: it is not UTF-8") from None
 
 
 def _new_file() -> str:
@@ -98,8 +98,8 @@ def _new_file() -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    # The folder and not the file, which is another one after each change.
+def _locked(folder: Path) -> Iterator[None]:
+    # The lock is on the folder: the file is replaced at each change.
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -109,7 +109,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whoever reads sees the old file or the new one; the mode and, where allowed, the owner stay."""
+    """Replace the file atomically; its mode and, where allowed, its owner stay."""
     before = path.stat() if path.exists() else None
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:

@@ -1,4 +1,4 @@
-"""Sessions: a signed cookie that says who and until when; it counts as long as their token does."""
+"""Sessions: a signed cookie (HMAC-SHA256) with operator and expiry, valid no longer than the operator's token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Session(NamedTuple):
 
 
 class Sessions:
-    """Issues and reads them with a key that ends with the process."""
+    """Issuer and reader of session cookies; the signing key lives as long as the process."""
 
     def __init__(self, registry: CredentialStore, clock: Callable[[], float] = time.time) -> None:
         self._registry = registry
@@ -36,25 +36,26 @@ class Sessions:
         self._key = secrets.token_bytes(32)
         self._ended: dict[str, int] = {}
 
-    def issue(self, holder: Credential) -> str:
-        """A new session for them, as the cookie's value."""
+    def issue(self, credential: Credential) -> str:
+        """Start a session and return the cookie's value."""
         ends = int(self._clock()) + SESSION_SECONDS
-        session = _Session(secrets.token_urlsafe(12), holder.who.name, self._mark(holder.digest), ends)
+        session = _Session(secrets.token_urlsafe(12), credential.who.name, self._token_mark(credential.digest), ends)
         payload = base64.urlsafe_b64encode(orjson.dumps(list(session))).rstrip(b"=").decode()
         return f"{payload}.{self._sign(payload)}"
 
     def who(self, value: str) -> Identity | None:
-        """Whose session it is; None once it has ended, or its owner is gone or has another token."""
+        """Return the operator of a session; None if it has ended, or the operator was removed or has another token."""
         session = self._read(value)
         if session is None or session.identity in self._ended or session.ends <= self._clock():
             return None
-        for holder in self._registry.holders():
-            if holder.who.name == session.name and hmac.compare_digest(self._mark(holder.digest), session.digest):
-                return holder.who
+        for credential in self._registry.holders():
+            same_token = hmac.compare_digest(self._token_mark(credential.digest), session.digest)
+            if credential.who.name == session.name and same_token:
+                return credential.who
         return None
 
     def end(self, value: str) -> None:
-        """Ends a session for good, whoever else may have its cookie."""
+        """End a session; no copy of its cookie is accepted any more."""
         now = self._clock()
         self._ended = {identity: ends for identity, ends in self._ended.items() if ends > now}
         if (session := self._read(value)) is not None:
@@ -72,6 +73,6 @@ class Sessions:
     def _sign(self, payload: str) -> str:
         return hmac.new(self._key, payload.encode(errors="replace"), "sha256").hexdigest()
 
-    def _mark(self, digest: str) -> str:
-        # Which token it was, without telling the cookie's bearer what the file keeps of it.
+    def _token_mark(self, digest: str) -> str:
+        # Identifies the token without revealing to the cookie's bearer the digest in the operators file.
         return hmac.new(self._key, digest.encode(), "sha256").hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Tokens: 32 random bytes each, of which only the SHA-256 is kept."""
+"""Tokens of 32 random bytes, of which only the SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -11,61 +11,58 @@ from typing import NamedTuple
 
 __all__ = ["LOCAL", "Credential", "Identity", "Role", "authenticate", "digest_of", "new_token"]
 
-
-# A token that has strayed into a repository or a log is found by this.
+# Secret scanners find a token in a repository or a log by this prefix.
 _PREFIX = "comporta_"
-
-
 _BYTES = 32
 
 
 class Credential(NamedTuple):
-    """Somebody, and the SHA-256 of their token in hexadecimal."""
+    """An operator, and the SHA-256 of their token in hexadecimal."""
 
     who: Identity
     digest: str
 
 
 def new_token() -> str:
-    """A token that nobody can guess; nothing keeps it."""
+    """Return a new random token; it is not stored."""
     return _PREFIX + secrets.token_urlsafe(_BYTES)
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a token.
+    """Return the SHA-256 of a token in hexadecimal, which is stored in its place.
 
-    No salt and no slow hash: nobody tries 2^256 tokens, and every request of a program is checked with this.
+    Without a salt or a slow hash: 2^256 tokens can't be tried, and every request of a program takes this check.
     """
     return sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
-def authenticate(token: str, holders: Iterable[Credential]) -> Credential | None:
-    """Whose token it is; takes as long for a wrong one as for a right one."""
-    digest, found = digest_of(token), None
-    for holder in holders:
-        if hmac.compare_digest(digest, holder.digest):
-            found = holder
-    return found
+def authenticate(token: str, credentials: Iterable[Credential]) -> Credential | None:
+    """Return the credential of a token, or None; takes as long for a wrong token as for a right one."""
+    digest, match = digest_of(token), None
+    for credential in credentials:
+        if hmac.compare_digest(digest, credential.digest):
+            match = credential
+    return match
 
 
 class Role(StrEnum):
-    """What somebody may do: look, or look and act."""
+    """A role: a viewer may only read, an operator may also act."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
 
 
 class Identity(NamedTuple):
-    """A name and its role."""
+    """The name and the role of an operator."""
 
     name: str
     role: Role
 
     @property
     def may_act(self) -> bool:
-        """Whether they may change something, or only look."""
+        """Return whether the role allows actions."""
         return self.role is Role.OPERATOR
 
 
-# Whoever has the link that was printed at start, where no operators are named.
+# The bearer of the link that is printed at start without an operators file.
 LOCAL = Identity("local", Role.OPERATOR)

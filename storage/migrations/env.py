@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `storage.migrate` hands over."""
+"""Alembic environment on the connection that `storage.migrate` passes in."""
 
 from alembic import context
 

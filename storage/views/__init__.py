@@ -1,4 +1,4 @@
-"""Reading for people and programs; nothing here writes or waits for the fence."""
+"""Views: read-only queries for the API, the page and the command line, outside the fence."""
 
 from __future__ import annotations
 

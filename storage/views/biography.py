@@ -1,7 +1,7 @@
-"""A key's biography: every table it stands in, whether it is missed or refused, and the orders it stands in.
+"""Biography of a key: its rows in every domain, missed keys, refused messages, and the orders that mention it.
 
-The work is bounded: what no index leads to is looked for in the newest or first rows only, and the answer says so.
-Documents are hidden in it; a key is shown as it is, even where an ERP numbers its customers by their CPF.
+The work is bounded: without an index only the newest or first rows are searched, and the result lists these bounds.
+Documents are masked; a key is shown as it is, even where an ERP numbers its customers by their CPF.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from storage.tables import ENTITY_TABLES, shops
 from storage.views.mentions import (
     MOST_SHOWN,
     Bound,
+    SearchTerms,
     StandingOrder,
-    Wanted,
-    missed_of,
-    orders_of,
+    missed_mentions,
+    order_mentions,
     price_table_codes,
-    quarantined_of,
+    quarantine_mentions,
 )
 from storage.views.rows import MissedRow, QuarantineRow, plain_row
 
@@ -39,7 +39,7 @@ _NAMES = frozenset({"code", "product_code", "table_code"})
 
 
 class EntityRow(TypedDict):
-    """A row of a domain's table: its key and its other fields apart; numbers are texts with all their digits."""
+    """A row of a domain's table: the key fields and the other fields; numbers are texts with all their digits."""
 
     domain: str
     shop: str
@@ -53,7 +53,7 @@ class EntityRow(TypedDict):
 
 
 class Biography(NamedTuple):
-    """What was found; `more` names tables with more than 100 rows, `bounds` those that were searched in part."""
+    """The search result; `more` names tables with more than 100 rows, `bounds` those that were searched in part."""
 
     text: str
     entities: list[EntityRow]
@@ -65,7 +65,7 @@ class Biography(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Found:
+class _Limits:
     more: list[str] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
 
@@ -76,45 +76,45 @@ class _Found:
 
 
 def read_biography(engine: Engine, text: str, shop: str | None) -> Biography:
-    """What is known of a text in one shop, or in all."""
-    found = _Found()
+    """Search a text in one shop, or in all."""
+    limits = _Limits()
     with translated(), engine.connect() as connection:
-        known = [shop] if shop is not None else list(connection.scalars(select(shops.c.shop).order_by(shops.c.shop)))
-        wanted = Wanted(text.strip(), plain_document(text), tuple(known))
-        entities = [row for domain in DOMAINS for row in found.cut(domain, _entities(connection, domain, wanted))]
-        # Who is looked for by a document is missed under a code.
-        codes = {wanted.text, *(row["key"]["code"] for row in entities if row["domain"] == "customers")}
-        missed = found.cut("missed", missed_of(connection, wanted, sorted(codes), found.bounds))
-        quarantined = found.cut("quarantine", quarantined_of(connection, wanted, shop, found.bounds))
-        orders = found.cut("orders", orders_of(connection, wanted, found.bounds))
-    return Biography(mask_documents(wanted.text), entities, missed, quarantined, orders, found.more, found.bounds)
+        names = [shop] if shop is not None else list(connection.scalars(select(shops.c.shop).order_by(shops.c.shop)))
+        terms = SearchTerms(text.strip(), plain_document(text), tuple(names))
+        entities = [row for domain in DOMAINS for row in limits.cut(domain, _entities(connection, domain, terms))]
+        # A customer found by document has missed keys under the customer code.
+        codes = {terms.text, *(row["key"]["code"] for row in entities if row["domain"] == "customers")}
+        missed = limits.cut("missed", missed_mentions(connection, terms, sorted(codes), limits.bounds))
+        quarantined = limits.cut("quarantine", quarantine_mentions(connection, terms, shop, limits.bounds))
+        orders = limits.cut("orders", order_mentions(connection, terms, limits.bounds))
+    return Biography(mask_documents(terms.text), entities, missed, quarantined, orders, limits.more, limits.bounds)
 
 
-def _entities(connection: Connection, domain: str, wanted: Wanted) -> list[EntityRow]:
+def _entities(connection: Connection, domain: str, terms: SearchTerms) -> list[EntityRow]:
     table = ENTITY_TABLES[domain]
     keys = DOMAINS[domain].key_fields
     rows: dict[tuple[Any, ...], EntityRow] = {}
-    for condition in _conditions(connection, domain, wanted):
-        query = select(table).where(table.c.shop.in_(wanted.shops), condition).order_by(*table.primary_key)
+    for condition in _conditions(connection, domain, terms):
+        query = select(table).where(table.c.shop.in_(terms.shops), condition).order_by(*table.primary_key)
         for row in connection.execute(query.limit(MOST_SHOWN + 1)):
-            found = _entity(domain, keys, plain_row(row))
-            rows[(found["shop"], *found["key"].values())] = found
+            entity = _entity(domain, keys, plain_row(row))
+            rows[(entity["shop"], *entity["key"].values())] = entity
     return list(rows.values())
 
 
-def _conditions(connection: Connection, domain: str, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, domain: str, terms: SearchTerms) -> list[ColumnElement[bool]]:
     columns = ENTITY_TABLES[domain].c
-    found: list[ColumnElement[bool]] = [
-        columns[name] == wanted.text for name in DOMAINS[domain].key_fields if name in _NAMES
+    conditions: list[ColumnElement[bool]] = [
+        columns[name] == terms.text for name in DOMAINS[domain].key_fields if name in _NAMES
     ]
     if domain == "prices":
-        # The key begins with the price table: by way of the tables there are, the index leads to a product's prices.
-        codes = price_table_codes(connection, wanted.shops)
-        found[-1] = columns.table_code.in_(codes) & (columns.product_code == wanted.text)
-        found.insert(0, columns.table_code == wanted.text)
+        # The key begins with the price table: the index finds a product's prices only for given table codes.
+        codes = price_table_codes(connection, terms.shops)
+        conditions[-1] = columns.table_code.in_(codes) & (columns.product_code == terms.text)
+        conditions.insert(0, columns.table_code == terms.text)
     if domain == "customers":
-        found.append(or_(columns.document == wanted.text, columns.document == (wanted.document or wanted.text)))
-    return found
+        conditions.append(or_(columns.document == terms.text, columns.document == (terms.document or terms.text)))
+    return conditions
 
 
 def _entity(domain: str, keys: Sequence[str], row: dict[str, Any]) -> EntityRow:
@@ -122,8 +122,8 @@ def _entity(domain: str, keys: Sequence[str], row: dict[str, Any]) -> EntityRow:
     return EntityRow(
         domain=domain,
         shop=row["shop"],
-        key={name: _shown(name, row[name]) for name in keys},
-        state={name: _shown(name, row[name]) for name in fields},
+        key={name: _display_value(name, row[name]) for name in keys},
+        state={name: _display_value(name, row[name]) for name in fields},
         version=row["version"],
         event_id=row["event_id"],
         deleted=row["deleted"],
@@ -132,7 +132,7 @@ def _entity(domain: str, keys: Sequence[str], row: dict[str, Any]) -> EntityRow:
     )
 
 
-def _shown(name: str, value: Any) -> Any:
+def _display_value(name: str, value: Any) -> Any:
     if name == "document" and value is not None:
         return mask_document(value)
     return format(value, "f") if isinstance(value, Decimal) else value

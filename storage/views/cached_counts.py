@@ -1,4 +1,4 @@
-"""Counts by two names, cheap to ask again: of a large table the last answer is given while a new one is counted."""
+"""Cached counts by two names: for a large table the last result is reused while a new one is counted."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 
 Counts = dict[str, dict[str, int]]
 Connect = Callable[[], AbstractContextManager[Connection]]
-# Fewer rows than this are counted at every look, and so always exact.
+# Up to this many rows are counted at every read, so that the result is exact.
 _FEW = 20_000
-# A count may take this share of the time, and its answer never grows older than this.
-_SHARE, _OLDEST = 20.0, 30.0
+# A result is valid for this multiple of its counting time, and for this many seconds at most.
+_VALID_FACTOR, _LONGEST_VALID = 20.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Result:
     counts: Counts
     rows: int
     at: float
@@ -38,53 +38,53 @@ class _Answer:
         return time.monotonic() - self.at
 
     @property
-    def lasts(self) -> float:
-        """How long it is good, in seconds: the longer it took, the longer."""
-        return min(max(0.5, self.took * _SHARE), _OLDEST) if self.rows > _FEW else 0.0
+    def valid_seconds(self) -> float:
+        """Return the seconds of validity, in proportion to the counting time."""
+        return min(max(0.5, self.took * _VALID_FACTOR), _LONGEST_VALID) if self.rows > _FEW else 0.0
 
 
 class Recount:
-    """Remembers the last counts of one question.
+    """The cached counts of one query.
 
-    Up to 20,000 rows are counted anew each time. Of more, an answer is given again for 0.5 s, or for 20 times what
-    counting took; for as long once more it is still given while it is counted anew behind it. Older ones are not.
+    Up to 20,000 rows are counted at every call. With more rows, a result is valid for 20 times its counting time, from
+    0.5 s to 30 s; for the same time again it is still returned while a thread counts anew. Older results are not used.
     """
 
     def __init__(self, count: Callable[[Connection], Counts], connect: Connect) -> None:
         self._count = count
         self._connect = connect
-        self._last: _Answer | None = None
+        self._last: _Result | None = None
         self._counting = threading.Lock()
 
     def __call__(self, connection: Connection) -> Counts:
-        """The counts, by outer and inner name."""
+        """Return the counts, by outer and inner name."""
         last = self._last
-        if last is None or last.age >= 2 * last.lasts:
-            return self._anew(connection).counts
-        if last.age >= last.lasts and self._counting.acquire(blocking=False):
-            threading.Thread(target=self._behind, name="recount", daemon=True).start()
+        if last is None or last.age >= 2 * last.valid_seconds:
+            return self._recount(connection).counts
+        if last.age >= last.valid_seconds and self._counting.acquire(blocking=False):
+            threading.Thread(target=self._recount_in_background, name="recount", daemon=True).start()
         return last.counts
 
-    def _behind(self) -> None:
+    def _recount_in_background(self) -> None:
         try:
             with translated(), self._connect() as connection:
-                self._anew(connection)
+                self._recount(connection)
         except StorageError as error:
             log.warning("counting failed", error=str(error))
         finally:
             self._counting.release()
 
-    def _anew(self, connection: Connection) -> _Answer:
+    def _recount(self, connection: Connection) -> _Result:
         began = time.monotonic()
         counts = self._count(connection)
         rows = sum(sum(inner.values()) for inner in counts.values())
-        answer = _Answer(counts, rows, began, time.monotonic() - began)
-        self._last = answer
-        return answer
+        result = _Result(counts, rows, began, time.monotonic() - began)
+        self._last = result
+        return result
 
 
 def nested(rows: Iterable[Any]) -> Counts:
-    """Rows of (outer, inner, count) by their names."""
+    """Nest rows of (outer, inner, count) by their names."""
     counts: Counts = {}
     for outer, inner, count in rows:
         counts.setdefault(outer, {})[inner] = int(count)

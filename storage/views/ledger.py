@@ -1,4 +1,4 @@
-"""Looks into the ledger: by minute or hour, the balance of what came in, and the totals."""
+"""Ledger view: counts by minute or hour, the balance of received deliveries and outcomes, and the totals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from storage.views.rows import plain_row
 __all__ = ["LONGEST", "Balance", "LedgerFilter", "LedgerRow", "LedgerView", "RangeTooLong", "Step", "Terms"]
 
 Step = Literal["minute", "hour"]
-# What one answer may span: more would be megabytes, and nobody's chart.
+# The longest range of one response: more would be megabytes, and more than a chart can show.
 LONGEST: dict[Step, timedelta] = {"minute": timedelta(days=1), "hour": timedelta(days=92)}
 _USUAL: dict[Step, timedelta] = {"minute": timedelta(hours=1), "hour": timedelta(days=1)}
 # No batch commits this long after it has read the clock: the database's time limits are far shorter.
@@ -37,11 +37,11 @@ Cells = Counter[tuple[str, str]]
 
 
 class RangeTooLong(ValueError):
-    """More of the ledger than one answer may span."""
+    """A range of the ledger that is too long for one response."""
 
 
 class LedgerRow(TypedDict):
-    """How many deliveries came to an outcome in one minute or hour; without a shop, those of all shops."""
+    """The number of deliveries with an outcome in one minute or hour; without a shop, those of all shops."""
 
     at: datetime
     shop: str | None
@@ -52,7 +52,7 @@ class LedgerRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class LedgerFilter:
-    """Which part of the ledger; without `since` the last hour by minute, or the last day by hour."""
+    """A filter of ledger rows; without `since` the last hour by minute, or the last day by hour."""
 
     step: Step = "minute"
     shop: str | None = None
@@ -63,7 +63,7 @@ class LedgerFilter:
 
 
 class Terms(NamedTuple):
-    """What came in, counted before anything was decided, and what it came to."""
+    """The deliveries received, counted before any decision, and those of each outcome."""
 
     received: int
     applied: int
@@ -73,12 +73,12 @@ class Terms(NamedTuple):
 
     @property
     def difference(self) -> int:
-        """What came in and has no outcome: 0, or something is wrong."""
+        """Return the number of deliveries without an outcome; any number but 0 is a fault."""
         return self.received - self.applied - self.superseded - self.discarded - self.quarantined
 
 
 class Balance(NamedTuple):
-    """The terms in all and by domain, of whole minutes; without `since` from the ledger's beginning."""
+    """The terms in total and by domain, of whole minutes; without `since` from the ledger's beginning."""
 
     since: datetime | None
     until: datetime | None
@@ -87,7 +87,7 @@ class Balance(NamedTuple):
 
 
 class LedgerView:
-    """Reads the ledger; minutes long past don't change, so their sums are kept."""
+    """A reader of the ledger, which caches the sums of settled minutes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -95,31 +95,31 @@ class LedgerView:
         self._settled_until = _BEGINNING
         self._settled: Cells = Counter()
 
-    def rows(self, wanted: LedgerFilter) -> list[LedgerRow]:
-        """The counts, oldest first; raises `RangeTooLong`."""
+    def rows(self, filter: LedgerFilter) -> list[LedgerRow]:
+        """Return the counts, oldest first; raises `RangeTooLong`."""
         with translated(), self._engine.connect() as connection:
-            until = wanted.until or database_now(connection) + timedelta(minutes=1)
-            since = wanted.since or until - _USUAL[wanted.step]
-            if until - since > LONGEST[wanted.step]:
+            until = filter.until or database_now(connection) + timedelta(minutes=1)
+            since = filter.since or until - _USUAL[filter.step]
+            if until - since > LONGEST[filter.step]:
                 raise RangeTooLong(
-                    f"since: by {wanted.step} at most {LONGEST[wanted.step].days} days can be shown at once"
+                    f"since: by {filter.step} at most {LONGEST[filter.step].days} days can be shown at once"
                 )
-            found = connection.execute(_by_step(connection.dialect.name, wanted, since, until))
-            return [_shown(plain_row(row)) for row in found]
+            rows = connection.execute(_by_step(connection.dialect.name, filter, since, until))
+            return [_ledger_row(plain_row(row)) for row in rows]
 
     def balance(self, since: datetime | None = None, until: datetime | None = None) -> Balance:
-        """What came in against what became of it: one look, so that both sides show the same moment."""
+        """Compare received deliveries with outcomes, in one statement, so that both sides show the same moment."""
         with translated(), self._engine.connect() as connection:
-            cells = self._all(connection) if since is until is None else _cells(connection, since, until)
+            cells = self._cells_since_start(connection) if since is until is None else _cells(connection, since, until)
         domains = {domain: _terms(cells, domain) for domain in sorted({domain for domain, _ in cells})}
         return Balance(
             since, until, Terms(*map(sum, zip(*domains.values(), strict=True))) if domains else _ZERO, domains
         )
 
     def totals(self) -> Counts:
-        """How many deliveries came to each outcome, by domain, since the ledger began."""
+        """Count the deliveries of each outcome, by domain, since the ledger began."""
         with translated(), self._engine.connect() as connection:
-            cells = self._all(connection)
+            cells = self._cells_since_start(connection)
         totals: Counts = {}
         for (domain, term), count in sorted(cells.items()):
             if term != _RECEIVED:
@@ -127,18 +127,18 @@ class LedgerView:
         return totals
 
     def basis(self, shop: str, domains: frozenset[str]) -> Basis:
-        """What the last hour brought to a scope, or what came since the ledger began if that is shorter."""
+        """Count the deliveries to a scope in the last hour, or since the ledger began if that is shorter."""
         with translated(), self._engine.connect() as connection:
             now = database_now(connection)
             first = connection.scalar(select(func.min(ledger.c.minute, type_=UtcTime())))
             since = max(now.replace(second=0, microsecond=0) - timedelta(hours=1), first or now)
             query = select(ledger.c.domain, func.sum(ledger.c.count)).where(
-                ledger.c.minute >= since, *_came_in(shop, domains)
+                ledger.c.minute >= since, *_relevant(shop, domains)
             )
             counts = {row[0]: int(row[1]) for row in connection.execute(query.group_by(ledger.c.domain))}
         return Basis(since, now, sum(counts.get(domain, 0) for domain in DOMAINS), counts.get(ORDERS, 0))
 
-    def _all(self, connection: Connection) -> Cells:
+    def _cells_since_start(self, connection: Connection) -> Cells:
         now = database_now(connection)
         with self._lock:
             horizon = now.replace(second=0, microsecond=0) - _SETTLED
@@ -148,16 +148,16 @@ class LedgerView:
             return self._settled + _cells(connection, self._settled_until, None)
 
 
-def _shown(row: dict[str, Any]) -> LedgerRow:
+def _ledger_row(row: dict[str, Any]) -> LedgerRow:
     # PostgreSQL sums bigints to a numeric.
     return cast(LedgerRow, {**row, "count": int(row["count"])})
 
 
 def _cells(connection: Connection, since: datetime | None, until: datetime | None) -> Cells:
     outcomes = _summed(ledger, ledger.c.outcome, since, until).group_by(ledger.c.domain, ledger.c.outcome)
-    came_in = _summed(received, literal(_RECEIVED), since, until).group_by(received.c.domain)
-    # One statement is one moment: in two, what was committed between them would look lost.
-    rows = connection.execute(union_all(outcomes, came_in))
+    received_sums = _summed(received, literal(_RECEIVED), since, until).group_by(received.c.domain)
+    # One statement shows one moment: with two, a commit between them would look like a loss.
+    rows = connection.execute(union_all(outcomes, received_sums))
     return Counter({(domain, term): int(count) for domain, term, count in rows})
 
 
@@ -172,24 +172,24 @@ def _terms(cells: Cells, domain: str) -> Terms:
     return Terms(cells[domain, _RECEIVED], *(cells[domain, outcome] for outcome in Terms._fields[1:]))
 
 
-def _came_in(shop: str, domains: frozenset[str]) -> list[ColumnElement[bool]]:
-    # What is quarantined would be so while off as well; an order that comes again is no new one.
+def _relevant(shop: str, domains: frozenset[str]) -> list[ColumnElement[bool]]:
+    # A quarantined delivery would be quarantined during a pause as well; a repeated order is not a new one.
     counted = ledger.c.outcome != Outcome.QUARANTINED.value
     new_order = (ledger.c.domain != ORDERS) | (ledger.c.outcome == Outcome.APPLIED.value)
     scope = [] if shop == ANY else [ledger.c.shop == shop]
     return [counted, new_order, *scope, *([] if ANY in domains else [ledger.c.domain.in_(sorted(domains))])]
 
 
-def _by_step(dialect: str, wanted: LedgerFilter, since: datetime, until: datetime) -> Select[Any]:
-    at = _truncated(dialect, wanted.step)
-    shop = literal(wanted.shop, Text())
+def _by_step(dialect: str, filter: LedgerFilter, since: datetime, until: datetime) -> Select[Any]:
+    at = _truncated(dialect, filter.step)
+    shop = literal(filter.shop, Text())
     query = select(
         at.label("at"), shop.label("shop"), ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count).label("count")
     ).where(ledger.c.minute >= since, ledger.c.minute < until)
-    for column, value in ((ledger.c.shop, wanted.shop), (ledger.c.domain, wanted.domain)):
+    for column, value in ((ledger.c.shop, filter.shop), (ledger.c.domain, filter.domain)):
         query = query if value is None else query.where(column == value)
-    if wanted.outcome is not None:
-        query = query.where(ledger.c.outcome == wanted.outcome)
+    if filter.outcome is not None:
+        query = query.where(ledger.c.outcome == filter.outcome)
     return query.group_by(at, ledger.c.domain, ledger.c.outcome).order_by(at, ledger.c.domain, ledger.c.outcome)
 
 

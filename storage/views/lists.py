@@ -1,4 +1,4 @@
-"""The lists: missed keys, the quarantine, orders, the audit and the workers, each with its filter."""
+"""Lists of missed keys, quarantined messages, orders, audit entries and workers, each with its filter."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
     "with_key",
 ]
 
-_WHOLE_MESSAGE = frozenset({"body", "headers", "digest", "lease_until"})
+_DETAIL_COLUMNS = frozenset({"body", "headers", "digest", "lease_until"})
 QUARANTINE_COLUMNS: tuple[ColumnElement[Any], ...] = (
-    *(column for column in quarantine.columns if column.name not in _WHOLE_MESSAGE),
+    *(column for column in quarantine.columns if column.name not in _DETAIL_COLUMNS),
     func.length(quarantine.c.body).label("size"),
 )
 DISPLAY_NUMBER = orders.c.payload["display_number"].as_string().label("display_number")
-_ORDER_INSIDE = frozenset({"payload", "digest", "receipt_id", "lease_until"})
+_ORDER_DETAIL_COLUMNS = frozenset({"payload", "digest", "receipt_id", "lease_until"})
 ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
-    *(column for column in orders.columns if column.name not in _ORDER_INSIDE),
+    *(column for column in orders.columns if column.name not in _ORDER_DETAIL_COLUMNS),
     DISPLAY_NUMBER,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MissedFilter(Listing[MissedRow]):
-    """Missed keys, oldest first; `text` is searched in the key, `keys` are exactly these (JSON text)."""
+    """Missed keys, oldest first; `text` is searched in the key, `keys` are exact keys (JSON text)."""
 
     shop: str | None = None
     domain: str | None = None
@@ -54,7 +54,7 @@ class MissedFilter(Listing[MissedRow]):
         """Return the conditions of the filter."""
         conditions = [*_same(missed.c.shop, self.shop), *_same(missed.c.domain, self.domain)]
         if self.text is not None:
-            # The key is JSON: the text has to be searched as it is written there.
+            # The key is JSON: the text has to be searched in its JSON form.
             conditions.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
         if self.keys is not None:
             conditions.append(missed.c.key.in_(self.keys))
@@ -66,22 +66,22 @@ class MissedFilter(Listing[MissedRow]):
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """When they were discarded."""
+        """Order by the time of the discard."""
         return missed.c.discarded_at, missed.c.domain, missed.c.shop, missed.c.key
 
     @property
     def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
-        """The primary key: discards go at full speed, so no index is kept for the order that people see."""
+        """Order by the primary key: an index for the displayed order would slow down discards."""
         return missed.c.domain, missed.c.shop, missed.c.key
 
-    def shaped(self, row: dict[str, Any]) -> MissedRow:
-        """With the key's fields apart."""
+    def list_row(self, row: dict[str, Any]) -> MissedRow:
+        """Parse the key's fields."""
         return cast(MissedRow, with_key(row))
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter(Listing[QuarantineRow]):
-    """Refused messages, newest first: `ids` are exactly these, `since` is included, `until` is not."""
+    """Refused messages, newest first; `ids` are exact ids, `since` is included, `until` is not."""
 
     shop: str | None = None
     domain: str | None = None
@@ -112,19 +112,19 @@ class QuarantineFilter(Listing[QuarantineRow]):
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """Their ids, which grow with time."""
+        """Order by id, which grows with time."""
         return (quarantine.c.id.desc(),)
 
-    def shaped(self, row: dict[str, Any]) -> QuarantineRow:
-        """With the place where its reason is explained."""
+    def list_row(self, row: dict[str, Any]) -> QuarantineRow:
+        """Add the address of the reason's documentation."""
         return cast(QuarantineRow, with_doc(row))
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter(Listing[OrderRow]):
-    """Orders, oldest first; `text` is looked for in their id, display number and ERP number.
+    """Orders, oldest first; `text` is searched in the id, display number and ERP number.
 
-    `older_than` counts from when the order was received; `overdue` are those whose receipt should have come by now.
+    `older_than` counts from the receipt of the order; `overdue` selects orders whose ERP receipt is late.
     """
 
     shop: str | None = None
@@ -146,8 +146,8 @@ class OrderFilter(Listing[OrderRow]):
         if self.overdue:
             conditions += [orders.c.state == OrderState.SENT.value, orders.c.sent_at < at.now - at.receipt_timeout]
         if self.text is not None:
-            places = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
-            conditions.append(or_(*(place.icontains(self.text, autoescape=True) for place in places)))
+            columns = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
+            conditions.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))
         return conditions
 
     def rows(self, at: Moment, /) -> Select[Any]:
@@ -156,13 +156,13 @@ class OrderFilter(Listing[OrderRow]):
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """When they were placed."""
+        """Order by the time of placing."""
         return orders.c.placed_at, orders.c.shop, orders.c.order_id
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter(Listing[AuditRow]):
-    """What was asked, newest first."""
+    """Commands and actions, newest first."""
 
     by: str | None = None
     action: str | None = None
@@ -171,7 +171,7 @@ class AuditFilter(Listing[AuditRow]):
     until: datetime | None = None
 
     def rows(self, _at: Moment, /) -> Select[Any]:
-        """The entries that pass."""
+        """Select the entries that pass."""
         return select(audit).where(
             *_same(audit.c.by, self.by),
             *_same(audit.c.action, self.action),
@@ -181,31 +181,31 @@ class AuditFilter(Listing[AuditRow]):
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """Their ids, which grow with time."""
+        """Order by id, which grows with time."""
         return (audit.c.id.desc(),)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFilter(Listing[WorkerRow]):
-    """The workers that were heard of within a day, the longest running first."""
+    """The workers with a heartbeat within a day, the longest running first."""
 
     def rows(self, _at: Moment, /) -> Select[Any]:
-        """All of them."""
+        """Select all workers."""
         return select(workers)
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """When they began."""
+        """Order by the time of the start."""
         return workers.c.started_at, workers.c.id
 
 
 def with_doc(row: dict[str, Any]) -> dict[str, Any]:
-    """A refused message with the place where its reason is explained."""
+    """Add the address of the reason's documentation to a refused message."""
     return {**row, "doc": f"{REASONS_PAGE}#{row['reason']}"}
 
 
 def with_key(row: dict[str, Any]) -> dict[str, Any]:
-    """A missed key with its fields apart."""
+    """Parse the key's fields of a missed key."""
     return {**row, "key": orjson.loads(row["key"])}
 
 
@@ -216,5 +216,5 @@ def _same(column: ColumnElement[Any], value: str | None) -> Sequence[ColumnEleme
 def _within(
     column: ColumnElement[Any], since: datetime | None, until: datetime | None
 ) -> Sequence[ColumnElement[bool]]:
-    found = [] if since is None else [column >= since]
-    return found if until is None else [*found, column < until]
+    conditions = [] if since is None else [column >= since]
+    return conditions if until is None else [*conditions, column < until]

@@ -1,4 +1,4 @@
-"""Pages of a list, each found by the place where the one before it ended: page 1,000 costs what page 1 does."""
+"""Keyset pagination: each page starts after the last row of the previous one, so page 1,000 costs no more than 1."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from storage.views.rows import plain_row
 
 __all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "Row", "every_row", "read_page"]
 
-# A number for people: whoever sees it narrows the filter, and counting further would read the whole table.
+# A larger number is of no use to a reader, and counting further would read the whole table.
 MOST_COUNTED = 10_000
-# Rows a transaction of an export: few enough for the memory, enough to spare round trips.
+# Rows per transaction of an export: few enough for memory, enough to save round trips.
 _CHUNK = 1_000
 
 Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 class BadCursor(ValueError):
-    """A cursor that no page of this list has given out."""
+    """A cursor that does not belong to this list."""
 
 
 class Moment(NamedTuple):
-    """When a list is read, by the database's clock, and how long an order may go without a receipt."""
+    """The time of a read by the database's clock, and the time after which an order without a receipt is overdue."""
 
     now: datetime
     receipt_timeout: timedelta
 
 
 class Count(NamedTuple):
-    """How many rows there are; not `exact` means more than `number`."""
+    """The number of rows; not `exact` means more than `number`."""
 
     number: int
     exact: bool
 
 
 class Page(NamedTuple, Generic[Row]):
-    """Some rows, and the cursors of the pages before and behind them, if there are any."""
+    """The rows of a page, and the cursors of the next and the previous page, or None."""
 
     rows: list[Row]
     next: str | None
@@ -55,31 +55,31 @@ class Page(NamedTuple, Generic[Row]):
 
 
 class Listing(ABC, Generic[Row]):
-    """A list with its filter: which rows, in which order."""
+    """A list with its filter and order."""
 
     @abstractmethod
     def rows(self, at: Moment, /) -> Select[Any]:
-        """The rows that pass the filter, in no order yet."""
+        """Select the rows that pass the filter, without an order."""
 
     @property
     @abstractmethod
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """The order people see: times and texts, never null, together unique, all in one direction."""
+        """Return the displayed order: times and texts, never null, together unique, all in one direction."""
 
     @property
     def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
-        """The order in which all rows are read fastest."""
+        """Return the order in which all rows are read fastest."""
         return self.order
 
-    def shaped(self, row: dict[str, Any]) -> Row:
-        """A row of the database as it is shown."""
+    def list_row(self, row: dict[str, Any]) -> Row:
+        """Convert a database row to a row of the list."""
         return cast(Row, row)
 
 
 def read_page(
     engine: Engine, listing: Listing[Row], receipt_timeout: timedelta, limit: int, cursor: str | None, *, counted: bool
 ) -> Page[Row]:
-    """The page at a cursor, or the first; raises `BadCursor`."""
+    """Read the page at a cursor, or the first; raises `BadCursor`."""
     marker = None if cursor is None else _marker(cursor, listing.order)
     with translated(), engine.connect() as connection:
         rows = listing.rows(Moment(database_now(connection), receipt_timeout))
@@ -87,7 +87,7 @@ def read_page(
         total = _count(connection, rows) if counted else None
     paging = page.paging
     return Page(
-        [listing.shaped(plain_row(row)) for row in page],
+        [listing.list_row(plain_row(row)) for row in page],
         _cursor(paging.next) if paging.has_next else None,
         _cursor(paging.previous) if paging.has_previous else None,
         total,
@@ -95,7 +95,7 @@ def read_page(
 
 
 def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Iterator[Row]:
-    """All rows, each once, chunk by chunk: a slow reader holds neither a transaction nor the rows."""
+    """Yield all rows, each once, in chunks, so that a slow reader holds neither a transaction nor all rows."""
     at: Moment | None = None
     marker: Marker | None = None
     while True:
@@ -104,7 +104,7 @@ def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta)
             query = listing.rows(at).order_by(*listing.cheap_order)
             page = select_page(connection, query, per_page=_CHUNK, page=marker)
         for row in page:
-            yield listing.shaped(plain_row(row))
+            yield listing.list_row(plain_row(row))
         if not page.paging.has_next:
             return
         marker = page.paging.next
@@ -127,7 +127,7 @@ def _marker(cursor: str, order: tuple[ColumnElement[Any], ...]) -> Marker:
     except (InvalidPage, ValueError, ArithmeticError, binascii.Error):
         raise BadCursor(_BAD) from None
     place = marker.place
-    # A value of another type, or text that PostgreSQL can't hold, would be the database's error, not the reader's.
+    # Without this check a value of another type, or text that PostgreSQL can't store, would raise a database error.
     if place is None or len(place) != len(order) or not all(map(_fits, order, place)):
         raise BadCursor(_BAD)
     return marker

@@ -1,4 +1,4 @@
-"""What people and programs look at; nothing here writes or waits for the fence."""
+"""Views of one database for the API, the page and the command line, without writes and outside the fence."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ Rows = list[dict[str, Any]]
 
 
 class Views:
-    """Reads one database; may be used by several threads at once."""
+    """A reader of one database, for several threads at once."""
 
     def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
-        # Each statement by itself: a look needs no BEGIN and no ROLLBACK, and leaves no transaction open.
+        # Autocommit: a read needs no BEGIN and no ROLLBACK, and leaves no transaction open.
         self._engine = engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
-        # The ledger's sums are kept by whoever keeps asking.
+        # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 
     def status(self) -> StatusDocument:
-        """The whole state at a glance, by the database's clock; counts over 20,000 may be a moment old."""
+        """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()
 
     def page(
         self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True
     ) -> Page[Row]:
-        """A page of a list, the first without a cursor; raises `BadCursor`."""
+        """Read a page of a list, the first without a cursor; raises `BadCursor`."""
         return read_page(self._engine, listing, self._receipt_timeout, limit, cursor, counted=counted)
 
     def every(self, listing: Listing[Row]) -> Iterator[Row]:
-        """All rows of a list, however many, in the order in which they are read fastest."""
+        """Yield all rows of a list, in the order in which they are read fastest."""
         return every_row(self._engine, listing, self._receipt_timeout)
 
     def missed(
@@ -99,22 +99,22 @@ class Views:
         return self._rows(AuditFilter(by, action, shop), limit)
 
     def quarantined_message(self, identity: str) -> dict[str, Any] | None:
-        """One refused message, whole; None if there is none of this id."""
+        """Return one refused message, whole; None if no message has this id."""
         columns = [column for column in quarantine.columns if column.name != "lease_until"]
-        found = self._one(select(*columns).where(quarantine.c.id == identity))
-        return None if found is None else with_doc(found)
+        row = self._one(select(*columns).where(quarantine.c.id == identity))
+        return None if row is None else with_doc(row)
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
-        """One order, whole; None if there is none of this id."""
+        """Return one order, whole; None if no order has this id."""
         query = select(*ORDER_COLUMNS, orders.c.payload, orders.c.lease_until)
         return self._one(query.where(orders.c.shop == shop, orders.c.order_id == order_id))
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
-        """About what a pause of a scope would cost, told from what the last hour brought to it."""
+        """Estimate the cost of a pause of a scope from its deliveries in the last hour."""
         return estimate_cost(self._ledger.basis(shop, frozenset(domains)), minutes)
 
     def biography(self, text: str, shop: str | None = None) -> Biography:
-        """Everything that is known of a product, a customer, a document, a price table or an order."""
+        """Search all tables for a product, a customer, a document, a price table or an order."""
         return read_biography(self._engine, text, shop)
 
     def _rows(self, listing: Listing[Any], limit: int) -> Rows:

@@ -1,4 +1,4 @@
-"""The rows that people and programs are shown; every time is an aware moment in UTC."""
+"""Row types of the lists; every time has the zone UTC."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["AuditRow", "MissedRow", "OrderRow", "QuarantineRow", "WholeOrder", "
 
 
 def plain_row(row: Row[Any]) -> dict[str, Any]:
-    """A row of a result by its columns' names."""
-    # The names are SQLAlchemy's own kind of text, which orjson takes for none.
+    """Convert a row of a result to a dict by column names."""
+    # The names are of a SQLAlchemy subclass of str, which orjson does not accept as keys.
     return {str(name): value for name, value in row._mapping.items()}
 
 
@@ -48,7 +48,7 @@ class QuarantineRow(TypedDict):
 
 
 class OrderRow(TypedDict):
-    """An order without what it holds."""
+    """An order without its payload."""
 
     shop: str
     order_id: str
@@ -65,14 +65,14 @@ class OrderRow(TypedDict):
 
 
 class WholeOrder(OrderRow):
-    """An order, whole; `payload` is what the shop said, and `lease_until` the end of an attempt under way."""
+    """An order, whole; `payload` is the shop's order data, and `lease_until` the end of an attempt in progress."""
 
     payload: dict[str, Any]
     lease_until: datetime | None
 
 
 class AuditRow(TypedDict):
-    """Something that was asked, by whom, why, and what came of it."""
+    """A command or action with operator, reason and result."""
 
     id: str
     at: datetime
@@ -94,7 +94,7 @@ class AuditRow(TypedDict):
 
 
 class WorkerRow(TypedDict):
-    """A worker process, when it was last heard of and the newest epoch it knew then."""
+    """A worker process, with its last heartbeat and the newest epoch it knew then."""
 
     id: str
     host: str

@@ -1,4 +1,4 @@
-"""The status document: the whole state at a glance."""
+"""Status document: switches, workers, orders, missed keys, quarantine and the last minute."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _DONE = OrderState.INTERNALIZED.value
 
 
 class StatusView:
-    """Reads the status document in a few milliseconds, however much there is to count."""
+    """A reader of the status document, in a few milliseconds whatever the size of the tables."""
 
     def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
         self._engine = engine
         self._receipt_timeout = receipt_timeout
-        self._missed = self._recount(_by(missed.c.shop, missed.c.domain))
-        by_state = _by(orders.c.shop, orders.c.state)
-        # Apart: what is done grows for ever and hardly matters, what is open is small and does.
+        self._missed = self._recount(_count_by(missed.c.shop, missed.c.domain))
+        by_state = _count_by(orders.c.shop, orders.c.state)
+        # Counted separately: internalized orders grow without limit and may be stale, open ones are few and matter.
         self._done = self._recount(by_state.where(orders.c.state == _DONE))
         open_states = [state.value for state in OrderState if state.value != _DONE]
         self._open = self._recount(by_state.where(orders.c.state.in_(open_states)))
-        self._quarantined = self._recount(_by(quarantine.c.domain, quarantine.c.domain))
+        self._quarantined = self._recount(_count_by(quarantine.c.domain, quarantine.c.domain))
 
     def read(self) -> StatusDocument:
-        """The status document, by the database's clock; its counts over 20,000 may be a moment old."""
+        """Read the status document, by the database's clock; its counts over 20,000 may be a moment old."""
         with translated(), self._engine.connect() as connection:
             state = read_switches(connection)
             small = _small_counts(connection, state.now, state.now - self._receipt_timeout)
@@ -64,14 +64,14 @@ class StatusView:
 
 
 def _small_counts(connection: Connection, now: datetime, overdue: datetime) -> defaultdict[str, Counts]:
-    """What an index leads to, in one round trip: shops, orders in flight and overdue, the last minute."""
+    """Read the counts that have an index, in one round trip: shops, orders in flight and overdue, the last minute."""
     # The ledger counts whole minutes: this one and the one before cover the last sixty seconds.
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
-    found: defaultdict[str, Counts] = defaultdict(dict)
+    counts: defaultdict[str, Counts] = defaultdict(dict)
     rows = connection.execute(_SMALL, {"since": since, "overdue": overdue})
-    for what, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
-        found[what].setdefault(outer, {})[inner] = int(count)
-    return found
+    for kind, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
+        counts[kind].setdefault(outer, {})[inner] = int(count)
+    return counts
 
 
 def _switches(state: Switches) -> list[SwitchState]:
@@ -89,7 +89,7 @@ def _switches(state: Switches) -> list[SwitchState]:
     ]
 
 
-def _by(outer: Any, inner: Any) -> Select[Any]:
+def _count_by(outer: Any, inner: Any) -> Select[Any]:
     return select(outer, inner.label("inner"), func.count()).group_by(outer, inner).order_by(outer, inner)
 
 
@@ -97,16 +97,16 @@ def _merged(first: Counts, second: Counts) -> Counts:
     return {shop: {**first.get(shop, {}), **second.get(shop, {})} for shop in sorted(first.keys() | second.keys())}
 
 
-# Built once: what is looked at twice a second should not be put together twice a second.
+# Built once: the page reads the status twice a second.
 _WORKERS = select(*(workers.c[name] for name in WorkerState.model_fields)).order_by(workers.c.started_at)
-_NOTHING = literal("", Text())
+_NO_NAME = literal("", Text())
 _SENT_BEFORE = and_(orders.c.state == OrderState.SENT.value, orders.c.sent_at < bindparam("overdue", type_=UtcTime()))
 _SMALL = union_all(
-    select(literal("shop", Text()), shops.c.shop, _NOTHING, literal(1)),
-    select(literal("in_flight", Text()), orders.c.shop, _NOTHING, func.count())
+    select(literal("shop", Text()), shops.c.shop, _NO_NAME, literal(1)),
+    select(literal("in_flight", Text()), orders.c.shop, _NO_NAME, func.count())
     .where(orders.c.state == OrderState.SENDING.value)
     .group_by(orders.c.shop),
-    select(literal("overdue", Text()), orders.c.shop, _NOTHING, func.count())
+    select(literal("overdue", Text()), orders.c.shop, _NO_NAME, func.count())
     .where(_SENT_BEFORE)
     .group_by(orders.c.shop),
     select(literal("minute", Text()), ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))

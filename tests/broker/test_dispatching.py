@@ -203,5 +203,5 @@ def test_an_odd_id_goes_both_ways(
     assert harness.wait_state("internalized", order_id)["erp_number"] == "1000"
     by_amqp = AmqpErpGateway(pipeline.url)
     [answer] = by_amqp.send([("main", order_id, {"order_id": order_id})])
-    assert answer.result().said == "sent"
+    assert answer.result().status == "sent"
     by_amqp.close()

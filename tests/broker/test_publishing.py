@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -148,3 +151,20 @@ def test_a_wrong_password_is_named_and_not_repeated(rabbitmq_pipeline: Pipeline)
     assert result.fate is Fate.UNKNOWN
     assert "ACCESS_REFUSED" in result.detail or "Authentication" in result.detail
     assert "hunter2" not in result.detail
+
+
+def test_a_connection_that_is_reset_as_it_comes_about_is_made_again(
+    rabbitmq_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets = [OSError(errno.ENOTCONN, "Transport endpoint is not connected")]
+    plain = socket.socket.getpeername
+
+    def getpeername(self: socket.socket) -> Any:
+        if resets:
+            raise resets.pop()
+        return plain(self)
+
+    monkeypatch.setattr(socket.socket, "getpeername", getpeername)
+    with Publisher(rabbitmq_pipeline.url, deadline=20.0) as publisher:
+        assert publisher.publish(outgoing(1)).fate is Fate.CONFIRMED
+    assert resets == []

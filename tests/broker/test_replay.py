@@ -197,7 +197,7 @@ def test_of_two_who_replay_the_same_message_one_does(pipeline: Pipeline, operato
         first = threading.Thread(target=operator.actions.replay, args=(identity, ANA))
         first.start()
         assert holding.wait(30)
-        with pytest.raises(Conflict, match="somebody else"):
+        with pytest.raises(Conflict, match="another replay"):
             other.actions.replay(identity, ANA)
         go.set()
         first.join(30)

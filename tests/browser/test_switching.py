@@ -159,6 +159,8 @@ def test_of_several_switches_only_the_chosen_one_goes_on(deployment: PageDeploym
     expect(page.locator("#integration")).to_contain_text("Partly off")
     page.get_by_role("button", name="Integration partly off: change").click()
     dialog(page).get_by_role("link", name="Switch more off …").click()
+    # The form before it asks for a reason, too.
+    expect(dialog(page).get_by_role("heading")).to_have_text("Switch the integration off")
     dialog(page).get_by_label("Reason").fill("new price list")
     dialog(page).get_by_label("Only these domains").check()
     dialog(page).get_by_label("Price tables", exact=True).check()

@@ -77,8 +77,8 @@ def test_a_command_shows_its_token_and_says_what_to_do_when_that_is_not_enough(
     assert programs.run("status", ADMIN_PORT=port, TOKEN=viewer).code == 0
     for words, token, says in (
         (("status",), "", "COMPORTA_TOKEN is not set"),
-        (("status",), "comporta_wrong", "COMPORTA_TOKEN is not known there"),
-        (("pause", "--reason", "x"), viewer, "COMPORTA_TOKEN is that of a viewer"),
+        (("status",), "comporta_wrong", "COMPORTA_TOKEN is not a valid token there"),
+        (("pause", "--reason", "x"), viewer, "COMPORTA_TOKEN belongs to a viewer"),
     ):
         done = programs.run(*words, ADMIN_PORT=port, TOKEN=token)
         assert (done.code, done.out) == (1, "")

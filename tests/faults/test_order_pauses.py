@@ -34,13 +34,13 @@ class PauseHarness(DispatchHarness):
 
     def __init__(self, pipeline: Pipeline, way: ErpGateway) -> None:
         super().__init__(pipeline, way)
-        claim = self.dispatcher.dispatch.claim
+        claim = self.dispatcher.order_queue.claim
 
         def counted(*arguments: Any) -> Any:
             self.looks += 1
             return claim(*arguments)
 
-        self.dispatcher.dispatch.claim = counted  # type: ignore[method-assign]
+        self.dispatcher.order_queue.claim = counted  # type: ignore[method-assign]
 
     @property
     def in_flight(self) -> int:

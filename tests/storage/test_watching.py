@@ -19,7 +19,7 @@ from storage.engine import open_engine
 from storage.event_store import EventStore
 from storage.fence import fence_for
 from storage.tables import outcomes, watchers
-from storage.tail import KEPT, MOST_LINES, OutcomeTail, TailPage, forget_outcomes, record_outcomes
+from storage.tail import MOST_LINES, RETENTION, OutcomeTail, TailPage, forget_outcomes, record_outcomes
 from storage.workers import WorkerRegistry
 from tests.support.event_samples import SAMPLES, sample_event
 
@@ -165,8 +165,8 @@ def test_a_watcher_that_was_killed_is_told_nothing_and_soon_forgotten(harness: T
 
 def test_outcomes_are_kept_for_a_minute(harness: TailHarness) -> None:
     with harness.engine.begin() as connection:
-        harness.tell(connection, 1, ago=KEPT + timedelta(seconds=1))
-        harness.tell(connection, 2, ago=KEPT - timedelta(seconds=30))
+        harness.tell(connection, 1, ago=RETENTION + timedelta(seconds=1))
+        harness.tell(connection, 2, ago=RETENTION - timedelta(seconds=30))
     WorkerRegistry(harness.fence, "w1", ("stock",)).beat()
     assert harness.count(outcomes) == 1
 
@@ -187,6 +187,6 @@ def test_batches_that_age_out_before_they_are_read_are_counted(harness: TailHarn
         look = watcher.look()
         assert (versions(look), look.more, look.removed) == (list(range(50)), True, 0)
         with harness.engine.begin() as connection:
-            forget_outcomes(connection, now + KEPT + timedelta(seconds=1))
+            forget_outcomes(connection, now + RETENTION + timedelta(seconds=1))
         look = watcher.look()
     assert (look.batches, look.more, look.removed) == ((), False, 10)

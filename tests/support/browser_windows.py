@@ -92,6 +92,11 @@ class BrowserWindows:
         page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
+        if message.text.startswith("htmx:sendAbort"):
+            # A newer question has taken the place of one under way: htmx calls that an error, and the end of it, too.
+            ends = [each for each in self.console_messages if each.startswith("error: htmx:afterRequest")]
+            self.console_messages.remove(ends[-1])
+            return
         # A breach of the content security policy is told here, too.
         if message.type in ("error", "warning"):
             self.console_messages.append(f"{message.type}: {message.text} ({message.location.get('url')})")
@@ -102,10 +107,12 @@ class BrowserWindows:
 
 
 def sign_in(page: Page, token: str) -> None:
-    """Fill in the login, and wait until the page behind it is there."""
+    """Fill in the login, and wait until the page behind it is there and its scripts have run."""
     page.get_by_label("Token").fill(token)
     page.locator("form.dialog button[type=submit]").click()
     page.locator("#integration").wait_for()
+    # Until then a link that opens a dialog leads to a page, and nobody notices that the server has gone.
+    page.wait_for_load_state()
 
 
 def screenshot(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:

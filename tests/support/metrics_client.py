@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections import defaultdict
-from contextlib import suppress
 from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.services.ports import HOST, free_port
+from tests.support.services.ports import HOST, free_port, take
 
 __all__ = ["Scrape", "get_health", "scrape", "two_free_ports"]
 
@@ -59,7 +57,6 @@ def get_health(port: int, what: str) -> tuple[int, Any]:
 
 def two_free_ports() -> int:
     """Return the first of two free ports side by side."""
-    while True:
-        first = free_port()
-        with suppress(OSError), socket.create_server((HOST, first)), socket.create_server((HOST, first + 1)):
-            return first
+    while not take((first := free_port()) + 1):
+        pass
+    return first

@@ -220,7 +220,7 @@ class OrderLifecycle(RuleBasedStateMachine):
     def send(self, order: ClaimedOrder) -> str:
         """Hands an order to the ERP's queue; returns the key it lies there under."""
         [answer] = self.gateway.send([(order.shop, order.order_id, order.payload)])
-        assert answer.result().said is DeliveryStatus.SENT
+        assert answer.result().status is DeliveryStatus.SENT
         event = orjson.loads(self.erp.basic_get("erp.orders", no_ack=True).body)
         assert event["data"]["order_id"] == order.order_id
         return str(event["id"])

@@ -64,7 +64,7 @@ class SteppedWorker:
     def __init__(self, url: str, worker: Worker) -> None:
         self.worker = worker
         self.connection: kombu.Connection = open_connection(url, name="test")
-        self.source = BufferedSource(self.connection, worker.queues, worker.intake)
+        self.source = BufferedSource(self.connection, worker.queues, worker.limits)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ _PAUSE = 0.015
 Found = TypeVar("Found")
 
 
-def wait_until(predicate: Callable[[], Found], *, timeout: float = 10.0, what: str = "it to be so") -> Found:
+def wait_until(predicate: Callable[[], Found], *, timeout: float = 30.0, what: str = "it to be so") -> Found:
     """Ask until the answer is true, and return it; fail after `timeout` seconds, naming the last answer."""
     deadline = time.monotonic() + timeout
     while True:

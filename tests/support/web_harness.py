@@ -42,8 +42,8 @@ class WebHarness:
                 dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
             ),
             publish=self.publish,
-            foresee=self.database.foresight.outcomes,
-            acting=OperatorActions(self.database, self.publish),
+            predict_outcomes=self.database.foresight.outcomes,
+            actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )
         self.app = create_app(doors)

@@ -65,16 +65,16 @@ def test_a_part_that_is_away_keeps_the_moment_it_was_first_missed_until_it_is_ba
             raise ConnectionError
 
     readiness = ReadinessProbe({"broker": broker, "database": lambda: None}, fresh=0.0)
-    first, second = asyncio.run(readiness.look()), asyncio.run(readiness.look())
+    first, second = asyncio.run(readiness.check()), asyncio.run(readiness.check())
     assert (first["broker"].reachable, first["database"].reachable) == (False, True)
     assert first["broker"].since == second["broker"].since is not None
     away[0] = False
-    back = asyncio.run(readiness.look())
+    back = asyncio.run(readiness.check())
     assert (back["broker"].reachable, back["broker"].since) == (True, None)
 
 
 def test_a_part_that_hangs_counts_as_away() -> None:
     never = Counted()
     readiness = ReadinessProbe({"broker": never.may.wait, "database": lambda: None}, patience=0.05)
-    assert not asyncio.run(readiness.look())["broker"].reachable
+    assert not asyncio.run(readiness.check())["broker"].reachable
     never.may.set()

@@ -51,7 +51,7 @@ def allowed(pace: Throttle, seconds: range) -> list[int]:
         number = 0
         for hundredth in range(100):
             allows = min(pace.allows(second + hundredth / 100), 10_000)
-            pace.left(int(allows))
+            pace.sent(int(allows))
             number += int(allows)
         left.append(number)
     return left
@@ -75,7 +75,7 @@ def test_several_workers_keep_the_pace_together() -> None:
     for hundredth in range(500):
         for pace in paces:
             allows = int(pace.allows(hundredth / 100, len(paces)))
-            pace.left(allows)
+            pace.sent(allows)
             left += allows
     assert 0.9 <= left / 250 <= 1.1
 
@@ -96,13 +96,13 @@ def test_five_failures_in_a_row_close_a_shop_and_then_one_order_probes() -> None
     pace.failed(0.0)
     assert pace.allows(4.9) == 0
     assert pace.allows(5.0) == 1
-    pace.left(1)
+    pace.sent(1)
     assert pace.allows(5.0) == 0
     pace.failed(6.0)
     # The next break is longer.
     assert pace.allows(15.9) == 0
     assert pace.allows(16.0) == 1
-    pace.left(1)
+    pace.sent(1)
     pace.succeeded()
     assert pace.allows(16.0) == float("inf")
 

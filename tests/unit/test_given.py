@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comporta.runtime.settings import Settings, given_settings, load_settings, redacted, unknown_names
+from comporta.runtime.settings import Settings, load_settings, redacted, setting_sources, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_each_value_names_the_place_that_won(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("COMPORTA_BATCH_SIZE=10\nCOMPORTA_BATCH_MS=30\n")
     monkeypatch.setenv("COMPORTA_BATCH_MS", "40")
-    found = {given.name: (given.value, given.source) for given in given_settings(load_settings())}
+    found = {given.name: (given.value, given.source) for given in setting_sources(load_settings())}
     assert found["COMPORTA_BATCH_SIZE"] == (10, ".env")
     assert found["COMPORTA_BATCH_MS"] == (40, "environment")
     assert found["COMPORTA_ADMIN_PORT"] == (8080, "default")
@@ -39,7 +39,7 @@ def test_each_value_names_the_place_that_won(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str, shown: str) -> None:
     monkeypatch.setenv(f"COMPORTA_{name}", value)
-    given = given_settings(load_settings())
+    given = setting_sources(load_settings())
     assert {each.name: each.value for each in given}[f"COMPORTA_{name}"] == shown
     assert "hunter2" not in repr(given)
 

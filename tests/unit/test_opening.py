@@ -76,7 +76,7 @@ def test_a_link_that_others_may_have_written_is_not_believed(runtime: Path, tmp_
 def test_a_token_that_is_not_enough_is_explained_by_where_it_came_from(runtime: Path) -> None:
     named = client_credentials(Settings(token="abc"))  # type: ignore[arg-type]
     assert named.headers == {"authorization": "Bearer abc"}
-    assert "COMPORTA_TOKEN is not known" in (named.refused(401) or "")
+    assert "COMPORTA_TOKEN is not a valid token" in (named.refused(401) or "")
     assert "viewer" in (named.refused(403) or "")
     assert named.refused(200) is None
     assert "COMPORTA_TOKEN is not set" in (client_credentials(Settings()).refused(401) or "")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comporta.simulator.invalid import ORDER_SPOILERS, InvalidCase
+from comporta.simulator.invalid import INVALID_ORDERS, InvalidCase
 from comporta.simulator.messages import Data
 from comporta.simulator.nfe import nfe_orders
 from comporta.simulator.shop import SimulatedShop
@@ -93,7 +93,7 @@ class TestAShop:
         seen: Counter[str] = Counter()
         for message in some(SimulatedShop(seed, "main", invoices, duplicates=0.2, bad=0.3), 400):
             if reason := refusal(message.body):
-                assert reason in {spoiler.reason for spoiler in ORDER_SPOILERS}
+                assert reason in {spoiler.reason for spoiler in INVALID_ORDERS}
                 seen["refused"] += 1
                 continue
             order = parse_order("main", message.body)
@@ -121,7 +121,7 @@ class TestAShop:
             SimulatedShop(1, "main", [])
 
 
-@pytest.mark.parametrize("spoiler", ORDER_SPOILERS, ids=lambda spoiler: str(spoiler.reason))
+@pytest.mark.parametrize("spoiler", INVALID_ORDERS, ids=lambda spoiler: str(spoiler.reason))
 def test_a_bad_order_is_refused_for_its_own_reason(invoices: tuple[Data, ...], spoiler: InvalidCase) -> None:
     for order in invoices:
-        assert refusal(spoiler.spoil(orjson.loads(order_body(order)))) == spoiler.reason
+        assert refusal(spoiler.corrupt(orjson.loads(order_body(order)))) == spoiler.reason

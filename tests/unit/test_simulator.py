@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.erp import Faults, SimulatedErp
-from comporta.simulator.invalid import SPOILERS, InvalidCase
+from comporta.simulator.invalid import INVALID_EVENTS, InvalidCase
 from comporta.simulator.messages import ErpMessage, EventWriter
 from comporta.simulator.nfe import SimulatorDataMissing, nfe_catalogue
 from comporta.simulator.state import CHANGES, SHARES, key_of
@@ -215,14 +215,14 @@ class TestAFault:
     def test_of_content_is_refused_in_every_way_there_is(self, sound: Catalogue) -> None:
         erp = SimulatedErp(1, "main", sound, faults=Faults(duplicates=0, reordered=0, bad=1, deletes=0))
         seen = {refusal_reason(message) for message in islice(erp.changes(), 500)}
-        assert seen == {spoiler.reason for spoiler in SPOILERS}
+        assert seen == {spoiler.reason for spoiler in INVALID_EVENTS}
 
-    @pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda spoiler: f"{spoiler.domain}-{spoiler.reason}")
+    @pytest.mark.parametrize("spoiler", INVALID_EVENTS, ids=lambda spoiler: f"{spoiler.domain}-{spoiler.reason}")
     def test_of_content_is_refused_for_its_own_reason(self, invoices: Catalogue, spoiler: InvalidCase) -> None:
         writer = EventWriter("main")
         for data in getattr(invoices, spoiler.domain):
             document = writer.document(spoiler.domain, data, "2026-01-01T00:00:00Z")
-            message = writer.message(spoiler.domain, document)._replace(body=spoiler.spoil(document))
+            message = writer.message(spoiler.domain, document)._replace(body=spoiler.corrupt(document))
             assert refusal_reason(message) == spoiler.reason
 
     @pytest.mark.parametrize("wrong", [{"bad": -0.1}, {"bad": 0.6, "deletes": 0.6}])

@@ -51,7 +51,7 @@ class FeedHarness:
         self.storage = storage
         self.source = CountingSource(storage)
         self.clock = 100.0
-        self.live = LiveFeed(self.source, look_every=0.01, full_every=10.0, clock=lambda: self.clock)
+        self.live = LiveFeed(self.source, poll_every=0.01, full_every=10.0, clock=lambda: self.clock)
 
     async def looks(self, number: int = 3) -> None:
         """Waits until it has looked so many times more."""
@@ -240,7 +240,7 @@ def test_the_broker_s_absence_is_told_and_its_return(harness: FeedHarness) -> No
             there.set()
             return {"broker": Reach(False, at)}
 
-        live = LiveFeed(harness.source, reaches, look_every=0.01, full_every=1e9, clock=lambda: harness.clock)
+        live = LiveFeed(harness.source, reaches, poll_every=0.01, full_every=1e9, clock=lambda: harness.clock)
         async with live.subscribe() as reader:
             told: list[Any] = []
             async with asyncio.timeout(_PATIENCE):

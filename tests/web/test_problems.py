@@ -63,7 +63,7 @@ def test_a_reply_to_a_control_message_that_is_refused_stays_a_reply(sqlite_web: 
     [
         (Unavailable("the database can't be reached: refused"), 503, "the database can't be reached: refused"),
         (RowRefused("the database refuses a value: x"), 400, "no row can hold"),
-        (RuntimeError("secret-value-in-an-exception"), 500, "its log says what"),
+        (RuntimeError("secret-value-in-an-exception"), 500, "its log has the cause"),
     ],
 )
 def test_what_fails_inside_is_told_without_its_insides(

@@ -1,4 +1,4 @@
-"""Looks at everything that Comporta needs, and says what is wrong and the way out; changes nothing."""
+"""Diagnosis of everything that Comporta needs: findings with remedies; changes nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Finding", "State", "examine"]
 
 
 def examine() -> Iterator[Finding]:
-    """One part after the other; without settings that can be used there is nothing else to look at."""
-    settings, found = read_settings()
-    yield from found
+    """Yield the findings part by part; with invalid settings only those on the settings."""
+    settings, findings = read_settings()
+    yield from findings
     yield from unknown_findings()
     if settings is None:
         return

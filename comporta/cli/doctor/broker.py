@@ -1,4 +1,4 @@
-"""The broker: can it be reached, does it let us do what we need, are the queues as they should be and consumed."""
+"""Broker checks: connection, version, topology, permissions, consumers, backlog."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["broker_findings"]
 _PART = "broker"
 _OLDEST = (3, 10)
 _MANY = 10_000
-_OF_THE_ERP = frozenset({ORDERS_OUT, RESYNC})
-# Nobody but the broker itself publishes there.
+_ERP_QUEUES = frozenset({ORDERS_OUT, RESYNC})
+# Only the broker itself publishes there, to dead-letter a message.
 _NEVER_PUBLISHED_TO = frozenset({DEAD})
-_RIGHTS = (
+_RIGHTS_REMEDY = (
     "let an administrator give this user the rights configure, write and read on "
     "^(comporta|erp|shop)\\..*, and write on ^amq\\.default$ for replies"
 )
 
 
 def broker_findings(settings: Settings) -> Iterator[Finding]:
-    """What there is to say; only one line if it can't be reached."""
+    """Yield the findings on the broker, a single one if it can't be reached."""
     if settings.embedded:
         yield Finding.ok(
             _PART, "memory:// lives inside the process of `comporta run`; there is nothing to reach from here"
@@ -59,9 +59,9 @@ def _reached(where: str, version: str) -> Finding:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if len(numbers) == 2 and numbers < _OLDEST:
         return Finding.error(
-            _PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest that has what is needed"
+            _PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest version that is supported"
         )
-    return Finding.ok(_PART, f"{where} lets us in; RabbitMQ {version}")
+    return Finding.ok(_PART, f"{where} accepts the login; RabbitMQ {version}")
 
 
 def _topology(facts: BrokerFacts) -> Iterator[Finding]:
@@ -72,17 +72,17 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
         yield Finding.ok(_PART, f"all {len(facts.queues)} queues and their exchanges are there")
     refused = {name: fact[0] for name, fact in facts.exchanges.items() if fact is not None and fact[0]}
     refused |= {name: queue.declare for name, queue in facts.queues.items() if queue is not None and queue.declare}
-    for name, why in refused.items():
-        if "ACCESS_REFUSED" not in str(why):
+    for name, error in refused.items():
+        if "ACCESS_REFUSED" not in str(error):
             yield Finding.error(
                 _PART,
-                f"{name} is there, but not as it should be: {why}",
+                f"{name} exists with other properties: {error}",
                 "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
                 "which declares it anew",
             )
-    lacking = [name for name, why in refused.items() if "ACCESS_REFUSED" in str(why)]
+    lacking = [name for name, error in refused.items() if "ACCESS_REFUSED" in str(error)]
     if lacking:
-        yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS_REMEDY)
 
 
 def _rights(facts: BrokerFacts) -> Iterator[Finding]:
@@ -92,31 +92,34 @@ def _rights(facts: BrokerFacts) -> Iterator[Finding]:
         if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
     ]
     if unpublished:
-        yield Finding.error(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS_REMEDY)
     unread = [
-        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _OF_THE_ERP
+        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
     ]
     if unread:
-        yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS)
+        yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS_REMEDY)
     if not unpublished and not unread:
         yield Finding.ok(_PART, "this user may publish and consume")
 
 
 def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:
-    ours = {name: queue for name, queue in queues.items() if name not in _OF_THE_ERP}
-    alone = [name for name, queue in ours.items() if not queue.consumers]
-    if alone:
-        yield Finding.warning(_PART, f"nobody consumes {_names(alone)}", "start `comporta worker` or `comporta run`")
-    elif ours:
+    own_queues = {name: queue for name, queue in queues.items() if name not in _ERP_QUEUES}
+    unconsumed = [name for name, queue in own_queues.items() if not queue.consumers]
+    if unconsumed:
+        yield Finding.warning(
+            _PART, f"no consumer on {_names(unconsumed)}", "start `comporta worker` or `comporta run`"
+        )
+    elif own_queues:
         yield Finding.ok(
-            _PART, f"every queue of ours is consumed, {min(queue.consumers for queue in ours.values())} times or more"
+            _PART,
+            f"every queue of Comporta is consumed, by {min(queue.consumers for queue in own_queues.values())} or more",
         )
     orders = queues.get(ORDERS_OUT)
     if by_erp and orders is not None and orders.messages and not orders.consumers:
         yield Finding.warning(
             _PART,
-            f"{orders.messages:,} orders wait in {ORDERS_OUT}, and nobody reads it",
-            "have the ERP's consumer started; the orders wait for it",
+            f"{orders.messages:,} orders wait in {ORDERS_OUT}, which has no consumer",
+            "start the ERP's consumer; the orders wait for it",
         )
 
 
@@ -126,14 +129,14 @@ def _depth(queues: Mapping[str, QueueFacts]) -> Iterator[Finding]:
         if queues:
             yield Finding.ok(_PART, "the queues are empty")
         return
-    said = ", ".join(f"{name} {count:,}" for name, count in waiting.items())
+    backlog = ", ".join(f"{name} {count:,}" for name, count in waiting.items())
     if max(waiting.values()) < _MANY:
-        yield Finding.ok(_PART, f"messages that nobody has taken yet: {said}")
+        yield Finding.ok(_PART, f"messages that wait for a consumer: {backlog}")
         return
     yield Finding.warning(
         _PART,
-        f"a backlog waits: {said}",
-        "see that the workers work (`comporta status`); more processes take it in faster",
+        f"a backlog waits: {backlog}",
+        "check that the workers work (`comporta status`); more processes consume it faster",
     )
 
 

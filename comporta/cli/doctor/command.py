@@ -16,26 +16,26 @@ _INDENT = " " * 14
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check broker, database, settings and ports: what is wrong, and the way out. Exits 1 if something is wrong."""
+    """Check broker, database, settings and ports, and show each fault with its remedy; exit 1 on an error."""
     configure_logs("ERROR", None)
-    found = []
+    findings = []
     for finding in examine():
-        found.append(finding)
+        findings.append(finding)
         if not as_json:
             _print(finding)
-    bad = [finding for finding in found if finding.state is State.WRONG]
+    bad = [finding for finding in findings if finding.state is State.WRONG]
     if as_json:
-        print_json({"ok": not bad, "findings": [finding._asdict() for finding in found]})
+        print_json({"ok": not bad, "findings": [finding._asdict() for finding in findings]})
     elif bad:
-        console.print(f"\n{len(bad)} of {len(found)} checks failed")
+        console.print(f"\n{len(bad)} of {len(findings)} checks failed")
     if bad:
         raise typer.Exit(1)
 
 
 def _print(finding: Finding) -> None:
     mark, plain, style = _MARKS[finding.state]
-    # A terminal that can't show a tick must not show the same for a cross.
-    shown, arrow = (mark, "→") if console.encoding.startswith("utf") else (plain, "->")
-    console.print(Text.assemble((shown, style), f" {finding.part:<11} ", one_line(finding.says)), soft_wrap=True)
+    # A terminal without UTF-8 would show the same replacement for tick and cross.
+    sign, arrow = (mark, "→") if console.encoding.startswith("utf") else (plain, "->")
+    console.print(Text.assemble((sign, style), f" {finding.part:<11} ", one_line(finding.says)), soft_wrap=True)
     if finding.way_out:
         console.print(Text(f"{_INDENT}{arrow} {one_line(finding.way_out)}", style="dim"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The database: can it be reached, has it our tables, may we write, does its clock agree, does anything hang in it."""
+"""Database checks: connection, version, schema, permissions, clock, transactions inside the fence."""
 
 from __future__ import annotations
 
@@ -15,79 +15,79 @@ __all__ = ["clock_finding", "database_findings"]
 
 _PART = "database"
 _OLDEST = 15
-# `until` and stale messages are judged by the database's clock, and people read theirs.
+# The end of a pause and stale messages are judged by the database's clock, while operators read their own.
 _SKEW, _BIG_SKEW = 1.0, 5.0
-# A batch takes milliseconds; what is inside the fence for so long holds up every switch.
+# A batch takes milliseconds; a transaction that is inside the fence for so long holds up every switch.
 _LONG = 2.0
 
 
 def database_findings(settings: Settings) -> Iterator[Finding]:
-    """What there is to say; only one line if it can't be reached."""
+    """Yield the findings on the database, a single one if it can't be reached."""
     database = open_database(settings.database_url)
     where = masked(settings.database_url)
     if not database.is_there:
-        yield Finding.warning(_PART, f"{where} does not exist yet", "`comporta run` or `comporta migrate` makes it")
+        yield Finding.warning(_PART, f"{where} does not exist yet", "`comporta run` or `comporta migrate` creates it")
         return
     try:
-        found = database.check_up()
+        checkup = database.check_up()
     except StorageError as error:
         yield Finding.error(_PART, f"{where}: {error}", f"start it, or check {PREFIX}DATABASE_URL")
         return
     finally:
         database.close()
-    yield _reached(where, found)
-    yield _schema(found)
-    yield _rights(found)
+    yield _reached(where, checkup)
+    yield _schema(checkup)
+    yield _rights(checkup)
     if database.is_sqlite:
         return
-    yield clock_finding(found.ahead)
-    yield from _fence(found)
+    yield clock_finding(checkup.ahead)
+    yield from _fence(checkup)
 
 
-def _reached(where: str, found: Checkup) -> Finding:
-    version = ".".join(str(part) for part in found.version)
-    major = found.version[0] if found.version else _OLDEST
-    if found.server == "PostgreSQL" and isinstance(major, int) and major < _OLDEST:
+def _reached(where: str, checkup: Checkup) -> Finding:
+    version = ".".join(str(part) for part in checkup.version)
+    major = checkup.version[0] if checkup.version else _OLDEST
+    if checkup.server == "PostgreSQL" and isinstance(major, int) and major < _OLDEST:
         return Finding.error(
-            _PART, f"{where} is PostgreSQL {version}", f"upgrade it: {_OLDEST} is the oldest that is supported"
+            _PART, f"{where} is PostgreSQL {version}", f"upgrade it: {_OLDEST} is the oldest version that is supported"
         )
-    return Finding.ok(_PART, f"{where} answers; {found.server} {version}")
+    return Finding.ok(_PART, f"{where} answers; {checkup.server} {version}")
 
 
-def _schema(found: Checkup) -> Finding:
-    if found.schema is None:
-        return Finding.ok(_PART, "its tables are those of this version")
-    problem, _, way_out = found.schema.rpartition(": ")
-    return Finding.error(_PART, problem or found.schema, way_out or "run `comporta migrate`")
+def _schema(checkup: Checkup) -> Finding:
+    if checkup.schema is None:
+        return Finding.ok(_PART, "its tables match this version")
+    problem, _, remedy = checkup.schema.rpartition(": ")
+    return Finding.error(_PART, problem or checkup.schema, remedy or "run `comporta migrate`")
 
 
-def _rights(found: Checkup) -> Finding:
-    if found.busy is not None:
+def _rights(checkup: Checkup) -> Finding:
+    if checkup.busy is not None:
         return Finding.error(
             _PART,
-            f"nothing can be written: {found.busy}",
-            "end the program that holds the file, or see that this user may write file and folder",
+            f"nothing can be written: {checkup.busy}",
+            "end the program that has locked the file, or give this user write access to file and folder",
         )
-    if found.lacking:
+    if checkup.lacking:
         return Finding.error(
             _PART,
-            f"this user lacks {', '.join(found.lacking)}",
+            f"this user lacks the permissions {', '.join(checkup.lacking)}",
             "let their owner grant SELECT, INSERT, UPDATE and DELETE on all tables, or migrate as this user",
         )
     return Finding.ok(_PART, "this user may read and write all tables")
 
 
 def clock_finding(ahead: float) -> Finding:
-    """What a database's clock is worth that is `ahead` seconds ahead of ours."""
-    said = f"its clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    way_out = "have both machines take the time from the same source (NTP): pauses end by the database's clock"
+    """Return the finding on a database clock that is `ahead` seconds ahead of this machine's."""
+    difference = f"its clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    remedy = "have both machines take the time from the same source (NTP): pauses end by the database's clock"
     if abs(ahead) >= _BIG_SKEW:
-        return Finding.error(_PART, said, way_out)
-    return Finding.warning(_PART, said, way_out) if abs(ahead) >= _SKEW else Finding.ok(_PART, said)
+        return Finding.error(_PART, difference, remedy)
+    return Finding.warning(_PART, difference, remedy) if abs(ahead) >= _SKEW else Finding.ok(_PART, difference)
 
 
-def _fence(found: Checkup) -> Iterator[Finding]:
-    long = [holder for holder in found.holders if (holder.seconds or 0.0) >= _LONG]
+def _fence(checkup: Checkup) -> Iterator[Finding]:
+    long = [holder for holder in checkup.holders if (holder.seconds or 0.0) >= _LONG]
     for holder in long:
         yield Finding.warning(
             _PART,
@@ -96,4 +96,4 @@ def _fence(found: Checkup) -> Iterator[Finding]:
             "it ends by itself after 5 s without a statement; a switch that waits for it ends it after 6 s",
         )
     if not long:
-        yield Finding.ok(_PART, "nothing hangs inside the fence")
+        yield Finding.ok(_PART, "no transaction hangs inside the fence")

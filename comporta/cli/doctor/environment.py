@@ -1,4 +1,4 @@
-"""What is around: the settings, the ports, who may come in, the ERP's address."""
+"""Environment checks: settings, operators, ports, the ERP's address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE = 3.0
 
 
 def read_settings() -> tuple[Settings | None, list[Finding]]:
-    """The settings, None if they can't be used, and what is wrong with them."""
+    """Return the settings, None if they are invalid, and the findings on them."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -27,31 +27,29 @@ def read_settings() -> tuple[Settings | None, list[Finding]]:
         return None, [
             Finding.error("settings", fault.strip(), "correct it in the environment or in .env") for fault in faults
         ]
-    return settings, [Finding.ok("settings", "all can be used; `comporta config show` prints them")]
+    return settings, [Finding.ok("settings", "all are valid; `comporta config show` prints them")]
 
 
 def unknown_findings() -> Iterator[Finding]:
-    """Names that are perhaps misspelt."""
-    for name, source, meant in unknown_names():
-        hint = f"did you mean {meant}?" if meant else "remove it; `comporta config show` prints the names there are"
+    """Yield a warning for each unknown name, which may be misspelt."""
+    for name, source, suggestion in unknown_names():
+        hint = f"did you mean {suggestion}?" if suggestion else "remove it; `comporta config show` prints all names"
         yield Finding.warning("settings", f"{name} ({source}) is not a setting", hint)
 
 
 def operator_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether the page and the API would start with those who may use them."""
+    """Yield the finding on the operators, without whom the page and the API may not start."""
     try:
         open_access(settings)
     except SettingsError as error:
         yield Finding.error("operators", str(error), "or run workers only, which need no operators")
         return
-    named = settings.operators_file
-    yield Finding.ok(
-        "operators", f"{named} can be used" if named else "none are named: whoever has the link may come in"
-    )
+    path = settings.operators_file
+    yield Finding.ok("operators", f"{path} is valid" if path else "no operators file: the link gives access")
 
 
 def port_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether each port is free, or Comporta's already."""
+    """Yield the finding on each port: free, in use by Comporta, or in use by another program."""
     ports = [("ADMIN_PORT", settings.admin_host, settings.admin_port)]
     if settings.metrics_port is not None:
         ports.append(("METRICS_PORT", settings.metrics_host, settings.metrics_port))
@@ -61,7 +59,7 @@ def port_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def erp_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether the ERP's address accepts connections; no order is sent."""
+    """Yield the finding on the ERP's address: whether it accepts connections; no order is sent."""
     if settings.erp_url is None:
         return
     parts = urlsplit(settings.erp_url)
@@ -70,8 +68,10 @@ def erp_findings(settings: Settings) -> Iterator[Finding]:
     try:
         socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE).close()
     except OSError as error:
-        why = error.strerror or "no answer in time"
-        yield Finding.error("ERP", f"{where} can't be reached: {why}", f"check {PREFIX}ERP_URL; until then orders wait")
+        reason = error.strerror or "no answer in time"
+        yield Finding.error(
+            "ERP", f"{where} can't be reached: {reason}", f"check {PREFIX}ERP_URL; until then orders wait"
+        )
         return
     yield Finding.ok("ERP", f"{where} accepts connections")
 
@@ -79,10 +79,10 @@ def erp_findings(settings: Settings) -> Iterator[Finding]:
 def _port(name: str, host: str, port: int) -> Finding:
     health = _health(host, port)
     if health is not None:
-        loops = "; ".join(f"{loop} {why}" for loop, why in health.items())
+        loops = "; ".join(f"{loop} {fault}" for loop, fault in health.items())
         if loops:
             return Finding.error(
-                "ports", f"Comporta runs on port {port} and is not well: {loops}", "restart it; see its log first"
+                "ports", f"Comporta runs on port {port} and is not well: {loops}", "read its log, then restart it"
             )
         return Finding.ok("ports", f"Comporta runs on port {port} and is well")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -96,12 +96,12 @@ def _port(name: str, host: str, port: int) -> Finding:
 
 
 def _health(host: str, port: int) -> dict[str, str] | None:
-    """The loops that are not well, where Comporta answers; None where it does not."""
-    named = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    """Return the unhealthy loops with their faults; None if Comporta does not answer on the port."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     try:
-        answer = httpx.get(f"http://{named}:{port}/healthz", timeout=_PATIENCE, trust_env=False).json()
+        health = httpx.get(f"http://{address}:{port}/healthz", timeout=_PATIENCE, trust_env=False).json()
     except (httpx.HTTPError, ValueError):
         return None
-    if not isinstance(answer, dict) or answer.get("status") not in {"ok", "unwell"}:
+    if not isinstance(health, dict) or health.get("status") not in {"ok", "unwell"}:
         return None
-    return dict(answer.get("loops", {}))
+    return dict(health.get("loops", {}))

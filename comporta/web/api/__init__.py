@@ -1,1 +1,1 @@
-"""The HTTP API, one router a resource."""
+"""HTTP API, one router per resource."""

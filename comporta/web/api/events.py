@@ -1,4 +1,4 @@
-"""CloudEvents over HTTP: one, a batch, or in binary mode; all of a request or nothing (HTTP Protocol Binding 1.0.2)."""
+"""CloudEvents over HTTP: one event, a batch or binary mode; all or none are published (HTTP Protocol Binding 1.0.2)."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = ["events_router"]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
-# No event takes fewer bytes: a longer batch holds junk, and an error for each piece would fill the memory.
-_SMALLEST_EVENT = 100
+# Lower bound of an event's size: a batch with more items contains junk, and an error per item would fill the memory.
+_MIN_EVENT_BYTES = 100
 _RETRY_AFTER = "5"
 
-Foresee = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
-Shop = Annotated[str, Query(description="The shop that all events of the request are for.")]
-DryRun = Annotated[bool, Query(description="Only say what would become of each event; publish nothing.")]
+PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
+Shop = Annotated[str, Query(description="Shop of all events of the request.")]
+DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
 
 class Accepted(BaseModel):
-    """How many events the broker has confirmed."""
+    """Number of events that the broker has confirmed."""
 
     accepted: int
 
 
 class Foreseen(BaseModel):
-    """What would become of one event; a refused one also has its reason, pointer, sentence and doc."""
+    """Predicted outcome of one event; a refused one also has its reason, pointer, sentence and doc."""
 
     index: int
     outcome: Outcome
@@ -50,15 +50,15 @@ class Foreseen(BaseModel):
 
 
 class ForeseenAll(BaseModel):
-    """What would become of each event; nothing was published."""
+    """Predicted outcome of each event; nothing was published."""
 
     events: list[Foreseen]
 
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": ForeseenAll, "description": "With dry_run: what would become of each event"},
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": ForeseenAll, "description": "With dry_run: the outcome that each event would have"},
     413: {"description": "More than 8 MiB"},
-    415: {"description": "Not a content type of events"},
+    415: {"description": "The content type is not one of events"},
 }
 _BODIES = {
     "requestBody": {
@@ -72,25 +72,25 @@ _BODIES = {
 }
 
 
-def events_router(publish: Publish, foresee: Foresee) -> APIRouter:
-    """The door; `publish` returns once the broker has answered for every message."""
+def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRouter:
+    """Return the route that publishes events; `publish` returns once the broker has answered for every message."""
     router = APIRouter()
 
     @router.post(
         "/events",
         status_code=202,
         tags=["publish"],
-        summary="Publishes the events of a request",
+        summary="Publish the events of a request",
         response_model=Accepted,
-        responses=_ANSWERS,
+        responses=_RESPONSES,
         openapi_extra=_BODIES,
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
-        """Publishes the events of a request: 202 once the broker has confirmed all of them."""
+        """Publish the events of a request: 202 once the broker has confirmed all of them."""
         body = await read_body(request, MAX_REQUEST, "a request with events")
-        return await run_in_threadpool(_take, request, body, shop, dry_run)
+        return await run_in_threadpool(_handle, request, body, shop, dry_run)
 
-    def _take(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
+    def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
             documents = _documents(request, body)
             if not SHOP.fullmatch(shop):
@@ -98,53 +98,57 @@ def events_router(publish: Publish, foresee: Foresee) -> APIRouter:
         except Refused as refused:
             code = 415 if refused.refusal.reason is Reason.CONTENT_TYPE else 400
             return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
-        judged = [outgoing_document(shop, document) for document in documents]
-        return _foreseen(judged, foresee) if dry_run else _published(judged, publish)
+        events = [outgoing_document(shop, document) for document in documents]
+        return _dry_run(events, predict_outcomes) if dry_run else _publish(events, publish)
 
     return router
 
 
 def _documents(request: Request, body: bytes) -> list[Any]:
-    kind = media_type(request)
-    if kind == BATCH:
+    content_type = media_type(request)
+    if content_type == BATCH:
         batch = load_json(body, MAX_REQUEST)
         if not isinstance(batch, list):
             raise Refused(Reason.BATCH_FORMAT, "", "a batch must be a JSON array of events")
-        if len(batch) > MAX_REQUEST // _SMALLEST_EVENT:
+        if len(batch) > MAX_REQUEST // _MIN_EVENT_BYTES:
             raise Refused(
-                Reason.BATCH_FORMAT, "", f"no {len(batch)} events fit into a request: not all of these are events"
+                Reason.BATCH_FORMAT,
+                "",
+                f"{len(batch)} events can't fit into one request: some of these items are not events",
             )
         return batch
-    if kind not in CONTENT_TYPES:
+    if content_type not in CONTENT_TYPES:
         raise Refused(
             Reason.CONTENT_TYPE,
             "",
             f"the content type must be {STRUCTURED}, {BATCH}, or application/json with ce- headers",
         )
-    attributes = http_attributes(request.headers) if kind != STRUCTURED else None
+    attributes = http_attributes(request.headers) if content_type != STRUCTURED else None
     document = load_json(body)
     return [document if attributes is None else {**attributes, "data": document}]
 
 
-def _published(judged: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [_error(index, each.refusal) for index, each in enumerate(judged) if each.refusal is not None]
+def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
+    errors = [_error(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
     if errors:
-        return _problem(400, f"{len(errors)} of {len(judged)} events are refused; nothing was published", errors)
-    results = publish([each.outgoing for each in judged if each.outgoing is not None])
+        return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
+    results = publish([event.outgoing for event in events if event.outgoing is not None])
     errors = [_error(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
     if errors:
-        detail = f"{len(errors)} of {len(results)} events are not confirmed; send the request again, under the same ids"
+        detail = (
+            f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
+        )
         return _problem(503, detail, errors, {"Retry-After": _RETRY_AFTER})
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _foreseen(judged: Sequence[CheckedEvent], foresee: Foresee) -> Response:
-    outcomes = foresee([each.item for each in judged if each.item is not None])
-    found = [
-        {"index": index, "outcome": outcome, **(each.refusal.as_json() if each.refusal else {})}
-        for index, (each, outcome) in enumerate(zip(judged, outcomes, strict=True))
+def _dry_run(events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes) -> Response:
+    outcomes = predict_outcomes([event.item for event in events if event.item is not None])
+    predictions = [
+        {"index": index, "outcome": outcome, **(event.refusal.as_json() if event.refusal else {})}
+        for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
     ]
-    return JSONResponse({"events": found})
+    return JSONResponse({"events": predictions})
 
 
 def _failed(result: PublishResult) -> bool:

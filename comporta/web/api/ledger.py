@@ -15,8 +15,8 @@ from comporta.web.api.params import (
     Shop,
     Since,
     Until,
+    export_format,
     only_known,
-    wanted_format,
 )
 from comporta.web.export import dump, export
 from rules.cost import Cost
@@ -36,12 +36,14 @@ __all__ = ["ledger_router"]
 
 
 _LONGEST_PAUSE = 366 * 24 * 60
-Domains = Annotated[list[str], Query(description="The domains a pause would name; several, or * for all.")]
-Minutes = Annotated[float, Query(gt=0, le=_LONGEST_PAUSE, allow_inf_nan=False, description="How long it would last.")]
+Domains = Annotated[list[str], Query(description="Domains of the pause; several, or * for all.")]
+Minutes = Annotated[
+    float, Query(gt=0, le=_LONGEST_PAUSE, allow_inf_nan=False, description="Duration of the pause in minutes.")
+]
 
 
 class TermsDocument(BaseModel):
-    """Deliveries that came in, counted before anything was decided, and what became of them."""
+    """Deliveries received, counted before any decision, and their outcomes."""
 
     received: int
     applied: int
@@ -52,9 +54,9 @@ class TermsDocument(BaseModel):
 
 
 class BalanceDocument(BaseModel):
-    """Received = applied + superseded + discarded + quarantined + difference, in all and by domain.
+    """Received = applied + superseded + discarded + quarantined + difference, in total and by domain.
 
-    Of every shop: what could not be read belongs to none. Counted by whole minutes.
+    Covers every shop, because a delivery that can't be read has no shop. Counted in whole minutes.
     """
 
     since: datetime | None
@@ -64,7 +66,7 @@ class BalanceDocument(BaseModel):
 
 
 class BasisDocument(BaseModel):
-    """What a cost is told from: what came in between two moments."""
+    """Traffic between two moments, on which an estimate is based."""
 
     since: datetime
     until: datetime
@@ -74,9 +76,9 @@ class BasisDocument(BaseModel):
 
 
 class CostDocument(BaseModel):
-    """About how many changes a pause would discard and how many orders it would hold.
+    """Estimated number of changes that a pause would discard and of orders that it would hold.
 
-    Not `enough` means that the basis is less than 15 minutes long.
+    `enough` is false if the basis is shorter than 15 minutes.
     """
 
     shop: str
@@ -89,7 +91,7 @@ class CostDocument(BaseModel):
 
 
 def ledger_router(views: Views) -> APIRouter:
-    """Route to the ledger, its balance and the cost of a pause."""
+    """Return the routes of the ledger, its balance and the estimated cost of a pause."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get(
@@ -105,31 +107,31 @@ def ledger_router(views: Views) -> APIRouter:
         until: Until = None,
         format: FormatQuery = None,
     ) -> Response:
-        """Oldest first; without `since` the last hour by minute, or the last day by hour."""
+        """Return outcomes by `step`, oldest first; without `since`, the last hour by minute or the last day by hour."""
         rows = views.ledger(LedgerFilter(step, shop, domain, outcome, since, until))
-        wanted = wanted_format(request, format)
-        if wanted is not None:
-            return export(rows, list(LedgerRow.__annotations__), wanted, "ledger")
+        file_format = export_format(request, format)
+        if file_format is not None:
+            return export(rows, list(LedgerRow.__annotations__), file_format, "ledger")
         return Response(dump(rows), media_type="application/json")
 
-    @router.get("/ledger/balance", tags=["look"], summary="What came in, against what became of it")
+    @router.get("/ledger/balance", tags=["look"], summary="Received deliveries against their outcomes")
     def balance(since: Since = None, until: Until = None) -> BalanceDocument:
-        """Without `since` from the ledger's beginning."""
+        """Return the balance; without `since`, from the beginning of the ledger."""
         return balance_document(views.balance(since, until))
 
-    @router.get("/cost", tags=["look"], summary="What a pause would cost, told from the last hour")
+    @router.get("/cost", tags=["look"], summary="Estimated cost of a pause, based on the last hour")
     def cost(shop: Shop = ANY, domains: Domains = [ANY], minutes: Minutes = 30.0) -> CostDocument:  # noqa: B006
-        named = [name for each in domains for name in each.split(",")]
-        for name in named:
+        names = [name for value in domains for name in value.split(",")]
+        for name in names:
             if name not in (ANY, *DOMAIN_NAMES):
-                raise HTTPException(400, f"domains: no such domain; there are {', '.join((ANY, *DOMAIN_NAMES))}")
-        return cost_document(shop or ANY, named, minutes, views.cost(shop or ANY, named, minutes))
+                raise HTTPException(400, f"domains: no such domain; the domains are {', '.join((ANY, *DOMAIN_NAMES))}")
+        return cost_document(shop or ANY, names, minutes, views.cost(shop or ANY, names, minutes))
 
     return router
 
 
 def balance_document(balance: Balance) -> BalanceDocument:
-    """A balance as it is answered."""
+    """Return the JSON model of a balance."""
     return BalanceDocument(
         since=balance.since,
         until=balance.until,
@@ -139,7 +141,7 @@ def balance_document(balance: Balance) -> BalanceDocument:
 
 
 def cost_document(shop: str, domains: list[str], minutes: float, cost: Cost) -> CostDocument:
-    """A cost as it is answered, with what was asked."""
+    """Return the JSON model of an estimated cost, with the pause it is for."""
     basis = BasisDocument(**cost.basis._asdict(), minutes=round(cost.basis.minutes, 1))
     return CostDocument(
         shop=shop,

@@ -1,4 +1,4 @@
-"""Missed keys: the list, and the request to the ERP."""
+"""Missed keys: the list, and the resync request to the ERP."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ __all__ = ["missed_router"]
 
 
 RequestId = Annotated[
-    str | None, Header(description="The same key gives messages of the same id for the same keys.", max_length=255)
+    str | None, Header(description="The same value produces the same message ids for the same keys.", max_length=255)
 ]
 
 
 class ResyncWanted(Why):
-    """Which missed keys the ERP is asked for: all, those of a shop or domain, or exactly these of one of both."""
+    """Missed keys to request from the ERP: all, those of a shop or domain, or the given keys of one shop and domain."""
 
     shop: ShopName | None = None
     domain: ChangeDomain | None = None
     keys: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     dry_run: bool = False
-    expected: Annotated[int | None, Field(ge=0, description="The number that was shown; far more now are refused.")] = (
-        None
-    )
+    expected: Annotated[
+        int | None, Field(ge=0, description="Number that was shown; the request is refused if far more are missed now.")
+    ] = None
 
     @model_validator(mode="after")
     def _keys_have_a_scope(self) -> Self:
         if self.keys is not None and (self.shop is None or self.domain is None):
-            raise ValueError("keys are those of one shop and domain: name both")
+            raise ValueError("keys require both shop and domain")
         return self
 
     @property
-    def wanted(self) -> MissedFilter:
-        """The keys that are meant; raises `Refused` if one can't be read."""
+    def selection(self) -> MissedFilter:
+        """Return the selected keys; raises `Refused` if one can't be read."""
         if self.keys is None or self.domain is None:
             return MissedFilter(self.shop, self.domain)
         return MissedFilter(self.shop, self.domain, keys=tuple(key_of(self.domain, key) for key in self.keys))
 
 
 class ResyncDone(BaseModel):
-    """How many keys are missed, in how many messages they fit, and how many the ERP was asked for."""
+    """Number of missed keys, of messages that they fit into, and of keys requested from the ERP."""
 
     keys: int
     messages: int
     requested: int
 
 
-def missed_router(views: Views, acting: OperatorActions) -> APIRouter:
-    """Route to the missed keys; `ActError` is for the application to answer."""
+def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
+    """Return the routes of missed keys; the application handles `ActionError`."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get(
@@ -80,27 +80,27 @@ def missed_router(views: Views, acting: OperatorActions) -> APIRouter:
     )
     def missed(
         request: Request,
-        which: Annotated[MissedFilter, Depends(missed_filter)],
+        filters: Annotated[MissedFilter, Depends(missed_filter)],
         limit: Limit = 100,
         after: After = None,
         format: FormatQuery = None,
     ) -> Response:
-        return listed(request, views, which, MissedRow, "missed", (limit, after, format))
+        return listed(request, views, filters, MissedRow, "missed", (limit, after, format))
 
     @router.post("/missed/resync", tags=["act"])
     def resync(request: Request, body: ResyncWanted, idempotency_key: RequestId = None) -> ResyncDone:
-        """Asks the ERP to publish missed keys again: 200 once the broker has confirmed every message."""
+        """Request missed keys from the ERP again: 200 once the broker has confirmed every message."""
         try:
-            wanted = body.wanted
+            selection = body.selection
         except Refused as refused:
             raise HTTPException(400, f"a key can't be read: {refused.refusal}") from None
-        done = acting.resync(
-            wanted,
+        result = actions.resync(
+            selection,
             audit_context(request, body.reason),
             dry_run=body.dry_run,
             expected=body.expected,
             request=idempotency_key,
         )
-        return ResyncDone(**done._asdict())
+        return ResyncDone(**result._asdict())
 
     return router

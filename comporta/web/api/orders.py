@@ -1,4 +1,4 @@
-"""Orders: the list, one order whole, retry."""
+"""Orders: the list, one order in full, retry."""
 
 from __future__ import annotations
 
@@ -35,38 +35,38 @@ __all__ = ["orders_router"]
 
 
 class OrderFilter(RequestBody):
-    """Which orders."""
+    """Orders in one state, of one shop or of all."""
 
     state: Literal["rejected", "sent", "waiting"] = "rejected"
     shop: ShopName | None = None
 
 
 class ManyOrders(Many):
-    """Many orders."""
+    """Retry of all orders that match a filter."""
 
     filter: OrderFilter
 
     @property
-    def which(self) -> ListedOrders:
-        """The orders that are meant."""
+    def selection(self) -> ListedOrders:
+        """Return the selected orders."""
         return ListedOrders(self.filter.shop, self.filter.state)
 
 
 class RetryDone(BaseModel):
-    """How the order stands now."""
+    """State of the order after the retry."""
 
     state: Literal["waiting"]
 
 
 class RetryManyDone(BaseModel):
-    """How many orders were chosen, and wait to be sent again."""
+    """Number of orders chosen, and of those waiting to be sent again."""
 
     chosen: int
     retried: int
 
 
-def orders_router(views: Views, acting: OperatorActions) -> APIRouter:
-    """Route to the orders; `ActError` is for the application to answer."""
+def orders_router(views: Views, actions: OperatorActions) -> APIRouter:
+    """Return the routes of orders; the application handles `ActionError`."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get(
@@ -74,33 +74,33 @@ def orders_router(views: Views, acting: OperatorActions) -> APIRouter:
     )
     def orders(
         request: Request,
-        which: Annotated[ListedOrders, Depends(order_filter)],
+        filters: Annotated[ListedOrders, Depends(order_filter)],
         limit: Limit = 100,
         after: After = None,
         format: FormatQuery = None,
     ) -> Response:
-        return listed(request, views, which, OrderRow, "orders", (limit, after, format))
+        return listed(request, views, filters, OrderRow, "orders", (limit, after, format))
 
     @router.post("/orders/retry", tags=["act"])
     def retry_many(request: Request, body: ManyOrders) -> RetryManyDone:
-        """Lets the chosen orders be sent again; 409 if they are not as many as expected."""
+        """Send the chosen orders again; 409 unless their number is the expected one."""
         if body.dry_run:
-            return RetryManyDone(chosen=acting.count_retryable(body.which), retried=0)
-        retried = acting.retry_many(body.which, audit_context(request, body.reason), body.expected)
+            return RetryManyDone(chosen=actions.count_retryable(body.selection), retried=0)
+        retried = actions.retry_many(body.selection, audit_context(request, body.reason), body.expected)
         return RetryManyDone(chosen=retried, retried=retried)
 
     @router.post("/orders/{shop}/{order_id:path}/retry", tags=["act"])
     def retry(request: Request, shop: str, order_id: str, body: Why | None = None) -> RetryDone:
-        """Lets an order be sent again that the ERP has rejected or not answered for."""
-        if not acting.retry(shop, order_id, audit_context(request, body.reason if body else None)):
-            raise HTTPException(409, "there is no such order, or it is being sent, or it is internalized already")
+        """Send an order again that the ERP has rejected or not answered."""
+        if not actions.retry(shop, order_id, audit_context(request, body.reason if body else None)):
+            raise HTTPException(409, "the order does not exist, is being sent, or is already internalized")
         return RetryDone(state="waiting")
 
-    @router.get("/orders/{shop}/{order_id:path}", tags=["look"], response_model=WholeOrder, summary="One order, whole")
+    @router.get("/orders/{shop}/{order_id:path}", tags=["look"], response_model=WholeOrder, summary="One order in full")
     def order(shop: str, order_id: str) -> dict[str, Any]:
-        found = views.order(shop, order_id)
-        if found is None:
+        row = views.order(shop, order_id)
+        if row is None:
             raise HTTPException(404, f"the shop {shop} has placed no order with the id {order_id}")
-        return found
+        return row
 
     return router

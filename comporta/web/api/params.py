@@ -1,4 +1,4 @@
-"""What a list may be asked for: query parameters, each checked and named when it is wrong."""
+"""Query parameters and bodies shared by the list routes; an error names the parameter."""
 
 from __future__ import annotations
 
@@ -40,34 +40,36 @@ __all__ = [
     "Why",
     "Words",
     "audit_filter",
+    "export_format",
     "listed",
     "missed_filter",
     "only_known",
     "order_filter",
     "quarantine_filter",
-    "wanted_format",
 ]
 Shop = Annotated[
-    str | None, Query(pattern=r"^([*?]|[a-z0-9][a-z0-9-]{0,62})$", description="Only this shop; ? is none, * is every.")
+    str | None,
+    Query(pattern=r"^([*?]|[a-z0-9][a-z0-9-]{0,62})$", description="Only this shop; ? is no shop, * is every shop."),
 ]
 Words = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Name = Annotated[str | None, Query(pattern=r"^[a-z_]{1,64}$")]
 Since = Annotated[Time | None, Query(description="From this moment on (RFC 3339 with a zone).")]
 Until = Annotated[Time | None, Query(description="Before this moment (RFC 3339 with a zone).")]
-# A hundred years: older than any order, and what the arithmetic of dates can hold.
+# At most a hundred years: older than any order, and within the range of datetime arithmetic.
 Seconds = Annotated[float | None, Query(ge=0, le=3_155_760_000, allow_inf_nan=False)]
-Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many rows on a page.")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Maximum number of rows per page.")]
 After = Annotated[
-    str | None, Query(max_length=2_000, description="A cursor out of a page's Link header; none is the first page.")
+    str | None,
+    Query(max_length=2_000, description="Cursor from the Link header of a page; without it, the first page."),
 ]
 FormatQuery = Annotated[
-    Format | None, Query(description="All rows that pass the filter as a file, with limit and after left aside.")
+    Format | None, Query(description="Return all rows that match the filter as a file; limit and after are ignored.")
 ]
 
-# What OpenAPI says of a list beside its JSON.
+# OpenAPI description of a list's responses besides its JSON.
 LISTED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The rows; with ?format= or Accept: text/csv all of them, as a file.",
+        "description": "A page of rows; with ?format= or Accept: text/csv all rows, as a file.",
         "headers": {"Link": {"description": 'Pages: rel="next", rel="prev"', "schema": {"type": "string"}}},
         "content": {CSV: {"schema": {"type": "string"}}},
     }
@@ -77,42 +79,46 @@ LISTED: dict[int | str, dict[str, Any]] = {
 MOST_NAMED = 1_000
 ChangeDomain = Literal["products", "images", "packagings", "price_tables", "prices", "stock", "customers"]
 ShopName = Annotated[str, Field(pattern=f"^{SHOP.pattern}$")]
-ReasonText = Annotated[str | None, Field(max_length=500, pattern=r"^[^\x00]*$", description="Why; kept in the audit.")]
-ReasonQuery = Annotated[str | None, Query(description="Why; kept in the audit.", max_length=500)]
+ReasonText = Annotated[
+    str | None, Field(max_length=500, pattern=r"^[^\x00]*$", description="Reason, recorded in the audit.")
+]
+ReasonQuery = Annotated[str | None, Query(description="Reason, recorded in the audit.", max_length=500)]
 Expected = Annotated[
     int | None,
-    Field(ge=0, description="The number that was shown; another one now is refused. Needed unless it is a dry run."),
+    Field(
+        ge=0, description="Number that was shown; the request is refused if it has changed. Required unless dry_run."
+    ),
 ]
 
 
 class RequestBody(BaseModel):
-    """A request body; an unknown field is refused, since a misspelt filter would mean everything."""
+    """Request body that refuses unknown fields, since a misspelt filter would select everything."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Why(RequestBody):
-    """Why something is done."""
+    """Request body with the reason of an action."""
 
     reason: ReasonText = None
 
 
 class Many(Why):
-    """Many at once: a dry run says how many, and only that many are then acted on."""
+    """Bulk action: a dry run returns the number, and the action runs only if that number is still right."""
 
     expected: Expected = None
     dry_run: bool = False
 
     @model_validator(mode="after")
-    def _says_how_many(self) -> Self:
+    def _has_expected(self) -> Self:
         if self.expected is None and not self.dry_run:
-            raise ValueError("expected is missing: a dry run says how many it is about")
+            raise ValueError("expected is missing: send the number that a dry run returned")
         return self
 
 
 def _domain(value: str) -> str:
     if value not in LISTED_DOMAINS:
-        raise ValueError(f"no such domain; there are {', '.join(LISTED_DOMAINS)}")
+        raise ValueError(f"no such domain; the domains are {', '.join(LISTED_DOMAINS)}")
     return value
 
 
@@ -124,14 +130,14 @@ Domain = Annotated[
 
 
 def missed_filter(shop: Shop = None, domain: Domain = None, text: Words = None) -> MissedFilter:
-    """Which missed keys; `text` is looked for in the key."""
+    """Return the filter of missed keys; `text` is searched for in the key."""
     return MissedFilter(shop, domain, text)
 
 
 def quarantine_filter(
     shop: Shop = None, domain: Domain = None, reason: Name = None, since: Since = None, until: Until = None
 ) -> QuarantineFilter:
-    """Which refused messages."""
+    """Return the filter of quarantined messages."""
     return QuarantineFilter(shop, domain, reason, since, until)
 
 
@@ -142,7 +148,7 @@ def order_filter(
     text: Words = None,
     overdue: bool = False,
 ) -> OrderFilter:
-    """Which orders; `older_than` in seconds since they were received."""
+    """Return the filter of orders; `older_than` in seconds since receipt."""
     age = None if older_than is None else timedelta(seconds=older_than)
     return OrderFilter(shop, state, age, text, overdue)
 
@@ -150,21 +156,21 @@ def order_filter(
 def audit_filter(
     by: Words = None, action: Name = None, shop: Shop = None, since: Since = None, until: Until = None
 ) -> AuditFilter:
-    """Which entries of the audit."""
+    """Return the filter of audit entries."""
     return AuditFilter(by, action, shop, since, until)
 
 
 def only_known(request: Request) -> None:
-    """Refuses a query parameter that the route doesn't know: a misspelt filter would filter nothing."""
+    """Refuse query parameters that the route does not declare: a misspelt filter would select everything."""
     fields = get_flat_params(request.scope["route"].dependant)
     known = {field.alias for field in fields if isinstance(field.field_info, QueryParameter)}
     for name in request.query_params:
         if name not in known:
-            raise HTTPException(400, f"{name}: no such parameter here; there are {', '.join(sorted(known))}")
+            raise HTTPException(400, f"{name}: no such parameter; this route takes {', '.join(sorted(known))}")
 
 
-def wanted_format(request: Request, format: Format | None) -> Format | None:
-    """As what all rows are wanted, or None for a page."""
+def export_format(request: Request, format: Format | None) -> Format | None:
+    """Return the file format of an export, or None for a page of rows."""
     accepted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
     return "csv" if format is None and accepted == CSV else format
 
@@ -177,21 +183,21 @@ def listed(
     name: str,
     paging: tuple[int, str | None, Format | None],
 ) -> Response:
-    """A page of a list, or the whole of it as a file; `shape` names the columns."""
+    """Return a page of a list, or all of it as a file; `shape` names the columns."""
     limit, after, format = paging
-    wanted = wanted_format(request, format)
-    if wanted is not None:
+    file_format = export_format(request, format)
+    if file_format is not None:
         rows: Iterator[Row] = views.every(listing)
-        return export(rows, list(shape.__annotations__), wanted, name)
+        return export(rows, list(shape.__annotations__), file_format, name)
     page = views.page(listing, limit, after, counted=False)
     links = _links(request, page)
     return Response(dump(page.rows), media_type="application/json", headers={"Link": links} if links else None)
 
 
 def _links(request: Request, page: Page[Any]) -> str:
-    # Only the query is said: whatever path a proxy shows us under stays as it is.
-    given = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-    found = [("next", page.next), ("prev", page.previous)]
+    # The links are query-only references: they work under any path that a proxy maps to us.
+    params = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    cursors = [("next", page.next), ("prev", page.previous)]
     return ", ".join(
-        f'<?{urlencode([*given, ("after", cursor)])}>; rel="{rel}"' for rel, cursor in found if cursor is not None
+        f'<?{urlencode([*params, ("after", cursor)])}>; rel="{rel}"' for rel, cursor in cursors if cursor is not None
     )

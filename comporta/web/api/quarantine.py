@@ -1,4 +1,4 @@
-"""Quarantine: the list, one message whole, replay and drop."""
+"""Quarantine: the list, one message in full, replay and drop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["quarantine_router"]
 
 
 class QuarantinedDocument(BaseModel):
-    """A refused message, whole; bytes of the body that are no UTF-8 are written as \\xNN."""
+    """Quarantined message in full; bytes of the body that are not UTF-8 are written as \\xNN."""
 
     id: str
     at: datetime
@@ -54,7 +54,7 @@ class QuarantinedDocument(BaseModel):
 
 
 class MessageFilter(RequestBody):
-    """Which messages of the quarantine; without any member, all."""
+    """Quarantined messages by any of these fields; all without a field."""
 
     ids: Annotated[list[str], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     shop: str | None = None
@@ -65,26 +65,26 @@ class MessageFilter(RequestBody):
 
 
 class ManyMessages(Many):
-    """Many messages of the quarantine."""
+    """Bulk action on the messages that match a filter."""
 
     filter: MessageFilter
 
     @property
-    def chosen(self) -> QuarantineFilter:
-        """The messages that are meant."""
-        said = self.filter.model_dump()
-        return QuarantineFilter(**{**said, "ids": said["ids"] and tuple(said["ids"])})
+    def selection(self) -> QuarantineFilter:
+        """Return the selected messages."""
+        fields = self.filter.model_dump()
+        return QuarantineFilter(**{**fields, "ids": fields["ids"] and tuple(fields["ids"])})
 
 
 class UnreplayedShown(BaseModel):
-    """A message that can't be replayed, and why."""
+    """Message that can't be replayed, with the cause."""
 
     id: str
     why: str
 
 
 class ReplayDone(BaseModel):
-    """Of the chosen messages: how many are on their way again, can't be and stay, and were not tried."""
+    """Number of chosen messages: replayed, staying because they can't be replayed, and left untried."""
 
     chosen: int
     replayed: int
@@ -94,21 +94,21 @@ class ReplayDone(BaseModel):
     error: str | None
 
     @classmethod
-    def of(cls, done: ReplayResult) -> Self:
-        """The answer for what came of a replay."""
-        refused = [UnreplayedShown(id=each.id, why=each.why) for each in done.refused]
-        return cls.model_validate({**vars(done), "refused": refused})
+    def of(cls, result: ReplayResult) -> Self:
+        """Build the response from the result of a replay."""
+        refused = [UnreplayedShown(id=failure.id, why=failure.why) for failure in result.refused]
+        return cls.model_validate({**vars(result), "refused": refused})
 
 
 class DropDone(BaseModel):
-    """How many messages were chosen, and removed for good."""
+    """Number of messages chosen, and of those permanently removed."""
 
     chosen: int
     dropped: int
 
 
-def quarantine_router(views: Views, acting: OperatorActions) -> APIRouter:
-    """Route to the quarantine; `ActError` is for the application to answer."""
+def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
+    """Return the routes of the quarantine; the application handles `ActionError`."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get(
@@ -120,50 +120,50 @@ def quarantine_router(views: Views, acting: OperatorActions) -> APIRouter:
     )
     def quarantine(
         request: Request,
-        which: Annotated[QuarantineFilter, Depends(quarantine_filter)],
+        filters: Annotated[QuarantineFilter, Depends(quarantine_filter)],
         limit: Limit = 100,
         after: After = None,
         format: FormatQuery = None,
     ) -> Response:
-        return listed(request, views, which, QuarantineRow, "quarantine", (limit, after, format))
+        return listed(request, views, filters, QuarantineRow, "quarantine", (limit, after, format))
 
     @router.post("/quarantine/replay", tags=["act"])
     def replay_many(request: Request, body: ManyMessages) -> ReplayDone:
-        """Publishes the chosen messages again, as they were; 409 if they are not as many as expected."""
+        """Publish the chosen messages again, unchanged; 409 unless their number is the expected one."""
         if body.dry_run:
-            return ReplayDone.of(ReplayResult(acting.count_quarantined(body.chosen)))
-        return ReplayDone.of(acting.replay_many(body.chosen, audit_context(request, body.reason), body.expected))
+            return ReplayDone.of(ReplayResult(actions.count_quarantined(body.selection)))
+        return ReplayDone.of(actions.replay_many(body.selection, audit_context(request, body.reason), body.expected))
 
     @router.post("/quarantine/drop", tags=["act"])
     def drop_many(request: Request, body: ManyMessages) -> DropDone:
-        """Removes the chosen messages for good; 409 if they are not as many as expected."""
+        """Remove the chosen messages permanently; 409 unless their number is the expected one."""
         if body.dry_run:
-            return DropDone(chosen=acting.count_quarantined(body.chosen), dropped=0)
-        dropped = acting.drop_many(body.chosen, audit_context(request, body.reason), body.expected)
+            return DropDone(chosen=actions.count_quarantined(body.selection), dropped=0)
+        dropped = actions.drop_many(body.selection, audit_context(request, body.reason), body.expected)
         return DropDone(chosen=dropped, dropped=dropped)
 
     @router.get(
         "/quarantine/{identity}",
         tags=["look"],
         response_model=QuarantinedDocument,
-        summary="One refused message, whole",
+        summary="One quarantined message in full",
     )
     def quarantined(identity: str) -> dict[str, Any]:
-        found = views.quarantined_message(identity)
-        if found is None:
-            raise HTTPException(404, f"nothing with the id {identity} is in the quarantine")
-        return {**found, "body": found["body"].decode(errors="backslashreplace")}
+        row = views.quarantined_message(identity)
+        if row is None:
+            raise HTTPException(404, f"no message with the id {identity} is in the quarantine")
+        return {**row, "body": row["body"].decode(errors="backslashreplace")}
 
     @router.post("/quarantine/{identity}/replay", tags=["act"])
     def replay(request: Request, identity: str, body: Why | None = None) -> ReplayDone:
-        """Publishes a message again, as it was; it passes the switch like any other."""
-        acting.replay(identity, audit_context(request, body.reason if body else None))
+        """Publish a message again, unchanged; the switches apply to it like to any other."""
+        actions.replay(identity, audit_context(request, body.reason if body else None))
         return ReplayDone.of(ReplayResult(1, 1))
 
     @router.delete("/quarantine/{identity}", tags=["act"])
     def drop(request: Request, identity: str, reason: ReasonQuery = None) -> DropDone:
-        """Removes a message for good."""
-        acting.drop(identity, audit_context(request, reason))
+        """Remove a message permanently."""
+        actions.drop(identity, audit_context(request, reason))
         return DropDone(chosen=1, dropped=1)
 
     return router

@@ -1,4 +1,4 @@
-"""Repair sheets."""
+"""Repair sheets: the missed keys that each resume left to repair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["repairs_router"]
 
 
 class ScopeShown(BaseModel):
-    """A shop and a domain, each possibly `*`."""
+    """Scope of a switch: a shop and a domain, each possibly `*`."""
 
     shop: str
     domain: str
@@ -33,7 +33,7 @@ class LineShown(BaseModel):
 
 
 class SheetShown(BaseModel):
-    """What a resume, or the end of a pause, has left to be repaired."""
+    """Repair sheet of a resume or of a pause that expired."""
 
     epoch: int
     at: datetime
@@ -47,20 +47,20 @@ class SheetShown(BaseModel):
 
     @classmethod
     def of(cls, sheet: Sheet) -> Self:
-        """The sheet as it is shown."""
-        said = sheet._asdict()
-        said["scopes"] = [{"shop": shop, "domain": domain} for shop, domain in sheet.scopes]
-        said["lines"] = [line._asdict() for line in sheet.lines]
-        return cls.model_validate(said)
+        """Build the response from a sheet."""
+        fields = sheet._asdict()
+        fields["scopes"] = [{"shop": shop, "domain": domain} for shop, domain in sheet.scopes]
+        fields["lines"] = [line._asdict() for line in sheet.lines]
+        return cls.model_validate(fields)
 
 
 def repairs_router(repairs: Repairs) -> APIRouter:
-    """Route to the repair sheets."""
+    """Return the route of the repair sheets."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get("/repairs", tags=["act"])
     def sheets(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[SheetShown]:
-        """What each resume has left to be repaired, newest first, and how much of it still is."""
+        """Return the repair sheets, newest first: keys missed at each resume, and keys still left."""
         return [SheetShown.of(sheet) for sheet in repairs.sheets(limit)]
 
     return router

@@ -1,4 +1,4 @@
-"""Search for everything known of a key."""
+"""Search by key: everything stored about a product, customer, price table, order or document."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ Text = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
-        description="A product's, customer's or price table's code, a document with or without its mask, an order.",
+        description="Code of a product, customer or price table, a document with or without mask, or an order id.",
     ),
 ]
 
 
 class BoundDocument(BaseModel):
-    """A table that was searched in part, and how many of its rows."""
+    """Table that was searched only in part, with the number of rows searched."""
 
     table: Literal["missed", "quarantine", "orders"]
     searched: int
 
 
 class BiographyDocument(BaseModel):
-    """Everything that is known of a text, with documents hidden; `more` names what was cut at 100 rows."""
+    """Everything stored about a text, with documents masked; `more` names the lists that were cut at 100 rows."""
 
     text: str
     entities: list[EntityRow]
@@ -54,18 +54,18 @@ class BiographyDocument(BaseModel):
 
 
 def search_router(views: Views) -> APIRouter:
-    """Route to the biography of a key."""
+    """Return the route of the biography of a key."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
-    @router.get("/biography", tags=["look"], summary="Everything that is known of a key")
+    @router.get("/biography", tags=["look"], summary="Everything stored about a key")
     def biography(text: Text, shop: Shop = None) -> BiographyDocument:
-        """Looked for in every table, exactly; in missed keys, refused messages and orders within the `bounds` said."""
+        """Return the exact matches in every table; missed keys, quarantine and orders are searched within `bounds`."""
         return biography_document(views.biography(text, shop))
 
     return router
 
 
 def biography_document(biography: Biography) -> BiographyDocument:
-    """A biography as it is answered."""
+    """Return the JSON model of a biography."""
     bounds = [BoundDocument.model_validate(bound._asdict()) for bound in biography.bounds]
     return BiographyDocument(**{**biography._asdict(), "bounds": bounds})

@@ -28,10 +28,10 @@ __all__ = ["status_router"]
 
 
 def status_router(views: Views) -> APIRouter:
-    """Route to the status document, the audit and the workers."""
+    """Return the routes of the status document, the audit and the workers."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
-    @router.get("/status", tags=["look"], response_model=StatusDocument, summary="The whole state at a glance")
+    @router.get("/status", tags=["look"], response_model=StatusDocument, summary="Status document")
     def status() -> Response:
         return Response(views.status().model_dump_json(), media_type="application/json")
 
@@ -46,15 +46,15 @@ def status_router(views: Views) -> APIRouter:
         return listed(request, views, WorkerFilter(), WorkerRow, "workers", (limit, after, format))
 
     @router.get(
-        "/audit", tags=["look"], response_model=list[AuditRow], responses=LISTED, summary="What was asked, newest first"
+        "/audit", tags=["look"], response_model=list[AuditRow], responses=LISTED, summary="Audit entries, newest first"
     )
     def audit(
         request: Request,
-        which: Annotated[AuditFilter, Depends(audit_filter)],
+        filters: Annotated[AuditFilter, Depends(audit_filter)],
         limit: Limit = 100,
         after: After = None,
         format: FormatQuery = None,
     ) -> Response:
-        return listed(request, views, which, AuditRow, "audit", (limit, after, format))
+        return listed(request, views, filters, AuditRow, "audit", (limit, after, format))
 
     return router

@@ -1,4 +1,4 @@
-"""`GET /api/events`: the state as it changes, as server-sent events."""
+"""Server-sent events of the live state: `GET /api/events`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from comporta.web.live import LiveFeed
 
-__all__ = ["streaming_router"]
+__all__ = ["stream_router"]
 
-# A comment this often, so that either side notices a connection that is lost; a reader that takes nothing is let go.
+# A comment at this interval lets both sides notice a lost connection; a client that accepts nothing is disconnected.
 _PING_SECONDS = 10
 _SEND_SECONDS = 20.0
 _RETRY_MS = 1_000
 
 
-def streaming_router(live: LiveFeed) -> APIRouter:
-    """The door to the stream."""
+def stream_router(live: LiveFeed) -> APIRouter:
+    """Return the route of the stream."""
     router = APIRouter(prefix="/api", tags=["look"])
 
     @router.get(
         "/events",
         summary="The status and the ledger as they change",
         response_class=EventSourceResponse,
-        responses={200: {"description": _SAYS, "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={
+            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        },
     )
     async def events() -> Response:
         return EventSourceResponse(_events(live), ping=_PING_SECONDS, send_timeout=_SEND_SECONDS)
@@ -39,9 +41,10 @@ async def _events(live: LiveFeed) -> AsyncIterator[ServerSentEvent]:
             yield ServerSentEvent(event.data, event=event.name, id=event.id, retry=_RETRY_MS)
 
 
-_SAYS = """\
+_DESCRIPTION = """\
 `status`: the status document. `ledger`: `balance` (as /api/ledger/balance has it) and `last_minute`.
-`unavailable`: the database is away, since when and why. `broker`: whether it can be reached, and if not, since when.
-Each is told when it changes, and every 10 s all the same;
-a slow reader gets the newest of each. A comment is sent every 10 s. Whoever connects again is told the whole state.
+`unavailable`: the database can't be reached, since when and why.
+`broker`: whether it can be reached, and if not, since when.
+Each is sent on change and at least every 10 s; a slow client gets only the newest of each.
+A comment is sent every 10 s. A client that reconnects gets the whole state.
 """

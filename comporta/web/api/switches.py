@@ -1,4 +1,4 @@
-"""The switch over HTTP: a control message in, its reply out."""
+"""Pause and resume over HTTP: a control message in, its reply out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from schemas.control import Command, ControlMessage, Reply, parse_control
 from schemas.events import CONTENT_TYPES
 from schemas.reasons import Refused
 
-__all__ = ["switching_router"]
+__all__ = ["switches_router"]
 
-_REFUSED_AS = {"invalid": 400, "stale": 409, "expired": 409}
+_STATUS_OF_ERROR = {"invalid": 400, "stale": 409, "expired": 409}
 _MAX_CONTROL_BODY = 64 * 1024
 _REPLIES: dict[int | str, dict[str, Any]] = {
     400: {"model": Reply, "description": "The control message is refused as invalid"},
@@ -29,15 +29,15 @@ _MESSAGE = {
 }
 
 
-def switching_router(switchboard: Switchboard) -> APIRouter:
-    """The doors to the switch."""
+def switches_router(switchboard: Switchboard) -> APIRouter:
+    """Return the routes that pause and resume."""
     router = APIRouter(prefix="/api", tags=["switch"])
 
-    @router.post("/pause", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switches off")
+    @router.post("/pause", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switch off")
     async def pause(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
         return await _change(switchboard, "pause", request, idempotency_key)
 
-    @router.post("/resume", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switches on")
+    @router.post("/resume", response_model=Reply, responses=_REPLIES, openapi_extra=_MESSAGE, summary="Switch on")
     async def resume(request: Request, idempotency_key: Annotated[str | None, Header()] = None) -> Response:
         return await _change(switchboard, "resume", request, idempotency_key)
 
@@ -47,21 +47,21 @@ def switching_router(switchboard: Switchboard) -> APIRouter:
 async def _change(
     switchboard: Switchboard, action: Literal["pause", "resume"], request: Request, message_id: str | None
 ) -> Response:
-    # Only a script that means it sends JSON: a form on some other page can't.
+    # CSRF: a form on another site can't send JSON.
     if media_type(request) not in CONTENT_TYPES:
         raise HTTPException(415, "send the control message as application/json")
     body = await read_body(request, _MAX_CONTROL_BODY, "a control message")
-    reply = await run_in_threadpool(_obey, switchboard, action, body, message_id, identity_of(request))
-    code = 200 if reply.error is None else _REFUSED_AS[reply.error.partition(":")[0]]
+    reply = await run_in_threadpool(_execute, switchboard, action, body, message_id, identity_of(request))
+    code = 200 if reply.error is None else _STATUS_OF_ERROR[reply.error.partition(":")[0]]
     return Response(reply.model_dump_json(), code, media_type="application/json")
 
 
-def _obey(
-    switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None, who: Identity
+def _execute(
+    switchboard: Switchboard, action: Literal["pause", "resume"], body: bytes, message_id: str | None, caller: Identity
 ) -> Reply:
     try:
         message = parse_control(body)
     except Refused as refused:
         error = f"invalid: {refused.refusal}"
-        return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=who.name)
-    return switchboard.change(Command(action, message, "http", message_id, who.name, message.issued_at))
+        return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=caller.name)
+    return switchboard.change(Command(action, message, "http", message_id, caller.name, message.issued_at))

@@ -49,7 +49,7 @@ class _LoginPages:
         """Checks the token; 401 and the form again if nobody holds it, 429 after too many tries."""
         form = parse_qs((await read_body(request, _LONGEST_FORM, "a login")).decode(errors="replace"))
         wanted, token = form.get("next", ["/"])[0], form.get("token", [""])[0].strip()
-        if not is_same_origin(request, self._access.place.origin):
+        if not is_same_origin(request, self._access.public_url.origin):
             return self._form(request, wanted, 403, error="elsewhere")
         client = request.client.host if request.client else ""
         if seconds := self._attempts.seconds_to_wait(client):
@@ -66,7 +66,7 @@ class _LoginPages:
         """Ends the session, wherever else its cookie may be."""
         answer = RedirectResponse(address(request, LOGIN), 303)
         value = self._cookie.read(request)
-        if value is not None and is_same_origin(request, self._access.place.origin):
+        if value is not None and is_same_origin(request, self._access.public_url.origin):
             self._access.sessions.end(value)
             self._cookie.clear(request, answer)
         return answer

@@ -35,9 +35,9 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         assets_router(),
         preferences_router(),
         overview_router(pages, context.views, context.lags),
-        orders_router(pages, context.views, context.acting),
-        missed_router(pages, context.views, context.acting, context.repairs),
-        quarantine_router(pages, context.views, context.acting),
+        orders_router(pages, context.views, context.actions),
+        missed_router(pages, context.views, context.actions, context.repairs),
+        quarantine_router(pages, context.views, context.actions),
         switch_router(pages, context.switchboard, context.views.cost),
         prolonging_router(pages, context.switchboard),
     ):

@@ -33,12 +33,15 @@ __all__ = ["Database", "Postgres", "SharedPostgres"]
 _SETTING = "COMPORTA_TEST_DATABASE_URL"
 # Texts sort as in Portuguese unless a column says otherwise, as in a shop's own database.
 _INITDB = "--username=comporta --auth=trust --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=pt-BR"
+# What was written survives the end of the server, however sudden: only the machine's own would need fsync.
 _CONFIGURATION = """
 listen_addresses = '{host}'
 port = {port}
 unix_socket_directories = ''
 max_connections = 200
 shared_buffers = 128MB
+max_wal_size = 256MB
+fsync = off
 """
 
 
