@@ -1,4 +1,4 @@
-"""Services and fresh places on them: started when a test first asks, gone when the tests end."""
+"""Servers, and fresh databases and virtual hosts on them: started when a test first asks, gone when the tests end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tests of this folder run: on both brokers, each with a database of its own kind."""
+"""Pipelines on both brokers, each with a database of its own kind."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def rabbitmq_backends(vhost: str, sqlite_url: str) -> Backends:
 
 @pytest.fixture
 def pipeline(backends: Backends) -> Iterator[Pipeline]:
-    """A line on each of the places."""
+    """A pipeline on each of the backends."""
     with open_pipeline(backends) as pipeline:
         yield pipeline
 
 
 @pytest.fixture
 def rabbitmq_pipeline(rabbitmq_backends: Backends) -> Iterator[Pipeline]:
-    """A line on RabbitMQ."""
+    """A pipeline on RabbitMQ."""
     with open_pipeline(rabbitmq_backends) as pipeline:
         yield pipeline
 

@@ -28,7 +28,7 @@ REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_of
 
 
 class ControlHarness:
-    """A controller stepped by hand, and whoever asks it."""
+    """Control consumer stepped by hand, and a client of it."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -76,7 +76,7 @@ class ControlHarness:
 
 @pytest.fixture
 def harness(pipeline: Pipeline) -> Iterator[ControlHarness]:
-    """A controller on each of the places."""
+    """A control consumer on each of the backends."""
     harness = ControlHarness(pipeline)
     yield harness
     harness.close()

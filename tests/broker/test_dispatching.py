@@ -46,7 +46,7 @@ def open_harness() -> Iterator[Callable[[Pipeline, ErpGateway], DispatchHarness]
 def harness(
     database_url: str, erp: HttpErp, open_harness: Callable[[Pipeline, ErpGateway], DispatchHarness]
 ) -> Iterator[DispatchHarness]:
-    """An office with an ERP over HTTP, on PostgreSQL."""
+    """A dispatcher with an ERP over HTTP, on PostgreSQL."""
     yield from _harness(database_url, erp, open_harness)
 
 
@@ -54,7 +54,7 @@ def harness(
 def any_harness(
     any_database_url: str, erp: HttpErp, open_harness: Callable[[Pipeline, ErpGateway], DispatchHarness]
 ) -> Iterator[DispatchHarness]:
-    """An office with an ERP over HTTP, on each database."""
+    """A dispatcher with an ERP over HTTP, on each database."""
     yield from _harness(any_database_url, erp, open_harness)
 
 

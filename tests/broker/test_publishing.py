@@ -26,7 +26,7 @@ def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENT
 
 @pytest.fixture
 def publisher(pipeline: Pipeline) -> Iterator[Publisher]:
-    """A publisher on each of the places."""
+    """A publisher on each of the backends."""
     with Publisher(pipeline.url, window=50) as publisher:
         yield publisher
 
@@ -154,7 +154,7 @@ def test_a_wrong_password_is_named_and_not_repeated(rabbitmq_pipeline: Pipeline)
 
 
 def test_a_connection_that_is_reset_as_it_comes_about_is_made_again(
-    rabbit_line: Pipeline, monkeypatch: pytest.MonkeyPatch
+    rabbitmq_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resets = [OSError(errno.ENOTCONN, "Transport endpoint is not connected")]
     plain = socket.socket.getpeername
@@ -165,6 +165,6 @@ def test_a_connection_that_is_reset_as_it_comes_about_is_made_again(
         return plain(self)
 
     monkeypatch.setattr(socket.socket, "getpeername", getpeername)
-    with Publisher(rabbit_line.url, deadline=20.0) as publisher:
+    with Publisher(rabbitmq_pipeline.url, deadline=20.0) as publisher:
         assert publisher.publish(outgoing(1)).fate is Fate.CONFIRMED
     assert resets == []

@@ -28,7 +28,7 @@ def shared_deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PageDeployment]:
     """A Comporta that the tests of one file share; they keep apart by keys, and leave it on."""
-    folder = tmp_path_factory.mktemp("standing")
+    folder = tmp_path_factory.mktemp("shared")
     with running_page_deployment(folder, rabbitmq.new_vhost(), postgres.new_database()) as deployment:
         yield deployment
 

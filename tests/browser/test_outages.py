@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 
 
 class ProxiedDeployment(NamedTuple):
-    """A Comporta, and the lines that lead it to its broker and its database; the test has lines of its own."""
+    """Deployment that reaches its broker and its database through proxies; the test reaches them directly."""
 
     deployment: PageDeployment
     windows: BrowserWindows

@@ -1,1 +1,1 @@
-"""The contract for machines: schemas, samples, the AsyncAPI document and the gate before breaking changes."""
+"""The contract for machines: schemas, samples, the AsyncAPI document and the check for breaking changes."""

@@ -1,4 +1,4 @@
-"""One standing worker, reached through a proxy, that the tests of this folder share; shops keep them apart."""
+"""Shared deployment with one worker behind a proxy; shops keep the tests apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _quiet() -> None:
 def _shared_deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedWorkerDeployment]:
-    with running_programs(tmp_path_factory.mktemp("standing")) as programs, Proxy(rabbitmq.port) as proxy:
+    with running_programs(tmp_path_factory.mktemp("shared")) as programs, Proxy(rabbitmq.port) as proxy:
         url = rabbitmq.new_vhost()
         settings = {"broker_url": proxy.through(url), "batch_size": 50}
         yield SharedWorkerDeployment(rabbitmq, url, postgres.new_database(), programs, settings, proxy=proxy)

@@ -28,7 +28,7 @@ _LOOKS = 3
 
 
 class PauseHarness(DispatchHarness):
-    """An office that can be paused, and asked what it does then."""
+    """Dispatcher that can be paused, and whose looks at the database are counted."""
 
     looks = 0
 
@@ -68,7 +68,7 @@ class PauseHarness(DispatchHarness):
 
 
 class Latch:
-    """Holds whoever comes by, from `shut` to `open`."""
+    """Latch that holds callers until `open`."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

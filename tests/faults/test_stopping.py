@@ -23,7 +23,7 @@ ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 def deployment(
     rabbitmq: Broker, postgres: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WorkerDeployment]:
-    """A place for workers that each test starts and stops."""
+    """A deployment whose workers each test starts and stops."""
     with running_programs(tmp_path_factory.mktemp("stopping")) as programs:
         yield WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_database(), programs)
 

@@ -1,4 +1,4 @@
-"""One worker and one process with the page, on RabbitMQ and PostgreSQL, for the tests that only look."""
+"""Monitored deployment on RabbitMQ and PostgreSQL, for the tests that only read it."""
 
 from __future__ import annotations
 

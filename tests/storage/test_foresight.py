@@ -49,7 +49,7 @@ def item(shop: str, domain: str = "", key: str = "", version: int = 0, identity:
 
 
 class DryRunHarness:
-    """A database with a worker on it; every example has shops of its own there."""
+    """Database with an event store; every example has shops of its own there."""
 
     def __init__(self, url: str) -> None:
         self.database: Database = open_database(url)

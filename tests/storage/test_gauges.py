@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 class GaugesHarness(OrderQueueHarness):
-    """A desk that a monitor reads."""
+    """Order queue with the gauges that a monitor reads."""
 
     @property
     def reading(self) -> Reading:

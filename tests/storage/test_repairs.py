@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 
 
 class RepairsHarness(StorageHarness):
-    """A place with the sheets of it, read anew each time."""
+    """Storage with its repair sheets, read anew each time."""
 
     def sheets(self) -> list[Sheet]:
         return Repairs(self.fence).sheets()

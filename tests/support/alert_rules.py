@@ -22,10 +22,10 @@ def promtool(*arguments: str, folder: Path = PROMETHEUS_FOLDER) -> subprocess.Co
 
 
 def read_rules(name: str) -> Any:
-    """A file of the folder."""
+    """Read a file of the folder."""
     return yaml.safe_load((PROMETHEUS_FOLDER / name).read_text())
 
 
 def alert_rules() -> list[dict[str, Any]]:
-    """Every alert."""
+    """Return every alert."""
     return [rule for group in read_rules("alerts.yml")["groups"] for rule in group["rules"]]

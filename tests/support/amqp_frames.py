@@ -1,4 +1,4 @@
-"""A connection without a broker: py-amqp's own, or ours, given bytes in pieces; what each makes of them."""
+"""AMQP frames, and the results of reading them with py-amqp's own connection and with ours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FRAME_MAX = 131_072
 
 
 class ReadResult(NamedTuple):
-    """What came of some bytes: the deliveries and methods, what was sent, the frames counted, the error in the end."""
+    """Result of reading some bytes: deliveries and methods, bytes sent, frames counted, the error in the end."""
 
     events: list[tuple[Any, ...]]
     sent: bytes
@@ -43,7 +43,7 @@ class ReadResult(NamedTuple):
 
 
 class ScriptedSocket:
-    """Gives bytes as a socket would, a piece at a time; between two there is nothing, and so is in the end."""
+    """Socket that gives bytes a piece at a time, and times out between two pieces and at the end."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = [piece for piece in pieces if piece]
@@ -51,7 +51,7 @@ class ScriptedSocket:
         self.done = False
 
     def recv(self, size: int) -> bytes:
-        """At most so many bytes of the next piece."""
+        """Return at most so many bytes of the next piece."""
         if self._pause or not self._pieces:
             self.done = not self._pieces
             self._pause = False
@@ -76,23 +76,23 @@ class _Receiver:
         self.keep(info["delivery_tag"], body, info["routing_key"], info["redelivered"], message.properties)
 
     def keep(self, tag: int, body: bytes, routing_key: str, redelivered: bool, properties: Mapping[str, Any]) -> None:
-        """Notes a delivery."""
+        """Note a delivery."""
         self._events.append(("delivery", self._channel, tag, body, routing_key, redelivered, dict(properties)))
 
 
 class _Taker(_Receiver):
     def take(self, *parts: Any) -> None:
-        """Notes a delivery that came past py-amqp."""
+        """Note a delivery that came past py-amqp."""
         self.keep(*parts)
 
 
 def read_by_py_amqp(*pieces: bytes, closing: bool = False) -> ReadResult:
-    """What py-amqp makes of the pieces; `closing`: while it waits for the channels to be closed."""
+    """Read the pieces with py-amqp; `closing`: while it waits for the channels to be closed."""
     return _read(pyamqp.Connection, TCPTransport, _Receiver, ScriptedSocket(pieces), closing)
 
 
 def read_by_comporta(*pieces: bytes, closing: bool = False) -> ReadResult:
-    """What our connection makes of them."""
+    """Read them with our connection."""
     return _read(reader.Transport.Connection, reader._Tcp, _Taker, ScriptedSocket(pieces), closing)
 
 
@@ -117,7 +117,7 @@ def _read(
 
 
 def _read_all(connection: Any, wire: ScriptedSocket) -> BaseException | None:
-    """Reads until nothing more comes; the error that ended it, as the rest of the program would meet it."""
+    """Read until nothing more comes; return the error that ended it, as the rest of the program would meet it."""
     while connection._transport is not None:
         try:
             with translated():
@@ -137,12 +137,12 @@ def _drain(connection: Any) -> None:
 
 
 def frame(kind: int, channel: int, payload: bytes) -> bytes:
-    """A frame, from its type to its end octet."""
+    """Build a frame, from its type to its end octet."""
     return struct.pack(">BHI", kind, channel, len(payload)) + payload + b"\xce"
 
 
 def method_frame(channel: int, signature: tuple[int, int], format: str, *values: Any) -> bytes:
-    """A method frame."""
+    """Build a method frame."""
     return frame(1, channel, struct.pack(">HH", *signature) + dumps(format, values))
 
 
@@ -158,7 +158,7 @@ def delivery_frames(
     frame_max: int = _FRAME_MAX,
     **properties: Any,
 ) -> bytes:
-    """A delivery as py-amqp's own writer puts it into frames."""
+    """Build the frames of a delivery with py-amqp's own writer."""
     written: list[bytes] = []
     transport = type("Transport", (), {"write": lambda _, data: written.append(bytes(data))})()
     connection = type("Connection", (), {"frame_max": frame_max, "bytes_sent": 0})()

@@ -1,4 +1,4 @@
-"""A small application behind a gate, and browsers that knock at it."""
+"""Small application behind the authentication, and HTTP clients of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 
 
 def protected_app() -> FastAPI:
-    """An application with a room of each kind."""
+    """Make an application with a route of each kind."""
     app = FastAPI(openapi_url=None, docs_url=None)
 
     @app.get("/")
@@ -60,18 +60,18 @@ def protected_app() -> FastAPI:
 
 
 def auth_client(access: Access, address: str = HOST) -> httpx.AsyncClient:
-    """A client with a jar of cookies, on an application behind this gate."""
+    """Make a client with cookies, of an application behind this access."""
     transport = httpx.ASGITransport(app=secure(protected_app(), access, PORT), client=("192.0.2.7", 1))
     return httpx.AsyncClient(transport=transport, base_url=address)
 
 
 def bearer(token: str | None) -> dict[str, str]:
-    """The header that shows a token."""
+    """Make the header that shows a token."""
     return {"authorization": f"Bearer {token}"}
 
 
 async def logged_in_client(access: Access, token: str, address: str = HOST) -> httpx.AsyncClient:
-    """A browser with a session."""
+    """Make a client with a session."""
     client = auth_client(access, address)
     answer = await client.post("/login", data={"token": token, "next": "/orders"}, headers=SAME_ORIGIN)
     assert answer.status_code == 303, answer.text
@@ -79,5 +79,5 @@ async def logged_in_client(access: Access, token: str, address: str = HOST) -> h
 
 
 def run(steps: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Runs a test's steps to their end."""
+    """Run a test's steps to their end."""
     asyncio.run(steps())

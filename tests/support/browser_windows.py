@@ -1,4 +1,4 @@
-"""Windows of a real browser, whose every request and complaint is noted."""
+"""Browser windows whose requests and console messages are noted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PATIENCE_MS = 30_000
 
 
 def missing_chromium() -> str | None:
-    """What to do about a browser that is missing; None if it is there."""
+    """Say how to get a browser that is missing; None if it is there."""
     return None if shutil.which("chromium") else "Chromium is not installed: run `make services`"
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Debian's Chromium, for as long as the block lasts."""
+    """Run Debian's Chromium for as long as the block lasts."""
     with sync_playwright() as playwright:
         # Its sandbox needs rights that neither root nor a container has; it sees nothing but our own page.
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -33,7 +33,7 @@ def running_browser() -> Iterator[Browser]:
 
 
 class BrowserWindows:
-    """Opens windows, each of a person with cookies of their own, and remembers what went wrong in any of them."""
+    """Windows, each with cookies of its own, and the errors and foreign requests of them all."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
@@ -53,7 +53,7 @@ class BrowserWindows:
         height: int = 900,
         theme: str = "light",
     ) -> Page:
-        """A window of somebody new; with a token they sign in first."""
+        """Open a window with new cookies; with a token it is signed in first."""
         context = self._browser.new_context(
             locale=language,
             viewport={"width": width, "height": height},
@@ -71,17 +71,17 @@ class BrowserWindows:
         return page
 
     def expect(self, *parts: str) -> None:
-        """Complaints with one of these texts in them are part of the test."""
+        """Allow messages with one of these texts in them."""
         self._expected += parts
 
     def close(self) -> None:
-        """Closes them all."""
+        """Close them all."""
         for context in self._opened:
             context.close()
 
     @property
     def unexpected(self) -> list[str]:
-        """What a browser complained of, or asked of anybody else, that no test has asked for."""
+        """Messages that no test has allowed, and requests to other hosts."""
         return [
             each for each in self.console_messages if not any(part in each for part in self._expected)
         ] + self.foreign_requests
@@ -94,8 +94,8 @@ class BrowserWindows:
     def _console(self, message: ConsoleMessage) -> None:
         if message.text.startswith("htmx:sendAbort"):
             # A newer question has taken the place of one under way: htmx calls that an error, and the end of it, too.
-            ends = [each for each in self.complaints if each.startswith("error: htmx:afterRequest")]
-            self.complaints.remove(ends[-1])
+            ends = [each for each in self.console_messages if each.startswith("error: htmx:afterRequest")]
+            self.console_messages.remove(ends[-1])
             return
         # A breach of the content security policy is told here, too.
         if message.type in ("error", "warning"):
@@ -107,7 +107,7 @@ class BrowserWindows:
 
 
 def sign_in(page: Page, token: str) -> None:
-    """Fills in the login, and waits until the page behind it is there and its scripts have run."""
+    """Fill in the login, and wait until the page behind it is there and its scripts have run."""
     page.get_by_label("Token").fill(token)
     page.locator("form.dialog button[type=submit]").click()
     page.locator("#integration").wait_for()
@@ -116,7 +116,7 @@ def sign_in(page: Page, token: str) -> None:
 
 
 def screenshot(page: Page, name: str, *, whole: bool = False, around: str | None = None) -> None:
-    """Keeps what a window shows among what the tests leave behind: all it can be scrolled to, or one element of it."""
+    """Save a screenshot of a window, of the whole page, or of one element."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     path = SCREENSHOTS / f"{name}.png"
     if around is None:

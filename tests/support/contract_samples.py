@@ -1,4 +1,4 @@
-"""The samples of `docs/contract/samples`: what must be taken, and what must be refused and why."""
+"""Contract samples (`docs/contract/samples`): bodies that must be taken, and bodies that must be refused and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OTHERS: dict[str, tuple[Parser, list[str]]] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One body, as it comes with the routing key of a domain (or to a queue of its own), and what it must lead to."""
+    """Body with the routing key of a domain (or for a queue of its own), and its expected refusal."""
 
     domain: str
     name: str
@@ -38,21 +38,21 @@ class Sample:
     pointer: str = ""
 
     def parse(self) -> object:
-        """What the program makes of it; raises `Refused`."""
+        """Parse it as the program does; raises `Refused`."""
         if self.domain in _OTHERS:
             return _OTHERS[self.domain][0](self.body)
         return parse_event(self.domain, "main", self.body)
 
     @property
     def schemas(self) -> list[str]:
-        """The schemas of which one must take it, or none if it is refused."""
+        """Schemas of which one must take it, or none if it is refused."""
         if self.domain in _OTHERS:
             return _OTHERS[self.domain][1]
         return [f"erp.{DOMAINS[self.domain].entity}.{action}.v1" for action in ("changed", "deleted")]
 
 
 def each_sample(samples: list[Sample]) -> pytest.MarkDecorator:
-    """Runs a test once with every sample."""
+    """Run a test once with every sample."""
     ids = [f"{sample.domain}: {sample.name}" for sample in samples]
     return pytest.mark.parametrize("sample", samples, ids=ids)
 
@@ -78,5 +78,5 @@ INVALID = [_invalid(*line) for line in _lines("invalid")]
 
 
 def valid_sample(domain: str, name: str) -> Sample:
-    """One valid sample."""
+    """Return one valid sample."""
     return next(sample for sample in VALID if (sample.domain, sample.name) == (domain, name))

@@ -1,4 +1,4 @@
-"""Looks at what a run has left in PostgreSQL, as anybody with SQL may."""
+"""Database queries of what a run has left in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TABLES = {"stock": ("product_code", "on_hand"), "products": ("code", "name")}
 
 
 class TableState(NamedTuple):
-    """One shop's rows of one table: any write changes the sum, since versions only grow."""
+    """Rows of one shop in one table: any write changes the sum, since versions only grow."""
 
     rows: int
     versions: int
@@ -27,28 +27,28 @@ class TableState(NamedTuple):
 
 
 class DatabaseQueries:
-    """Questions to one database, each on a connection of its own."""
+    """Queries of one database, each on a connection of its own."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What a query gives."""
+        """Return the rows of a query."""
         with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     def outcomes(self, shop: str, domain: str | None = None) -> Counter[str]:
-        """How many deliveries of a shop came to each outcome."""
+        """Count the deliveries of a shop by outcome."""
         query = "SELECT outcome, sum(count) FROM ledger WHERE shop = %s AND domain = coalesce(%s, domain) GROUP BY 1"
         return Counter({outcome: int(total) for outcome, total in self.rows(query, shop, domain)})
 
     def discarded(self) -> dict[DomainShop, int]:
-        """How many deliveries were discarded, by domain and shop."""
+        """Count the discarded deliveries by domain and shop."""
         query = "SELECT domain, shop, sum(count) FROM ledger WHERE outcome = 'discarded' GROUP BY 1, 2"
         return {(domain, shop): int(total) for domain, shop, total in self.rows(query)}
 
     def table_states(self, cells: Collection[DomainShop]) -> dict[DomainShop, TableState]:
-        """The state of every cell, all in one statement: at one moment."""
+        """Read the state of every shop in every domain at one moment, in one statement."""
         query = " UNION ALL ".join(
             f"SELECT '{domain}', shop, count(*), sum(version), max(applied_at) FROM {domain} GROUP BY shop"
             for domain in sorted({domain for domain, _ in cells})
@@ -57,7 +57,7 @@ class DatabaseQueries:
         return {cell: found.get(cell, TableState(0, 0, None)) for cell in cells}
 
     def newest(self, *cells: DomainShop) -> dict[tuple[str, str, str], int]:
-        """The version of every row; fails where a row's content is not that version's."""
+        """Read the version of every row; fail where a row's content is not that version's."""
         found = {}
         for domain, shop in cells:
             key, content = _TABLES[domain]
@@ -69,7 +69,7 @@ class DatabaseQueries:
         return found
 
     def missed(self, *shops: str) -> dict[tuple[str, str, str], int]:
-        """The version of every missed key."""
+        """Read the version of every missed key."""
         query = (
             "SELECT domain, shop, coalesce(key::json ->> 'product_code', key::json ->> 'code'), version FROM missed "
             "WHERE shop = ANY (%s)"
@@ -77,7 +77,7 @@ class DatabaseQueries:
         return {(domain, shop, code): version for domain, shop, code, version in self.rows(query, list(shops))}
 
     def wait_accounted(self, shop: str, number: int, *, timeout: float = 60.0) -> Counter[str]:
-        """Waits until at least so many deliveries of a shop have an outcome, and returns the outcomes."""
+        """Wait until at least so many deliveries of a shop have an outcome; return the outcomes."""
 
         def look() -> Counter[str] | None:
             outcomes = self.outcomes(shop)
@@ -88,7 +88,7 @@ class DatabaseQueries:
         return found
 
     def wait_converged(self, generator: EventGenerator, *, timeout: float = 60.0) -> None:
-        """Waits until every row shows the newest event of its key, and none else is there."""
+        """Wait until every row shows the newest event of its key, and no other row is there."""
 
         def look() -> bool:
             return self.newest(*generator.domain_shops) == generator.newest

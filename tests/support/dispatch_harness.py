@@ -1,4 +1,4 @@
-"""An order dispatcher in a thread of its own, with the orders that it has to deliver."""
+"""Order dispatcher in a thread of its own, with the orders that it has to deliver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DispatchHarness"]
 
 
 class DispatchHarness:
-    """A dispatcher in a thread of its own, and the orders it has to deliver."""
+    """Dispatcher in a thread of its own, and the store of the orders it has to deliver."""
 
     def __init__(self, pipeline: Pipeline, erp: ErpGateway) -> None:
         self.pipeline = pipeline

@@ -1,4 +1,4 @@
-"""An ERP for tests: it tells of products and stock, and knows what the shop must see in the end."""
+"""Event generator: changes of products and stock, with the state that a shop must show in the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONFIRM_SECONDS = 15
 
 
 class Event(NamedTuple):
-    """One change event; its version is in its content too, so that a row shows which event it is from."""
+    """Change event with its version in its content too, so that a row shows which event it is from."""
 
     domain: str
     shop: str
@@ -38,7 +38,7 @@ class Event(NamedTuple):
 
 
 def event_body(domain: str, data: dict[str, Any], version: int) -> bytes:
-    """A changed event of a domain, with any data."""
+    """Build a changed event of a domain, with any data."""
     document = {
         "specversion": "1.0",
         "id": f"e{version:012}",
@@ -70,7 +70,7 @@ _DATA: dict[str, Callable[[str, int], dict[str, Any]]] = {
 
 
 class EventGenerator:
-    """Goes round its shops, domains and keys without end; every event is newer than all before."""
+    """Endless round of shops, domains and keys; every event is newer than all before."""
 
     def __init__(self, *shops: str, domains: Sequence[str] = ("stock",), keys: int = 20) -> None:
         self.domain_shops: list[DomainShop] = [(domain, shop) for domain in domains for shop in shops]
@@ -79,7 +79,7 @@ class EventGenerator:
         self._versions = count(1)
 
     def next_events(self, number: int) -> list[Event]:
-        """The next so many events."""
+        """Return the next so many events."""
         events = []
         for version in islice(self._versions, number):
             domain, shop = self.domain_shops[version % len(self.domain_shops)]
@@ -89,12 +89,12 @@ class EventGenerator:
         return events
 
     def events_of_all_keys(self) -> list[Event]:
-        """News of every key there is."""
+        """Return a new event of every key."""
         return self.next_events(self.keys * len(self.domain_shops))
 
 
 class EventPublisher:
-    """Publishes as fast as it can, and returns when the broker has confirmed all of it.
+    """Publisher at full speed; `publish` returns when the broker has confirmed everything.
 
     What is not confirmed when the connection breaks is published again, as a good ERP does.
     """
@@ -114,7 +114,7 @@ class EventPublisher:
         self._close()
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Publishes events to where an ERP publishes them."""
+        """Publish events as an ERP does."""
         left = list(events)
         while left:
             try:
@@ -162,7 +162,7 @@ class EventPublisher:
 
 
 class BackgroundPublisher:
-    """An ERP that keeps on telling, in a thread of its own, for as long as the block lasts."""
+    """Publisher of generated events in a thread of its own, for as long as the block lasts."""
 
     def __init__(self, url: str, generator: EventGenerator, *, per_turn: int = 50, pause: float = 0.02) -> None:
         self.published = 0
@@ -184,7 +184,7 @@ class BackgroundPublisher:
             raise self._error
 
     def wait_confirmed(self, number: int) -> None:
-        """Waits until so many events are confirmed."""
+        """Wait until so many events are confirmed."""
         wait_until(
             lambda: self.published >= number or self._error is not None,
             timeout=90,

@@ -1,4 +1,4 @@
-"""Events to start from, out of the gallery: the least and the most that the contract's data table allows."""
+"""Event samples to start from: the least and the most that the contract's data table allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FULL: dict[str, dict[str, Any]] = _data("every-field")
 
 
 def sample_event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | None = None, **data: Any) -> bytes:
-    """A message's body: the least that the contract asks for, with these fields set or replaced."""
+    """Build a message's body: the least that the contract asks for, with these fields set or replaced."""
     entity, sample = SAMPLES[domain]
     whole: dict[str, Any] = {
         "specversion": "1.0",
@@ -50,7 +50,7 @@ def required_fields(domain: str) -> frozenset[str]:
 
 
 def refusal_of(domain: str, body: bytes) -> Refusal:
-    """Why a body is refused; fails if it is not, or if the sentence is long."""
+    """Return the refusal of a body; fail if it is not refused, or if the sentence is long."""
     with pytest.raises(Refused) as refused:
         parse_event(domain, "main", body)
     assert len(refused.value.refusal.sentence) < 200

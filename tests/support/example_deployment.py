@@ -1,4 +1,4 @@
-"""A Comporta that runs while the examples publish to it, and the two brokers that are not ready for them."""
+"""Running Comporta that the examples publish to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ExampleDeployment", "running_example_deployment"]
 
 @dataclass(frozen=True)
 class ExampleDeployment:
-    """Where it listens, and its database."""
+    """Addresses of a running Comporta, and its database."""
 
     broker_url: str
     url: str
@@ -28,11 +28,11 @@ class ExampleDeployment:
     sequences: Iterator[int]
 
     def next_sequence(self) -> int:
-        """A sequence higher than all before: the examples write the same key."""
+        """Return a sequence higher than all before: the examples write the same key."""
         return next(self.sequences)
 
     def wait_stock(self, sequence: int) -> dict[str, Any]:
-        """Waits until the row of the examples' key shows this version, and returns it."""
+        """Wait until the row of the examples' key shows this version; return it."""
         found = wait_until(
             lambda: self._rows("SELECT * FROM stock WHERE version = ?", sequence), what=f"stock of version {sequence}"
         )
@@ -40,7 +40,7 @@ class ExampleDeployment:
         return row
 
     def superseded(self) -> int:
-        """How many deliveries have been superseded so far."""
+        """Count the deliveries that have been superseded so far."""
         query = "SELECT coalesce(sum(count), 0) AS total FROM ledger WHERE domain = 'stock' AND outcome = 'superseded'"
         [row] = self._rows(query)
         return int(row["total"])
@@ -53,7 +53,7 @@ class ExampleDeployment:
 
 @contextmanager
 def running_example_deployment(folder: Path, broker_url: str) -> Iterator[ExampleDeployment]:
-    """`comporta run` on a broker and an SQLite database, ready for events by AMQP and by HTTP."""
+    """Run `comporta run` on a broker and an SQLite database, ready for events by AMQP and by HTTP."""
     database, port = folder / "comporta.db", free_port()
     with running_programs(folder) as programs:
         program = programs.start(

@@ -1,4 +1,4 @@
-"""The examples, one a language: what runs each, what checks its syntax, and what is missing here."""
+"""Example programs, one a language: the command that runs each, its syntax check, and what is missing here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CLASSPATH = ":".join(str(jar) for jar in _JARS)
 
 @dataclass(frozen=True)
 class Example:
-    """An example, the command that runs it, and the programs and files that this needs.
+    """Example, the command that runs it, and the programs and files that this needs.
 
     `OUTPUT` in the command stands for a folder that the caller has for it.
     """
@@ -47,11 +47,11 @@ class Example:
 
     @property
     def missing(self) -> list[str]:
-        """What it needs and this machine does not have."""
+        """Programs and files that it needs and this machine does not have."""
         return [str(need) for need in self.needs if shutil.which(str(need)) is None and not Path(need).is_file()]
 
     def with_output_folder(self, folder: Path) -> Example:
-        """The same with a folder for `OUTPUT`."""
+        """Return the same with a folder for `OUTPUT`."""
         return replace(self, command=with_output_folder(folder, self.command))
 
 
@@ -80,22 +80,22 @@ CHECKS = (
 
 
 def with_output_folder(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
-    """A command with a folder for `OUTPUT`."""
+    """Return a command with a folder for `OUTPUT`."""
     return tuple(part.replace("OUTPUT", str(folder)) for part in command)
 
 
 def runnable(*examples: Example) -> list[Example]:
-    """Those that this machine has everything for."""
+    """Return those that this machine has everything for."""
     return [example for example in examples if not example.missing]
 
 
 def missing_programs(*examples: Example) -> dict[str, list[str]]:
-    """The names of the others, with what they lack."""
+    """Return the names of the others, with what they lack."""
     return {example.name: example.missing for example in examples if example.missing}
 
 
 def run_command(command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end, with this environment alone beside the PATH."""
+    """Run a command to its end, with this environment alone beside the PATH."""
     kept = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     return subprocess.run(
         command,

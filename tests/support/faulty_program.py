@@ -1,4 +1,4 @@
-"""Runs `comporta` with one fault built in, at the n-th batch of its life: FAULT N COMMAND…"""
+"""Comporta with one fault built in, at the n-th batch of its life: FAULT N COMMAND…"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _turns = 0
 
 
 def _signal_at_turn(how: signal.Signals, number: int) -> None:
-    """Sends itself a signal when it comes by for the n-th time."""
+    """Send this process a signal at the n-th call."""
     global _turns
     _turns += 1
     if _turns == number:

@@ -1,4 +1,4 @@
-"""Scrapes a process as Prometheus does."""
+"""Metrics client: scrapes a process as Prometheus does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCRAPE_SECONDS = 10.0
 
 
 class Scrape:
-    """What one process exposed at one moment."""
+    """Metrics of one process at one moment."""
 
     def __init__(self, text: str) -> None:
         families = list(text_string_to_metric_families(text))
@@ -25,17 +25,17 @@ class Scrape:
         self.kinds = {family.name: family.type for family in families}
 
     def value(self, name: str, **labels: str) -> float | None:
-        """The sum of the samples with these labels, whatever others they have; None if there are none."""
+        """Sum the samples with these labels, whatever others they have; None if there are none."""
         found = [s.value for s in self._samples if s.name == name and labels.items() <= s.labels.items()]
         return sum(found) if found else None
 
     def labels(self, name: str) -> list[dict[str, str]]:
-        """The labels of every sample of a name."""
+        """Return the labels of every sample of a name."""
         return [dict(sample.labels) for sample in self._samples if sample.name == name]
 
     @property
     def names(self) -> dict[str, set[str]]:
-        """The label names of each sample's name."""
+        """Label names of each sample's name."""
         found: dict[str, set[str]] = defaultdict(set)
         for sample in self._samples:
             found[sample.name] |= sample.labels.keys()
@@ -43,20 +43,20 @@ class Scrape:
 
 
 def scrape(port: int) -> Scrape:
-    """What the process on a port exposes."""
+    """Scrape the process on a port."""
     answer = httpx.get(f"http://{HOST}:{port}/metrics", timeout=_SCRAPE_SECONDS)
     assert answer.status_code == 200, answer.text
     return Scrape(answer.text)
 
 
 def get_health(port: int, what: str) -> tuple[int, Any]:
-    """Status and JSON of /healthz or /readyz."""
+    """Return the status and JSON of /healthz or /readyz."""
     answer = httpx.get(f"http://{HOST}:{port}/{what}", timeout=_SCRAPE_SECONDS)
     return answer.status_code, answer.json()
 
 
 def two_free_ports() -> int:
-    """The first of two ports side by side that nobody listens on."""
+    """Return the first of two free ports side by side."""
     while not take((first := free_port()) + 1):
         pass
     return first

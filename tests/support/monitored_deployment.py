@@ -1,4 +1,4 @@
-"""A worker and a process with the page, each scraped at a port of its own."""
+"""Monitored deployment: a worker and a process with the page, each scraped at a port of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MonitoredDeployment", "start_program"]
 
 @dataclass(frozen=True)
 class MonitoredDeployment:
-    """Where everything runs: the worker's metrics on one port, those of the database on another."""
+    """Worker and page: the worker's metrics on one port, those of the database on another."""
 
     programs: Programs
     settings: dict[str, Any]
@@ -24,33 +24,33 @@ class MonitoredDeployment:
 
     @property
     def worker(self) -> Scrape:
-        """What the worker exposes."""
+        """Metrics of the worker."""
         return scrape(self.worker_port)
 
     @property
     def admin(self) -> Scrape:
-        """What the process with the page exposes."""
+        """Metrics of the process with the page."""
         return scrape(self.admin_port)
 
     @property
     def queries(self) -> DatabaseQueries:
-        """Questions to the database."""
+        """Queries of the database."""
         return DatabaseQueries(self.settings["database_url"])
 
     def publish(self, *events: Event) -> None:
-        """Publishes events; returns when they are confirmed."""
+        """Publish events; return when they are confirmed."""
         with EventPublisher(self.settings["broker_url"]) as publisher:
             publisher.publish(events)
 
     def command(self, *arguments: str) -> CompletedCommand:
-        """Runs a command against it."""
+        """Run a command against it."""
         done = self.programs.run(*arguments, **self.settings)
         assert done.code == 0, done.err
         return done
 
 
 def start_program(programs: Programs, command: str, **settings: object) -> Program:
-    """A program that answers to whoever monitors it."""
+    """Start a program, and wait until its health and metrics can be asked for."""
     program = programs.start(command, log_format="json", **settings)
     program.wait_for("listening" if command != "worker" else "metrics")
     return program

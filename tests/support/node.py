@@ -15,7 +15,7 @@ Node = Callable[[str, Any], Any]
 
 
 def install_packages(folder: Path) -> None:
-    """Installs what the folder's `package-lock.json` names, unless it is there already."""
+    """Install what the folder's `package-lock.json` names, unless it is there already."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     assert not missing, f"{' and '.join(missing)} not found: apt-get install nodejs npm, or `make services`"
     installed, locked = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"

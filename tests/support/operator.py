@@ -1,4 +1,4 @@
-"""An operator beside a line: what may be done with what is missed, in quarantine or waiting."""
+"""Operator of a pipeline: actions on missed keys, quarantined messages and waiting orders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANA = AuditContext("ana", "http", "the cause is gone", "ana")
 
 
 class Operator:
-    """Acts as the API does, with a publisher that is closed in the end; `publish` may be exchanged by a test."""
+    """Actions as the API takes them, with a publisher that is closed in the end; a test may replace `publish`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -34,7 +34,7 @@ class Operator:
         return list(self.publisher.publish_all(messages))
 
     def audit(self) -> list[dict[str, Any]]:
-        """The acts of the audit, oldest first."""
+        """Return the operator's audit entries, oldest first."""
         engine = open_engine(self.pipeline.database_url)
         try:
             with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""What shops and ERPs say of orders."""
+"""Order events of shops and ERPs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ids = count(1)
 
 
 def order_event(kind: str, data: dict[str, Any], **envelope: Any) -> bytes:
-    """A CloudEvent of a shop or an ERP."""
+    """Build a CloudEvent of a shop or an ERP."""
     document = {"specversion": "1.0", "id": f"id-{next(_ids)}", "source": "/test", "type": kind, "data": data}
     return json.dumps({**document, "time": "2026-11-23T07:22:51Z", **envelope}).encode()
 
 
 def placed(order_id: str = "O1", **data: Any) -> bytes:
-    """An order of two pieces for 19.98."""
+    """Build an order of two pieces for 19.98."""
     item = {"line": 1, "product_code": "P1", "quantity": "2", "unit_price": "9.99", "total": "19.98"}
     order = {
         "order_id": order_id,
@@ -46,10 +46,10 @@ def rejected(order_id: str = "O1", reason: str = "no credit", **envelope: Any) -
 
 
 def decoded_order(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
-    """An order as a worker hands it on; it must not be refused."""
+    """Decode an order as a worker does; it must not be refused."""
     return Decoded("orders", parse_order(shop, body), lambda refusal: pytest.fail(str(refusal)))
 
 
 def decoded_receipt(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:
-    """A receipt as a worker hands it on; it must not be refused."""
+    """Decode a receipt as a worker does; it must not be refused."""
     return Decoded("receipts", parse_receipt(shop, body), lambda refusal: pytest.fail(str(refusal)))

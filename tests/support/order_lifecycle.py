@@ -1,4 +1,4 @@
-"""Stateful model of orders: a worker's parts stepped by hand, against an ERP that numbers each order once."""
+"""Order lifecycle as a state machine: a worker stepped by hand, against a model ERP that numbers each order once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _examples = itertools.count()
 
 
 class OrderLifecycle(RuleBasedStateMachine):
-    """A worker's parts stepped by hand, against a model ERP that numbers each order once."""
+    """State machine of orders, for Hypothesis and for seeded runs."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A migrated database where orders are accepted and claimed."""
+"""Order queue on a migrated database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["OrderQueueHarness", "share_per_shop"]
 
 
 def share_per_shop(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
-    """So many of each shop that is open."""
+    """Claim so many orders of each shop that is open."""
 
     def share(due: Due) -> Sequence[tuple[str, int]]:
         return [(shop, number) for shop in due.open]
@@ -23,7 +23,7 @@ def share_per_shop(number: int) -> Callable[[Due], Sequence[tuple[str, int]]]:
 
 
 class OrderQueueHarness(StorageHarness):
-    """A place where orders are accepted and claimed."""
+    """Database where orders are accepted and claimed."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -31,7 +31,7 @@ class OrderQueueHarness(StorageHarness):
         self.queue = OrderQueue(self.fence, self.switchboard)
 
     def accept_orders(self, *ids: str, shop: str = "main") -> None:
-        """Accepts orders, each placed a second after the one before."""
+        """Accept orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = f"2026-11-23T07:22:{number:02}Z"
             self.orders.commit([decoded_order(placed(order_id, placed_at=at), shop)])

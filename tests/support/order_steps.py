@@ -1,4 +1,4 @@
-"""What may befall an order, step by step, and what there is to choose at each of them."""
+"""Order steps for the state machine, and the choices at each of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CODES = "wxyz"
 
 
 class Receipt(NamedTuple):
-    """What the model ERP says of an order: its number, or none for a no."""
+    """Receipt of the model ERP: an order's number, or none if it is rejected."""
 
     key: Key
     identity: str
@@ -39,19 +39,19 @@ class Receipt(NamedTuple):
 
 
 class SentOrder(NamedTuple):
-    """An order on its way, and the idempotency key it goes under."""
+    """Order on its way, and its idempotency key."""
 
     order: ClaimedOrder
     identity: str
 
     @property
     def key(self) -> Key:
-        """The order that it is."""
+        """Key of the order."""
         return self.order.shop, self.order.order_id
 
 
 class BatchSource(list[Delivery]):
-    """A source that gives all it holds at once."""
+    """Source that gives all it holds at once."""
 
     def receive(self, wait: float) -> list[Delivery]:
         return list(self)
@@ -68,7 +68,7 @@ STEPS: dict[str, tuple[str, dict[str, Draw]]] = {}
 
 
 def step(needed: str = "", /, **given: Draw) -> Callable[[Method], Method]:
-    """A step that may be taken once there is something `needed`.
+    """Mark a step that may be taken once there is something `needed`.
 
     Not a rule for itself: of many rules Hypothesis leaves some out of each example, and without a place or a claim
     an order has no life to follow.
@@ -82,16 +82,16 @@ def step(needed: str = "", /, **given: Draw) -> Callable[[Method], Method]:
 
 
 def one_of(*options: Any) -> Draw:
-    """One of them, each as likely as the others: Hypothesis's own draws come back to the same few examples."""
+    """Choose one of them, each as likely as the others: Hypothesis's own draws come back to the same few examples."""
     return lambda random: random.choice(options)
 
 
 def same_random(random: Random) -> Random:
-    """For a choice that depends on where the machine stands."""
+    """Return the generator, for a choice that depends on the state of the machine."""
     return random
 
 
 def some_orders(random: Random) -> list[tuple[str, str, str]]:
-    """Shops, ids and contents."""
+    """Choose shops, ids and contents."""
     chosen = range(random.randint(1, 4))
     return [(random.choice("ab"), random.choice(CODES), random.choice(["", "changed"])) for _ in chosen]

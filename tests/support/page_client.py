@@ -1,4 +1,4 @@
-"""A visitor of the page: asks as a browser does, and reads the HTML that comes back."""
+"""Page client: requests as a browser sends them, and the HTML that comes back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VOID = frozenset({"meta", "link", "input", "img", "br", "path", "rect"})
 
 @dataclass
 class Element:
-    """An element that was opened: its name, its attributes and all the text inside it."""
+    """Element of a page: its name, its attributes and all the text inside it."""
 
     name: str
     attributes: dict[str, str]
@@ -31,7 +31,7 @@ class Element:
 
 @dataclass
 class HtmlPage(HTMLParser):
-    """What stands in a page."""
+    """Page, parsed into its elements."""
 
     answer: httpx.Response
     elements: list[Element] = field(default_factory=list)
@@ -59,7 +59,7 @@ class HtmlPage(HTMLParser):
             element.text += data
 
     def all(self, tag: str, /, **attributes: str) -> list[Element]:
-        """The elements of a name with these attributes (`class_` for class, `_` for `-`)."""
+        """Return the elements of a name with these attributes (`class_` for class, `_` for `-`)."""
         wanted = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
         return [
             each
@@ -68,7 +68,7 @@ class HtmlPage(HTMLParser):
         ]
 
     def one(self, tag: str, /, **attributes: str) -> Element:
-        """The only such element."""
+        """Return the only such element."""
         [found] = self.all(tag, **attributes)
         return found
 
@@ -78,7 +78,7 @@ class HtmlPage(HTMLParser):
         return " ".join(self.all("main")[0].text.split()) if self.all("main") else " ".join(self.answer.text.split())
 
     def form(self, action: str) -> dict[str, Any]:
-        """What a form to this address would send as it stands."""
+        """Return the fields that a form to this address would send as it stands."""
         posting = {"action": action, "method": "post"}
         [start] = [at for at, each in enumerate(self.elements) if posting.items() <= each.attributes.items()]
         sent: dict[str, Any] = {}
@@ -94,7 +94,7 @@ class HtmlPage(HTMLParser):
 
 
 class PageClient:
-    """Somebody with a browser."""
+    """Browser of a signed-in person."""
 
     def __init__(self, web: WebHarness, role: Role = Role.OPERATOR, *, language: str = "en", root: str = "") -> None:
         self._app = signed_in_as(web.app, Identity("ana", role))
@@ -102,7 +102,7 @@ class PageClient:
         self._headers = {"accept": "text/html", "accept-language": language}
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """The answer to one request."""
+        """Send one request."""
         return asyncio.run(self._request(method, path, options))
 
     async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
@@ -112,13 +112,13 @@ class PageClient:
             return await client.request(method, path, **options)
 
     def get_page(self, path: str, status: int = 200, **options: Any) -> HtmlPage:
-        """A page, read; fails unless it has this status."""
+        """Get a page; fail unless it has this status."""
         answer = self.request("GET", path, **options)
         assert answer.status_code == status, answer.text
         return HtmlPage(answer)
 
     def post_form(self, path: str, status: int = 200, **data: Any) -> HtmlPage:
-        """What comes back from a form."""
+        """Post a form; fail unless the answer has this status."""
         answer = self.request("POST", path, data=data)
         assert answer.status_code == status, answer.text
         return HtmlPage(answer)

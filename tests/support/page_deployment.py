@@ -1,4 +1,4 @@
-"""A running Comporta as an operator finds it: RabbitMQ, PostgreSQL, an ERP with an address, people with tokens."""
+"""Page deployment: Comporta on RabbitMQ and PostgreSQL, with an ERP over HTTP and two operators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TIMEOUT = 30.0
 
 @dataclass
 class PageDeployment:
-    """What runs, how to reach it, and what lies in its database."""
+    """Running Comporta, its address and its database."""
 
     programs: Programs
     settings: dict[str, Any]
@@ -46,12 +46,12 @@ class PageDeployment:
 
     @property
     def program(self) -> Program:
-        """The process with the page."""
+        """Process with the page."""
         assert self._program is not None
         return self._program
 
     def start(self, *arguments: str) -> None:
-        """Starts it, or another one in its place, and waits until it takes what comes."""
+        """Start the process, or another one in its place, and wait until it consumes."""
         self._program = self.programs.start(*arguments, **self.settings)
         self.program.wait_for("listening")
         if arguments == ("run",):
@@ -59,37 +59,37 @@ class PageDeployment:
                 self.program.wait_for("broker connected", session=session)
 
     def add_operator(self, name: str, role: str) -> str:
-        """Adds somebody as people do; returns the token."""
+        """Add an operator with the command; return the token."""
         done = self.programs.run("operator", "add", name, "--role", role, **self.settings)
         assert done.code == 0, done.err
         self.tokens[name] = done.out.splitlines()[-1]
         return self.tokens[name]
 
     def request(self, method: str, path: str, body: object = None, who: str = "ana") -> httpx.Response:
-        """What the API answers to somebody."""
+        """Send one request to the API as this operator."""
         headers = {"authorization": f"Bearer {self.tokens[who]}"}
         return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=TIMEOUT)
 
     def switch(self, action: str, **message: Any) -> dict[str, Any]:
-        """Pauses or resumes by the API; returns the reply."""
+        """Pause or resume by the API; return the reply."""
         answer = self.request("POST", f"/api/{action}", {"reason": "a test", **message})
         assert answer.status_code == 200, answer.text
         reply: dict[str, Any] = answer.json()
         return reply
 
     def resume_all(self) -> None:
-        """Clears every switch."""
+        """Resume every switch that is off."""
         for switch in self.database.views.status().switches:
             if switch.off:
                 self.switch("resume", shop=switch.shop, domains=[switch.domain])
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS) -> None:
-        """Publishes messages, and returns when the broker has them."""
+        """Publish messages; return when the broker has them."""
         messages = [OutgoingMessage(exchange, key, body, str(uuid4())) for body in bodies]
         assert {result.fate for result in self.publisher.publish_all(messages)} <= {Fate.CONFIRMED}
 
     def publish_stock(self, *versions: int, **data: Any) -> None:
-        """Tells of the stock of products P<version>, and waits until that has come to its outcomes."""
+        """Publish the stock of products P<version>, and wait until each has an outcome."""
         before = self.outcome_count("stock")
         self.publish(*(stock_line(version, **data) for version in versions))
         wait_until(
@@ -97,26 +97,26 @@ class PageDeployment:
         )
 
     def place_order(self, order_id: str, state: str, **data: Any) -> None:
-        """Places an order, and waits until it has a state."""
+        """Place an order, and wait until it has a state."""
         self.publish(placed(order_id, **data), key="main", exchange=ORDERS_IN)
         self.wait_for_order(order_id, state)
 
     def wait_for_order(self, order_id: str, state: str) -> None:
-        """Waits until an order has a state."""
+        """Wait until an order has a state."""
         wait_until(lambda: self.order_state(order_id) == state, timeout=TIMEOUT, what=f"{order_id} to be {state}")
 
     def order_state(self, order_id: str) -> str | None:
-        """An order's state in the database."""
+        """Return an order's state in the database."""
         order = self.database.views.order("main", order_id)
         return None if order is None else str(order["state"])
 
     def outcome_count(self, domain: str, *outcomes: str) -> int:
-        """How many deliveries of a domain came to any of these outcomes, or to any at all."""
+        """Count the deliveries of a domain with any of these outcomes, or with any at all."""
         found = self.database.views.totals().get(domain, {})
         return sum(count for outcome, count in found.items() if not outcomes or outcome in outcomes)
 
     def on_hand(self, code: str) -> float | None:
-        """The stock of a product in the shop's table."""
+        """Return the stock of a product in the shop's table."""
         rows = [row for row in self.database.views.biography(code).entities if row["domain"] == "stock"]
         return float(rows[0]["state"]["on_hand"]) if rows else None
 
@@ -125,7 +125,7 @@ class PageDeployment:
 def running_page_deployment(
     folder: Path, broker_url: str, database_url: str, *, program: str = "run", **more: Any
 ) -> Iterator[PageDeployment]:
-    """A Comporta with an operator, ana, and a viewer, rui; all of it ends with the block."""
+    """Run Comporta with an operator, ana, and a viewer, rui; all of it ends with the block."""
     with ExitStack() as stack:
         erp = stack.enter_context(running_http_erp())
         programs = stack.enter_context(running_programs(folder))

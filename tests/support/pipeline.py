@@ -1,4 +1,4 @@
-"""From a published message to the tables: workers stepped by hand, on any broker and database."""
+"""Pipeline from a published message to the tables: workers stepped by hand, on any broker and database."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _LONG_MS = 30_000
 
 
 def stock_event(version: int, code: str = "P1", **data: Any) -> bytes:
-    """News of one product's stock; the version is also its quantity, so that a row shows where it is from."""
+    """Build a stock event of one product; the version is also its quantity, so that a row shows its event."""
     envelope = {"sequence": str(version), "id": f"e{version}"}
     return sample_event("stock", envelope=envelope, **{"product_code": code, "on_hand": str(version), **data})
 
 
 class BufferedSource(KombuSource):
-    """Shows how much it holds, so that a test can cut its batches where it wants."""
+    """Source that reads on until it holds enough, so that a test can cut its batches where it wants."""
 
     def buffer(self, number: int) -> None:
-        """Reads on until it holds so many deliveries."""
+        """Read on until it holds so many deliveries."""
 
         def reads() -> bool:
             self.keep_alive(0.005)
@@ -59,7 +59,7 @@ class BufferedSource(KombuSource):
 
 
 class SteppedWorker:
-    """A worker on a connection of its own; what it has not settled goes back when the block ends."""
+    """Worker on a connection of its own; what it has not settled goes back when the block ends."""
 
     def __init__(self, url: str, worker: Worker) -> None:
         self.worker = worker
@@ -75,12 +75,12 @@ class SteppedWorker:
         self.connection.release()
 
     def step(self, buffered: int = 0) -> int:
-        """Takes one batch all the way, once so many deliveries are there; returns how many were settled."""
+        """Process one batch, once so many deliveries are buffered; return the number settled."""
         self.source.buffer(buffered)
         return self.worker.step(self.source)
 
     def drain(self, deliveries: int) -> list[int]:
-        """Takes batches until so many deliveries are settled; returns how many each had."""
+        """Process batches until so many deliveries are settled; return the size of each."""
         sizes: list[int] = []
 
         def steps() -> bool:
@@ -94,7 +94,7 @@ class SteppedWorker:
 
 @dataclass
 class Pipeline:
-    """A broker with the topology on it, a database, and what works on both."""
+    """Broker with the topology on it, a database, and the parts that work on both."""
 
     url: str
     database_url: str
@@ -107,41 +107,41 @@ class Pipeline:
         self.publisher = SyncPublisher(self.url, "test ERP")
 
     def retry(self, shop: str, order_id: str) -> bool:
-        """Lets an order be sent again, as an operator does; whether there was one that may be."""
+        """Retry an order as an operator does; return whether there was one that may be."""
         retries = OrderRetries(self.database.fence, self.database.receipt_timeout)
         return retries.retry(AuditEntry("retry", AuditContext("ana", "http")), shop, order_id)
 
     def publish(self, *bodies: bytes, key: str = "main.stock", exchange: str = EVENTS, **properties: Any) -> None:
-        """Publishes messages, each confirmed."""
+        """Publish messages, each confirmed."""
         for body in bodies:
             said = {"content_type": CLOUDEVENT, **properties}
             self.publisher.publish(body, exchange=exchange, routing_key=key, **said)
 
     def worker(self, *domains: str, batch_size: int = 500, batch_ms: int = _LONG_MS, prefetch: int = 1000) -> Worker:
-        """A worker for these domains, or for all."""
+        """Make a worker for these domains, or for all."""
         intake = BatchLimits(batch_size, batch_ms, prefetch)
         return events_worker(self.url, domains or tuple(DOMAINS), intake, self.store, self.stop)
 
     def stepped_worker(self, *domains: str, **intake: int) -> SteppedWorker:
-        """A worker to step by hand."""
+        """Make a worker to step by hand."""
         return SteppedWorker(self.url, self.worker(*domains, **intake))
 
     def stepped_orders_worker(self) -> SteppedWorker:
-        """A worker for orders and receipts to step by hand."""
+        """Make a worker for orders and receipts to step by hand."""
         store = OrderStore(self.database.fence, "w1")
         return SteppedWorker(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
 
     def orders(self) -> dict[str, dict[str, Any]]:
-        """The orders of all shops, by `<shop>/<order_id>`."""
+        """Return the orders of all shops, by `<shop>/<order_id>`."""
         return {f"{row['shop']}/{row['order_id']}": row for row in self._table(orders)}
 
     def change(self, action: Action, **fields: Any) -> Reply:
-        """Changes a switch, as a control message would."""
+        """Change a switch, as a control message would."""
         message = ControlMessage.model_validate({"reason": "a test", **fields})
         return self.switchboard.change(Command(action, message, "amqp"))
 
     def rows(self, domain: str = "stock") -> list[dict[str, Any]]:
-        """A domain's table."""
+        """Return the rows of a domain's table."""
         return self._table(ENTITY_TABLES[domain])
 
     def _table(self, table: Table) -> list[dict[str, Any]]:
@@ -153,21 +153,21 @@ class Pipeline:
             engine.dispose()
 
     def product_codes(self) -> set[str]:
-        """The products with a stock."""
+        """Return the codes of products with a stock."""
         return {row["product_code"] for row in self.rows()}
 
     def outcomes(self, domain: str = "stock") -> dict[str, int]:
-        """What the ledger says of a domain."""
+        """Count the outcomes of a domain in the ledger."""
         return self.database.views.totals().get(domain, {})
 
     def quarantined(self) -> list[dict[str, Any]]:
-        """The refused messages, whole, in the order they came."""
+        """Return the quarantined messages, whole, in the order they came."""
         views = self.database.views
         listed = views.quarantined(limit=1000)
         return [views.quarantined_message(row["id"]) or {} for row in reversed(listed)]
 
     def queue_depths(self) -> dict[str, int]:
-        """The queues with messages in them, once nobody consumes them any more: also what was never settled."""
+        """Count the messages of each queue that has any, unsettled ones too, once no consumer is left."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             looks = {name: lambda name=name: channel.queue_declare(name, passive=True) for name in QUEUES}
             for name, look in looks.items():
@@ -177,17 +177,17 @@ class Pipeline:
 
     @contextmanager
     def channel(self) -> Iterator[Any]:
-        """A channel to look into queues with."""
+        """Open a channel to read queues with."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             yield channel
 
     def queue_depth(self, queue: str) -> int:
-        """How many messages of a queue nobody has taken, whoever consumes it."""
+        """Count the messages of a queue that no consumer has taken."""
         with open_connection(self.url, name="test") as connection, connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count)
 
     def purge(self) -> None:
-        """Declares the topology, and takes what an earlier test has left in it."""
+        """Declare the topology, and remove what an earlier test has left in it."""
         with open_connection(self.url, name="test") as connection:
             declare(connection)
             with connection.channel() as channel:
@@ -195,14 +195,14 @@ class Pipeline:
                     channel.queue_purge(name)
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Close what is open."""
         self.stop.set()
         self.publisher.close()
         self.database.close()
 
 
 class Backends(NamedTuple):
-    """A broker and a database."""
+    """URLs of a broker and a database."""
 
     broker_url: str
     database_url: str
@@ -215,7 +215,7 @@ class Backends(NamedTuple):
 
 @contextmanager
 def open_pipeline(backends: Backends) -> Iterator[Pipeline]:
-    """A line that starts with empty queues, and is closed in the end."""
+    """Open a pipeline that starts with empty queues, and is closed in the end."""
     pipeline = Pipeline(backends.broker_url, backends.database_url)
     pipeline.purge()
     try:

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457), checked."""
+"""Problem details (RFC 9457) of an answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["check_problem"]
 
 
 def check_problem(answer: Any, status: int) -> dict[str, Any]:
-    """A problem of this status, with nothing but what RFC 9457 and our API know."""
+    """Return the problem of an answer; fail unless it has this status and only members of RFC 9457 and our API."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()

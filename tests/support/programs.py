@@ -1,4 +1,4 @@
-"""Starts `comporta` in processes of its own, waits for what they say, and always ends them."""
+"""Programs: `comporta` in processes of its own, their logs, and their end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOKEN = re.compile(r"/\?token=(\S+)")
 
 @dataclass(frozen=True)
 class CompletedCommand:
-    """A command that has ended."""
+    """Command that has ended."""
 
     code: int
     out: str
@@ -40,12 +40,12 @@ class CompletedCommand:
 
     @property
     def json(self) -> Any:
-        """What it printed, as JSON."""
+        """Output as JSON."""
         return json.loads(self.out)
 
 
 class Program:
-    """A process that runs until it is told to end; its output lies in a file."""
+    """Process that runs until it is told to end; its output is in a file."""
 
     def __init__(self, process: Process, log: Path) -> None:
         self._process = process
@@ -64,7 +64,7 @@ class Program:
 
     @property
     def output(self) -> str:
-        """All it has written so far, on either stream."""
+        """Output so far, of either stream."""
         return self._log.read_text(errors="replace")
 
     @property
@@ -73,11 +73,11 @@ class Program:
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{") and line.endswith("}")]
 
     def logged(self, event: str, **values: object) -> list[LogLine]:
-        """The log lines of one kind, with these values."""
+        """Return the log lines of one kind, with these values."""
         return [line for line in self.log if line["event"] == event and values.items() <= line.items()]
 
     def wait_for(self, event: str, *, times: int = 1, timeout: float = 60.0, **values: object) -> list[LogLine]:
-        """Waits until it has logged something so often; fails at once if it has ended instead."""
+        """Wait until it has logged an event so often; fail at once if it has ended instead."""
 
         def look() -> list[LogLine]:
             ended = not self.alive
@@ -98,30 +98,30 @@ class Program:
         return {"authorization": f"Bearer {self.token}"}
 
     def send(self, signal_number: signal.Signals) -> None:
-        """Sends it a signal."""
+        """Send it a signal."""
         self._process.send_signal(signal_number)
 
     def wait(self, timeout: float = 60.0) -> int:
-        """Waits for its end; returns the exit code, negative for a signal."""
+        """Wait for its end; return the exit code, negative for a signal."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {timeout:g} s:\n{self.output[-3000:]}") from None
 
     def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
-        """Tells it to stop, and returns the exit code; fails if it takes longer than promised."""
+        """Tell it to stop, and return the exit code; fail if it takes longer than promised."""
         self.send(signal_number)
         return self.wait(STOP_SECONDS)
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes under a parent that run now."""
+        """Return the worker processes under a parent that run now."""
         if self.alive:
             children = psutil.Process(self.pid).children()
             self._children += [child for child in children if child not in self._children]
         return [child for child in self._children if _is_worker(child)]
 
     def end(self) -> None:
-        """Leaves neither it nor a child of it behind."""
+        """End the process and its children."""
         self.workers()
         end(self._process, signal.SIGKILL)
         for child in self._children:
@@ -132,7 +132,7 @@ class Program:
 
 
 class Programs:
-    """Starts programs and commands with settings of their own, in one folder."""
+    """Programs and commands with settings of their own, in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -140,7 +140,7 @@ class Programs:
         self._started: list[Program] = []
 
     def start(self, *arguments: str, module: str = "comporta", **settings: object) -> Program:
-        """Starts a program that runs on; wait for what it says before using it."""
+        """Start a program that runs on; wait for its log before using it."""
         log = self.folder / f"output-{next(self._numbers)}"
         log.touch()
         program = Program(
@@ -150,14 +150,14 @@ class Programs:
         return program
 
     def worker(self, *arguments: str, processes: int = 1, **options: Any) -> Program:
-        """Starts a worker and waits until it consumes."""
+        """Start a worker, and wait until it consumes."""
         several = () if processes == 1 else ("--processes", str(processes))
         program = self.start("worker", *several, *arguments, **options)
         program.wait_for("broker connected", session="events", times=processes)
         return program
 
     def run(self, *arguments: str, **settings: object) -> CompletedCommand:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         done = subprocess.run(
             _command("comporta", arguments),
             env=_environment(settings, self.folder),
@@ -171,13 +171,13 @@ class Programs:
         return CompletedCommand(done.returncode, done.stdout, done.stderr)
 
     def end(self) -> None:
-        """Ends whatever still runs."""
+        """End everything that still runs."""
         for program in self._started:
             program.end()
 
 
 def is_answering(url: str, headers: dict[str, str] | None = None) -> bool:
-    """Whether an address is there and content."""
+    """Return whether a GET of an address is answered with 200."""
     try:
         return httpx.get(url, headers=headers).status_code == httpx.codes.OK
     except httpx.HTTPError:
@@ -186,7 +186,7 @@ def is_answering(url: str, headers: dict[str, str] | None = None) -> bool:
 
 @contextmanager
 def running_programs(folder: Path) -> Iterator[Programs]:
-    """Programs that all end with the block."""
+    """Make programs that all end with the block."""
     programs = Programs(folder)
     try:
         yield programs

@@ -1,4 +1,4 @@
-"""Whether a schema still takes all that an older one took; what can't be shown to be wider counts as breaking.
+"""Schema compatibility: a change that can't be shown to take all that the old schema took counts as breaking.
 
 jsonsubschema was tried for this: it passes over `propertyNames`, `if` and `format`, and can't read our patterns.
 """
@@ -18,7 +18,7 @@ _TYPES = {"null", "boolean", "object", "array", "number", "integer", "string"}
 
 
 def breaking_changes(old: Schema, new: Schema, at: str = "") -> list[str]:
-    """What of the old schema the new one may refuse, or would silently stop reading: the places, with the keyword."""
+    """List what of the old schema the new one may refuse, or would silently stop reading: pointer and keyword."""
     old, new = _spoken(old), _spoken(new)
     if old == new:
         return []

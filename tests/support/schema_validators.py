@@ -1,4 +1,4 @@
-"""The generated schemas, with the formats that take a computation asserted by the program's own rules."""
+"""Schema validators of the generated schemas, with computed formats asserted by the program's own rules."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ _VALIDATORS = {name: Draft202012Validator(schema, format_checker=_checker()) for
 
 
 def schema_accepts(name: str, instance: object) -> bool:
-    """Whether a schema takes a value."""
+    """Return whether a schema takes a value."""
     return bool(_VALIDATORS[name].is_valid(instance))

@@ -42,7 +42,7 @@ def resend(erp: SimulatedErp, domain: str, keys: Iterable[Mapping[str, Any]]) ->
 
 
 def order_body(order: Data) -> bytes:
-    """An order as the shop would publish it."""
+    """Build an order's body as the shop publishes it."""
     return orjson.dumps(
         {"specversion": "1.0", "id": "e1", "source": "/shop/1", "type": "shop.order.placed.v1", "data": order}
     )

@@ -1,4 +1,4 @@
-"""Events of stock for files and requests: good ones, and one that must be refused."""
+"""Stock events for files and requests, one a line: good ones, and one that must be refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BAD_LINE", "GOOD_LINES", "stock_line"]
 
 
 def stock_line(version: int, **data: Any) -> bytes:
-    """One balance, of a product named by the version."""
+    """Build the balance of a product named by the version."""
     state = {"product_code": f"P{version}", "branch": "1", "warehouse": "A", "on_hand": "1", "unit": "UN"}
     return event_body("stock", {**state, "as_of": "2026-01-01T00:00:00Z", **data}, version)
 

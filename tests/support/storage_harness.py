@@ -1,4 +1,4 @@
-"""A migrated database with the parts that write change events to it and read them."""
+"""Storage on a migrated database: the parts that write change events and read them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["StorageHarness", "stock_change"]
 
 
 class StorageHarness:
-    """A database with everything that writes to it."""
+    """Database with the event store, the switchboard and the views."""
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)

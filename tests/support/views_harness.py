@@ -1,4 +1,4 @@
-"""A place to look into: a database with a bit of everything in it, and ways to fill it fast."""
+"""Views on a migrated database, and ways to fill it fast."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ START = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
 
 def change_event(domain: str, *, shop: str = "main", version: int = 1, **data: Any) -> ChangeEvent:
-    """A change event of a domain, with these fields replaced."""
+    """Make a change event of a domain, with these fields replaced."""
     return parse_event(domain, shop, body_of(domain, envelope={"sequence": str(version)}, **data))
 
 
 def rejected_delivery(
     body: bytes = b"{}", *, shop: str = "main", domain: str = "stock", reason: Reason = Reason.NO_VERSION
 ) -> RejectedDelivery:
-    """A message that can't be taken."""
+    """Make a delivery that must be quarantined."""
     key = f"{shop}.{domain}"
     return RejectedDelivery(shop, domain, Refusal(reason, "/x", "no"), body, key, "application/json", {}, False)
 
 
 class ViewsHarness(StorageHarness):
-    """Everything that may be looked at."""
+    """Database with events, orders and views."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.orders = OrderStore(self.fence, "w1")
 
     def accept_orders(self, *ids: str, shop: str = "main", **data: Any) -> None:
-        """Accepts orders, each placed a second after the one before."""
+        """Accept orders, each placed a second after the one before."""
         for number, order_id in enumerate(ids):
             at = (START + timedelta(seconds=number)).isoformat()
             self.orders.commit([decoded_order(placed(order_id, **{"placed_at": at, **data}), shop)])
 
     def set_order(self, order_id: str, **values: Any) -> None:
-        """Writes an order's columns, as time and the ERP would."""
+        """Write an order's columns, as time and the ERP would."""
         with self.fence.shared() as connection:
             connection.execute(orders.update().where(orders.c.order_id == order_id).values(values))
 
     def discard(self, *keys: str, shop: str = "main") -> None:
-        """Discards a stock event of each key, one batch each."""
+        """Discard a stock event of each key, one batch each."""
         self.change("pause", shop=shop, domains=["stock"])
         for key in keys:
             self.store.commit([change_event("stock", shop=shop, product_code=key)])
         self.change("resume", shop=shop, domains=["stock"])
 
     def fill(self, table: Table, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
-        """Writes rows as they are."""
+        """Write rows as they are."""
         with self.fence.shared() as connection:
             connection.execute(table.insert(), list(rows))
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
-        """What is sent to the database inside the block."""
+        """Collect the statements sent to the database inside the block."""
         sent: list[str] = []
 
         def note(_conn: Connection, _cursor: object, statement: str, *_: object) -> None:

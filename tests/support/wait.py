@@ -1,4 +1,4 @@
-"""Waits for states, never for times."""
+"""Waits for a state, never for a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 
 
 def wait_until(predicate: Callable[[], Found], *, timeout: float = 30.0, what: str = "it to be so") -> Found:
-    """Asks until the answer is true, and returns it; fails after `timeout` seconds, naming the last answer."""
+    """Ask until the answer is true, and return it; fail after `timeout` seconds, naming the last answer."""
     deadline = time.monotonic() + timeout
     while True:
         found = predicate()

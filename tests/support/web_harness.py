@@ -1,4 +1,4 @@
-"""An application and the database behind it, to be filled and asked."""
+"""Web application with the database behind it, without a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["WebHarness", "signed_in_as"]
 
 
 class WebHarness:
-    """The routes as a program sees them; what is published is confirmed, and kept in `published`."""
+    """Application as a program sees it; messages it publishes are confirmed, and kept in `published`."""
 
     def __init__(self, url: str) -> None:
         self.database = open_database(url)
@@ -49,7 +49,7 @@ class WebHarness:
         self.app = create_app(doors)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """What the application answers to one request."""
+        """Send one request to the application."""
         return asyncio.run(self._request(method, path, options))
 
     async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
@@ -59,18 +59,18 @@ class WebHarness:
             return await client.request(method, path, **options)
 
     def publish(self, messages: Any) -> list[PublishResult]:
-        """Confirms every message."""
+        """Confirm every message."""
         self.published += messages
         return [PublishResult(message, Fate.CONFIRMED, "") for message in messages]
 
     def get(self, path: str, **params: Any) -> Any:
-        """What a route answers; fails unless it is 200."""
+        """Return the JSON of a route; fail unless it answers 200."""
         answer = self.request("GET", path, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def bad_request(self, path: str, **params: Any) -> str:
-        """The detail of the problem that a route answers with 400."""
+        """Return the detail of the problem that a route answers with 400."""
         answer = self.request("GET", path, params=params or None)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
         problem = answer.json()
@@ -78,20 +78,20 @@ class WebHarness:
         return str(problem["detail"])
 
     def csv(self, path: str, **params: Any) -> list[dict[str, str]]:
-        """The rows of a CSV download."""
+        """Return the rows of a CSV download."""
         answer = self.request("GET", path, params={**params, "format": "csv"})
         assert answer.status_code == 200, answer.text
         return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
     def follow(self, path: str, rel: str = "next") -> tuple[list[Any], str | None]:
-        """A page, and where its link of this relation leads."""
+        """Return a page, and the target of its link of this relation."""
         answer = self.request("GET", path)
         assert answer.status_code == 200, answer.text
         link = answer.links.get(rel)
         return answer.json(), None if link is None else urljoin(path, link["url"])
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Close the database."""
         self.database.close()
         self.storage.engine.dispose()
 

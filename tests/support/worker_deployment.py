@@ -1,4 +1,4 @@
-"""A place of their own on RabbitMQ and PostgreSQL, with programs, for tests that share it."""
+"""Worker deployment: a virtual host, a database and workers that tests may kill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAULTY_PROGRAM = "tests.support.faulty_program"
 
 @dataclass
 class WorkerDeployment:
-    """One virtual host, one database, and what works on them; shops keep tests apart."""
+    """One virtual host, one database, and the programs on them; shops keep tests apart."""
 
     broker: Broker
     broker_url: str
@@ -35,55 +35,55 @@ class WorkerDeployment:
 
     @property
     def queries(self) -> DatabaseQueries:
-        """Questions to the database."""
+        """Queries of the database."""
         return DatabaseQueries(self.database_url)
 
     def worker(self, *arguments: str, processes: int = 1, **settings: object) -> Program:
-        """Starts a worker here, and waits until it consumes."""
+        """Start a worker here, and wait until it consumes."""
         return self.programs.worker(*arguments, processes=processes, **self._settings(settings))
 
     def faulty_worker(self, fault: str, number: int, **settings: object) -> Program:
-        """Starts a worker with a fault at its n-th batch."""
+        """Start a worker with a fault at its n-th batch."""
         program = self.programs.start(fault, str(number), "worker", module=_FAULTY_PROGRAM, **self._settings(settings))
         program.wait_for("broker connected", session="events")
         return program
 
     def change(self, action: Action, shop: str = "*", domains: tuple[str, ...] = ("*",)) -> Reply:
-        """Sends a control message over the broker, and returns the reply."""
+        """Send a control message over the broker; return the reply."""
         message = {"reason": "a test", "by": "tests", "shop": shop, "domains": domains}
         return Reply.model_validate_json(
             request(self.broker_url, action, json.dumps(message).encode(), timeout=_REPLY_SECONDS)
         )
 
     def pause(self, shop: str = "*", *domains: str) -> Reply:
-        """Switches off; returns when it holds."""
+        """Switch off; return when it holds."""
         reply = self.change("pause", shop, domains or ("*",))
         assert reply.result == "off"
         return reply
 
     def resume(self, shop: str = "*", *domains: str) -> Reply:
-        """Switches on; returns when it holds."""
+        """Switch on; return when it holds."""
         reply = self.change("resume", shop, domains or ("*",))
         assert reply.result == "on"
         return reply
 
     def publish(self, events: Iterable[Event]) -> None:
-        """Publishes events past every proxy; returns when they are confirmed."""
+        """Publish events past every proxy; return when they are confirmed."""
         with EventPublisher(self.broker_url) as publisher:
             publisher.publish(events)
 
     def queue_depth(self, domain: str = "stock") -> int:
-        """How many messages of a domain no worker has taken."""
+        """Count the messages of a domain that no worker has taken."""
         return self.broker.queue_depth(self.broker_url, f"comporta.{domain}")
 
     def unsettled(self) -> int:
-        """How many messages are in the queues of events, taken or not."""
+        """Count the messages in the queues of events, taken or not."""
         vhost = unquote(urlsplit(self.broker_url).path.removeprefix("/"))
         listed = self.broker.ctl("list_queues", "--vhost", vhost, "--no-table-headers", "name", "messages")
         return sum(int(count) for name, count in map(str.split, listed.splitlines()) if name.startswith("comporta."))
 
     def wait_empty(self, *domains: str) -> None:
-        """Waits until no message is left that nobody has taken."""
+        """Wait until no message is left that no worker has taken."""
         for domain in domains or ("stock",):
             wait_until(lambda domain=domain: self.queue_depth(domain) == 0, timeout=60, what=f"{domain} to be empty")
 
@@ -94,19 +94,19 @@ class WorkerDeployment:
 
 @dataclass
 class SharedWorkerDeployment(WorkerDeployment):
-    """A stack with one worker that several tests share, behind a proxy to the broker."""
+    """Deployment with one worker that several tests share, behind a proxy to the broker."""
 
     proxy: Proxy = field(kw_only=True)
     _worker: Program | None = None
 
     @property
     def worker_program(self) -> Program:
-        """The worker."""
+        """Worker that the tests share."""
         assert self._worker is not None
         return self._worker
 
     def ensure_worker(self) -> Program:
-        """Starts the worker if it does not run."""
+        """Start the worker if it does not run."""
         if self._worker is None or not self._worker.alive:
             self._worker = self.worker()
         return self._worker

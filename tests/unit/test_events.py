@@ -1,4 +1,4 @@
-"""What becomes of an event as a whole; what each value may be is in the gallery (tests/contract)."""
+"""What becomes of an event as a whole; what each value may be is in the contract samples."""
 
 from __future__ import annotations
 

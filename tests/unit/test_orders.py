@@ -1,4 +1,4 @@
-"""Orders and receipts as a whole; what each field may be is in the gallery (tests/contract)."""
+"""Orders and receipts as a whole; what each field may be is in the contract samples (tests/contract)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values are kept, and refusals of large ones; what is refused and why is in the gallery (tests/contract)."""
+"""How values are kept, and refusals of large ones; what is refused and why is in the contract samples."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _PATIENCE = 20.0
 
 
 class CountingSource:
-    """The gallery as it is looked at: how often, and unavailable while told so."""
+    """Source that counts how often it is read, and is unavailable while told so."""
 
     def __init__(self, storage: ViewsHarness) -> None:
         self.storage = storage
@@ -45,7 +45,7 @@ class CountingSource:
 
 
 class FeedHarness:
-    """A poller that never tells all by itself unless its clock is moved, and what it is asked to look at."""
+    """Live feed that never sends everything by itself unless its clock is moved, and its source."""
 
     def __init__(self, storage: ViewsHarness) -> None:
         self.storage = storage

@@ -22,7 +22,7 @@ from tests.support.web_harness import WebHarness, signed_in_as
 
 @pytest.fixture(scope="module")
 def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
-    """A site with a bit of everything in it."""
+    """An application with a bit of everything in it."""
     web = WebHarness(f"sqlite:///{copy(migrated_sqlite, tmp_path_factory.mktemp('api') / 'comporta.db')}")
     web.storage.store.commit([change_event("stock"), change_event("customers", code="C1"), rejected_delivery(b"{")])
     web.storage.accept_orders("O1", "O2")

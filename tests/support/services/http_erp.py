@@ -1,4 +1,4 @@
-"""An ERP with an HTTP address: it keeps what it got, and answers as it is told to."""
+"""HTTP ERP: keeps the orders it got, and answers as a script says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class HttpErp:
-    """Numbers each order once, whatever it says about it; `script` holds how the next requests are answered."""
+    """ERP that numbers each order once, whatever it answers; `script` says how the next requests are answered."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://{HOST}:{port}/orders"
@@ -33,7 +33,7 @@ class HttpErp:
         self._lock = threading.Lock()
 
     def take(self, key: str, payload: Any) -> tuple[str, bool]:
-        """The order's number, and whether it was known before."""
+        """Take an order; return its number, and whether it was known before."""
         with self._lock:
             known = key in self.numbers
             number = self.numbers.setdefault(key, str(1000 + len(self.numbers)))
@@ -41,7 +41,7 @@ class HttpErp:
             return number, known
 
     def next_answer(self, key: str) -> str:
-        """How this request is answered."""
+        """Return the name of the answer to this request."""
         with self._lock:
             self.requests[key] += 1
             return self.script.pop(0) if self.script else self.default
@@ -63,10 +63,10 @@ class _Request(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Reads the order and answers."""
+        """Read the order and answer."""
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         key, erp = self.headers["Idempotency-Key"], self.server.erp
-        _WAYS[erp.next_answer(key)](self, erp, key, payload)
+        _ANSWERS[erp.next_answer(key)](self, erp, key, payload)
 
     def do_GET(self) -> None:
         """A redirect that is followed would come here as a GET."""
@@ -74,7 +74,7 @@ class _Request(BaseHTTPRequestHandler):
         self.answer(200, {"erp_number": "wrong"})
 
     def answer(self, code: int, body: Any = None, **headers: str) -> None:
-        """Sends an answer."""
+        """Send an answer."""
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(code)
         for name, value in headers.items():
@@ -84,13 +84,13 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def reset(self) -> None:
-        """Ends the connection without an answer."""
+        """End the connection without an answer."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.connection.close()
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 def _take(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
@@ -108,7 +108,7 @@ def _hang(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     _take(request, erp, key, payload)
 
 
-_WAYS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
+_ANSWERS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
     "take": _take,
     "take and reset": _take_and_reset,
     "hang": _hang,
@@ -125,7 +125,7 @@ _WAYS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
 
 @contextmanager
 def running_http_erp() -> Iterator[HttpErp]:
-    """An ERP that ends with the block."""
+    """Run an ERP that ends with the block."""
     port = free_port()
     server = _Server((HOST, port), _Request)
     server.erp = erp = HttpErp(port)

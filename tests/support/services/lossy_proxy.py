@@ -1,4 +1,4 @@
-"""A network that loses the broker's answer to one publish."""
+"""Lossy proxy: loses the broker's answer to one publish."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 65_536
 
 
 class LossyProxy(Proxy):
-    """Forwards everything until a client first sends certain bytes: those arrive, and no answer comes back."""
+    """Proxy that forwards everything until a client sends certain bytes: those arrive, and no answer comes back."""
 
     def __init__(self, target_port: int, marker: bytes) -> None:
         super().__init__(target_port)
@@ -33,7 +33,7 @@ class LossyProxy(Proxy):
         super().__exit__(kind, error, trace)
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
-        """Starts a client that ends with this block."""
+        """Start a client that ends with this block."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
         self._started.append(process)

@@ -21,7 +21,7 @@ _taken: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no process of tests is given again while this one runs."""
+    """Return a free port that no process of tests is given again while this one runs."""
     for port in random.sample(_PORTS, k=len(_PORTS)):
         if take(port):
             return port
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def take(port: int) -> bool:
-    """Keeps a port from every process of tests on this machine; False if one has it, or somebody listens on it."""
+    """Keep a port from every process of tests on this machine; False if one has it, or if it is listened on."""
     claim = socket.socket(type=socket.SOCK_DGRAM)
     try:
         claim.bind((HOST, port))
@@ -41,7 +41,7 @@ def take(port: int) -> bool:
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody accepts connections on the port."""
+    """Return whether the port accepts connections."""
     try:
         with socket.create_connection((HOST, port), timeout=1):
             return True

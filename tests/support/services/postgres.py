@@ -80,12 +80,12 @@ class Database(Service):
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
-        """Drops a database, whoever is still connected."""
+        """Drop a database, whoever is still connected."""
         name = urlsplit(url).path.removeprefix("/")
         self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def stop_immediate(self) -> None:
-        """Ends the server as a power cut would; the next start recovers from the log."""
+        """End the server as a power cut would; the next start recovers from the log."""
         raise self._not_ours()
 
     def _migrated(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A small proxy that shows us below a path, and takes the path off before it asks us."""
+"""Prefix proxy: shows the page below a path, and takes the path off the requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Request(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Asks the target, and hands on what it says as it comes."""
+        """Ask the target, and pass its answer on as it comes."""
         if not self.path.startswith(self.server.prefix + "/"):
             self.send_error(404, "not below the path")
             return
@@ -51,12 +51,12 @@ class _Request(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def running_prefix_proxy(port: int, prefix: str, target: int) -> Iterator[None]:
-    """Shows the target port below the prefix at another port, for as long as the block lasts."""
+    """Show the target port below the prefix at another port, for as long as the block lasts."""
     server = _Server((HOST, port), _Request)
     server.prefix, server.target = prefix, target
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="prefix proxy", daemon=True)

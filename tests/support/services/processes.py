@@ -56,19 +56,19 @@ class Service:
     setting: str
 
     def open(self) -> None:
-        """Makes it ready for the tests."""
+        """Make it ready for the tests."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Leaves nothing of the tests behind."""
+        """Leave nothing of the tests behind."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Starts the server, or starts it again, and returns when it takes connections."""
+        """Start the server, or start it again, and return when it takes connections."""
         raise self._not_ours()
 
     def stop(self) -> None:
-        """Stops the server in an orderly way; clients lose their connections."""
+        """Stop the server in an orderly way; clients lose their connections."""
         raise self._not_ours()
 
     def _not_ours(self) -> NotOurs:
@@ -85,7 +85,7 @@ def data_folder(name: str) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Removes a server's data."""
+    """Remove a server's data."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -97,7 +97,7 @@ def spawn(
     user: int | None = None,
     group: int | None = None,
 ) -> Process:
-    """Starts a server in a session of its own, so that Ctrl-C reaches the tests alone."""
+    """Start a server in a session of its own, so that Ctrl-C reaches the tests alone."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [*_dies_with_us(), *command],
@@ -114,7 +114,7 @@ def spawn(
 
 
 def end(process: Process, how: signal.Signals, *, patience: float = 30.0) -> None:
-    """Sends a signal and waits for the end; kills what has not ended in time."""
+    """Send a signal and wait for the end; kill what has not ended in time."""
     if process.poll() is None:
         process.send_signal(how)
     try:
@@ -125,7 +125,7 @@ def end(process: Process, how: signal.Signals, *, patience: float = 30.0) -> Non
 
 
 def wait_ready(process: Process, is_ready: Callable[[], bool], *, name: str, log: Path, patience: float = 60.0) -> None:
-    """Waits until a server answers; raises `ServiceFailed` when it ends before that or takes too long."""
+    """Wait until a server answers; raise `ServiceFailed` when it ends before that or takes too long."""
     deadline = time.monotonic() + patience
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A TCP proxy that fails on demand, in all the ways a network does."""
+"""TCP proxy that fails on demand, in all the ways a network does."""
 
 from __future__ import annotations
 
@@ -59,24 +59,24 @@ class Proxy:
         return len(self._pairs)
 
     def drop_server_to_client(self) -> None:
-        """Loses what the server answers, while what the client says arrives."""
+        """Lose what the server answers, while what the client says arrives."""
         self._call(self._set(deaf=True))
 
     def freeze(self) -> None:
-        """Holds everything back, both ways, with the connections open."""
+        """Hold everything back, both ways, with the connections open."""
         self._call(self._set(flowing=False))
 
     def cut(self) -> None:
-        """Resets every connection; new ones are taken."""
+        """Reset every connection; new ones are taken."""
         self._call(self._reset())
 
     def refuse(self) -> None:
-        """Resets every connection, and each new one at once, until `resume`."""
+        """Reset every connection, and each new one at once, until `resume`."""
         self._call(self._set(refusing=True))
         self.cut()
 
     def resume(self) -> None:
-        """Forwards again as at the beginning; what was held back goes on, what was lost stays lost."""
+        """Forward again as at the beginning; what was held back goes on, what was lost stays lost."""
         self._call(self._set(flowing=True, deaf=False, refusing=False))
 
     def _call(self, action: Coroutine[Any, Any, None]) -> None:

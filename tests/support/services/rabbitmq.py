@@ -102,7 +102,7 @@ class Broker(Service):
         raise NotImplementedError
 
     def kill(self) -> None:
-        """Ends the server as a power cut would."""
+        """End the server as a power cut would."""
         raise self._not_ours()
 
     def ctl(self, *arguments: str) -> str:
@@ -205,7 +205,7 @@ class RabbitMQ(Broker):
             end(process, how)
 
     def _wait_for_terms(self) -> None:
-        """Waits until the terms of all quorum queues are in their file.
+        """Wait until the terms of all quorum queues are in their file.
 
         RabbitMQ 3.10 writes them up to 3 s late; a queue whose term was lost never lets itself be consumed again.
         """

@@ -1,4 +1,4 @@
-"""Two operators in a file, and a Comporta that knows them or nobody."""
+"""Access by two operators in a file, and by the link alone."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def operators_access(path: Path, operator: str, viewer: str) -> Access:
 
 @pytest.fixture
 def link_access() -> Access:
-    """Nobody but whoever has the link."""
+    """Access by the link alone."""
     return open_access(Settings())

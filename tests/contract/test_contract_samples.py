@@ -1,4 +1,4 @@
-"""The program and the JSON Schemas agree on every sample of the gallery, and on what Hypothesis makes of them."""
+"""The program and the JSON Schemas agree on every contract sample, and on what Hypothesis makes of them."""
 
 from __future__ import annotations
 
