@@ -141,7 +141,7 @@ def test_a_frozen_page_holds_still_but_for_the_switch(deployment: PageDeployment
     deployment.switch("pause", domains=["images"])
     expect(page.locator("#integration")).to_contain_text("Partly off")
     expect(rows(page)).to_have_count(1)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Unfreeze").click()
     expect(rows(page)).to_have_count(2)
     expect(page.locator("#lost")).to_be_hidden()
 
@@ -153,7 +153,7 @@ def test_a_key_s_biography_tells_all_that_is_known_of_it(deployment: PageDeploym
     item = {"line": 1, "product_code": "P501", "quantity": "2", "unit_price": "9.99", "total": "19.98"}
     deployment.place_order("with-P501", "internalized", items=[item])
     page = windows.open(deployment.tokens["rui"])
-    page.get_by_role("searchbox", name="Search a key").fill("P501")
+    page.get_by_role("searchbox", name="Search by product").fill("P501")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/search\?text=P501"))
     main = page.locator("main")

@@ -21,7 +21,7 @@ def test_a_wrong_token_is_told_what_to_do_and_the_right_one_leads_to_where_one_w
     expect(page).to_have_title("Sign in · Comporta")
     page.get_by_label("Token").fill("comporta_wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nobody holds this token. Check that it was copied whole.")
+    expect(page.get_by_role("alert")).to_contain_text("This token is not valid. Check that you copied all of it.")
     sign_in(page, deployment.tokens["ana"])
     assert page.url == f"{deployment.url}/orders?state=rejected"
     expect(page.get_by_label("State")).to_have_value("rejected")

@@ -25,7 +25,7 @@ def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(web: WebHarnes
     sent = client.get_page("/order?shop=main&id=O/1").form("/orders/retry")
     assert "Order O/1 will be sent again" in client.post_form("/orders/retry", **sent).text
     assert web.database.views.order("main", "O/1")["state"] == "waiting"  # type: ignore[index]
-    assert "There is no such order" in client.post_form("/orders/retry", 409, shop="main", id="O2").text
+    assert "The order does not exist" in client.post_form("/orders/retry", 409, shop="main", id="O2").text
 
 
 def test_many_orders_are_sent_again_once_their_number_is_known(web: WebHarness) -> None:

@@ -49,14 +49,14 @@ def test_a_shop_and_some_domains_are_switched_off_alone(web: WebHarness) -> None
 @pytest.mark.parametrize(
     ("filled", "says"),
     [
-        ({"reason": "  "}, "Say why"),
+        ({"reason": "  "}, "Enter a reason"),
         ({"which": "some", "domains": []}, "Choose at least one domain"),
-        ({"which": "some", "domains": ["nothing"]}, "can’t be asked"),
-        ({"shop": "No Shop"}, "can’t be asked"),
-        ({"reason": "x" * 501}, "can’t be asked"),
-        ({"end": ""}, "Choose when it ends"),
-        ({"end": "until"}, "Say until when"),
-        ({"end": "until", "until": "2020-01-01T00:00"}, "must lie in the future"),
+        ({"which": "some", "domains": ["nothing"]}, "request is refused"),
+        ({"shop": "No Shop"}, "request is refused"),
+        ({"reason": "x" * 501}, "request is refused"),
+        ({"end": ""}, "Choose when the pause ends"),
+        ({"end": "until"}, "Enter the date and time"),
+        ({"end": "until", "until": "2020-01-01T00:00"}, "must be in the future"),
         ({"end": "until", "until": "9999-01-01T00:00"}, "within a year"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_form_that_is_sent_twice_changes_nothing_the_second_time(sqlite_web: W
     filled = form(client)
     client.post_form("/switch/off", **filled)
     sqlite_web.storage.change("resume")
-    assert "It was so already" in client.post_form("/switch/off", **filled).text
+    assert "Already in this state" in client.post_form("/switch/off", **filled).text
     assert off(sqlite_web) == []
 
 
@@ -125,7 +125,7 @@ def test_a_switch_that_was_turned_since_is_not_switched_on(sqlite_web: WebHarnes
     sqlite_web.storage.change("resume")
     sqlite_web.storage.change("pause")
     page = client.post_form("/switch/on", 422, **filled)
-    assert "Somebody has turned a switch in the meantime" in page.one("p", role="alert").text
+    assert "A switch has changed in the meantime" in page.one("p", role="alert").text
     assert scopes(sqlite_web) == [("*", "*")]
 
 
@@ -167,9 +167,9 @@ def test_the_reminder_is_a_calendar_file_and_there_is_none_for_what_is_on(sqlite
 
 def test_the_cost_is_told_from_what_came_in_before(web: WebHarness) -> None:
     client = PageClient(web)
-    assert "Little to reckon from" in client.get_page("/switch/cost", params={"end": "120"}).text
+    assert "Little data" in client.get_page("/switch/cost", params={"end": "120"}).text
     assert "Choose at least one domain" in client.get_page("/switch/cost", params={"which": "some"}).text
-    assert "in each hour" in client.get_page("/switch/cost", params={"end": "open"}).text
+    assert "per hour of the pause" in client.get_page("/switch/cost", params={"end": "open"}).text
 
 
 def test_the_header_says_partly_off_and_the_banner_groups_what_was_turned_together(sqlite_web: WebHarness) -> None:

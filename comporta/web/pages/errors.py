@@ -10,21 +10,21 @@ from comporta.web.pages.rendering import database_away_since, render_bare, trans
 __all__ = ["error_page", "wants_html"]
 
 _TITLES = {
-    400: N_("This can’t be read"),
+    400: N_("Invalid request"),
     401: N_("Sign in first"),
-    403: N_("You may look, but not do this"),
-    404: N_("There is nothing here"),
+    403: N_("Your role does not allow this"),
+    404: N_("Not found"),
     405: N_("This can’t be done here"),
     409: N_("Something has changed in the meantime"),
-    422: N_("This can’t be read"),
-    503: N_("The database is away"),
+    422: N_("Invalid request"),
+    503: N_("The database is unavailable"),
 }
 _OTHER = N_("Something went wrong")
 _SENTENCES = {
     403: N_("Your role is viewer. Ask an operator, or sign in as one."),
     404: N_("There is no page at this address."),
     405: N_("This address can’t be used in this way."),
-    500: N_("Comporta’s log says what. What is switched off stays off."),
+    500: N_("See Comporta’s log. Switches that are off stay off."),
     503: N_("What is switched off stays off, and nothing is lost: messages wait at the broker."),
 }
 # Seconds of the Refresh header, which makes the browser retry without a script.

@@ -142,7 +142,7 @@ STATES: Mapping[str, str] = {
 ACTIONS: Mapping[str, str] = {
     "pause": N_("Switched off"),
     "resume": N_("Switched on"),
-    "expire": N_("Ended by itself"),
+    "expire": N_("Expired"),
     "replay": N_("Replayed"),
     "drop": N_("Dropped"),
     "resync": N_("Requested again"),
@@ -156,14 +156,14 @@ RESULTS: Mapping[str, str] = {
     "unchanged": N_("unchanged"),
     "refused": N_("refused"),
     "done": N_("done"),
-    "begun": N_("begun"),
+    "in progress": N_("in progress"),
     "failed": N_("failed"),
 }
 
 
 ROLES: Mapping[str, str] = {
     "order": N_("the order itself"),
-    "product": N_("product in it"),
+    "product": N_("product in the order"),
     "customer": N_("customer"),
     "price_table": N_("price table"),
 }

@@ -51,7 +51,7 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
         def run() -> str:
             if not actions.retry(shop, id, audit_context(request)):
                 raise Conflict(
-                    translate(request, N_("There is no such order, or it is being sent, or internalized already."))
+                    translate(request, N_("The order does not exist, is being sent, or is already internalized."))
                 )
             return translate(request, N_("Order %(id)s will be sent again."), id=id)
 

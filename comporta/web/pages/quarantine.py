@@ -74,7 +74,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     def message(request: Request, id: str) -> Response:
         row = views.quarantined_message(id)
         if row is None:
-            text = N_("Nothing with the id %(id)s is in the quarantine: it was replayed or dropped.")
+            text = N_("No message with the id %(id)s is in the quarantine: it was replayed or dropped.")
             sentence = translate(request, text, id=id)
             if is_refresh(request):
                 return pages.render(request, "message_gone.html", sentence=sentence)
@@ -145,5 +145,5 @@ def _replay_sentence(request: Request, result: ReplayResult) -> str:
     if result.error is not None:
         text = N_("%(replayed)s replayed, %(left)s left: %(error)s")
         raise NotConfirmed(translate(request, text, replayed=result.replayed, left=result.left, error=result.error))
-    text = N_("%(replayed)s replayed, %(refused)s can’t be, %(left)s left for another go.")
+    text = N_("%(replayed)s replayed, %(refused)s can’t be replayed, %(left)s not tried.")
     return translate(request, text, replayed=result.replayed, refused=result.staying, left=result.left)

@@ -189,7 +189,7 @@ def _fault_sentence(request: Request, fault: FormFault | Refused | None) -> str 
         return None
     if isinstance(fault, FormFault):
         return translate(request, str(fault))
-    return translate(request, N_("This can’t be asked: %(why)s"), why=str(fault))
+    return translate(request, N_("The request is refused: %(why)s"), why=str(fault))
 
 
 def extend_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
@@ -216,7 +216,7 @@ def extend_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
     def reminder_file(request: Request, shop: str, domain: str) -> Response:
         switch = _off(pages.status(), shop, domain)
         if switch is None:
-            raise HTTPException(404, translate(request, N_("This switch is on; there is nothing to be reminded of.")))
+            raise HTTPException(404, translate(request, N_("This switch is on; there is no pause to be reminded of.")))
         summary = translate(request, N_("Comporta: the integration is off"))
         if pages.label:
             summary = f"{summary} ({pages.label})"

@@ -45,9 +45,9 @@ class OffForm:
             return now + timedelta(minutes=_minutes(self.end))
         at = _moment(self.until_utc or self.until)
         if at <= now:
-            raise FormFault(N_("The end must lie in the future."))
+            raise FormFault(N_("The end must be in the future."))
         if at - now > _LONGEST:
-            raise FormFault(N_("The end must lie within a year."))
+            raise FormFault(N_("The end must be within a year."))
         return at
 
     def minutes(self, now: datetime) -> float | None:
@@ -59,7 +59,7 @@ class OffForm:
         """Return the control message; raises `FormFault`, or `Refused` if the message breaks a rule of the contract."""
         reason = self.reason.strip()
         if not reason:
-            raise FormFault(N_("Say why: the reason is shown to everybody and stands in the audit."))
+            raise FormFault(N_("Enter a reason: everyone sees it, and the audit records it."))
         if not self.scope:
             raise FormFault(N_("Choose at least one domain, or everything."))
         return control_message(reason, self.shop, self.scope, by=by, until=self.ends_at(now))
@@ -77,13 +77,13 @@ def selected_switches(document: StatusDocument, values: Iterable[str]) -> list[S
     if not selected:
         raise FormFault(N_("Choose what to switch on."))
     if any(value not in off for value in selected):
-        raise FormFault(N_("Somebody has turned a switch in the meantime. Look at what is off now, and choose again."))
+        raise FormFault(N_("A switch has changed in the meantime. Check what is off now, and choose again."))
     return [off[value] for value in selected]
 
 
 def _minutes(value: str) -> int:
     if value not in {"30", "60", "120"}:
-        raise FormFault(N_("Choose when it ends."))
+        raise FormFault(N_("Choose when the pause ends."))
     return int(value)
 
 
@@ -91,5 +91,5 @@ def _moment(value: str) -> datetime:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
-        raise FormFault(N_("Say until when, with date and time.")) from None
+        raise FormFault(N_("Enter the date and time of the end.")) from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
