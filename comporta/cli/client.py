@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from comporta.cli.client_actions import Actions
     from producers.messages import OutgoingMessage, PublishResult
     from storage.database import Database
-    from storage.views import Views
+    from storage.views import Listing, Views
 
 __all__ = ["Remote", "remote_for"]
 
@@ -91,15 +91,15 @@ class _Broker:
         return self._views.status()
 
     def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
-        views = self._views
-        readers: dict[str, Callable[..., Rows]]
-        readers = {
-            "missed": views.missed,
-            "quarantine": views.quarantined,
-            "audit": views.audit,
-            "orders": views.orders,
-        }
-        return readers[listing](**filters)
+        from storage.views import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter
+
+        kinds: dict[str, Callable[..., Listing[Any]]]
+        kinds = {"missed": MissedFilter, "quarantine": QuarantineFilter, "audit": AuditFilter, "orders": OrderFilter}
+        values = {name: value for name, value in filters.items() if value is not None}
+        limit = values.pop("limit", 100)
+        if "older_than" in values:
+            values["older_than"] = timedelta(seconds=values["older_than"])
+        return self._views.rows(kinds[listing](**values), limit)
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         message = self._views.quarantined_message(identity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Select, select
@@ -16,10 +16,6 @@ from storage.views.biography import Biography, read_biography
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
     ORDER_COLUMNS,
-    AuditFilter,
-    MissedFilter,
-    OrderFilter,
-    QuarantineFilter,
     with_doc,
 )
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
@@ -59,44 +55,9 @@ class Views:
         """Yield all rows of a list, in the order in which they are read fastest."""
         return every_row(self._engine, listing, self._receipt_timeout)
 
-    def missed(
-        self, shop: str | None = None, domain: str | None = None, limit: int = 100, *, text: str | None = None
-    ) -> Rows:
-        """The missed keys, oldest first."""
-        return self._rows(MissedFilter(shop, domain, text), limit)
-
-    def quarantined(
-        self,
-        shop: str | None = None,
-        domain: str | None = None,
-        limit: int = 100,
-        *,
-        reason: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> Rows:
-        """The refused messages, newest first, without their bodies."""
-        return self._rows(QuarantineFilter(shop, domain, reason, since, until), limit)
-
-    def orders(
-        self,
-        shop: str | None = None,
-        state: str | None = None,
-        limit: int = 100,
-        *,
-        text: str | None = None,
-        older_than: float | None = None,
-        overdue: bool = False,
-    ) -> Rows:
-        """Orders, the oldest first, without what they hold; `older_than` in seconds since they were received."""
-        age = None if older_than is None else timedelta(seconds=older_than)
-        return self._rows(OrderFilter(shop, state, age, text, overdue), limit)
-
-    def audit(
-        self, limit: int = 100, *, by: str | None = None, action: str | None = None, shop: str | None = None
-    ) -> Rows:
-        """What was asked, newest first."""
-        return self._rows(AuditFilter(by, action, shop), limit)
+    def rows(self, listing: Listing[Row], limit: int = 100) -> list[Row]:
+        """Return the first rows of a list."""
+        return list(self.page(listing, limit, counted=False).rows)
 
     def quarantined_message(self, identity: str) -> dict[str, Any] | None:
         """Return one refused message, whole; None if no message has this id."""
@@ -116,9 +77,6 @@ class Views:
     def biography(self, text: str, shop: str | None = None) -> Biography:
         """Search all tables for a product, a customer, a document, a price table or an order."""
         return read_biography(self._engine, text, shop)
-
-    def _rows(self, listing: Listing[Any], limit: int) -> Rows:
-        return list(self.page(listing, limit, counted=False).rows)
 
     def _one(self, query: Select[Any]) -> dict[str, Any] | None:
         with translated(), self._engine.connect() as connection:

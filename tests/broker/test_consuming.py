@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from schemas.domains import DOMAINS
+from storage.views import MissedFilter
 from tests.support.event_samples import SAMPLES, sample_event
 from tests.support.pipeline import Pipeline, stock_event
 
@@ -108,7 +109,7 @@ def test_while_off_everything_is_acknowledged_and_discarded(pipeline: Pipeline, 
         worker.drain(3)
     assert pipeline.rows() == []
     assert pipeline.outcomes() == {"discarded": 3}
-    missed = {(row["key"]["product_code"], row["version"]) for row in pipeline.database.views.missed()}
+    missed = {(row["key"]["product_code"], row["version"]) for row in pipeline.database.views.rows(MissedFilter())}
     assert missed == {("P1", 2), ("P2", 1)}
     assert pipeline.queue_depths() == {}
 
@@ -121,7 +122,7 @@ def test_what_was_missed_is_good_again_once_it_comes_anew(pipeline: Pipeline) ->
         pipeline.change("resume")
         pipeline.publish(stock_event(1))
         worker.drain(1)
-    assert pipeline.database.views.missed() == []
+    assert pipeline.database.views.rows(MissedFilter()) == []
     assert pipeline.outcomes() == {"discarded": 1, "applied": 1}
 
 

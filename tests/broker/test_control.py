@@ -19,6 +19,7 @@ from control.consumer import ControlConsumer
 from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
+from storage.views import AuditFilter
 from tests.support.pipeline import Backends, BufferedSource, Pipeline, open_pipeline, stock_event
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
@@ -92,7 +93,7 @@ def rabbitmq_harness(rabbitmq_pipeline: Pipeline) -> Iterator[ControlHarness]:
 
 def audit(pipeline: Pipeline) -> list[dict[str, Any]]:
     """The audit, oldest first."""
-    return [dict(row) for row in reversed(pipeline.database.views.audit())]
+    return [dict(row) for row in reversed(pipeline.database.views.rows(AuditFilter()))]
 
 
 def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: ControlHarness) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import Conflict, CountChanged, NotConfirmed, NotFound
 from schemas.topology import DEAD, ORDERS_IN
-from storage.views import QuarantineFilter
+from storage.views import MissedFilter, QuarantineFilter
 from tests.support.operator import ANA, Operator
 from tests.support.order_events import internalized, placed
 from tests.support.pipeline import Pipeline, stock_event
@@ -95,7 +95,9 @@ def test_a_replayed_message_passes_the_switch_like_any_other(pipeline: Pipeline,
     take(pipeline, 1)
     assert (pipeline.product_codes(), pipeline.quarantined()) == (set(), [])
     assert pipeline.outcomes()["discarded"] == 1
-    assert [(row["key"]["product_code"], row["version"]) for row in pipeline.database.views.missed()] == [("P1", 1)]
+    assert [(row["key"]["product_code"], row["version"]) for row in pipeline.database.views.rows(MissedFilter())] == [
+        ("P1", 1)
+    ]
 
 
 def test_a_message_that_is_still_bad_comes_back_with_its_reason(pipeline: Pipeline, operator: Operator) -> None:

@@ -105,7 +105,7 @@ def test_a_part_of_it_is_asked_for(
 
 def test_exactly_the_named_keys_are_asked_for_as_far_as_they_are_missed(pipeline: Pipeline, operator: Operator) -> None:
     miss(pipeline, *stocks(3), *stocks(3, "other"))
-    key = pipeline.database.views.missed(shop="main")[1]["key"]
+    key = pipeline.database.views.rows(MissedFilter(shop="main"))[1]["key"]
     named = MissedFilter(
         "main", "stock", keys=(key_of("stock", key), key_of("stock", {**key, "product_code": "not missed"}))
     )

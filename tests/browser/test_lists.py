@@ -7,6 +7,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from storage.views import OrderFilter, QuarantineFilter
 from tests.support.browser_windows import BrowserWindows
 from tests.support.order_events import internalized, placed
 from tests.support.page_deployment import TIMEOUT, PageDeployment
@@ -21,7 +22,7 @@ def rows(page: Page) -> Locator:
 
 
 def quarantined(deployment: PageDeployment, reason: str) -> list[str]:
-    return [row["id"] for row in deployment.database.views.quarantined() if row["reason"] == reason]
+    return [row["id"] for row in deployment.database.views.rows(QuarantineFilter()) if row["reason"] == reason]
 
 
 def refuse(deployment: PageDeployment, reason: str, *bodies: bytes, key: str = "main.stock") -> None:
@@ -94,7 +95,11 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
     page.get_by_role("link", name="Drop all of these …").click()
     dialog.get_by_role("button", name="Drop 4").click()
     expect(dialog).to_contain_text("4 messages are dropped")
-    left = {(row["shop"], row["domain"]) for row in deployment.database.views.quarantined() if row["shop"] == "many"}
+    left = {
+        (row["shop"], row["domain"])
+        for row in deployment.database.views.rows(QuarantineFilter())
+        if row["shop"] == "many"
+    }
     assert left == {("many", "stock")}
 
 
@@ -105,7 +110,9 @@ def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
     deployment.publish(*(placed(f"X{number}") for number in range(3)), key="filter", exchange="shop.orders")
     deployment.place_order("other", "internalized")
     wait_until(
-        lambda: len(deployment.database.views.orders("filter", None, 10)) == 3, timeout=TIMEOUT, what="three orders"
+        lambda: len(deployment.database.views.rows(OrderFilter("filter"), 10)) == 3,
+        timeout=TIMEOUT,
+        what="three orders",
     )
     page = windows.open(deployment.tokens["rui"], "/orders")
     everything = rows(page).count()

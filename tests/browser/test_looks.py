@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from storage.views import QuarantineFilter
 from tests.support.browser_windows import BrowserWindows
 from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.stock_lines import BAD_LINE
@@ -31,7 +32,11 @@ def filled(deployment: PageDeployment) -> PageDeployment:
         deployment.erp.script.append("400")
         deployment.place_order("L1", "rejected")
         deployment.publish(BAD_LINE)
-        wait_until(deployment.database.views.quarantined, timeout=TIMEOUT, what="something in the quarantine")
+        wait_until(
+            lambda: deployment.database.views.rows(QuarantineFilter()),
+            timeout=TIMEOUT,
+            what="something in the quarantine",
+        )
     deployment.switch("pause", shop="main", domains=["prices", "images"], reason="a new price list from the ERP")
     return deployment
 
@@ -128,7 +133,7 @@ def barriers(page: Page) -> list[str]:
 
 
 def message_room(deployment: PageDeployment) -> str:
-    return f"/quarantine/message?id={deployment.database.views.quarantined()[0]['id']}"
+    return f"/quarantine/message?id={deployment.database.views.rows(QuarantineFilter())[0]['id']}"
 
 
 def press_until_focused(page: Page, selector: str) -> None:

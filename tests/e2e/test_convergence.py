@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from consumers.delivery import Delivery
+from storage.views import MissedFilter
 from tests.support.event_samples import sample_event
 from tests.support.pipeline import Pipeline
 
@@ -84,7 +85,7 @@ class Convergence(RuleBasedStateMachine):
         missed = {
             (row["shop"], row["key"]["product_code"]): (row["version"], row["event_id"])
             for shop in self.shops.values()
-            for row in self.pipeline.database.views.missed(shop=shop)
+            for row in self.pipeline.database.views.rows(MissedFilter(shop=shop))
         }
         assert missed == {key: sent for key, sent in self.missed.items() if sent > self.applied.get(key, (-1, ""))}
         assert self.total() == self.settled_before + self.settled

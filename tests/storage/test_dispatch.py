@@ -10,7 +10,7 @@ import pytest
 
 from rules.orders import DeliveryStatus, ErpResponse, after_attempt
 from storage.order_queue import OrderQueue
-from storage.views import Views
+from storage.views import OrderFilter, Views
 from tests.support.order_events import decoded_receipt, internalized
 from tests.support.order_queue_harness import OrderQueueHarness, share_per_shop
 
@@ -67,7 +67,7 @@ def test_a_failed_order_waits_until_it_is_due_again(harness: OrderQueueHarness) 
     harness.record_response(order, ErpResponse(DeliveryStatus.FAILED, error="HTTP 500", retry_after=600.0))
     after = datetime.now(UTC)
     assert harness.claim() == []
-    [row] = harness.views.orders()
+    [row] = harness.views.rows(OrderFilter())
     assert (row["state"], row["attempts"], row["last_error"]) == ("waiting", 1, "HTTP 500")
     wait = timedelta(minutes=10)
     assert before + wait - timedelta(seconds=1) < row["next_attempt_at"] < after + wait + timedelta(seconds=1)

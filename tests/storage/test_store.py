@@ -24,6 +24,7 @@ from storage.errors import SchemaOutdated
 from storage.fence import PostgresFence, fence_holders
 from storage.migrate import migrate, require_current
 from storage.tables import ENTITY_TABLES, metadata, switches
+from storage.views import AuditFilter, MissedFilter, QuarantineFilter
 from tests.support.event_samples import SAMPLES, sample_event
 from tests.support.storage_harness import StorageHarness, stock_change
 
@@ -100,7 +101,7 @@ def test_a_key_is_missed_until_the_same_or_a_newer_version_is_applied(
     harness.change("resume")
     if then is not None:
         harness.commit(stock_change(then))
-    assert bool(harness.views.missed()) is missed
+    assert bool(harness.views.rows(MissedFilter())) is missed
 
 
 def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str) -> None:
@@ -113,7 +114,7 @@ def test_a_row_that_the_database_refuses_is_quarantined_alone(database_url: str)
     ]
     commit(harness.store, [*good[:3], *items, *good[3:]])
     assert len(harness.rows()) == 7
-    assert [row["reason"] for row in harness.views.quarantined()] == ["refused_by_database"]
+    assert [row["reason"] for row in harness.views.rows(QuarantineFilter())] == ["refused_by_database"]
     assert sum(harness.views.totals()["stock"].values()) == 8
     harness.engine.dispose()
 
@@ -133,7 +134,7 @@ def test_every_change_of_a_switch_is_counted_audited_and_announced(harness: Stor
         ("on", 2),
         ("unchanged", 2),
     ]
-    assert [row["result"] for row in reversed(harness.views.audit())] == [reply.result for reply in replies]
+    assert [row["result"] for row in reversed(harness.views.rows(AuditFilter()))] == [reply.result for reply in replies]
     assert [each.result for each in harness.announced] == ["off", "on"]
     assert replies[2].still_off[0].since == replies[0].still_off[0].since
 
@@ -145,7 +146,7 @@ def test_a_pause_that_has_run_out_stops_nothing_though_nobody_swept(harness: Sto
     with harness.engine.begin() as connection:
         connection.execute(update(switches).values(until=datetime.now(UTC) - timedelta(seconds=1)))
     assert harness.commit(stock_change(2)) == {Outcome.APPLIED: 1}
-    assert [row["action"] for row in harness.views.audit()] == ["expire", "pause"]
+    assert [row["action"] for row in harness.views.rows(AuditFilter())] == ["expire", "pause"]
     assert harness.views.status().epoch == 2
 
 

@@ -114,11 +114,11 @@ def test_what_is_no_cursor_of_the_list_is_refused_by_name(harness: ViewsHarness,
 def test_missed_keys_are_filtered_by_shop_domain_and_text_as_it_is_written(harness: ViewsHarness) -> None:
     harness.discard("P1", "100%", 'q"1')
     harness.discard("P1", shop="other")
-    assert len(harness.views.missed()) == 4
-    assert [row["shop"] for row in harness.views.missed(text="p1")] == ["main", "other"]
-    assert keys(harness.views.missed(shop="main", domain="stock", text="%")) == ["100%"]
-    assert keys(harness.views.missed(text='"1')) == ['q"1']
-    assert harness.views.missed(domain="prices") == []
+    assert len(harness.views.rows(MissedFilter())) == 4
+    assert [row["shop"] for row in harness.views.rows(MissedFilter(text="p1"))] == ["main", "other"]
+    assert keys(harness.views.rows(MissedFilter(shop="main", domain="stock", text="%"))) == ["100%"]
+    assert keys(harness.views.rows(MissedFilter(text='"1'))) == ['q"1']
+    assert harness.views.rows(MissedFilter(domain="prices")) == []
 
 
 def test_refused_messages_are_filtered_and_the_newest_come_first(harness: ViewsHarness) -> None:
@@ -138,13 +138,13 @@ def test_orders_are_found_by_state_age_and_any_of_their_numbers(harness: ViewsHa
     harness.accept_orders("A-1", "A-2", "B-1", display_number="#77_a")
     harness.accept_orders("A-9", shop="other")
     harness.set_order("A-2", state="internalized", erp_number="ERP-5", received_at=START)
-    assert ids(harness.views.orders(shop="main", state="waiting")) == ["A-1", "B-1"]
-    assert ids(harness.views.orders(older_than=3600)) == ["A-2"]
-    assert ids(harness.views.orders(text="erp-5")) == ["A-2"]
-    assert ids(harness.views.orders(text="b-")) == ["B-1"]
-    assert ids(harness.views.orders(text="#77_")) == ["A-1", "A-2", "B-1"]
-    assert ids(harness.views.orders(text="#77%")) == []
-    assert harness.views.orders(text="A-9")[0]["display_number"] is None
+    assert ids(harness.views.rows(OrderFilter(shop="main", state="waiting"))) == ["A-1", "B-1"]
+    assert ids(harness.views.rows(OrderFilter(older_than=timedelta(hours=1)))) == ["A-2"]
+    assert ids(harness.views.rows(OrderFilter(text="erp-5"))) == ["A-2"]
+    assert ids(harness.views.rows(OrderFilter(text="b-"))) == ["B-1"]
+    assert ids(harness.views.rows(OrderFilter(text="#77_"))) == ["A-1", "A-2", "B-1"]
+    assert ids(harness.views.rows(OrderFilter(text="#77%"))) == []
+    assert harness.views.rows(OrderFilter(text="A-9"))[0]["display_number"] is None
 
 
 def test_overdue_are_only_orders_whose_receipt_should_have_come(harness: ViewsHarness) -> None:
@@ -153,18 +153,18 @@ def test_overdue_are_only_orders_whose_receipt_should_have_come(harness: ViewsHa
     harness.set_order("late", state="sent", sent_at=long_ago)
     harness.set_order("soon", state="sent", sent_at=datetime.now(UTC))
     harness.set_order("done", state="internalized", sent_at=long_ago)
-    assert ids(harness.views.orders(overdue=True)) == ["late"]
+    assert ids(harness.views.rows(OrderFilter(overdue=True))) == ["late"]
     assert harness.views.status().overdue_orders == {"main": 1}
 
 
 def test_the_audit_is_filtered_and_the_newest_comes_first(harness: ViewsHarness) -> None:
     harness.change("pause", by="ana", shop="main", reason="first")
     harness.change("resume", by="rui", shop="main", reason="second")
-    assert [row["action"] for row in harness.views.audit()] == ["resume", "pause"]
-    assert [row["reason"] for row in harness.views.audit(by="ana")] == ["first"]
-    assert [row["reason"] for row in harness.views.audit(action="resume")] == ["second"]
-    assert harness.views.audit(shop="other") == []
-    [first] = harness.views.page(AuditFilter(until=harness.views.audit()[0]["at"])).rows
+    assert [row["action"] for row in harness.views.rows(AuditFilter())] == ["resume", "pause"]
+    assert [row["reason"] for row in harness.views.rows(AuditFilter(by="ana"))] == ["first"]
+    assert [row["reason"] for row in harness.views.rows(AuditFilter(action="resume"))] == ["second"]
+    assert harness.views.rows(AuditFilter(shop="other")) == []
+    [first] = harness.views.page(AuditFilter(until=harness.views.rows(AuditFilter())[0]["at"])).rows
     assert (first["reason"], first["domains"]) == ("first", ["*"])
 
 

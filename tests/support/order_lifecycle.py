@@ -25,6 +25,7 @@ from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
 from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
+from storage.views import OrderFilter
 from tests.support.order_events import internalized, placed, rejected
 from tests.support.order_steps import (
     CODES,
@@ -267,7 +268,9 @@ class OrderLifecycle(RuleBasedStateMachine):
         return [(shop, number) for shop in due.open if shop in self.shops.values()]
 
     def rows(self) -> dict[Key, dict[str, Any]]:
-        listed = (row for shop in self.shops.values() for row in self.pipeline.database.views.orders(shop=shop))
+        listed = (
+            row for shop in self.shops.values() for row in self.pipeline.database.views.rows(OrderFilter(shop=shop))
+        )
         known = ((row["shop"], row["order_id"]) for row in listed)
         return {key: self.pipeline.database.views.order(*key) or {} for key in known}
 

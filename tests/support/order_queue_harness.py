@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rules.orders import ErpResponse, after_attempt
 from storage.order_queue import ClaimedOrder, Due, OrderQueue
 from storage.order_store import OrderStore
+from storage.views import OrderFilter
 from tests.support.order_events import decoded_order, placed
 from tests.support.storage_harness import StorageHarness
 
@@ -43,5 +44,5 @@ class OrderQueueHarness(StorageHarness):
         self.queue.record([(order, lambda now: after_attempt(answer, order.attempts, now, 1.0))])
 
     def state(self, order_id: str = "a", shop: str = "main") -> str:
-        [row] = [row for row in self.views.orders(shop=shop) if row["order_id"] == order_id]
+        [row] = [row for row in self.views.rows(OrderFilter(shop=shop)) if row["order_id"] == order_id]
         return str(row["state"])

@@ -29,6 +29,7 @@ from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
 from storage.tables import ENTITY_TABLES, orders
+from storage.views import QuarantineFilter
 from tests.support.event_samples import sample_event
 from tests.support.wait import wait_until
 
@@ -163,7 +164,7 @@ class Pipeline:
     def quarantined(self) -> list[dict[str, Any]]:
         """Return the quarantined messages, whole, in the order they came."""
         views = self.database.views
-        listed = views.quarantined(limit=1000)
+        listed = views.rows(QuarantineFilter(), 1000)
         return [views.quarantined_message(row["id"]) or {} for row in reversed(listed)]
 
     def queue_depths(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.reasons import Reason
+from storage.views import AuditFilter, QuarantineFilter
 from tests.support.page_client import PageClient
 from tests.support.views_harness import rejected_delivery
 from tests.support.web_harness import WebHarness
@@ -13,7 +14,7 @@ from tests.support.web_harness import WebHarness
 def keep(web: WebHarness, *items: object) -> list[str]:
     """Puts messages into the quarantine; returns their ids, the newest first."""
     web.storage.store.commit(items)  # type: ignore[arg-type]
-    return [row["id"] for row in web.database.views.quarantined()]
+    return [row["id"] for row in web.database.views.rows(QuarantineFilter())]
 
 
 def test_a_rejected_order_is_sent_again_and_a_finished_one_is_not(web: WebHarness) -> None:
@@ -62,7 +63,7 @@ def test_one_message_is_replayed_at_once_and_dropped_only_after_a_question(web: 
     question = client.get_page(f"/quarantine/drop?id={second}")
     assert "1 message is removed for good" in question.text
     assert "dropped" in client.post_form("/quarantine/drop", **question.form("/quarantine/drop")).text
-    assert web.database.views.quarantined() == []
+    assert web.database.views.rows(QuarantineFilter()) == []
     gone = f"/quarantine/message?id={first}"
     assert "is in the quarantine" in client.get_page(gone, 404).text
     # A page that still shows it loses its buttons.
@@ -85,9 +86,9 @@ def test_many_messages_are_only_those_of_the_filter_and_of_the_number_shown(web:
     filled = question.form(f"/quarantine/{what}-many")
     client.post_form(f"/quarantine/{what}-many", 409, **{**filled, "expected": "3"})
     client.post_form(f"/quarantine/{what}-many", 409, **{**filled, "expected": "all"})
-    assert len(web.database.views.quarantined()) == 3
+    assert len(web.database.views.rows(QuarantineFilter())) == 3
     client.post_form(f"/quarantine/{what}-many", **filled)
-    assert [row["reason"] for row in web.database.views.quarantined()] == ["too_long"]
+    assert [row["reason"] for row in web.database.views.rows(QuarantineFilter())] == ["too_long"]
     assert len(web.published) == (2 if what == "replay" else 0)
 
 
@@ -95,13 +96,13 @@ def test_what_can_not_be_replayed_stays_and_says_why(sqlite_web: WebHarness) -> 
     [stray] = keep(sqlite_web, rejected_delivery(b"1", shop="?", reason=Reason.ROUTING_KEY))
     page = PageClient(sqlite_web).post_form("/quarantine/replay", 409, id=stray)
     assert "names no shop" in page.text
-    assert len(sqlite_web.database.views.quarantined()) == 1
+    assert len(sqlite_web.database.views.rows(QuarantineFilter())) == 1
 
 
 def test_whoever_acts_stands_in_the_audit(sqlite_web: WebHarness) -> None:
     [message] = keep(sqlite_web, rejected_delivery(b"1"))
     PageClient(sqlite_web).post_form("/quarantine/drop", id=message)
-    [entry] = sqlite_web.database.views.audit()
+    [entry] = sqlite_web.database.views.rows(AuditFilter())
     assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("drop", "ana", "ana", "http")
 
 

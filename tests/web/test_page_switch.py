@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.control import SwitchState
+from storage.views import AuditFilter
 from tests.support.page_client import PageClient
 from tests.support.web_harness import WebHarness
 
@@ -33,7 +34,7 @@ def test_the_form_as_it_stands_switches_everything_off_for_an_hour(web: WebHarne
     assert switch.since is not None
     assert switch.until is not None
     assert timedelta(minutes=59) < switch.until - switch.since <= timedelta(minutes=60, seconds=1)
-    [entry] = web.database.views.audit()
+    [entry] = web.database.views.rows(AuditFilter())
     assert (entry["action"], entry["by"], entry["user_id"], entry["source"]) == ("pause", "ana", "ana", "http")
 
 

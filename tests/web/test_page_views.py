@@ -11,6 +11,7 @@ import pytest
 
 from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
+from storage.views import QuarantineFilter
 from tests.support.page_client import HtmlPage, PageClient, Role
 from tests.support.views_harness import change_event, rejected_delivery
 from tests.support.web_harness import WebHarness
@@ -46,7 +47,7 @@ def fill(web: WebHarness) -> None:
 
 
 def ids(web: WebHarness) -> list[str]:
-    return [row["id"] for row in web.database.views.quarantined()]
+    return [row["id"] for row in web.database.views.rows(QuarantineFilter())]
 
 
 def acts(page: HtmlPage) -> list[str]:
