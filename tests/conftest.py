@@ -14,7 +14,7 @@ import pytest
 from storage.engine import open_engine
 from storage.migrate import migrate
 from tests.support.services.postgres import Database, Postgres, SharedPostgres
-from tests.support.services.processes import ServiceFailed, ServiceMissing
+from tests.support.services.processes import ServiceFailed, ServiceMissing, temporary_root
 from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 
 # What takes long comes first, folder by folder: what the processes do in the end are short files of which neither
@@ -26,7 +26,9 @@ _SERVICES = {"rabbitmq", "postgres", "browser", "node"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Ends the services too when the tests are told to end, as Ctrl-C does."""
+    """Ends the services too when the tests are told to end, as Ctrl-C does; keeps what tests write in memory."""
+    if root := temporary_root():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
     config.addinivalue_line("markers", "services: needs RabbitMQ, PostgreSQL, Chromium or Node (set by itself)")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))
 

@@ -41,6 +41,7 @@ unix_socket_directories = ''
 max_connections = 200
 shared_buffers = 128MB
 max_wal_size = 256MB
+dynamic_shared_memory_type = mmap
 fsync = off
 """
 

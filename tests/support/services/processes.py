@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 __all__ = [
     "NotOurs",
     "Process",
@@ -22,6 +24,7 @@ __all__ = [
     "end",
     "remove",
     "spawn",
+    "temporary_root",
     "wait_ready",
 ]
 
@@ -76,12 +79,21 @@ class Service:
 
 
 def data_folder(name: str) -> Path:
-    """A new folder for a server's data: in memory where there is room, since no test pulls the machine's plug.
+    """A new folder for a server's data; what killed tests have left of theirs is removed."""
+    root = temporary_root() or Path(tempfile.gettempdir())
+    for left in root.glob("comporta-*-by-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[-2])):
+            remove(left)
+    return Path(tempfile.mkdtemp(prefix=f"comporta-{name}-by-{os.getpid()}-", dir=root))
+
+
+def temporary_root() -> Path | None:
+    """Where folders are made: in memory where there is room, since no test pulls the machine's plug; else None.
 
     A database is 300 files that come and go with a test, and ext4 looks long for inodes that were not just deleted.
     """
     roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOMY
-    return Path(tempfile.mkdtemp(prefix=f"comporta-{name}-", dir=_MEMORY if roomy else None))
+    return _MEMORY if roomy else None
 
 
 def remove(folder: Path) -> None:
