@@ -4,7 +4,7 @@ WORKDIR /build
 RUN python -m venv --without-pip /comporta
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
-    && uv pip install --no-cache --python /comporta/bin/python --require-hashes -r requirements/runtime.txt
+    && uv pip install --no-cache --compile-bytecode --python /comporta/bin/python --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml LICENSE ./
 COPY schemas/ schemas/
 COPY rules/ rules/
@@ -15,7 +15,7 @@ COPY producers/ producers/
 COPY control/ control/
 COPY comporta/ comporta/
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheel . \
-    && uv pip install --no-cache --python /comporta/bin/python --no-deps wheel/*.whl
+    && uv pip install --no-cache --compile-bytecode --python /comporta/bin/python --no-deps wheel/*.whl
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/comporta --shell /usr/sbin/nologin comporta \
