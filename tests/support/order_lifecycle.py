@@ -155,7 +155,7 @@ class OrderLifecycle(RuleBasedStateMachine):
     def retry(self, letter: str, code: str) -> None:
         key = self.shops[letter], code
         state = self.rows().get(key, {}).get("state")
-        assert self.line.retry(*key) is (state in {"waiting", "sent", "rejected"})
+        assert self.line.retry(*key) is (state in {"waiting", "sent", "stuck", "rejected"})
 
     @step()
     def let_time_pass(self) -> None:
