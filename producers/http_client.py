@@ -89,7 +89,8 @@ class HttpClient:
                 received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 return HttpAnswer(response.status, received, _decoded(_read(response.iter_stream()), received))
         except _FAILURES as error:
-            raise HttpFailure(f"{_kind(error)}: {error or 'the time is over'}") from error
+            connecting = isinstance(error, httpcore.ConnectTimeout)
+            raise HttpFailure(_explain(error, self._timeouts["connect" if connecting else "read"])) from error
 
     def close(self) -> None:
         """Close the connections: a request that waits for its answer fails at once."""
@@ -131,15 +132,27 @@ _FAILURES = (
 )
 
 
-def _kind(error: Exception) -> str:
-    """Return the kind of a failure, as people and alerts read it."""
-    if isinstance(error.__cause__, socket.gaierror):
-        return "unknown host"
-    if isinstance(error.__cause__, ssl.SSLError | ssl.CertificateError):
-        return "TLS failed"
-    if isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout):
-        return "no connection"
-    return "no answer" if isinstance(error, httpcore.TimeoutException) else "connection broken"
+class _UnknownHost(httpcore.ConnectError):
+    """The name in the address has no host."""
+
+
+class _TlsFailed(httpcore.ConnectError):
+    """The encryption could not be agreed on: a certificate that is not trusted, no TLS at all."""
+
+
+def _explain(error: Exception, timeout: float) -> str:
+    """Return the kind of a failure, as people and alerts read it, and the details."""
+    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), "connection broken")
+    is_late = isinstance(error, httpcore.TimeoutException)
+    return f"{kind}: {f'not within {timeout:g} s' if is_late else error}"
+
+
+_KINDS = (
+    (_UnknownHost, "unknown host"),
+    (_TlsFailed, "TLS failed"),
+    ((httpcore.ConnectError, httpcore.ConnectTimeout), "no connection"),
+    (httpcore.TimeoutException, "no answer"),
+)
 
 
 class _Deadline(threading.local):
@@ -184,7 +197,7 @@ def _addresses(host: str, port: int) -> Sequence[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise httpcore.ConnectError(str(error)) from error
+        raise _UnknownHost(str(error)) from error
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -212,7 +225,10 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._deadline.within(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        try:
+            return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        except httpcore.ConnectError as error:
+            raise _TlsFailed(str(error)) from error
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -121,7 +121,7 @@ def order_lines(document: StatusDocument) -> list[Text]:
 
 def _fault_line(shop: str, fault: ErpFault) -> Text:
     since = local_time(fault.since, "seconds")
-    return Text(one_line(f"no order of {shop} gets through to the ERP since {since}: {fault.error}"), style="bold red")
+    return Text(one_line(f"no order of {shop} has reached the ERP since {since}: {fault.error}"), style="bold red")
 
 
 def _order_counts(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
