@@ -42,6 +42,18 @@ def test_many_orders_are_sent_again_once_their_number_is_known(site: WebHarness)
     assert site.database.views.status().orders == {"main": {"waiting": 3}}
 
 
+def test_stuck_orders_are_shown_and_sent_again(site: WebHarness) -> None:
+    site.gallery.accept("O1", "O2", "O3")
+    for order in ("O1", "O2"):
+        site.gallery.set_order(order, state="stuck", last_error="HTTP 500", failures=20)
+    visitor = PageClient(site)
+    assert visitor.see("/orders?state=stuck").all("form", action="/orders/retry")
+    seen = visitor.see("/orders/retry?state=stuck")
+    assert "2 stuck orders go to the ERP once more" in seen.text
+    assert "2 orders will be sent again" in visitor.send("/orders/retry-many", **seen.form("/orders/retry-many")).text
+    assert site.database.views.status().orders == {"main": {"waiting": 3}}
+
+
 def test_missed_keys_are_requested_again_after_saying_how_many(site: WebHarness) -> None:
     site.gallery.miss("P1", "P2")
     visitor = PageClient(site)
