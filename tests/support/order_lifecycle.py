@@ -258,7 +258,10 @@ class OrderLifecycle(RuleBasedStateMachine):
         if said is DeliveryStatus.INTERNALIZED or self.held.get(key) == order.attempts:
             self.held.pop(key, None)
         answer = ErpResponse(said, number if said is DeliveryStatus.INTERNALIZED else None, None if number else "no")
-        self.desks["holds"].record([(order, lambda now: after_attempt(answer, order.attempts, now, 0.0))])
+        # As though another order had succeeded just now: with the third failure an order is stuck.
+        self.desks["holds"].record(
+            [(order, lambda now: after_attempt(answer, order.attempts, now, 0.0, order.history, now, limit=2))]
+        )
 
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:
         assert not self.off & set(due.open)
