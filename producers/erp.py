@@ -106,7 +106,7 @@ class HttpErpGateway:
         access: ErpAccess | None = None,
     ) -> None:
         self._access = access or ErpAccess()
-        headers = {"Content-Type": "application/json", "User-Agent": "comporta", **self._access.headers}
+        headers = {"Content-Type": "application/json", **self._access.headers}
         self._client = HttpClient(url, max_parallel, timeout, connect_timeout, headers)
         self._pool = ThreadPoolExecutor(max_parallel, thread_name_prefix="order")
 

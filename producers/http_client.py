@@ -60,8 +60,9 @@ class HttpClient:
         self._url = httpcore.URL(
             scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path
         )
-        basic = _basic_auth(target)
-        self._headers = {**basic, **headers}
+        given = {name.lower() for name in headers}
+        defaults = {"User-Agent": "comporta", "Accept": "application/json", **_basic_auth(target)}
+        self._headers = {name: value for name, value in defaults.items() if name.lower() not in given} | dict(headers)
         self._timeout = timeout
         self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout, "pool": timeout}
         self._deadline = _Deadline()

@@ -49,7 +49,8 @@ def test_a_clock_is_doubtful_from_one_second_and_wrong_from_five(ahead: float, s
         ("HTTP 500", "the ERP's log"),
         ("TLS failed", "certificate"),
         ("no answer", "COMPORTA_ERP_TIMEOUT"),
-        ("returned", "sent again by themselves"),
+        ("returned", "erp.orders"),
+        ("something else", "sent again by themselves"),
     ],
 )
 def test_each_kind_of_answer_has_its_remedy(answer: str, remedy: str) -> None:
