@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import email.utils
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import httpx
-
 from producers.events import message_id_of
+from producers.http_client import HttpAnswer, HttpClient, HttpFailure
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
+from producers.signature import SigningKey, sign
 from rules.orders import DeliveryStatus, ErpResponse
 from schemas.orders import order_event
 from schemas.text import printable
 from schemas.topology import ORDERS_OUT
 
-__all__ = ["AmqpErpGateway", "ErpGateway", "HttpErpGateway", "Order"]
+__all__ = ["AmqpErpGateway", "ErpAccess", "ErpGateway", "HttpErpGateway", "Order"]
 
 # The shop, the order's id and the order's data as the shop sent it.
 Order = tuple[str, str, Mapping[str, Any]]
 
-_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
-_ACCEPTED = frozenset({httpx.codes.OK, httpx.codes.CREATED, httpx.codes.CONFLICT})
-# These mean "not now", unlike the other 4xx.
-_RETRYABLE = frozenset({408, 425, 429})
+_ACCEPTED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT})
+# Only these are about the order itself; every other one is about the way to the ERP, or about the ERP.
+_REJECTED = frozenset({400, 409, 410, 413, 415, 422})
 _LONGEST_NUMBER = 255
+# A shorter value of a header, such as 1, is no secret and may stand in any text.
+_SHORTEST_SECRET = 8
 
 
 class ErpGateway(Protocol):
@@ -72,16 +76,39 @@ class AmqpErpGateway:
         self._publisher.close()
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ErpAccess:
+    """Access to an ERP's address: headers that every request has, secrets among them, and keys that sign it."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    signing_keys: Sequence[SigningKey] = ()
+
+    def redact(self, text: str) -> str:
+        """Return a text of the ERP without the secrets that it may repeat."""
+        for value in self.headers.values():
+            for secret in (value, value.removeprefix("Bearer ")):
+                if len(secret) >= _SHORTEST_SECRET:
+                    text = text.replace(secret, "***")
+        return text
+
+
 class HttpErpGateway:
     """Gateway that POSTs each order as JSON, with the same idempotency key at every attempt."""
 
     concurrency_factor = 1
 
-    def __init__(self, url: str, max_parallel: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
-        limits = httpx.Limits(max_connections=max_parallel, max_keepalive_connections=max_parallel)
-        self._url = url
+    def __init__(
+        self,
+        url: str,
+        max_parallel: int,
+        timeout: float = 10.0,
+        connect_timeout: float = 5.0,
+        access: ErpAccess | None = None,
+    ) -> None:
+        self._access = access or ErpAccess()
+        headers = {"Content-Type": "application/json", **self._access.headers}
+        self._client = HttpClient(url, max_parallel, timeout, connect_timeout, headers)
         self._pool = ThreadPoolExecutor(max_parallel, thread_name_prefix="order")
-        self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """Send each order in a thread of the pool, at most `max_parallel` at once."""
@@ -89,12 +116,18 @@ class HttpErpGateway:
 
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
         """Send one order and map the HTTP status of the response."""
-        headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        key = _header(f"{shop}/{order_id}")
+        signature = sign(self._access.signing_keys, key, datetime.now(UTC), body)
         try:
-            response = self._client.post(self._url, json=payload, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return ErpResponse(DeliveryStatus.FAILED, error=f"{type(error).__name__}: {error}")
-        return _parse_response(response)
+            answer = self._client.post(body, {"Idempotency-Key": key, **signature})
+        except HttpFailure as failure:
+            response = ErpResponse(DeliveryStatus.FAILED, error=printable(str(failure), replacement=" "))
+        else:
+            response = _parse_answer(answer)
+        if response.error is None:
+            return response
+        return response._replace(error=self._access.redact(response.error))
 
     def close(self) -> None:
         """Close the connections: a hanging request ends with an error, and then its thread ends."""
@@ -120,39 +153,54 @@ def _header(key: str) -> str:
     return key if key.isascii() and key.isprintable() and key == key.strip() else quote(key, safe="/")
 
 
-def _parse_response(response: httpx.Response) -> ErpResponse:
-    code = response.status_code
+def _parse_answer(answer: HttpAnswer) -> ErpResponse:
+    code = answer.status
     if code in _ACCEPTED:
-        number = _erp_number(response)
+        number = _erp_number(answer)
         if number is not None:
             return ErpResponse(DeliveryStatus.INTERNALIZED, erp_number=number)
-        return ErpResponse(DeliveryStatus.FAILED, error=f"HTTP {code} without an erp_number")
-    if code == httpx.codes.ACCEPTED:
+    if code == HTTPStatus.ACCEPTED:
         return ErpResponse(DeliveryStatus.SENT)
-    error = f"HTTP {code}: {_excerpt(response)}".removesuffix(": ")
-    if response.is_client_error and code not in _RETRYABLE:
+    error = f"HTTP {code}{_missing_number(code)}: {_excerpt(answer)}".removesuffix(": ")
+    if code in _REJECTED:
         return ErpResponse(DeliveryStatus.REJECTED, error=error)
-    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(response))
+    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(answer))
 
 
-def _erp_number(response: httpx.Response) -> str | None:
+def _missing_number(code: int) -> str:
+    return " without an erp_number" if code in _ACCEPTED else ""
+
+
+def _erp_number(answer: HttpAnswer) -> str | None:
     try:
-        number = response.json().get("erp_number")
-    except (ValueError, AttributeError):
+        number = json.loads(answer.text).get("erp_number")
+    except (ValueError, AttributeError, RecursionError):
         return None
     if isinstance(number, int) and not isinstance(number, bool):
         number = str(number)
-    fits = isinstance(number, str) and 0 < len(number) <= _LONGEST_NUMBER and "\0" not in number
-    return number if fits else None
+    if not isinstance(number, str) or not number.strip() or len(number) > _LONGEST_NUMBER:
+        return None
+    return number if _can_be_stored(number) else None
 
 
-def _excerpt(response: httpx.Response) -> str:
-    return printable(response.text[:200], replacement=" ").strip()
+def _can_be_stored(text: str) -> bool:
+    # No database takes half a surrogate pair, and the results of other orders would be refused together with it.
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _excerpt(answer: HttpAnswer) -> str:
+    if 300 <= answer.status < 400 and "location" in answer.headers:
+        return f"redirects to {_without_query(answer.headers['location'])}"
+    return printable(answer.text[:200], replacement=" ").strip()
+
+
+def _without_query(url: str) -> str:
+    return printable(url.partition("?")[0].rpartition("@")[2][:200], replacement=" ")
+
+
+def _retry_after(answer: HttpAnswer) -> float | None:
     """Return the seconds of a Retry-After header, a number or a date (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("retry-after", "")
+    value = answer.headers.get("retry-after", "")
     if value.isascii() and value.isdigit():
         return min(float(value), 86_400.0)
     try:

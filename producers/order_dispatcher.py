@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from broker.retry import retry_until
 from producers.erp import ErpGateway
-from rules.orders import DeliveryStatus, ErpResponse, OrderUpdate, after_attempt
+from rules.orders import ORDER_ATTEMPTS, DeliveryStatus, ErpResponse, OrderUpdate, after_attempt
 from rules.throttle import Throttle
 from storage.errors import RowRefused, Unavailable
 from storage.order_queue import ClaimedOrder, DeliveryRecord, Due, OrderQueue
@@ -31,12 +32,16 @@ _STOP_SECONDS = 7.0
 
 @dataclass
 class OrderDispatcher:
-    """Loop that claims, sends and records orders until `stop` is set, then waits for those in flight."""
+    """Loop that claims, sends and records orders until `stop` is set, then waits for those in flight.
+
+    An order that fails `attempts` times while others succeed is stuck.
+    """
 
     order_queue: OrderQueue
     erp: ErpGateway
     stop: threading.Event
     in_flight: int = 32
+    attempts: int = ORDER_ATTEMPTS
     wake: threading.Event = field(default_factory=threading.Event)
     _sending: dict[Future[ErpResponse], ClaimedOrder] = field(default_factory=dict)
     _throttles: dict[str, Throttle] = field(default_factory=dict)
@@ -60,6 +65,9 @@ class OrderDispatcher:
             return 0
         # One transaction for both: a slot that a finished order frees is filled by the next order at once.
         claimed = self._retry_while_away(partial(self.order_queue.claim, self._share, results)) or []
+        # Counted now and not when they were allowed: another worker may have claimed them first.
+        for shop, number in Counter(order.shop for order in claimed).items():
+            self._throttle(shop).sent(number, time.monotonic())
         sent = self.erp.send([(order.shop, order.order_id, order.payload) for order in claimed])
         self._sending.update(zip(sent, claimed, strict=True))
         for future in sent:
@@ -93,9 +101,9 @@ class OrderDispatcher:
         share = []
         for shop in shops:
             throttle = self._throttle(shop)
-            number = int(min(max(1, free // len(shops)), limit - busy.get(shop, 0), throttle.allows(now, due.workers)))
+            allowed = throttle.allows(now, due.workers, untried=shop in due.untried)
+            number = int(min(max(1, free // len(shops)), limit - busy.get(shop, 0), allowed))
             if number > 0:
-                throttle.sent(number)
                 share.append((shop, number))
         return share
 
@@ -108,11 +116,13 @@ class OrderDispatcher:
     def _record_of(self, order: ClaimedOrder, response: ErpResponse, now: float) -> DeliveryRecord:
         throttle = self._throttle(order.shop)
         if response.status is DeliveryStatus.FAILED:
-            throttle.failed(now)
+            first = order.history.since is None
+            throttle.failed(now, first=first, retry_after=response.retry_after)
             log.warning("order not delivered", shop=order.shop, attempt=order.attempts, error=response.error)
         else:
-            throttle.succeeded()
-        return order, partial(_update_after, response, order.attempts, random.random())
+            throttle.succeeded(now)
+        since_success = None if throttle.succeeded_at is None else timedelta(seconds=now - throttle.succeeded_at)
+        return order, partial(_update_after, order, response, since_success, self.attempts, random.random())
 
     def _finish(self, seconds: float) -> None:
         """Wait for the orders in flight, and record their responses."""
@@ -135,5 +145,13 @@ class OrderDispatcher:
             return None
 
 
-def _update_after(response: ErpResponse, attempts: int, chance: float, now: datetime) -> OrderUpdate:
-    return after_attempt(response, attempts, now, chance)
+def _update_after(
+    order: ClaimedOrder,
+    response: ErpResponse,
+    since_success: timedelta | None,
+    limit: int,
+    chance: float,
+    now: datetime,
+) -> OrderUpdate:
+    succeeded_at = None if since_success is None else now - since_success
+    return after_attempt(response, order.attempts, now, chance, order.history, succeeded_at, limit)

@@ -11,8 +11,12 @@ from schemas.orders import Receipt
 from schemas.reasons import Reason, Refusal
 
 __all__ = [
+    "NO_FAILURES",
+    "ORDER_ATTEMPTS",
+    "RETRYABLE",
     "DeliveryStatus",
     "ErpResponse",
+    "FailureHistory",
     "OrderRecord",
     "OrderState",
     "OrderUpdate",
@@ -20,7 +24,13 @@ __all__ = [
     "after_attempt",
     "apply_receipt",
 ]
+# Failures, while other orders succeeded, after which an order is stuck: the default.
+ORDER_ATTEMPTS = 20
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0
+# While no order of the shop succeeds, the throttle holds them back: no order is to wait much longer than the outage.
+_LONGEST_WAIT_IN_OUTAGE = 30.0
+# A success longer ago says nothing about the ERP's state at a failure.
+_EVIDENCE_SECONDS = 600.0
 _LONGEST_ERROR = 500
 
 
@@ -32,6 +42,11 @@ class OrderState(StrEnum):
     SENT = "sent"
     INTERNALIZED = "internalized"
     REJECTED = "rejected"
+    STUCK = "stuck"
+
+
+# States in which an operator may send an order again.
+RETRYABLE = (OrderState.REJECTED, OrderState.SENT, OrderState.STUCK, OrderState.WAITING)
 
 
 class OrderRecord(NamedTuple):
@@ -102,19 +117,41 @@ class ErpResponse(NamedTuple):
     retry_after: float | None = None
 
 
+class FailureHistory(NamedTuple):
+    """Failed attempts of an order: the number while others succeeded, and the time of the first of all."""
+
+    failures: int = 0
+    since: datetime | None = None
+
+
+NO_FAILURES = FailureHistory()
+
+
 class OrderUpdate(NamedTuple):
-    """State of an order after an attempt."""
+    """State of an order after an attempt; the last two are its `FailureHistory`."""
 
     state: OrderState
     erp_number: str | None
     last_error: str | None
     next_attempt_at: datetime | None
+    failures: int = 0
+    failing_since: datetime | None = None
 
 
-def after_attempt(response: ErpResponse, attempts: int, now: datetime, chance: float) -> OrderUpdate:
+def after_attempt(
+    response: ErpResponse,
+    attempts: int,
+    now: datetime,
+    chance: float,
+    history: FailureHistory = NO_FAILURES,
+    others_succeeded_at: datetime | None = None,
+    limit: int = ORDER_ATTEMPTS,
+) -> OrderUpdate:
     """Return the update after the `attempts`-th attempt; `chance` from 0 to 1 spreads the waits.
 
-    The waits grow from a second to five minutes, and are never shorter than `retry_after`.
+    A failure counts against the order only if another order of the shop has succeeded since this one failed first,
+    and lately: an ERP that is down makes no order stuck. With `limit` such failures it is. The waits grow from a
+    second to 30 seconds, for an order whose failures count to five minutes; never shorter than `retry_after`.
     """
     error = response.error[:_LONGEST_ERROR] if response.error else None
     if response.status is DeliveryStatus.SENT:
@@ -123,6 +160,18 @@ def after_attempt(response: ErpResponse, attempts: int, now: datetime, chance: f
         return OrderUpdate(OrderState.INTERNALIZED, response.erp_number, None, None)
     if response.status is DeliveryStatus.REJECTED:
         return OrderUpdate(OrderState.REJECTED, None, error, None)
-    backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(attempts - 1, 20))
+    since = history.since or now
+    counts = _counts(since, now, others_succeeded_at)
+    failures = history.failures + counts
+    if failures >= limit:
+        return OrderUpdate(OrderState.STUCK, None, error, None, failures, since)
+    longest = _LONGEST_WAIT if counts else _LONGEST_WAIT_IN_OUTAGE
+    backoff = min(longest, _FIRST_WAIT * 2 ** min(attempts - 1, 20))
     wait = max(backoff * (0.5 + chance / 2), response.retry_after or 0.0)
-    return OrderUpdate(OrderState.WAITING, None, error, now + timedelta(seconds=wait))
+    return OrderUpdate(OrderState.WAITING, None, error, now + timedelta(seconds=wait), failures, since)
+
+
+def _counts(since: datetime, now: datetime, others_succeeded_at: datetime | None) -> bool:
+    if others_succeeded_at is None or others_succeeded_at < since:
+        return False
+    return (now - others_succeeded_at).total_seconds() <= _EVIDENCE_SECONDS

@@ -138,6 +138,19 @@ class WorkerState(Message):
     epoch_seen: int
 
 
+class ErpFault(Message):
+    """What the ERP, or the connection to it, answered last: no order of the shop has got through since `since`.
+
+    `answer` is its kind, such as `HTTP 401`; `error` has the beginning of the ERP's text as well.
+    """
+
+    answer: str
+    error: str
+    since: datetime
+    failed_at: datetime
+    failures: int
+
+
 class StatusDocument(Message):
     """The whole state at a glance (contract, section 9)."""
 
@@ -148,6 +161,7 @@ class StatusDocument(Message):
     orders: dict[str, dict[str, int]]
     in_flight_orders: int
     overdue_orders: dict[str, int]
+    erp_faults: dict[str, ErpFault]
     missed: dict[str, dict[str, int]]
     quarantined: dict[str, int]
     last_minute: dict[str, dict[str, int]]

@@ -11,6 +11,7 @@ from rules.orders import OrderState
 from rules.switches import Scope, Switches
 from schemas.control import ANY
 from schemas.domains import DOMAIN_NAMES, DOMAINS
+from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
 from storage.tables import missed, orders, quarantine, shops, workers
@@ -24,7 +25,8 @@ _UNDELIVERED = (OrderState.WAITING.value, OrderState.SENDING.value)
 class Reading(NamedTuple):
     """Counts, and seconds by the database's clock, for every known shop and domain; 0 where no row exists.
 
-    `off` has the seconds since the switch was turned off, None where it is on.
+    `off` has the seconds since the switch was turned off, None where it is on; `erp_failing` the seconds since the
+    first failure without a success after it, with the ERP's last answer.
     """
 
     off: dict[Scope, float | None]
@@ -32,6 +34,7 @@ class Reading(NamedTuple):
     quarantined: dict[str, int]
     orders: dict[tuple[str, str], int]
     oldest_waiting: dict[str, float]
+    erp_failing: dict[str, tuple[float, str]]
     workers: dict[str, float]
 
 
@@ -59,6 +62,7 @@ class Gauges:
                 {(shop, order_state.value): 0 for shop in known for order_state in OrderState}
                 | _counts(connection, orders.c.shop, orders.c.state),
                 dict.fromkeys(known, 0.0) | _oldest_waiting(connection, state),
+                dict.fromkeys(known, (0.0, "")) | _erp_failing(connection, state),
                 _workers(connection, state),
             )
 
@@ -89,6 +93,10 @@ def _oldest_waiting(connection: Connection, state: Switches) -> dict[str, float]
         select(orders.c.shop, oldest).where(orders.c.state.in_(_UNDELIVERED)).group_by(orders.c.shop)
     )
     return {row[0]: _seconds(state.now - row[1]) for row in rows}
+
+
+def _erp_failing(connection: Connection, state: Switches) -> dict[str, tuple[float, str]]:
+    return {fault.shop: (_seconds(state.now - fault.since), fault.answer) for fault in read_faults(connection)}
 
 
 def _workers(connection: Connection, state: Switches) -> dict[str, float]:

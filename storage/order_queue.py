@@ -32,19 +32,21 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from rules.orders import OrderState, OrderUpdate
+from rules.orders import NO_FAILURES, FailureHistory, OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
 from storage.dialect import dump_rows, rowset
+from storage.erp_faults import ErpFaults
 from storage.fence import Fence
 from storage.switches import EndsExpired, read_switches
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
 
-__all__ = ["ClaimedOrder", "DeliveryRecord", "Due", "DueShops", "OrderQueue", "claim_oldest", "find_due"]
+__all__ = ["ClaimedOrder", "DeliveryRecord", "Due", "DueShops", "OrderQueue", "claim_first", "find_due"]
 # The longest time of an attempt; the orders of a worker that died are free again after it.
 LEASE = timedelta(seconds=60)
-_WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
+_WRITTEN = OrderUpdate._fields
+_CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "payload", "placed_at")
 _NOW = bindparam("now", type_=UtcTime)
 _ALIVE_WITHIN = timedelta(seconds=10)
 
@@ -59,21 +61,27 @@ class ClaimedOrder(NamedTuple):
     order_id: str
     attempts: int
     payload: dict[str, Any]
+    history: FailureHistory = NO_FAILURES
 
 
 class DueShops(NamedTuple):
-    """The shops with due orders, oldest first, and the number of workers that deliver orders."""
+    """The shops with due orders, those of them with orders never tried, and the number of workers that send orders."""
 
     shops: tuple[str, ...]
+    untried: frozenset[str]
     senders: int
 
 
 class Due(NamedTuple):
-    """The shops with due orders, oldest first, those of them that are off, and the number of workers that send."""
+    """The shops with due orders that are on, those that are off, and the number of workers that send.
+
+    `untried` are the shops with due orders that were never tried.
+    """
 
     open: tuple[str, ...]
     stopped: frozenset[str]
     workers: int
+    untried: frozenset[str] = frozenset()
 
 
 DeliveryRecord = tuple[ClaimedOrder, Callable[[datetime], OrderUpdate]]
@@ -86,11 +94,12 @@ class OrderQueue:
         self._fence = fence
         self._switchboard = switchboard
         self._lease = lease
+        self._faults = ErpFaults()
 
     def claim(
         self, share: Callable[[Due], Sequence[tuple[str, int]]], results: Sequence[DeliveryRecord] = ()
     ) -> list[ClaimedOrder]:
-        """Claim orders, oldest first per shop; `share` returns the number to claim of each shop.
+        """Claim orders, per shop those with the fewest attempts first, then the oldest; `share` returns their numbers.
 
         The switches are read and the orders claimed in one transaction inside the fence: after a pause nothing is
         claimed. The same transaction first records the `results` of earlier claims.
@@ -99,10 +108,10 @@ class OrderQueue:
             with self._fence.shared() as connection:
                 state = read_switches(connection)
                 if not state.expired:
-                    _write(connection, results, state.now)
+                    self._write(connection, results, state.now)
                     due = self._due(connection, state)
                     shares = [(shop, number) for shop, number in share(due) if shop not in due.stopped]
-                    return claim_oldest(connection, shares, state.now, state.now + self._lease) if shares else []
+                    return claim_first(connection, shares, state.now, state.now + self._lease) if shares else []
             # A pause has expired: it is ended inside the fence, as for a batch.
             self._switchboard.end_expired()
 
@@ -112,27 +121,28 @@ class OrderQueue:
         An order that a receipt or a later attempt has changed is left alone, unless the result has the ERP's number.
         """
         with self._fence.shared() as connection:
-            _write(connection, results, read_switches(connection).now)
+            self._write(connection, results, read_switches(connection).now)
 
     @staticmethod
     def _due(connection: Connection, state: Switches) -> Due:
-        shops, senders = find_due(connection, state.now)
-        stopped = frozenset(shop for shop in shops if state.stops(shop, ORDERS))
-        return Due(tuple(shop for shop in shops if shop not in stopped), stopped, senders)
+        due = find_due(connection, state.now)
+        stopped = frozenset(shop for shop in due.shops if state.stops(shop, ORDERS))
+        return Due(tuple(shop for shop in due.shops if shop not in stopped), stopped, due.senders, due.untried)
 
-
-def _write(connection: Connection, results: Sequence[DeliveryRecord], now: datetime) -> None:
-    if not results:
-        return
-    dialect = connection.dialect.name
-    rows = sorted(
-        (
-            {"shop": order.shop, "order_id": order.order_id, "attempts": order.attempts, **update_at(now)._asdict()}
-            for order, update_at in results
-        ),
-        key=lambda row: (row["shop"], row["order_id"]),
-    )
-    connection.execute(_record(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+    def _write(self, connection: Connection, results: Sequence[DeliveryRecord], now: datetime) -> None:
+        if not results:
+            return
+        dialect = connection.dialect.name
+        updates = [(order, update_at(now)) for order, update_at in results]
+        rows = sorted(
+            (
+                {"shop": order.shop, "order_id": order.order_id, "attempts": order.attempts, **update._asdict()}
+                for order, update in updates
+            ),
+            key=lambda row: (row["shop"], row["order_id"]),
+        )
+        connection.execute(_record(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+        self._faults.record(connection, [(order.shop, update) for order, update in updates], now)
 
 
 @cache
@@ -164,23 +174,28 @@ def _record(dialect: str) -> Executable:
 
 
 def find_due(connection: Connection, now: datetime) -> DueShops:
-    """Find the shops with due orders, after returning the orders whose lease has ended to the queue."""
+    """Find the shops with due orders, untried ones first, after returning the orders whose lease has ended."""
     params = {"now": now, "heard": now - _ALIVE_WITHIN}
     rows = connection.execute(_FIND_DUE, params).all()
     if rows[0].lost:
         connection.execute(_RETURN_LOST, params)
         rows = connection.execute(_FIND_DUE, params).all()
-    return DueShops(tuple(row.shop for row in rows if row.shop is not None), rows[0].senders)
+    due = [row for row in rows if row.shop is not None]
+    untried = frozenset(row.shop for row in due if row.attempts == 0)
+    return DueShops(tuple(row.shop for row in due), untried, rows[0].senders)
 
 
-def claim_oldest(
+def claim_first(
     connection: Connection, shares: Sequence[tuple[str, int]], now: datetime, until: datetime
 ) -> list[ClaimedOrder]:
-    """Claim the given number of orders of each shop, in the given order of shops, oldest first."""
+    """Claim so many orders of each shop, in the given order of shops: fewest attempts first, then oldest."""
     rank = {shop: index for index, (shop, _) in enumerate(shares)}
     rows = list(_claim(connection, shares, {"now": now, "until": until}))
-    rows.sort(key=lambda row: (rank[row.shop], row.placed_at, row.order_id))
-    return [ClaimedOrder(row.shop, row.order_id, row.attempts, row.payload) for row in rows]
+    rows.sort(key=lambda row: (rank[row.shop], row.attempts, row.placed_at, row.order_id))
+    return [
+        ClaimedOrder(row.shop, row.order_id, row.attempts, row.payload, FailureHistory(row.failures, row.failing_since))
+        for row in rows
+    ]
 
 
 def _claim(connection: Connection, shares: Sequence[tuple[str, int]], params: dict[str, Any]) -> Iterator[Row[Any]]:
@@ -199,17 +214,16 @@ def _is(state: OrderState) -> ColumnElement[bool]:
     return orders.c.state == literal(state.value, literal_execute=True)
 
 
-def _oldest(column: ColumnElement[Any], shop: ColumnElement[str], number: ColumnElement[int]) -> Select[Any]:
-    return (
-        select(column).where(orders.c.shop == shop, _DUE).order_by(orders.c.placed_at, orders.c.order_id).limit(number)
-    )
+def _first_due(column: ColumnElement[Any], shop: ColumnElement[str], number: ColumnElement[int]) -> Select[Any]:
+    due = select(column).where(orders.c.shop == shop, _DUE)
+    return due.order_by(orders.c.attempts, orders.c.placed_at, orders.c.order_id).limit(number)
 
 
 def _of_each() -> Select[Any]:
     rows = rowset("postgresql", {"of_shop": Text(), "number": Integer()})
-    oldest = _oldest(_CTID.label("place"), rows.columns["of_shop"], rows.columns["number"])
+    first = _first_due(_CTID.label("place"), rows.columns["of_shop"], rows.columns["number"])
     # Orders that another worker is claiming are skipped, not waited for.
-    lateral = oldest.with_for_update(skip_locked=True).correlate(rows.source).lateral("oldest")
+    lateral = first.with_for_update(skip_locked=True).correlate(rows.source).lateral("first_due")
     return select(lateral.c.place).select_from(rows.source.join(lateral, true()))
 
 
@@ -223,7 +237,7 @@ def _claiming(condition: ColumnElement[bool]) -> ReturningUpdate[Any]:
             lease_until=bindparam("until", type_=UtcTime),
             next_attempt_at=None,
         )
-        .returning(orders.c.shop, orders.c.order_id, orders.c.attempts, orders.c.payload, orders.c.placed_at)
+        .returning(*(orders.c[name] for name in _CLAIMED))
     )
 
 
@@ -233,10 +247,10 @@ def _finding_due() -> Select[Any]:
     delivers = cast(workers.c.domains, Text).contains(f'"{ORDERS}"')
     senders = select(func.count()).where(workers.c.last_seen > bindparam("heard", type_=UtcTime), delivers)
     overall = select(senders.scalar_subquery().label("senders"), exists(1).where(_LOST).label("lost")).subquery()
-    oldest = _oldest(orders.c.placed_at, shops.c.shop, literal(1)).scalar_subquery()
-    due = select(shops.c.shop, oldest.label("oldest")).subquery()
-    query = select(overall.c.senders, overall.c.lost, due.c.shop)
-    return query.select_from(overall.outerjoin(due, due.c.oldest.is_not(None))).order_by(due.c.oldest, due.c.shop)
+    attempts = _first_due(orders.c.attempts, shops.c.shop, literal(1)).scalar_subquery()
+    due = select(shops.c.shop, attempts.label("attempts")).subquery()
+    query = select(overall.c.senders, overall.c.lost, due.c.shop, due.c.attempts)
+    return query.select_from(overall.outerjoin(due, due.c.attempts.is_not(None))).order_by(due.c.attempts, due.c.shop)
 
 
 _DUE = and_(_is(OrderState.WAITING), or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= _NOW))
@@ -247,7 +261,7 @@ _RETURN_LOST = update(orders).where(_LOST).values(state=OrderState.WAITING.value
 
 
 # The selection is a CTE, so that it is made once: inside the condition its limit could apply to each row anew.
-_OF_ONE = _oldest(_ROWID.label("place"), bindparam("of_shop"), bindparam("number")).cte("selection")
+_OF_ONE = _first_due(_ROWID.label("place"), bindparam("of_shop"), bindparam("number")).cte("selection")
 
 
 _OF_EACH = _of_each().cte("selection")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
 
-from rules.orders import OrderState
+from rules.orders import NO_FAILURES, RETRYABLE, OrderState
 from schemas.domains import ORDERS
 from storage.audit import AuditEntry, add_count, record_action
 from storage.dialect import database_now
@@ -21,7 +21,7 @@ __all__ = ["OrderRetries"]
 
 _AT_ONCE = 500
 # The ERP knows an order by its id, so sending it again is harmless; orders in flight or internalized are not touched.
-_MAY_BE_SENT = (OrderState.REJECTED.value, OrderState.SENT.value, OrderState.WAITING.value)
+_MAY_BE_SENT = tuple(state.value for state in RETRYABLE)
 
 
 class OrderRetries:
@@ -74,4 +74,6 @@ class OrderRetries:
 
 
 def _make_due(*where: ColumnElement[bool]) -> Any:
-    return update(orders).where(*where).values(state=OrderState.WAITING.value, next_attempt_at=None)
+    failures, since = NO_FAILURES
+    values = {"state": OrderState.WAITING.value, "next_attempt_at": None, "failures": failures, "failing_since": since}
+    return update(orders).where(*where).values(values)

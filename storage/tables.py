@@ -11,6 +11,7 @@ from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcT
 __all__ = [
     "ENTITY_TABLES",
     "audit",
+    "erp_faults",
     "ledger",
     "metadata",
     "missed",
@@ -204,6 +205,7 @@ outcomes = Table(
     Column("left_out", Integer, nullable=False),
 )
 
+_CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
 # Few orders of many: the index that claims read is as small as the number of waiting orders.
 _IS_WAITING = text("state = 'waiting'")
 orders = Table(
@@ -213,6 +215,8 @@ orders = Table(
     Column("order_id", EXACT_TEXT, primary_key=True),
     Column("state", EXACT_TEXT, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", UtcTime),
     Column("next_attempt_at", UtcTime),
     Column("erp_number", Text),
     Column("last_error", Text),
@@ -225,6 +229,17 @@ orders = Table(
     Column("lease_until", UtcTime),
     Column("sent_at", UtcTime),
     Index("orders_state", "state", "shop", "placed_at"),
-    Index("orders_due", "shop", "placed_at", "order_id", postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
+    Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
+)
+
+erp_faults = Table(
+    "erp_faults",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("answer", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("failed_at", UtcTime, nullable=False),
+    Column("failures", BIGINT, nullable=False),
 )

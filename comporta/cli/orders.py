@@ -11,7 +11,7 @@ from comporta.cli.options import Why, audit_context, parse_duration
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
-from rules.orders import OrderState
+from rules.orders import RETRYABLE, OrderState
 from storage.views import OrderFilter
 
 __all__ = ["orders_app"]
@@ -22,7 +22,6 @@ OrderIds = Annotated[list[str] | None, typer.Argument(metavar="[ORDER_ID]…")]
 OfShop = Annotated[str, typer.Option("--shop", help="The shop that placed it.")]
 _COLUMNS = ("placed_at", "shop", "order_id", "state", "attempts", "next_attempt_at", "erp_number", "last_error")
 _MAIN = "main"
-_RETRYABLE = (OrderState.REJECTED, OrderState.SENT, OrderState.WAITING)
 
 
 @orders_app.command("list")
@@ -74,12 +73,15 @@ def orders_retry(
     shop: Annotated[str | None, typer.Option(help="The shop that placed them; by default main.")] = None,
     state: Annotated[
         OrderState | None,
-        typer.Option(help="All orders in this state (rejected, sent or waiting), of --shop or of all shops."),
+        typer.Option(help="All orders in this state (rejected, sent, stuck or waiting), of --shop or of all shops."),
     ] = None,
     why: Why = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let orders be sent again that the ERP has rejected or not answered; the ERP recognizes them by their id."""
+    """Let orders be sent again that are stuck, or that the ERP has rejected or not answered.
+
+    The ERP recognizes them by their id.
+    """
     if bool(order_ids) == (state is not None):
         raise typer.BadParameter("give the ids of the orders, or --state for all in one state")
     if state is not None:
@@ -89,7 +91,7 @@ def orders_retry(
 
 
 def _retry_all(state: OrderState, shop: str | None, context: AuditContext, as_json: bool) -> None:
-    if state not in _RETRYABLE:
+    if state not in RETRYABLE:
         raise typer.BadParameter(f"--state: orders in the state {state} can't be sent again")
     filters = OrderFilter(shop, state.value)
     with remote_for(load_settings()).actions() as actions:

@@ -18,7 +18,7 @@ from comporta.cli.output import AsJson, console, local_time, one_line, print_jso
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
-from schemas.control import StatusDocument
+from schemas.control import ErpFault, StatusDocument
 from schemas.domains import DOMAIN_NAMES
 from storage.errors import StorageError
 
@@ -111,11 +111,17 @@ def outcome_table(document: StatusDocument, counts: Counts) -> Table:
 
 
 def order_lines(document: StatusDocument) -> list[Text]:
-    """Return one line per shop: its orders by state."""
-    return [
+    """Return one line per shop, its orders by state, and one per shop whose orders the ERP does not take."""
+    counts = [
         Text(f"orders of {shop}: " + ", ".join(f"{count:,} {state}" for state, count in _order_counts(document, shop)))
         for shop in sorted(document.orders)
     ]
+    return counts + [_fault_line(shop, fault) for shop, fault in sorted(document.erp_faults.items())]
+
+
+def _fault_line(shop: str, fault: ErpFault) -> Text:
+    since = local_time(fault.since, "seconds")
+    return Text(one_line(f"no order of {shop} has reached the ERP since {since}: {fault.error}"), style="bold red")
 
 
 def _order_counts(document: StatusDocument, shop: str) -> list[tuple[str, int]]:

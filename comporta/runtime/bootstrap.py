@@ -11,6 +11,7 @@ from os import getpid
 from uuid_utils import uuid7
 
 from broker.sync_publisher import SyncPublisher
+from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
 from consumers.heartbeat import Heartbeat
 from consumers.observer import OnBatch
@@ -79,7 +80,12 @@ def build_worker(
         order_queue = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(
-            order_queue, _erp_gateway(settings), pulse("dispatcher"), settings.orders_in_flight, wake
+            order_queue,
+            _erp_gateway(settings),
+            pulse("dispatcher"),
+            settings.orders_in_flight,
+            settings.order_attempts,
+            wake,
         )
         loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
     return Components(worker_id, switchboard, loops)
@@ -95,4 +101,10 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
 def _erp_gateway(settings: Settings) -> ErpGateway:
     if settings.erp_url is None:
         return AmqpErpGateway(settings.broker_url)
-    return HttpErpGateway(settings.erp_url, settings.orders_in_flight)
+    return HttpErpGateway(
+        settings.erp_url,
+        settings.orders_in_flight,
+        settings.erp_timeout,
+        settings.erp_connect_timeout,
+        erp_access(settings),
+    )

@@ -171,6 +171,13 @@ def _families(reading: Reading) -> Iterator[Metric]:
         _single(reading.oldest_waiting),
     )
     yield _gauge(
+        "erp_failing_seconds",
+        "Seconds since the first of the failures since an order of the shop got through to the ERP, with what it "
+        "answered last; 0 if orders get through, or none is to be sent.",
+        ("shop", "answer"),
+        (((shop, answer), seconds) for shop, (seconds, answer) in reading.erp_failing.items()),
+    )
+    yield _gauge(
         "worker_last_seen_seconds",
         "Seconds since the worker was last heard of. One that was killed stays for a day; one that stopped is gone.",
         ("worker",),

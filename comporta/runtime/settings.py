@@ -23,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from broker import connection
+from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from rules.orders import ORDER_ATTEMPTS
 from storage import engine
 
 __all__ = [
@@ -86,6 +88,13 @@ class Settings(BaseSettings):
     broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
     erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
+    erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
+    erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
+    # Shorter than the lease of an order, so that no other worker sends an order that is still on its way.
+    erp_timeout: Annotated[float, Field(gt=0, le=45)] = 10.0
+    erp_connect_timeout: Annotated[float, Field(gt=0, le=45)] = 5.0
+    order_attempts: Annotated[int, Field(ge=1, le=10_000)] = ORDER_ATTEMPTS
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
@@ -102,7 +111,17 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] | None = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
 
-    @field_validator("admin_label", "public_url", "metrics_port", "operators_file", "token", mode="before")
+    @field_validator(
+        "admin_label",
+        "erp_headers_file",
+        "erp_signing_secret",
+        "erp_token",
+        "metrics_port",
+        "operators_file",
+        "public_url",
+        "token",
+        mode="before",
+    )
     @classmethod
     def _unset_if_empty(cls, value: object) -> object:
         # docker compose passes on a variable that is not set as an empty text.
@@ -115,6 +134,15 @@ class Settings(BaseSettings):
         if prefetch is not None and batch_size is not None and prefetch < 2 * batch_size:
             raise ValueError(f"must be at least twice BATCH_SIZE ({2 * batch_size})")
         return prefetch
+
+    @field_validator("erp_token", "erp_headers_file")
+    @classmethod
+    def _is_the_only_login(cls, value: SecretStr | Path | None, info: ValidationInfo) -> SecretStr | Path | None:
+        if value is not None:
+            login = other_login(value, info.data.get("erp_url"), info.data.get("erp_token"))
+            if login is not None:
+                raise ValueError(f"{login} logs in as well: keep one of the two")
+        return value
 
     @property
     def embedded(self) -> bool:

@@ -67,7 +67,8 @@ class Views:
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order, whole; None if no order has this id."""
-        query = select(*ORDER_COLUMNS, orders.c.payload, orders.c.lease_until)
+        details = (orders.c[name] for name in ("failures", "failing_since", "payload", "lease_until"))
+        query = select(*ORDER_COLUMNS, *details)
         return self._one(query.where(orders.c.shop == shop, orders.c.order_id == order_id))
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:

@@ -65,8 +65,14 @@ class OrderRow(TypedDict):
 
 
 class WholeOrder(OrderRow):
-    """An order, whole; `payload` is the shop's order data, and `lease_until` the end of an attempt in progress."""
+    """An order, whole; `payload` is the shop's order data, and `lease_until` the end of an attempt in progress.
 
+    `failures` counts the failed attempts while other orders succeeded, and `failing_since` is the time of the first
+    failure of all.
+    """
+
+    failures: int
+    failing_since: datetime | None
     payload: dict[str, Any]
     lease_until: datetime | None
 

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Text, and_, bindparam, func, literal, select, union_all
+from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
 from rules.orders import OrderState
 from rules.switches import Switches, effective
-from schemas.control import ANY, StatusDocument, SwitchState, WorkerState
+from schemas.control import ANY, ErpFault, StatusDocument, SwitchState, WorkerState
+from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
 from storage.tables import ledger, missed, orders, quarantine, shops, workers
@@ -52,6 +53,7 @@ class StatusView:
                 orders=_merged(self._open(connection), self._done(connection)),
                 in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
                 overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},
+                erp_faults={fault.shop: _fault(fault) for fault in read_faults(connection)},
                 missed=self._missed(connection),
                 quarantined={domain: count for inner in quarantined.values() for domain, count in inner.items()},
                 last_minute={
@@ -87,6 +89,10 @@ def _switches(state: Switches) -> list[SwitchState]:
         )
         for _, switch in sorted(state.by_scope.items())
     ]
+
+
+def _fault(row: Row[Any]) -> ErpFault:
+    return ErpFault(**{name: row._mapping[name] for name in ErpFault.model_fields})
 
 
 def _count_by(outer: Any, inner: Any) -> Select[Any]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
@@ -18,7 +17,7 @@ from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
-_TIMEOUT = httpx.Timeout(1.0)
+_TIMEOUT = 1.0
 
 
 @pytest.fixture

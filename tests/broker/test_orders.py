@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_shops_have_orders_of_their_own(pipeline: Pipeline) -> None:
     place(pipeline, placed(notes="another shop's"), shop="b")
     take(pipeline, 2)
     assert pipeline.orders().keys() == {"a/O1", "b/O1"}
+
+
+@pytest.mark.parametrize("receipt", [internalized, rejected])
+def test_a_receipt_settles_an_order_of_its_own_shop_only(line: Pipeline, receipt: Callable[[str], bytes]) -> None:
+    place(line, placed("both"), shop="a")
+    place(line, placed("both"), placed("only b's"), shop="b")
+    take(line, 3)
+    answer(line, receipt("both"), receipt("only b's"), shop="a")
+    take(line, 2)
+    settled = "internalized" if receipt is internalized else "rejected"
+    assert {name: order["state"] for name, order in line.orders().items()} == {
+        "a/both": settled,
+        "b/both": "waiting",
+        "b/only b's": "waiting",
+    }
+    assert [(row["shop"], row["reason"]) for row in line.quarantined()] == [("a", "order_unknown")]
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_an_erp_that_can_not_be_reached_is_named(programs: Programs, port: int) 
 
 def test_the_settings_are_shown_with_their_places_and_without_secrets(programs: Programs) -> None:
     (programs.folder / ".env").write_text("COMPORTA_BATCH_SIZE=10\n")
-    settings = {"database_url": f"postgresql://ana:{SECRET}@host/x", "token": SECRET}
+    settings = {"database_url": f"postgresql://ana:{SECRET}@host/x", "token": SECRET, "erp_token": SECRET}
     shown = programs.run("config", "show", "--json", **settings)
     rows = {row["name"]: row for row in shown.json}
     assert (rows["COMPORTA_BATCH_SIZE"]["value"], rows["COMPORTA_BATCH_SIZE"]["source"]) == (10, ".env")

@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import update
 
@@ -146,7 +145,7 @@ def test_a_pause_that_lands_before_the_answer(
         erp.take("main/O1", {})
     erp.script = ["take" if fault in {"409", "hang"} else fault]
     gate = LatchedErp(erp).gate
-    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(1.0 if fault == "hang" else 30.0)))
+    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, 1.0 if fault == "hang" else 30.0))
     harness.place("O1")
     gate.wait_reached()
     assert harness.pause() == 1
@@ -178,7 +177,7 @@ def test_a_breaker_that_opens_does_not_probe_while_off(
     monkeypatch.setattr("rules.throttle._BREAK_SECONDS", 0.01)
     erp.script = ["500"] * 6
     gate = LatchedErp(erp).gate
-    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, httpx.Timeout(30.0)))
+    harness = open_harness("memory://", HttpErpGateway(erp.url, 32, 30.0))
     harness.place(*(f"O{number}" for number in range(6)))
     wait_until(lambda: erp.requests.total() == 6, what="all to be in flight")
     assert harness.pause() == 6

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text, update
 
+from rules.orders import OrderState
 from rules.outcomes import RejectedDelivery
 from schemas.domains import DOMAIN_NAMES
 from schemas.events import parse_event
@@ -49,7 +50,7 @@ def harness(any_database_url: str) -> Iterator[GaugesHarness]:
 def test_an_empty_database_shows_one_shop_all_on_and_nothing_to_do(harness: GaugesHarness) -> None:
     reading = harness.reading
     assert reading.off == {("main", domain): None for domain in DOMAIN_NAMES}
-    assert set(reading.orders) == {("main", s) for s in ("waiting", "sending", "sent", "internalized", "rejected")}
+    assert set(reading.orders) == {("main", state.value) for state in OrderState}
     counts = [*reading.missed.values(), *reading.quarantined.values(), *reading.orders.values()]
     assert (set(counts), reading.oldest_waiting, reading.workers) == ({0}, {"main": 0.0}, {})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from producers.erp import ErpGateway
 from producers.order_dispatcher import OrderDispatcher
+from rules.orders import ORDER_ATTEMPTS
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from tests.support.order_events import decoded_order, placed
@@ -19,9 +20,10 @@ __all__ = ["DispatchHarness"]
 class DispatchHarness:
     """Dispatcher in a thread of its own, and the store of the orders it has to deliver."""
 
-    def __init__(self, pipeline: Pipeline, erp: ErpGateway) -> None:
+    def __init__(self, pipeline: Pipeline, erp: ErpGateway, attempts: int = ORDER_ATTEMPTS) -> None:
         self.pipeline = pipeline
-        self.dispatcher = OrderDispatcher(OrderQueue(pipeline.database.fence, pipeline.switchboard), erp, pipeline.stop)
+        queue = OrderQueue(pipeline.database.fence, pipeline.switchboard)
+        self.dispatcher = OrderDispatcher(queue, erp, pipeline.stop, attempts=attempts)
         self.orders = OrderStore(pipeline.database.fence, "w1", self.dispatcher.wake.set)
         self._thread = threading.Thread(target=self.dispatcher.run, daemon=True)
         self._thread.start()

@@ -158,7 +158,7 @@ class OrderLifecycle(RuleBasedStateMachine):
     def retry(self, letter: str, code: str) -> None:
         key = self.shops[letter], code
         state = self.rows().get(key, {}).get("state")
-        assert self.pipeline.retry(*key) is (state in {"waiting", "sent", "rejected"})
+        assert self.pipeline.retry(*key) is (state in {"waiting", "sent", "stuck", "rejected"})
 
     @step()
     def let_time_pass(self) -> None:
@@ -261,7 +261,10 @@ class OrderLifecycle(RuleBasedStateMachine):
         if said is DeliveryStatus.INTERNALIZED or self.held.get(key) == order.attempts:
             self.held.pop(key, None)
         answer = ErpResponse(said, number if said is DeliveryStatus.INTERNALIZED else None, None if number else "no")
-        self.queues["holds"].record([(order, lambda now: after_attempt(answer, order.attempts, now, 0.0))])
+        # As though another order had succeeded just now: with the third failure an order is stuck.
+        self.queues["holds"].record(
+            [(order, lambda now: after_attempt(answer, order.attempts, now, 0.0, order.history, now, limit=2))]
+        )
 
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:
         assert not self.off & set(due.open)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from comporta.cli.doctor import command
 from comporta.cli.doctor.database import clock_finding
+from comporta.cli.doctor.erp import remedy_for
 from comporta.cli.doctor.finding import Finding, State
+from schemas.control import ErpFault
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 FINDINGS = [
     Finding.ok("broker", "answers"),
@@ -33,6 +38,24 @@ def test_a_clock_is_doubtful_from_one_second_and_wrong_from_five(ahead: float, s
     finding = clock_finding(ahead)
     assert (finding.state, says in finding.says) == (state, True)
     assert bool(finding.way_out) is (state is not State.OK)
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        ("HTTP 401", "COMPORTA_ERP_TOKEN"),
+        ("HTTP 404", "the path in COMPORTA_ERP_URL"),
+        ("HTTP 308", "redirects are not followed"),
+        ("HTTP 500", "the ERP's log"),
+        ("TLS failed", "certificate"),
+        ("no answer", "COMPORTA_ERP_TIMEOUT"),
+        ("returned", "erp.orders"),
+        ("something else", "sent again by themselves"),
+    ],
+)
+def test_each_kind_of_answer_has_its_remedy(answer: str, remedy: str) -> None:
+    fault = ErpFault(answer=answer, error=answer, since=NOW, failed_at=NOW, failures=1)
+    assert remedy in remedy_for(fault)
 
 
 @pytest.mark.parametrize(("encoding", "marks"), [("utf-8", "✓!✗"), ("ascii", "+!X")])

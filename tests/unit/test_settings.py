@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
-from comporta.runtime.settings import PREFIX, SettingsError, load_settings
+from comporta.runtime.erp_access import erp_access
+from comporta.runtime.settings import PREFIX, SettingsError, load_settings, setting_sources
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,15 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         ("PUBLIC_URL", "https://shop.example:99999", "Port out of range"),
         ("TOKEN", "hunter2 hunter2", "comporta operator add"),
         ("TOKEN", "hunter2é", "comporta operator add"),
+        ("ERP_TOKEN", "Bearer hunter2", "without `Bearer`"),
+        ("ERP_SIGNING_SECRET", "hunter2", "openssl rand -base64 32"),
+        ("ERP_SIGNING_SECRET", "whsec_" + base64.b64encode(b"hunter2").decode(), "24 to 64"),
+        ("ERP_SIGNING_SECRET", " ", "24 to 64"),
+        ("ERP_TIMEOUT", "0", "greater than 0"),
+        ("ERP_TIMEOUT", "46", "less than or equal to 45"),
+        ("ERP_CONNECT_TIMEOUT", "inf", "less than or equal to 45"),
+        ("ORDER_ATTEMPTS", "0", "greater than or equal to 1"),
+        ("ERP_HEADERS_FILE", "nowhere", "can't be read: No such file"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -62,16 +73,67 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert "hunter2" not in str(error.value)
 
 
-def test_a_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMPORTA_TOKEN", "comporta_hunter2")
-    assert "hunter2" not in repr(load_settings())
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("TOKEN", "comporta_hunter2"),
+        ("ERP_TOKEN", "hunter2"),
+        ("ERP_SIGNING_SECRET", "whsec_" + base64.b64encode(b"hunter2 hunter2 hunter2 hunter2").decode()),
+    ],
+)
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, name: str, secret: str) -> None:
+    monkeypatch.setenv(PREFIX + name, secret)
+    settings = load_settings()
+    assert secret not in repr(settings) + str(setting_sources(settings))
+    assert "hunter2" not in repr(erp_access(settings))
+
+
+def test_headers_for_the_erp_come_from_a_file_and_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "headers").write_text("# for the gateway\n\nX-Api-Key:  a b\t c \nX-Tenant: 7\n")
+    monkeypatch.setenv("COMPORTA_ERP_HEADERS_FILE", "headers")
+    monkeypatch.setenv("COMPORTA_ERP_TOKEN", "hunter2")
+    access = erp_access(load_settings())
+    assert access.headers == {"X-Api-Key": "a b\t c", "X-Tenant": "7", "Authorization": "Bearer hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("hunter2", "line 1 of headers must be a header"),
+        ("X Key: hunter2", "line 1 of headers must be a header"),
+        ("X-Key: hunter2é", "line 1 of headers must be a header"),
+        ("X-Key:", "line 1 of headers must be a header"),
+        ("Content-Length: 1", "Comporta itself sets the header Content-Length"),
+        ("webhook-id: hunter2", "Comporta itself sets the header webhook-id"),
+        ("X-Key: hunter2\nx-key: hunter2", "line 2 of headers repeats the header x-key"),
+        ("authorization: hunter2", "the ERP's token logs in as well"),
+    ],
+)
+def test_a_file_of_headers_that_cannot_be_sent_is_named_by_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "headers").write_text(line)
+    monkeypatch.setenv("COMPORTA_ERP_HEADERS_FILE", "headers")
+    monkeypatch.setenv("COMPORTA_ERP_TOKEN", "hunter2")
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert said in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_one_login_to_the_erp_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPORTA_ERP_URL", "https://ana:hunter2@erp.example/orders")
+    monkeypatch.setenv("COMPORTA_ERP_TOKEN", "hunter2")
+    with pytest.raises(SettingsError, match="COMPORTA_ERP_TOKEN: the user in the ERP's address logs in as well"):
+        load_settings()
 
 
 def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ADMIN_LABEL", "PUBLIC_URL", "OPERATORS_FILE", "TOKEN"):
+    for name in ("ADMIN_LABEL", "PUBLIC_URL", "OPERATORS_FILE", "TOKEN", "ERP_TOKEN", "ERP_HEADERS_FILE"):
         monkeypatch.setenv(PREFIX + name, "")
     settings = load_settings()
     assert (settings.admin_label, settings.public_url, settings.operators_file, settings.token) == (None,) * 4
+    assert (settings.erp_token, settings.erp_headers_file) == (None, None)
 
 
 def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,18 @@ def test_many_orders_are_sent_again_once_their_number_is_known(web: WebHarness) 
     assert web.database.views.status().orders == {"main": {"waiting": 3}}
 
 
+def test_stuck_orders_are_shown_and_sent_again(web: WebHarness) -> None:
+    web.storage.accept_orders("O1", "O2", "O3")
+    for order in ("O1", "O2"):
+        web.storage.set_order(order, state="stuck", last_error="HTTP 500", failures=20)
+    client = PageClient(web)
+    assert client.get_page("/orders?state=stuck").all("form", action="/orders/retry")
+    page = client.get_page("/orders/retry?state=stuck")
+    assert "2 stuck orders" in page.text
+    assert "2 orders will be sent again" in client.post_form("/orders/retry-many", **page.form("/orders/retry-many")).text
+    assert web.database.views.status().orders == {"main": {"waiting": 3}}
+
+
 def test_missed_keys_are_requested_again_after_saying_how_many(web: WebHarness) -> None:
     web.storage.discard("P1", "P2")
     client = PageClient(web)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from comporta.cli.doctor.broker import broker_findings
 from comporta.cli.doctor.database import database_findings
 from comporta.cli.doctor.environment import (
-    erp_findings,
     operator_findings,
     port_findings,
     read_settings,
     unknown_findings,
 )
+from comporta.cli.doctor.erp import erp_findings, order_findings
 from comporta.cli.doctor.finding import Finding, State
 
 __all__ = ["Finding", "State", "examine"]
@@ -25,5 +25,12 @@ def examine() -> Iterator[Finding]:
     yield from unknown_findings()
     if settings is None:
         return
-    for part in (broker_findings, database_findings, operator_findings, port_findings, erp_findings):
+    for part in (
+        broker_findings,
+        database_findings,
+        operator_findings,
+        port_findings,
+        erp_findings,
+        order_findings,
+    ):
         yield from part(settings)

@@ -1,18 +1,17 @@
-"""Environment checks: settings, operators, ports, the ERP's address."""
+"""Environment checks: settings, operators, ports."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 
 from comporta.cli.doctor.finding import Finding
-from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, redacted, unknown_names
+from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, unknown_names
 from comporta.web.access import open_access
 
-__all__ = ["erp_findings", "operator_findings", "port_findings", "read_settings", "unknown_findings"]
+__all__ = ["operator_findings", "port_findings", "read_settings", "unknown_findings"]
 
 _PATIENCE = 3.0
 
@@ -56,24 +55,6 @@ def port_findings(settings: Settings) -> Iterator[Finding]:
     for name, host, port in ports:
         if port:
             yield _port(name, host, port)
-
-
-def erp_findings(settings: Settings) -> Iterator[Finding]:
-    """Yield the finding on the ERP's address: whether it accepts connections; no order is sent."""
-    if settings.erp_url is None:
-        return
-    parts = urlsplit(settings.erp_url)
-    where = redacted("erp_url", settings.erp_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE).close()
-    except OSError as error:
-        reason = error.strerror or "no answer in time"
-        yield Finding.error(
-            "ERP", f"{where} can't be reached: {reason}", f"check {PREFIX}ERP_URL; until then orders wait"
-        )
-        return
-    yield Finding.ok("ERP", f"{where} accepts connections")
 
 
 def _port(name: str, host: str, port: int) -> Finding:

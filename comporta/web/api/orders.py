@@ -37,7 +37,7 @@ __all__ = ["orders_router"]
 class OrderFilter(RequestBody):
     """Orders in one state, of one shop or of all."""
 
-    state: Literal["rejected", "sent", "waiting"] = "rejected"
+    state: Literal["rejected", "sent", "stuck", "waiting"] = "rejected"
     shop: ShopName | None = None
 
 
@@ -91,7 +91,7 @@ def orders_router(views: Views, actions: OperatorActions) -> APIRouter:
 
     @router.post("/orders/{shop}/{order_id:path}/retry", tags=["act"])
     def retry(request: Request, shop: str, order_id: str, body: Why | None = None) -> RetryDone:
-        """Send an order again that the ERP has rejected or not answered."""
+        """Send an order again that is stuck, or that the ERP has rejected or not answered."""
         if not actions.retry(shop, order_id, audit_context(request, body.reason if body else None)):
             raise HTTPException(409, "the order does not exist, is being sent, or is already internalized")
         return RetryDone(state="waiting")

@@ -136,6 +136,7 @@ STATES: Mapping[str, str] = {
     "sent": N_("Sent"),
     "internalized": N_("Internalized"),
     "rejected": N_("Rejected"),
+    "stuck": N_("Stuck"),
 }
 
 

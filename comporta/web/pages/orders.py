@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -21,6 +22,7 @@ from storage.views import OrderFilter, Views
 __all__ = ["orders_router"]
 
 _AGES_IN_MINUTES = (10, 60, 1440)
+RetriedState = Literal["rejected", "stuck"]
 
 
 def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
@@ -58,14 +60,14 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
         return run_action(pages, request, run)
 
     @router.get("/orders/retry")
-    def retry_form(request: Request, shop: str = "") -> Response:
-        count = actions.count_retryable(OrderFilter(state="rejected", shop=blank_to_none(shop)))
-        return pages.render(request, "ask/retry.html", count=count, shop=shop)
+    def retry_form(request: Request, shop: str = "", state: RetriedState = "rejected") -> Response:
+        count = actions.count_retryable(OrderFilter(state=state, shop=blank_to_none(shop)))
+        return pages.render(request, "ask/retry.html", count=count, shop=shop, state=state)
 
     @router.post("/orders/retry-many")
-    def retry_many(request: Request, shop: Form = "", expected: Form = "") -> Response:
+    def retry_many(request: Request, shop: Form = "", state: Form = "rejected", expected: Form = "") -> Response:
         def run() -> str:
-            selection = OrderFilter(state="rejected", shop=blank_to_none(shop))
+            selection = OrderFilter(state="stuck" if state == "stuck" else "rejected", shop=blank_to_none(shop))
             count = actions.retry_many(selection, audit_context(request), parse_expected(expected))
             return translate_plural(
                 request, "%(count)s order will be sent again.", "%(count)s orders will be sent again.", count
