@@ -36,7 +36,7 @@ def open_gateway(erp: HttpErp) -> Iterator[Open]:
         return gateways[-1]
 
     yield opened
-    erp.let_go.set()
+    erp.released.set()
     for gateway in gateways:
         gateway.close()
 
@@ -109,7 +109,7 @@ def test_a_request_that_hangs_ends_when_the_gateway_is_closed(erp: HttpErp, open
     erp.default = "hang"
     gateway = open_gateway(timeout=45.0)
     [future] = gateway.send([("main", "O1", {})])
-    while not erp.asked:
+    while not erp.requests:
         time.sleep(0.01)
     began = time.monotonic()
     gateway.close()
@@ -122,7 +122,7 @@ def test_a_redirect_to_elsewhere_is_named_and_never_followed(erp: HttpErp, open_
         erp.default, erp.elsewhere = "elsewhere", f"{other.url}?key=hunter2-hunter2"
         response = answered(open_gateway(access=ErpAccess({"Authorization": "Bearer hunter2-hunter2"})))
         assert response == ErpResponse(DeliveryStatus.FAILED, error=f"HTTP 307: redirects to {other.url}")
-        assert not other.asked
+        assert not other.requests
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def open_office(any_database_url: str, erp: HttpErp) -> Iterator[Open]:
         return offices[-1]
 
     yield opened
-    erp.let_go.set()
+    erp.released.set()
     for office in offices:
         office.close()
         office.line.close()
@@ -71,11 +71,11 @@ def test_orders_that_always_fail_hold_up_no_other(open_office: Open, erp: HttpEr
     # Each has been tried, and the breaker is open.
     tried = max(6, number)
     wait_until(
-        lambda: len(erp.asked) == number and erp.asked.total() >= tried, timeout=60, what="the breaker to be open"
+        lambda: len(erp.requests) == number and erp.requests.total() >= tried, timeout=60, what="the breaker to be open"
     )
     office.place(*good)
     wait_until(lambda: states(office).get("internalized") == 20, timeout=30, what="all good ones to be at the ERP")
-    assert {erp.asked[f"main/{order_id}"] for order_id in good} == {1}
+    assert {erp.requests[f"main/{order_id}"] for order_id in good} == {1}
     assert "rejected" not in states(office)
 
 
@@ -85,17 +85,17 @@ def test_what_fails_while_others_succeed_is_stuck_and_no_longer_tried_until_an_o
     erp.always = {"main/bad1": "500", "main/bad2": "empty"}
     office = open_office(attempts=3)
     office.place("bad1", "bad2")
-    wait_until(lambda: len(erp.asked) == 2, what="both to be tried")
+    wait_until(lambda: len(erp.requests) == 2, what="both to be tried")
     office.place("good1")
     office.wait_state("internalized", "good1")
     stuck = {order_id: office.wait_state("stuck", order_id) for order_id in ("bad1", "bad2")}
     assert stuck["bad1"]["last_error"] == 'HTTP 500: {"detail": "down"}'
     assert stuck["bad2"]["last_error"] == "HTTP 200 without an erp_number: {}"
     assert {(row["failures"], row["next_attempt_at"]) for row in stuck.values()} == {(3, None)}
-    asked = erp.asked.copy()
+    asked = erp.requests.copy()
     office.place("good2")
     office.wait_state("internalized", "good2")
-    assert erp.asked - asked == {"main/good2": 1}
+    assert erp.requests - asked == {"main/good2": 1}
     # A fault of single orders is none of the way.
     assert office.line.database.views.status().erp_faults == {}
     erp.always = {}
@@ -111,7 +111,7 @@ def test_an_erp_that_lets_nobody_in_rejects_no_order_and_is_named_until_one_gets
     erp.default = "401"
     office = open_office(attempts=1)
     office.place(*(f"O{number}" for number in range(8)))
-    wait_until(lambda: erp.asked.total() >= 9, timeout=60, what="each to be tried, and one of them again")
+    wait_until(lambda: erp.requests.total() >= 9, timeout=60, what="each to be tried, and one of them again")
     fault = wait_until(lambda: office.line.database.views.status().erp_faults.get("main"), what="the fault")
     assert (fault.answer, fault.error) == ("HTTP 401", 'HTTP 401: {"detail": "no"}')
     assert fault.since <= fault.failed_at

@@ -36,6 +36,7 @@ STATUS = StatusDocument(
     orders={"main": {"waiting": 1}},
     in_flight_orders=0,
     overdue_orders={},
+    erp_faults={},
     missed={"main": {"stock": 3}},
     quarantined={"stock": 1},
     last_minute={"stock": {"applied": 5}},

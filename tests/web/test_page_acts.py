@@ -51,7 +51,9 @@ def test_stuck_orders_are_shown_and_sent_again(web: WebHarness) -> None:
     assert client.get_page("/orders?state=stuck").all("form", action="/orders/retry")
     page = client.get_page("/orders/retry?state=stuck")
     assert "2 stuck orders" in page.text
-    assert "2 orders will be sent again" in client.post_form("/orders/retry-many", **page.form("/orders/retry-many")).text
+    assert (
+        "2 orders will be sent again" in client.post_form("/orders/retry-many", **page.form("/orders/retry-many")).text
+    )
     assert web.database.views.status().orders == {"main": {"waiting": 3}}
 
 

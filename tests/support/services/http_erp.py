@@ -121,7 +121,7 @@ def _take_and_reset(request: _Request, erp: HttpErp, key: str, payload: Any) -> 
 def _trickle(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     # A byte every tenth of a second: no single wait for a byte is long.
     for byte in b"HTTP/1.1 201 Created\r\nX-Slow: " + b"x" * 10_000:
-        if erp.let_go.wait(0.1):
+        if erp.released.wait(0.1):
             break
         request.wfile.write(bytes([byte]))
     request.close_connection = True
@@ -129,14 +129,14 @@ def _trickle(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
 
 def _trickle_body(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     request.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 10000\r\n\r\n")
-    while not erp.let_go.wait(0.1):
+    while not erp.released.wait(0.1):
         request.wfile.write(b" ")
     request.close_connection = True
 
 
 def _endless(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     request.wfile.write(b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n")
-    while not erp.let_go.is_set():
+    while not erp.released.is_set():
         request.wfile.write(b" " * 65536)
         erp.written += 65536
 
@@ -185,7 +185,7 @@ def _refuse(code: int, request: _Request, _erp: HttpErp, _key: str, _payload: An
 
 
 for _code in range(201, 505):
-    _WAYS.setdefault(str(_code), partial(_refuse, _code))
+    _ANSWERS.setdefault(str(_code), partial(_refuse, _code))
 
 
 @contextmanager
