@@ -41,11 +41,11 @@ def open_office(any_database_url: str, erp: HttpErp) -> Iterator[Open]:
     erp.released.set()
     for office in offices:
         office.close()
-        office.line.close()
+        office.pipeline.close()
 
 
 def states(office: DispatchHarness) -> dict[str, int]:
-    return office.line.database.views.status().orders["main"]
+    return office.pipeline.database.views.status().orders["main"]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_what_fails_while_others_succeed_is_stuck_and_no_longer_tried_until_an_o
     office.wait_state("internalized", "good2")
     assert erp.requests - asked == {"main/good2": 1}
     # A fault of single orders is none of the way.
-    assert office.line.database.views.status().erp_faults == {}
+    assert office.pipeline.database.views.status().erp_faults == {}
     erp.always = {}
-    assert office.line.retry("main", "bad1")
+    assert office.pipeline.retry("main", "bad1")
     assert office.wait_state("internalized", "bad1")["failures"] == 0
     office.orders.commit([decoded_receipt(internalized("bad2", "77"))])
     assert office.wait_state("internalized", "bad2")["erp_number"] == "77"
@@ -112,13 +112,13 @@ def test_an_erp_that_lets_nobody_in_rejects_no_order_and_is_named_until_one_gets
     office = open_office(attempts=1)
     office.place(*(f"O{number}" for number in range(8)))
     wait_until(lambda: erp.requests.total() >= 9, timeout=60, what="each to be tried, and one of them again")
-    fault = wait_until(lambda: office.line.database.views.status().erp_faults.get("main"), what="the fault")
+    fault = wait_until(lambda: office.pipeline.database.views.status().erp_faults.get("main"), what="the fault")
     assert (fault.answer, fault.error) == ("HTTP 401", 'HTTP 401: {"detail": "no"}')
     assert fault.since <= fault.failed_at
     assert fault.failures >= 5
     assert states(office).keys() <= {"waiting", "sending"}
-    assert office.line.database.gauges.read().erp_failing["main"][1] == "HTTP 401"
+    assert office.pipeline.database.gauges.read().erp_failing["main"][1] == "HTTP 401"
     erp.default = "take"
     wait_until(lambda: states(office) == {"internalized": 8}, timeout=60, what="all to go through")
-    wait_until(lambda: office.line.database.views.status().erp_faults == {}, what="the fault to be over")
-    assert office.line.database.gauges.read().erp_failing == {"main": (0.0, "")}
+    wait_until(lambda: office.pipeline.database.views.status().erp_faults == {}, what="the fault to be over")
+    assert office.pipeline.database.gauges.read().erp_failing == {"main": (0.0, "")}
