@@ -11,6 +11,8 @@ from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcT
 __all__ = [
     "ENTITY_TABLES",
     "audit",
+    "feeds",
+    "generations",
     "ledger",
     "metadata",
     "missed",
@@ -63,6 +65,24 @@ shops = Table(
     metadata,
     Column("shop", EXACT_TEXT, primary_key=True),
     Column("first_seen", UtcTime, nullable=False),
+)
+
+# The kind of version that the first event of a shop and domain has decided.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("by_time", Boolean, nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+
+# Numbers that grow when a worker's memory of a table must end; every batch reads them.
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", EXACT_TEXT, primary_key=True),
+    Column("number", BIGINT, nullable=False),
 )
 
 switches = Table(
