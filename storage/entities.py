@@ -47,6 +47,7 @@ __all__ = [
     "apply_events",
     "clear_missed",
     "differs",
+    "event_value",
     "key_text",
     "matching",
     "newer_than_rows",
@@ -55,9 +56,9 @@ __all__ = [
 ]
 
 
-def key_text(event: ChangeEvent) -> str:
+def key_text(domain: str, values: Sequence[Any]) -> str:
     """Return the key as JSON text in the registry's field order: the same key always gives the same text."""
-    return orjson.dumps(_plain_key(event)).decode()
+    return orjson.dumps(_plain_key(domain, values)).decode()
 
 
 def apply_events(
@@ -83,7 +84,7 @@ def apply_and_return(
     result = connection.execute(
         _upsert_returning_keys(dialect, domain), {"rows": dump_rows(dialect, map(row_of, events)), "now": now}
     )
-    written = {(shop, tuple([_event_value(value) for value in key])) for shop, *key in result}
+    written = {(shop, tuple([event_value(value) for value in key])) for shop, *key in result}
     return [event for event in events if (event.shop, event.key) in written]
 
 
@@ -108,14 +109,14 @@ def newer_than_rows(connection: Connection, domain: str, events: Sequence[Change
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
     """Record the keys of discarded events as missed, unless the same or a newer version is applied already."""
     dialect = connection.dialect.name
-    rows = ({**(key := _plain_key(event)), **_versioned(event, key)} for event in events)
+    rows = ({**(key := _plain_key(domain, event.key)), **_versioned(event, key)} for event in events)
     connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
 
 
 def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
     """Delete the missed keys that these events, now applied or superseded, repair."""
     dialect = connection.dialect.name
-    rows = (_versioned(event, _plain_key(event)) for event in events)
+    rows = (_versioned(event, _plain_key(domain, event.key)) for event in events)
     connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
 
 
@@ -131,14 +132,14 @@ def row_of(event: ChangeEvent) -> dict[str, Any]:
     }
 
 
-def _event_value(value: Any) -> Any:
+def event_value(value: Any) -> Any:
     """Convert a key column's value to that of the event: PostgreSQL returns a quantity with trailing zeros."""
     return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
-def _plain_key(event: ChangeEvent) -> dict[str, Any]:
-    domain = DOMAINS[event.domain]
-    key = dict(zip(domain.key_fields, event.key, strict=True))
+def _plain_key(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    domain = DOMAINS[name]
+    key = dict(zip(domain.key_fields, values, strict=True))
     for name in domain.key_times:
         key[name] = utc_text(key[name])
     return key

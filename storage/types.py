@@ -77,6 +77,9 @@ class ExactDecimal(TypeDecorator[Decimal]):
             return _SqliteNumber("NUMERIC" if self.fits_double else "")
         return super().load_dialect_impl(dialect)
 
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None or isinstance(value, Decimal):
             return value
