@@ -17,6 +17,7 @@ from tests.support.web_harness import WebHarness
 
 QUESTIONS = (
     "/switch/off", "/switch/on", "/missed/resync", "/orders/retry", "/quarantine/replay", "/quarantine/drop",
+    "/versions/forget", "/versions/forget?shop=main&domain=stock",
 )  # fmt: skip
 ROOMS = (
     "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/repairs", "/ledger",
@@ -53,7 +54,9 @@ def acts(seen: HtmlPage) -> list[str]:
     """Everything in a page that would change something."""
     forms = [form["action"] for form in seen.all("form", method="post")]
     links = [
-        link["href"] for link in seen.all("a") if re.search(r"/switch/o|/resync|/retry|/replay|/drop", link["href"])
+        link["href"]
+        for link in seen.all("a")
+        if re.search(r"/switch/o|/resync|/retry|/replay|/drop|/forget", link["href"])
     ]
     return [act for act in forms + links if act != "/logout"]
 

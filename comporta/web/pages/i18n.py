@@ -147,6 +147,7 @@ ACTIONS: Mapping[str, str] = {
     "drop": N_("Dropped"),
     "resync": N_("Requested again"),
     "retry": N_("Sent again"),
+    "versions-forget": N_("Versions forgotten"),
 }
 
 
