@@ -174,17 +174,18 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     data: Message = envelope.data
     # The sets are read directly: `model_fields_set` would cost two calls for each event.
     known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
+    sequence = envelope.sequence
     return ChangeEvent(
         domain,
         shop,
         reader.key_of(data.__dict__),
-        _version(envelope.sequence, envelope.time),
+        _version(sequence, envelope.time),
         envelope.id,
         envelope.time,
         envelope.type.endswith(".deleted.v1"),
         data,
         len(document) + len(document["data"]) - known,
-        envelope.sequence is None,
+        sequence is None,
     )
 
 
