@@ -44,6 +44,7 @@ __all__ = ["VersionCount", "VersionScope", "VersionStore"]
 
 # So few that a pause, which waits for the running step, waits for milliseconds.
 _AT_ONCE = 1_000
+_PAGE = 10_000
 
 Key = tuple[Any, ...]
 
@@ -91,23 +92,26 @@ class VersionStore:
 
         Keys that become known while it runs may or may not be included.
         """
-        if scope.keys is not None:
-            keys = sorted(set(scope.keys))
+        for keys in self._pages(scope):
             for start in range(0, len(keys), _AT_ONCE):
                 with self._fence.shared() as connection:
                     forgotten = _forget(connection, audit_id, scope, keys[start : start + _AT_ONCE])
                 yield forgotten
+
+    def _pages(self, scope: VersionScope) -> Iterator[Sequence[Key]]:
+        """Yield the keys, read outside the fence: before PostgreSQL has statistics of a table, a page may take long."""
+        if scope.keys is not None:
+            yield sorted(set(scope.keys))
             return
         # The missed keys first: some of them may have no row.
         for page in (_missed_page, _table_page):
             after: Any = None
             while True:
-                with self._fence.shared() as connection:
+                with self._fence.snapshot() as connection:
                     keys, after = page(connection, scope, after)
-                    forgotten = _forget(connection, audit_id, scope, keys) if keys else 0
                 if not keys:
                     break
-                yield forgotten
+                yield keys
 
     def decide_anew(self, shop: str, domain: str) -> None:
         """Let the next event of a feed decide its kind of version; alone behind the fence, as a switch change is."""
@@ -145,7 +149,7 @@ def _dumped(connection: Connection, shop: str, domain: str, keys: Sequence[Key])
 
 def _missed_page(connection: Connection, scope: VersionScope, after: str | None) -> tuple[list[Key], str | None]:
     query = select(missed.c.key).where(*_missed_of(scope.shop, scope.domain), missed.c.key > (after or ""))
-    texts = list(connection.scalars(query.order_by(missed.c.key).limit(_AT_ONCE)))
+    texts = list(connection.scalars(query.order_by(missed.c.key).limit(_PAGE)))
     return [_stored_key(scope.domain, text) for text in texts], texts[-1] if texts else None
 
 
@@ -159,7 +163,7 @@ def _stored_key(domain: str, text: str) -> Key:
 def _table_page(connection: Connection, scope: VersionScope, after: Key | None) -> tuple[list[Key], Key | None]:
     params = {} if after is None else {f"after_{position}": value for position, value in enumerate(after)}
     rows = connection.execute(
-        _page(scope.domain, first=after is None), {"shop": scope.shop, "at_once": _AT_ONCE, **params}
+        _page(scope.domain, first=after is None), {"shop": scope.shop, "page": _PAGE, **params}
     ).all()
     return [tuple(map(event_value, row)) for row in rows], tuple(rows[-1]) if rows else None
 
@@ -182,7 +186,7 @@ def _page(domain: str, *, first: bool) -> Select[Any]:
     if not first:
         after = (bindparam(f"after_{position}", type_=key.type) for position, key in enumerate(keys))
         query = query.where(tuple_(*keys) > tuple_(*after))
-    return query.order_by(*keys).limit(bindparam("at_once", type_=Integer()))
+    return query.order_by(*keys).limit(bindparam("page", type_=Integer()))
 
 
 def _given(dialect: str, domain: str) -> Rowset:

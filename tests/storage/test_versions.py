@@ -201,6 +201,7 @@ def test_far_more_keys_than_expected_are_not_forgotten(place: Place) -> None:
 
 def test_keys_with_times_and_quantities_are_forgotten_in_steps(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.versions._AT_ONCE", 2)
+    monkeypatch.setattr("storage.versions._PAGE", 4)
     events = [
         parse_event("prices", "main", sample_event("prices", min_qty=quantity, valid_from=f"2026-01-0{day}T00:00:00Z"))
         for quantity in ("2", "10", "2.5")
@@ -214,6 +215,7 @@ def test_keys_with_times_and_quantities_are_forgotten_in_steps(place: Place, mon
 
 def test_a_run_that_ends_in_the_middle_is_repeated(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.versions._AT_ONCE", 2)
+    monkeypatch.setattr("storage.versions._PAGE", 4)
     place.commit(*(stock_change(2**61, f"P{number}") for number in range(5)))
     forgetting = VersionStore(place.fence).forget(VersionScope("main", "stock"), "none")
     assert next(forgetting) == 2
