@@ -11,7 +11,7 @@ from consumers.delivery import Delivery
 from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
 from storage.errors import RowRefused, Unavailable
-from storage.event_store import Committed
+from storage.event_store import Committed, Reject
 
 __all__ = ["BatchStore", "Item", "commit"]
 
@@ -21,8 +21,11 @@ Item = tuple[Delivery, Any]
 class BatchStore(Protocol):
     """Store for one kind of messages."""
 
-    def commit(self, batch: Sequence[Any]) -> Committed:
-        """Write a batch in one transaction. Raises `RowRefused` or `Unavailable`."""
+    def commit(self, batch: Sequence[Any], reject: Reject) -> Committed:
+        """Write a batch in one transaction; `reject` gives the delivery of an item that is refused there.
+
+        Raises `RowRefused` or `Unavailable`.
+        """
 
 
 def commit(store: BatchStore, items: Sequence[Item]) -> Committed:
@@ -31,8 +34,12 @@ def commit(store: BatchStore, items: Sequence[Item]) -> Committed:
     Raises `Unavailable` when the database is away. Part of the batch may then be committed; to commit it again is
     harmless.
     """
+
+    def reject_at(position: int, refusal: Refusal) -> RejectedDelivery:
+        return reject(items[position][0], refusal)
+
     try:
-        return store.commit([decoded for _, decoded in items])
+        return store.commit([decoded for _, decoded in items], reject_at)
     except RowRefused as error:
         if len(items) > 1:
             half = len(items) // 2
@@ -41,7 +48,7 @@ def commit(store: BatchStore, items: Sequence[Item]) -> Committed:
         if isinstance(decoded, RejectedDelivery):
             raise Unavailable(f"the quarantine itself was refused: {error}") from error
         refusal = Refusal(Reason.REFUSED_BY_DATABASE, "", str(error))
-        return store.commit([reject(delivery, refusal)])
+        return store.commit([reject(delivery, refusal)], reject_at)
 
 
 def _merged(first: Committed, second: Committed) -> Committed:

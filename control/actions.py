@@ -1,4 +1,4 @@
-"""Operator actions besides switching (replay, drop, resync, retry), for the API, the page and the command line."""
+"""Operator actions besides switching: replay, drop, resync, retry, forget versions; for API, page and command line."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from storage.missed import MissedKeys
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderKey
 from storage.quarantine import QuarantineStore
+from storage.versions import VersionScope, VersionStore
 from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
-__all__ = ["OperatorActions", "ResyncResult"]
+__all__ = ["ForgetResult", "OperatorActions", "ResyncResult"]
 
 # No shop has an empty name.
 _BEFORE_ALL: OrderKey | None = ("", "")
@@ -31,6 +32,14 @@ class ResyncResult(NamedTuple):
     keys: int
     messages: int
     requested: int
+
+
+class ForgetResult(NamedTuple):
+    """The number of rows with a version, that of missed keys with one, and the keys whose version was forgotten."""
+
+    keys: int
+    missed: int
+    forgotten: int
 
 
 class OperatorActions:
@@ -46,6 +55,7 @@ class OperatorActions:
         self._audit = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
         self._quarantine = QuarantineStore(database.fence)
+        self._versions = VersionStore(database.fence)
         self._retries = OrderRetries(database.fence, database.receipt_timeout)
 
     def count_quarantined(self, filter: QuarantineFilter) -> int:
@@ -116,6 +126,24 @@ class OperatorActions:
                 self._publish, pieces, request or entry.id, lambda more: self._audit.add(entry.id, more)
             )
         return ResyncResult(keys, messages, requested)
+
+    def forget_versions(
+        self, scope: VersionScope, context: AuditContext, *, dry_run: bool = False, expected: int | None = None
+    ) -> ForgetResult:
+        """Let the next event of each key win, whatever its version; of a whole domain, decide the kind of version anew.
+
+        Raises `CountChanged` if far more keys have a version than expected.
+        """
+        count = self._versions.count(scope)
+        if expected is not None and grew_much(expected, count.keys + count.missed):
+            raise CountChanged("keys", expected, count.keys + count.missed)
+        if dry_run:
+            return ForgetResult(*count, 0)
+        with self._audit.open(AuditEntry("versions-forget", context, scope.shop, scope.domain, str(scope))) as entry:
+            forgotten = sum(self._versions.forget(scope, entry.id))
+            if scope.keys is None:
+                self._versions.decide_anew(scope.shop, scope.domain)
+        return ForgetResult(*count, forgotten)
 
     def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         """Queue an order again; return whether one exists that is neither internalized nor being sent."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
+from rules.versions import CONTENT_CHANGED, VersionRules, same_content, split_by_rules
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
 
-__all__ = ["Decoded", "Outcome", "Plan", "RejectedDelivery", "Tally", "outcome_per_item", "plan_batch"]
+__all__ = [
+    "Decoded",
+    "Outcome",
+    "Plan",
+    "RejectedDelivery",
+    "SortedBatch",
+    "Tally",
+    "outcome_per_item",
+    "plan_batch",
+    "sort_batch",
+]
 Tally = Counter[tuple[str, str, "Outcome"]]
 Message = TypeVar("Message")
 
@@ -47,50 +58,96 @@ class Decoded(NamedTuple, Generic[Message]):
     reject: Callable[[Refusal], RejectedDelivery]
 
 
+Feeds = dict[tuple[str, str, bool], list[ChangeEvent]]
+
+
+class SortedBatch(NamedTuple):
+    """A batch by domain, shop and kind of version (True: by time), and its rejected deliveries; both in its order."""
+
+    feeds: Feeds
+    rejected: list[RejectedDelivery]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A batch sorted into outcomes: per domain the newest event of each key, in key order.
 
-    `tally` counts the events of `apply` as superseded, until the database has compared them with its rows.
+    `refused` are events that are read well and break a rule: the caller has their deliveries, and adds them to
+    `quarantine`. `tally` counts the events of `apply` as superseded, until the database has compared them with its
+    rows.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     discard: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     quarantine: list[RejectedDelivery] = field(default_factory=list)
+    refused: list[tuple[ChangeEvent, Refusal]] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
 
+    def refuse(self, refused: Iterable[tuple[ChangeEvent, Refusal]]) -> None:
+        """Add refused events, which the tally does not count yet."""
+        for event, refusal in refused:
+            self.refused.append((event, refusal))
+            self.tally[event.shop, event.domain, Outcome.QUARANTINED] += 1
 
-def plan_batch(batch: Sequence[ChangeEvent | RejectedDelivery], stops: Callable[[str, str], bool]) -> Plan:
-    """Sort a batch by the switches (`stops(shop, domain)`); of one key only the newest event remains.
+    def refuse_changed(self, events: Collection[ChangeEvent]) -> None:
+        """Refuse events that contradict an earlier one of their key, version and id, and are counted as superseded."""
+        self.refuse((event, CONTENT_CHANGED) for event in events)
+        for event in events:
+            self.tally[event.shop, event.domain, Outcome.SUPERSEDED] -= 1
 
-    An event that is older than another of its key in the batch is superseded, as it would be a batch later.
-    """
-    plan = Plan()
-    by_scope: defaultdict[tuple[str, str], list[ChangeEvent]] = defaultdict(list)
+
+def sort_batch(batch: Iterable[ChangeEvent | RejectedDelivery]) -> SortedBatch:
+    """Sort a batch into its feeds and its rejected deliveries."""
+    feeds: defaultdict[tuple[str, str, bool], list[ChangeEvent]] = defaultdict(list)
+    rejected = []
     for item in batch:
         if isinstance(item, RejectedDelivery):
-            plan.quarantine.append(item)
-            plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
+            rejected.append(item)
+        else:
+            feeds[item.domain, item.shop, item.by_time].append(item)
+    return SortedBatch(feeds, rejected)
+
+
+def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: VersionRules) -> Plan:
+    """Decide a batch by the version rules and the switches (`stops(shop, domain)`).
+
+    Of one key only the newest event remains: an event that is older than another of its key in the batch is superseded,
+    as it would be a batch later.
+    """
+    plan = Plan(quarantine=batch.rejected.copy())
+    for item in batch.rejected:
+        plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
+    for (domain, shop, by_time), arrived in sorted(batch.feeds.items(), key=itemgetter(0)):
+        events, refused = split_by_rules((shop, domain), by_time, arrived, rules)
+        plan.refuse(refused)
+        if not events:
             continue
-        by_scope[item.domain, item.shop].append(item)
-    for (domain, shop), events in sorted(by_scope.items(), key=itemgetter(0)):
         off = stops(shop, domain)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
-        target = plan.discard if off else plan.apply
-        target.setdefault(domain, []).extend(_newest(events))
+        newest, changed = _newest(events)
+        (plan.discard if off else plan.apply).setdefault(domain, []).extend(newest)
+        # While off, nothing is compared with what came before: the key is missed either way.
+        if changed and not off:
+            plan.refuse_changed(changed)
     return plan
 
 
-def _newest(events: Sequence[ChangeEvent]) -> Sequence[ChangeEvent]:
-    """Return the newest event of each key, in key order."""
+def _newest(events: Sequence[ChangeEvent]) -> tuple[Sequence[ChangeEvent], Sequence[ChangeEvent]]:
+    """Return the newest event of each key, in key order, and those that contradict it under the same version and id."""
     if len(events) == 1:
-        return events
+        return events, ()
     newest: dict[tuple[object, ...], ChangeEvent] = {}
+    changed: list[ChangeEvent] = []
     for event in events:
         known = newest.setdefault(event.key, event)
-        if known is not event and (event.version, event.event_id) > (known.version, known.event_id):
+        if known is event:
+            continue
+        stamp, known_stamp = (event.version, event.event_id), (known.version, known.event_id)
+        if stamp > known_stamp:
             newest[event.key] = event
-    return [newest[key] for key in sorted(newest)]
+        elif stamp == known_stamp and not same_content(event, known):
+            changed.append(event)
+    return [newest[key] for key in sorted(newest)], changed
 
 
 def outcome_per_item(
@@ -99,9 +156,10 @@ def outcome_per_item(
     """Return the outcomes in the batch's order; `applied` are those of `plan.apply` that are newer than their rows."""
     # By identity: an equal event that comes twice is applied once.
     winners = {id(event) for event in applied}
+    refused = {id(event) for event, _ in plan.refused}
     outcomes = []
     for item in batch:
-        if isinstance(item, RejectedDelivery):
+        if isinstance(item, RejectedDelivery) or id(item) in refused:
             outcomes.append(Outcome.QUARANTINED)
         elif plan.tally[item.shop, item.domain, Outcome.DISCARDED]:
             outcomes.append(Outcome.DISCARDED)

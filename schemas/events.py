@@ -32,6 +32,7 @@ __all__ = [
     "load_json",
     "parse_event",
     "read_event",
+    "version_of_time",
 ]
 
 STRUCTURED = "application/cloudevents+json"
@@ -40,7 +41,8 @@ MAX_BODY = 1024 * 1024
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_VERSION = 2**63 - 1
+# Far above any counter, and far from the end of 64 bits: a counter that stands at its end can never be followed.
+_MAX_SEQUENCE = 2**62
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
@@ -50,7 +52,7 @@ class _DecimalDigits:
         return core_schema.custom_error_schema(
             core_schema.str_schema(pattern=r"^0*[0-9]{1,19}$", max_length=255, strict=True),
             custom_error_type=Reason.SEQUENCE_FORMAT.value,
-            custom_error_message="must be a JSON string of decimal digits that fits 64 bits",
+            custom_error_message="must be a JSON string of decimal digits, at most 2^62",
         )
 
 
@@ -75,6 +77,7 @@ class ChangeEvent(NamedTuple):
     """A change of one entity: its key, its version and its state (or only the key, if deleted).
 
     `key` holds the values in the order of `Domain.key_fields`; `unknown` counts the fields that Comporta ignores.
+    `by_time` says that the version is the event's time, in microseconds since 1970, for want of a sequence.
     """
 
     domain: str
@@ -86,6 +89,7 @@ class ChangeEvent(NamedTuple):
     deleted: bool
     data: Message
     unknown: int
+    by_time: bool = False
 
 
 @cache
@@ -170,27 +174,34 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     data: Message = envelope.data
     # The sets are read directly: `model_fields_set` would cost two calls for each event.
     known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
+    sequence = envelope.sequence
     return ChangeEvent(
         domain,
         shop,
         reader.key_of(data.__dict__),
-        _version(envelope.sequence, envelope.time),
+        _version(sequence, envelope.time),
         envelope.id,
         envelope.time,
         envelope.type.endswith(".deleted.v1"),
         data,
         len(document) + len(document["data"]) - known,
+        sequence is None,
     )
 
 
 def _version(sequence: str | None, time: datetime | None) -> int:
     if sequence is not None:
         version = int(sequence)
-        if version > _MAX_VERSION:
-            raise Refused(Reason.SEQUENCE_FORMAT, "/sequence", "must fit a signed 64-bit integer")
+        if version > _MAX_SEQUENCE:
+            raise Refused(Reason.SEQUENCE_FORMAT, "/sequence", "must be at most 2^62: no counter gets that far")
         return version
     if time is None:
         raise Refused(Reason.NO_VERSION, "", "neither sequence nor time is given: one of them orders the changes")
+    return version_of_time(time)
+
+
+def version_of_time(time: datetime) -> int:
+    """Return the version that a time stands for: microseconds since 1970."""
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 

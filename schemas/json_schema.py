@@ -17,7 +17,7 @@ from schemas.resync import MOST_KEYS, RESYNC_TYPE
 __all__ = ["DIALECT", "event_schemas", "message_schemas"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MAX_SEQUENCE = "9223372036854775807"
+_MAX_SEQUENCE = str(2**62)
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
     "comporta.control.message": ControlMessage,

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from schemas.reasons import Reason
+from schemas.reasons import Reason, ReasonDoc
+from schemas.version_reasons import VERSION_REASONS
 
 __all__ = ["GROUPS", "ReasonDoc", "reason_docs"]
-
-
-class ReasonDoc(NamedTuple):
-    """One reason: its description, its remedy and, where it helps, a value that is refused for it."""
-
-    reason: Reason
-    description: str
-    remedy: str
-    example: str = ""
-
 
 GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     "Around the body": (
@@ -122,22 +112,12 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "`erp.price.changed.v1` with the routing key `main.stock`",
         ),
         ReasonDoc(
-            Reason.NO_VERSION,
-            "Neither `sequence` nor `time` is given, so that nobody can say which of two changes is newer.",
-            "Send a `sequence` that grows with each change of the entity; without one, the `time` of the change.",
-        ),
-        ReasonDoc(
-            Reason.SEQUENCE_FORMAT,
-            "`sequence` is not a JSON string of decimal digits, or exceeds 9223372036854775807.",
-            "Send a counter or a timestamp as digits, in quotes.",
-            '`"sequence": 18446`',
-        ),
-        ReasonDoc(
             Reason.MISSING_FIELD,
             "A field that is required is not there.",
             "Events carry the whole state: send every required field each time, also those that didn't change.",
         ),
     ),
+    "The version": VERSION_REASONS,
     "Values": (
         ReasonDoc(
             Reason.WRONG_VALUE,

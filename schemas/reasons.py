@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["REASONS_PAGE", "Reason", "Refusal", "Refused"]
+__all__ = ["REASONS_PAGE", "Reason", "ReasonDoc", "Refusal", "Refused"]
 
 REASONS_PAGE = "docs/contract/reasons.md"
 
@@ -30,6 +31,9 @@ class Reason(StrEnum):
     UNKNOWN_VERSION = "unknown_version"
     WRONG_DOMAIN = "wrong_domain"
     NO_VERSION = "no_version"
+    VERSION_KIND = "version_kind"
+    TIME_AHEAD = "time_ahead"
+    CONTENT_CHANGED = "content_changed"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     WRONG_VALUE = "wrong_value"
@@ -67,6 +71,15 @@ class Reason(StrEnum):
     def doc(self) -> str:
         """Return the link to the explanation: a page of this repository, and the heading on it."""
         return f"{REASONS_PAGE}#{self.value}"
+
+
+class ReasonDoc(NamedTuple):
+    """One reason: its description, its remedy and, where it helps, a value that is refused for it."""
+
+    reason: Reason
+    description: str
+    remedy: str
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from rules.versions import DEFAULT_CLOCK_AHEAD
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
+from storage.dry_run import DryRun
 from storage.engine import open_engine
-from storage.event_store import DryRun
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
 from storage.tail import OutcomeTail
@@ -67,7 +68,14 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(url: str, receipt_timeout: timedelta = timedelta(minutes=15)) -> Database:
-    """Open the database of a URL; an order without a receipt for longer than `receipt_timeout` is overdue."""
+def open_database(
+    url: str, receipt_timeout: timedelta = timedelta(minutes=15), clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+) -> Database:
+    """Open the database of a URL.
+
+    An order without a receipt for longer than `receipt_timeout` is overdue; a time that serves as version may lie
+    `clock_ahead` ahead of the database's clock.
+    """
     engine = open_engine(url)
-    return Database(url, fence_for(engine), Views(engine, receipt_timeout), DryRun(engine), receipt_timeout, engine)
+    views, foresight = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
+    return Database(url, fence_for(engine), views, foresight, receipt_timeout, engine)

@@ -14,14 +14,17 @@ import orjson
 from pydantic import BaseModel
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
     Integer,
+    Numeric,
     Select,
     Table,
     Text,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -32,9 +35,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from storage.types import UtcTime, utc_text
+from storage.types import ExactDecimal, UtcTime, utc_text
 
-__all__ = ["Rowset", "before_conflict", "counts", "database_now", "dump_rows", "insert_into", "rowset"]
+__all__ = [
+    "Rowset",
+    "before_conflict",
+    "counts",
+    "database_now",
+    "dump_rows",
+    "exact_number",
+    "insert_into",
+    "rowset",
+    "stop",
+]
+
+_NUMERIC = Numeric(asdecimal=False)
 
 
 @dataclass(frozen=True)
@@ -56,9 +71,23 @@ def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]], parameter: str = 
         )
         return Rowset(source, {name: source.c[name] for name in types})
     items = func.json_each(rows).table_valued("value", name="rowset")
-    return Rowset(
-        items, {name: type_coerce(func.json_extract(items.c.value, f"$.{name}"), kind) for name, kind in types.items()}
-    )
+    values = {name: func.json_extract(items.c.value, f"$.{name}") for name in types}
+    return Rowset(items, {name: type_coerce(_stored(values[name], kind), kind) for name, kind in types.items()})
+
+
+def _stored(value: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    # Where a double holds every value, the column's affinity converts it.
+    return exact_number(value) if isinstance(kind, ExactDecimal) and not kind.fits_double else value
+
+
+def exact_number(text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return SQLite's number for a decimal text, or the text without needless zeros where a double loses digits."""
+    most = ExactDecimal.double_digits
+    plain = case((func.instr(text, ".") > 0, func.rtrim(func.rtrim(text, "0"), ".")), else_=text)
+    digits = func.length(func.ltrim(func.replace(func.replace(plain, "-", ""), ".", ""), "0"))
+    number = cast(text, _NUMERIC)
+    # Most values are short: so many digits and a point.
+    return case((func.length(text) <= most + 1, number), (digits <= most, number), else_=plain)
 
 
 def counts(dialect: str, document: ColumnElement[Any]) -> Rowset:
@@ -102,6 +131,15 @@ def _model_or_time(value: object) -> object:
 def insert_into(dialect: str, table: Table) -> Any:
     """Return the dialect's own INSERT, which supports ON CONFLICT."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def stop(dialect: str, text: str, value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return an expression that fails with `text` in the error's message when it is evaluated.
+
+    It is made from `value`, a text column, so that no database evaluates it beforehand.
+    """
+    invalid = literal(text) + value
+    return cast(invalid, Boolean) if dialect == "postgresql" else func.json_extract("{}", invalid)
 
 
 def database_now(connection: Connection) -> datetime:

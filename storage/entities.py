@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -20,12 +20,16 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     exists,
+    false,
     func,
     literal,
+    or_,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.types import TypeEngine
@@ -33,7 +37,8 @@ from sqlalchemy.types import TypeEngine
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
-from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
+from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset, stop
+from storage.errors import CONTENT_CHANGED
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
@@ -41,21 +46,28 @@ __all__ = [
     "apply_and_return",
     "apply_events",
     "clear_missed",
+    "differs",
+    "event_value",
     "key_text",
+    "matching",
     "newer_than_rows",
     "record_missed",
+    "row_of",
 ]
 
 
-def key_text(event: ChangeEvent) -> str:
+def key_text(domain: str, values: Sequence[Any]) -> str:
     """Return the key as JSON text in the registry's field order: the same key always gives the same text."""
-    return orjson.dumps(_plain_key(event)).decode()
+    return orjson.dumps(_plain_key(domain, values)).decode()
 
 
 def apply_events(
     connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime
 ) -> Mapping[str, int]:
-    """Write one event a key, in key order; return the number by shop of events newer than their row."""
+    """Write one event a key, in key order; return the number by shop of events newer than their row.
+
+    Raises `ContentChanged` if an event has the version and id of its row, and other content.
+    """
     dialect = connection.dialect.name
     result = connection.execute(_upsert(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now})
     if dialect == "postgresql":
@@ -72,7 +84,7 @@ def apply_and_return(
     result = connection.execute(
         _upsert_returning_keys(dialect, domain), {"rows": dump_rows(dialect, _rows(events)), "now": now}
     )
-    written = {(shop, tuple([_event_value(value) for value in key])) for shop, *key in result}
+    written = {(shop, tuple([event_value(value) for value in key])) for shop, *key in result}
     return [event for event in events if (event.shop, event.key) in written]
 
 
@@ -97,18 +109,19 @@ def newer_than_rows(connection: Connection, domain: str, events: Sequence[Change
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
     """Record the keys of discarded events as missed, unless the same or a newer version is applied already."""
     dialect = connection.dialect.name
-    rows = ({**(key := _plain_key(event)), **_versioned(event, key)} for event in events)
+    rows = ({**(key := _plain_key(domain, event.key)), **_versioned(event, key)} for event in events)
     connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
 
 
 def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
     """Delete the missed keys that these events, now applied or superseded, repair."""
     dialect = connection.dialect.name
-    rows = (_versioned(event, _plain_key(event)) for event in events)
+    rows = (_versioned(event, _plain_key(domain, event.key)) for event in events)
     connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
 
 
 def _rows(events: Sequence[ChangeEvent]) -> Iterator[dict[str, Any]]:
+    # Written out, since a call for each event would cost as much as its dict.
     for event in events:
         yield {
             **event.data.__dict__,
@@ -120,14 +133,19 @@ def _rows(events: Sequence[ChangeEvent]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _event_value(value: Any) -> Any:
+def row_of(event: ChangeEvent) -> dict[str, Any]:
+    """Return the event as a row of its table."""
+    return next(_rows((event,)))
+
+
+def event_value(value: Any) -> Any:
     """Convert a key column's value to that of the event: PostgreSQL returns a quantity with trailing zeros."""
     return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
-def _plain_key(event: ChangeEvent) -> dict[str, Any]:
-    domain = DOMAINS[event.domain]
-    key = dict(zip(domain.key_fields, event.key, strict=True))
+def _plain_key(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    domain = DOMAINS[name]
+    key = dict(zip(domain.key_fields, values, strict=True))
     for name in domain.key_times:
         key[name] = utc_text(key[name])
     return key
@@ -154,7 +172,8 @@ def _stamp(row: Any) -> ColumnElement[Any]:
     return tuple_(row.version, row.event_id)
 
 
-def _matches(table: Table, rows: Rowset, names: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
+def matching(table: Table, rows: Rowset, names: Iterable[str]) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that a row of the table has the shop and key of a row of the parameter."""
     for name in ("shop", *names):
         yield table.c[name] == rows.columns[name]
 
@@ -193,7 +212,7 @@ def _older(dialect: str, domain: str) -> Executable:
     columns = rows.columns
     older: Executable = (
         select(columns["position"].label("position"))
-        .select_from(rows.source.join(table, and_(*_matches(table, rows, keys))))
+        .select_from(rows.source.join(table, and_(*matching(table, rows, keys))))
         .where(_stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
     )
     return older
@@ -208,11 +227,26 @@ def _upsert_statement(dialect: str, domain: str) -> Any:
         [*(c.name for c in columns), "applied_at"], before_conflict(source)
     )
     keys = [column.name for column in table.primary_key]
+    # The content is compared only where an event is not newer and has the stamp of its row: applying costs nothing.
+    newer = case(
+        (_stamp(table.c) < _stamp(insert.excluded), true()),
+        (
+            and_(_stamp(table.c) == _stamp(insert.excluded), differs(domain, table.c, insert.excluded)),
+            stop(dialect, CONTENT_CHANGED, table.c.event_id),
+        ),
+        else_=false(),
+    )
     return insert.on_conflict_do_update(
         index_elements=keys,
         set_={column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys},
-        where=_stamp(table.c) < _stamp(insert.excluded),
+        where=newer,
     )
+
+
+def differs(domain: str, one: Any, other: Any) -> ColumnElement[bool]:
+    """Return whether two rows of one key have other content: another field, or only one of them is deleted."""
+    fields = (name for name in DOMAINS[domain].columns if name not in DOMAINS[domain].key_fields)
+    return or_(*(one[name].is_distinct_from(other[name]) for name in ("deleted", *fields)))
 
 
 @cache
@@ -221,10 +255,8 @@ def _record(dialect: str, domain: str) -> Executable:
     key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
     rows = rowset(dialect, key_types | _VERSIONED)
     columns = rows.columns
-    newer = exists(1).where(
-        and_(*_matches(table, rows, keys)),
-        _stamp(table.c) >= tuple_(columns["version"], columns["event_id"]),
-    )
+    # By the version alone: an ERP that is asked again sends the same version under a new id.
+    newer = exists(1).where(and_(*matching(table, rows, keys)), table.c.version >= columns["version"])
     source = (
         select(
             literal(domain),
@@ -251,6 +283,6 @@ def _clear(dialect: str, domain: str) -> Executable:
     repaired = exists(1).where(
         missed.c.shop == columns["shop"],
         missed.c.key == columns["missed_key"],
-        _stamp(missed.c) <= tuple_(columns["version"], columns["event_id"]),
+        missed.c.version <= columns["version"],
     )
     return delete(missed).where(missed.c.domain == domain, repaired)

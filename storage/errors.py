@@ -7,13 +7,23 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-__all__ = ["RowRefused", "SchemaOutdated", "StorageError", "Unavailable", "translated"]
+__all__ = [
+    "CONTENT_CHANGED",
+    "ContentChanged",
+    "RowRefused",
+    "SchemaOutdated",
+    "StorageError",
+    "Unavailable",
+    "translated",
+]
 
 # SQLSTATE classes (PostgreSQL manual, appendix A) that blame the values of a statement.
 _VALUE_CLASSES = ("22", "23", "54")
 # … and those that blame the schema or the rights on it: the cure is `comporta migrate`.
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
+# A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
+CONTENT_CHANGED = "comporta: content changed"
 
 
 class StorageError(Exception):
@@ -32,10 +42,16 @@ class RowRefused(StorageError):
     """The database refuses a value of the batch; a repetition will fail again."""
 
 
+class ContentChanged(RowRefused):
+    """An event of the batch has the version and id of its row, and other content; nothing is written."""
+
+
 def _translate(error: SQLAlchemyError) -> StorageError:
     if not isinstance(error, DBAPIError):
         return Unavailable(f"the database connection failed: {type(error).__name__}")
     cause = error.orig
+    if CONTENT_CHANGED in str(cause):
+        return ContentChanged("an event has the key, the version and the id of an earlier one, and other content")
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         code = f"SQLSTATE {state} ({type(cause).__name__})"

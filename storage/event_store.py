@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from rules.outcomes import Outcome, Plan, RejectedDelivery, Tally, outcome_per_item, plan_batch
+from rules.outcomes import (
+    Outcome,
+    Plan,
+    RejectedDelivery,
+    SortedBatch,
+    Tally,
+    outcome_per_item,
+    plan_batch,
+    sort_batch,
+)
+from rules.switches import Scope
+from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
-from storage.entities import apply_and_return, apply_events, clear_missed, newer_than_rows, record_missed
-from storage.errors import translated
+from schemas.reasons import Refusal
+from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
+from storage.errors import ContentChanged
+from storage.feeds import decide_feeds
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
-from storage.switches import BatchState, EndsExpired, read_for_batch, read_switches
+from storage.repeats import take_repeats
+from storage.switches import BatchState, EndsExpired, read_for_batch
 from storage.tail import record_outcomes
 
-__all__ = ["Committed", "DryRun", "EventStore"]
+__all__ = ["Batch", "Committed", "EventStore", "Reject"]
+
+Batch = Sequence[ChangeEvent | RejectedDelivery]
+# The rejected delivery of the item at a position of the batch, whole.
+Reject = Callable[[int, Refusal], RejectedDelivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +49,87 @@ class Committed:
     rejected: Sequence[RejectedDelivery] = ()
 
 
-class EventStore:
-    """The batches of one worker."""
+def _no_delivery(_position: int, refusal: Refusal) -> RejectedDelivery:
+    raise ValueError(f"an event without its delivery can't be quarantined: {refusal}")
 
-    def __init__(self, fence: Fence, switchboard: EndsExpired, worker: str) -> None:
+
+class EventStore:
+    """The batches of one worker; `clock_ahead` bounds the times that serve as versions."""
+
+    def __init__(
+        self, fence: Fence, switchboard: EndsExpired, worker: str, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+    ) -> None:
         self._fence = fence
         self._switchboard = switchboard
         self._worker = worker
+        self._clock_ahead = clock_ahead
         self._shops: set[str] = set()
+        self._feeds: dict[Scope, bool] = {}
+        self._feeds_generation = 0
 
-    def commit(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> Committed:
+    def commit(self, batch: Batch, reject: Reject = _no_delivery) -> Committed:
         """Decide and write a batch; when this returns, every outcome is committed.
 
+        `reject` gives the delivery of an event that only the transaction can refuse, by the event's position.
         Raises `RowRefused` (nothing is written, a row is at fault) or `Unavailable` (the result is unknown).
         """
         received_counts = count_received(batch)
+        sorted_batch = sort_batch(batch)
+        compare = False
         while True:
-            with self._fence.shared() as connection:
-                state = read_for_batch(connection)
-                if not state.switches.expired:
-                    plan = plan_batch(batch, state.switches.stops)
-                    new = self._new_shops(plan)
-                    applied = self._write(connection, received_counts, plan, state, new)
-                    if state.watched:
-                        results = outcome_per_item(batch, plan, applied)
-                        record_outcomes(connection, self._worker, batch, results, state.switches.now)
-            if not state.switches.expired:
-                self._shops |= new
-                return Committed(plan.tally, state.switches.epoch, plan.quarantine)
+            try:
+                committed = self._try(batch, sorted_batch, received_counts, reject, compare=compare)
+            except ContentChanged:
+                # Rare, so that only then the batch is compared with its rows beforehand.
+                if compare:
+                    raise
+                compare = True
+                continue
+            if committed is not None:
+                return committed
             # A pause has expired: it is ended inside the fence, so that no two batches see it differently.
             self._switchboard.end_expired()
+
+    def _try(
+        self,
+        batch: Batch,
+        sorted_batch: SortedBatch,
+        received_counts: Counter[str],
+        reject: Reject,
+        *,
+        compare: bool,
+    ) -> Committed | None:
+        """Commit the batch, or return None if a pause has to be ended first."""
+        with self._fence.shared() as connection:
+            state = read_for_batch(connection)
+            if state.switches.expired:
+                return None
+            rules, decided = self._version_rules(connection, batch, sorted_batch, state)
+            plan = plan_batch(sorted_batch, state.switches.stops, rules)
+            if compare:
+                take_repeats(connection, plan)
+            _reject_refused(batch, plan, reject)
+            new_shops = self._new_shops(plan)
+            applied = self._write(connection, received_counts, plan, state, new_shops)
+            if state.watched:
+                results = outcome_per_item(batch, plan, applied)
+                record_outcomes(connection, self._worker, batch, results, state.switches.now)
+        self._shops |= new_shops
+        self._feeds.update(decided)
+        return Committed(plan.tally, state.switches.epoch, plan.quarantine)
+
+    def _version_rules(
+        self, connection: Connection, batch: Batch, sorted_batch: SortedBatch, state: BatchState
+    ) -> tuple[VersionRules, dict[Scope, bool]]:
+        """Return the version rules for the batch, and the kinds of the feeds that this worker has not seen before."""
+        if state.feeds != self._feeds_generation:
+            self._feeds, self._feeds_generation = {}, state.feeds
+        latest = latest_version(state.switches.now, self._clock_ahead)
+        first = first_kinds(batch, sorted_batch.feeds, self._feeds, latest)
+        if not first:
+            return VersionRules(self._feeds, latest), {}
+        decided = decide_feeds(connection, first, state.switches.now)
+        return VersionRules(self._feeds | decided, latest), decided
 
     def _write(
         self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: set[str]
@@ -90,23 +160,13 @@ class EventStore:
         return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
 
 
+def _reject_refused(batch: Batch, plan: Plan, reject: Reject) -> None:
+    if plan.refused:
+        positions = {id(item): position for position, item in enumerate(batch)}
+        plan.quarantine.extend(reject(positions[id(event)], refusal) for event, refusal in plan.refused)
+
+
 def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
     for shop, count in by_shop.items():
         plan.tally[shop, domain, Outcome.APPLIED] += count
         plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
-
-
-class DryRun:
-    """Outcomes by the rules of `EventStore` on the present rows, without a write."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def outcomes(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> list[Outcome]:
-        """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
-        with translated(), self._engine.connect() as connection:
-            plan = plan_batch(batch, read_switches(connection).stops)
-            applied = [
-                event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
-            ]
-        return outcome_per_item(batch, plan, applied)

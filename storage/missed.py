@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 
 from rules.switches import Scope
 from schemas.domains import DOMAINS
-from schemas.events import ChangeEvent
+from schemas.reasons import Reason, Refused
 from schemas.validation_errors import validation_refused
 from storage.entities import key_text
 from storage.fence import Fence
 from storage.tables import missed
 from storage.views import MissedFilter
 
-__all__ = ["MissedKeys", "Piece", "key_of"]
+__all__ = ["MissedKeys", "Piece", "key_of", "key_values"]
 
 
 class Piece(NamedTuple):
@@ -63,10 +63,16 @@ class MissedKeys:
 
 def key_of(domain: str, fields: Mapping[str, Any]) -> str:
     """Return the stored text of a key; raises `Refused` if these are not the key fields of the domain."""
+    return key_text(domain, key_values(domain, fields))
+
+
+def key_values(domain: str, fields: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a key as an event has them; raises `Refused` if these are not the domain's key fields."""
     kind = DOMAINS[domain]
+    if unknown := next((name for name in fields if name not in kind.key_fields), None):
+        raise Refused(Reason.UNKNOWN_FIELD, f"/{unknown}", f"the key fields are {', '.join(kind.key_fields)}")
     try:
         key = kind.key.model_validate(dict(fields))
     except ValidationError as error:
         raise validation_refused(error) from None
-    values = tuple(key.__dict__[name] for name in kind.key_fields)
-    return key_text(ChangeEvent(domain, "", values, 0, "", None, True, key, 0))
+    return tuple(key.__dict__[name] for name in kind.key_fields)

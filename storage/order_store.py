@@ -16,7 +16,7 @@ from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
 from schemas.orders import Receipt, ReceivedOrder
 from schemas.reasons import Reason, Refusal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
-from storage.event_store import Committed
+from storage.event_store import Committed, Reject
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
@@ -44,8 +44,8 @@ class OrderStore:
         self._worker = worker
         self._accepted = accepted
 
-    def commit(self, batch: Sequence[OrderItem]) -> Committed:
-        """Write a batch; when this returns, every outcome is committed.
+    def commit(self, batch: Sequence[OrderItem], _reject: Reject | None = None) -> Committed:
+        """Write a batch; when this returns, every outcome is committed. Each item can reject itself.
 
         Raises `RowRefused` (nothing is written, a row is at fault) or `Unavailable` (the result is unknown).
         """

@@ -14,10 +14,11 @@ from rules.orders import OrderState
 from rules.switches import Switch, Switches
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
-from storage.tables import audit, missed, orders, switches, watchers
+from storage.tables import audit, generations, missed, orders, switches, watchers
 from storage.types import UtcTime
 
 __all__ = [
+    "FEEDS",
     "BatchState",
     "ChangeState",
     "EndsExpired",
@@ -26,6 +27,8 @@ __all__ = [
     "read_switches",
     "write_switches",
 ]
+
+FEEDS = "feeds"
 
 
 class EndsExpired(Protocol):
@@ -37,11 +40,15 @@ class EndsExpired(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists."""
+    """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists.
+
+    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays.
+    """
 
     switches: Switches
     missed: frozenset[str]
     watched: bool
+    feeds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,11 @@ def read_switches(connection: Connection) -> Switches:
 
 
 def read_for_batch(connection: Connection) -> BatchState:
-    """Read the switches that are off, the domains with missed keys and whether a watcher exists, in one statement."""
+    """Read the switches that are off and everything else that a batch needs to know, in one statement."""
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return BatchState(_switches(rows), domains, bool(first["watched"]))
+    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0)
 
 
 def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
@@ -97,6 +104,7 @@ def _batch_query(dialect: str) -> Select[Any]:
     return _query(dialect, only_off=True).add_columns(
         *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
+        select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
     )
 
 

@@ -12,6 +12,8 @@ __all__ = [
     "ENTITY_TABLES",
     "audit",
     "erp_faults",
+    "feeds",
+    "generations",
     "ledger",
     "metadata",
     "missed",
@@ -64,6 +66,24 @@ shops = Table(
     metadata,
     Column("shop", EXACT_TEXT, primary_key=True),
     Column("first_seen", UtcTime, nullable=False),
+)
+
+# The kind of version that the first event of a shop and domain has decided.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("by_time", Boolean, nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+
+# Numbers that grow when a worker's memory of a table must end; every batch reads them.
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", EXACT_TEXT, primary_key=True),
+    Column("number", BIGINT, nullable=False),
 )
 
 switches = Table(

@@ -81,7 +81,12 @@ def _lines(batch: Sequence[Item], results: Sequence[Outcome]) -> Iterator[dict[s
         if isinstance(item, RejectedDelivery):
             detail = {"key": None, "version": None, "reason": item.refusal.reason, "pointer": item.refusal.pointer}
         else:
-            detail = {"key": orjson.Fragment(key_text(item)), "version": item.version, "reason": None, "pointer": None}
+            detail = {
+                "key": orjson.Fragment(key_text(item.domain, item.key)),
+                "version": item.version,
+                "reason": None,
+                "pointer": None,
+            }
         yield {"shop": item.shop, "domain": item.domain, "outcome": outcome, **detail}
 
 

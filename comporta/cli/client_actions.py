@@ -10,14 +10,16 @@ from urllib.parse import quote
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from control.actions import ResyncResult
+from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
 from producers.errors import NoReply
 from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
+from schemas.domains import DOMAINS
 
 if TYPE_CHECKING:
     import httpx
 
+    from storage.versions import VersionScope
     from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 __all__ = ["Actions", "HttpActions"]
@@ -51,6 +53,9 @@ class Actions(Protocol):
 
     def resync(self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False) -> ResyncResult:
         """Request missed keys from the ERP; with `dry_run` only count them."""
+
+    def forget_versions(self, scope: VersionScope, context: AuditContext, /, *, dry_run: bool = False) -> ForgetResult:
+        """Let the next event of each key win; with `dry_run` only count the keys."""
 
     def retry(self, shop: str, order_id: str, context: AuditContext, /) -> bool:
         """Let an order be sent again; return False if it can't be."""
@@ -91,6 +96,12 @@ class HttpActions:
     def resync(self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False) -> ResyncResult:
         payload = {"shop": filters.shop, "domain": filters.domain, "dry_run": dry_run, **_reason(context)}
         return ResyncResult(**self._post_counts("/api/missed/resync", payload))
+
+    def forget_versions(self, scope: VersionScope, context: AuditContext, *, dry_run: bool = False) -> ForgetResult:
+        payload = {"shop": scope.shop, "domain": scope.domain, "dry_run": dry_run, **_reason(context)}
+        if scope.keys is not None:
+            payload["keys"] = [dict(zip(DOMAINS[scope.domain].key_fields, key, strict=True)) for key in scope.keys]
+        return ForgetResult(**self._post_counts("/api/versions/forget", payload))
 
     def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         path = f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/retry"

@@ -32,7 +32,7 @@ from schemas.domains import DOMAIN_NAMES
 __all__ = ["run_demo"]
 
 _SHOP = "main"
-_FAULTS = Faults(duplicates=0.03, reordered=0.03, bad=0.005, deletes=0.002)
+_FAULTS = Faults(duplicates=0.03, reordered=0.03, bad=0.005, deletes=0.002, retold=0.005)
 _SETTLE_SECONDS = 10.0
 
 

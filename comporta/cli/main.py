@@ -22,6 +22,7 @@ from comporta.cli import (
     switch,
     tail,
     validate,
+    versions,
 )
 from comporta.cli.doctor import command as doctor
 from comporta.cli.output import fail
@@ -59,6 +60,7 @@ app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(orders.orders_app, name="orders")
+app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from os import getpid
 
 from uuid_utils import uuid7
@@ -64,7 +65,7 @@ def build_worker(
 
     switchboard = Switchboard(database.fence, announce)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = EventStore(database.fence, switchboard, worker_id)
+    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead))
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))

@@ -130,7 +130,9 @@ def run_until(
     """
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
-    database = open_database(settings.database_url, timedelta(seconds=settings.receipt_timeout))
+    database = open_database(
+        settings.database_url, timedelta(seconds=settings.receipt_timeout), timedelta(seconds=settings.clock_ahead)
+    )
     loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
     work = metrics.registry if domains else None
     monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)

@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     order_attempts: Annotated[int, Field(ge=1, le=10_000)] = ORDER_ATTEMPTS
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
+    clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None

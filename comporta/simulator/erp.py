@@ -10,6 +10,8 @@ from heapq import heappop, heappush
 from itertools import accumulate, count
 from random import Random
 
+import orjson
+
 from comporta.simulator.catalogue import Catalogue
 from comporta.simulator.invalid import INVALID_EVENTS
 from comporta.simulator.messages import Data, ErpMessage, EventWriter
@@ -24,13 +26,18 @@ _LATE_BY = 1_000
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of steps that repeat a message, swap two changes, send an invalid event, delete, or delay a change."""
+    """Shares of steps that repeat a message, swap two changes, send an invalid event, delete, or delay a change.
+
+    `retold` is the share that tells an earlier change once more in its version and under a new id, as an ERP answers a
+    resync.
+    """
 
     duplicates: float = 0.01
     reordered: float = 0.01
     bad: float = 0.002
     deletes: float = 0.005
     late: float = 0.0
+    retold: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.shares) < 0:
@@ -39,7 +46,7 @@ class Faults:
     @property
     def shares(self) -> tuple[float, ...]:
         """Return the probability of a plain change, then of each fault in the order of `SimulatedErp._steps`."""
-        faults = (self.duplicates, self.reordered, self.bad, self.deletes, self.late)
+        faults = (self.duplicates, self.reordered, self.bad, self.deletes, self.late, self.retold)
         return (round(1 - sum(faults), 9), *faults)
 
 
@@ -81,7 +88,15 @@ class SimulatedErp:
             raise ValueError("the catalogue holds nothing that could change")
         self._shares = list(accumulate(SHARES[domain] for domain in self._domains))
         self._invalid_cases = [case for case in INVALID_EVENTS if case.domain in self._book.domains]
-        self._steps = (self._change, self._repeat, self._swap, self._send_invalid, self._delete, self._hold_back)
+        self._steps = (
+            self._change,
+            self._repeat,
+            self._swap,
+            self._send_invalid,
+            self._delete,
+            self._hold_back,
+            self._retell,
+        )
         self._step_shares = list(accumulate(faults.shares))
 
     def initial_load(self) -> Iterator[ErpMessage]:
@@ -128,6 +143,15 @@ class SimulatedErp:
 
     def _repeat(self) -> tuple[ErpMessage, ...]:
         return (self._random.choice(self._sent),) if self._sent else self._change()
+
+    def _retell(self) -> tuple[ErpMessage, ...]:
+        if not self._sent:
+            return self._change()
+        message = self._random.choice(self._sent)
+        # Lower or higher than the first id: the version alone says that the change has arrived.
+        identity = f"{self._random.choice('0z')}-{message.event_id}"
+        body = orjson.dumps({**orjson.loads(message.body), "id": identity})
+        return (message._replace(body=body, event_id=identity),)
 
     def _swap(self) -> tuple[ErpMessage, ...]:
         domain, key = self._pick()

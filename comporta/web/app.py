@@ -16,6 +16,7 @@ from comporta.web.api.search import search_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
+from comporta.web.api.versions import versions_router
 from comporta.web.context import AppContext
 from comporta.web.openapi import describe_errors, docs_router
 from comporta.web.pages.router import install_page
@@ -37,6 +38,7 @@ def create_app(context: AppContext) -> FastAPI:
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),
         repairs_router(context.repairs),
+        versions_router(context.actions),
         ledger_router(context.views),
         search_router(context.views),
         stream_router(context.live),

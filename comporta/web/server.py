@@ -131,7 +131,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
-        predict_outcomes=host.database.foresight.outcomes,
+        predict_outcomes=host.database.foresight.predict,
         actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,

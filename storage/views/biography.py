@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from rules.masking import mask_document, mask_documents, plain_document
 from schemas.domains import DOMAINS
+from schemas.fields import canonical_decimal
 from storage.errors import translated
 from storage.tables import ENTITY_TABLES, shops
 from storage.views.mentions import (
@@ -135,4 +136,4 @@ def _entity(domain: str, keys: Sequence[str], row: dict[str, Any]) -> EntityRow:
 def _display_value(name: str, value: Any) -> Any:
     if name == "document" and value is not None:
         return mask_document(value)
-    return format(value, "f") if isinstance(value, Decimal) else value
+    return canonical_decimal(str(value)) if isinstance(value, Decimal) else value

@@ -19,7 +19,13 @@ from tests.support.schema_limits import BEYOND_A_SCHEMA, INTEGER_WITH_A_POINT, N
 from tests.support.schema_validators import FORMATS, SCHEMAS, schema_accepts
 
 # What takes more than the message to tell.
-OF_THE_STORE = {Reason.ORDER_CHANGED, Reason.ORDER_UNKNOWN}
+OF_THE_STORE = {
+    Reason.ORDER_CHANGED,
+    Reason.ORDER_UNKNOWN,
+    Reason.VERSION_KIND,
+    Reason.TIME_AHEAD,
+    Reason.CONTENT_CHANGED,
+}
 
 
 def taken(sample: Sample) -> bool:
@@ -50,7 +56,7 @@ def test_an_invalid_sample_is_refused_for_its_reason_and_by_the_schemas(sample: 
 
 
 def test_every_reason_that_a_body_can_cause_has_a_sample() -> None:
-    groups = ("JSON", "The event", "Values", "Orders")
+    groups = ("JSON", "The event", "The version", "Values", "Orders")
     body = {meaning.reason for group in groups for meaning in GROUPS[group]} | {Reason.UNKNOWN_FIELD}
     assert {sample.reason for sample in INVALID} == body - OF_THE_STORE
 

@@ -21,6 +21,7 @@ from storage.database import Database, open_database
 from storage.event_store import EventStore
 from storage.tables import ENTITY_TABLES, ledger
 from tests.support.event_samples import sample_event
+from tests.support.storage_harness import reject_event_at
 
 Item = ChangeEvent | RejectedDelivery
 # A step of an example: a switch that is thrown, or a batch.
@@ -62,7 +63,7 @@ class DryRunHarness:
 
     def foresee_and_commit(self, batch: Sequence[Item]) -> list[Outcome]:
         foreseen = self.database.foresight.outcomes(batch)
-        tally = self.store.commit(batch).tally
+        tally = self.store.commit(batch, reject_event_at(batch)).tally
         counted = Counter((each.shop, each.domain, outcome) for each, outcome in zip(batch, foreseen, strict=True))
         assert counted == +tally
         return foreseen

@@ -46,8 +46,8 @@ def test_what_came_in_is_what_it_came_to_by_domain_and_in_all(harness: ViewsHarn
 def test_a_batch_whose_outcomes_lose_a_delivery_leaves_a_difference(
     harness: ViewsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan_batch = storage.event_store.plan_batch
-    monkeypatch.setattr(storage.event_store, "plan_batch", lambda batch, stops: plan_batch(batch[1:], stops))
+    sort_batch = storage.event_store.sort_batch
+    monkeypatch.setattr(storage.event_store, "sort_batch", lambda batch: sort_batch(batch[1:]))
     harness.store.commit([change_event("stock"), change_event("stock", product_code="B")])
     assert harness.views.balance().domains["stock"].difference == 1
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from control.switchboard import Switchboard
-from rules.outcomes import Outcome
+from rules.outcomes import Outcome, RejectedDelivery
 from schemas.control import Announcement, Command, ControlMessage, Reply
 from schemas.events import ChangeEvent, parse_event
+from schemas.reasons import Refusal
 from storage.engine import open_engine
-from storage.event_store import EventStore
+from storage.event_store import EventStore, Reject
 from storage.fence import Fence, fence_for
 from storage.tables import ENTITY_TABLES
 from storage.views import Views
 from tests.support.event_samples import sample_event
 
-__all__ = ["StorageHarness", "stock_change"]
+__all__ = ["StorageHarness", "reject_event_at", "stock_change"]
 
 
 class StorageHarness:
@@ -33,7 +35,7 @@ class StorageHarness:
         self.views = Views(self.engine, timedelta(minutes=15))
 
     def commit(self, *events: ChangeEvent) -> dict[Outcome, int]:
-        tally = self.store.commit(events).tally
+        tally = self.store.commit(events, reject_event_at(events)).tally
         return {outcome: n for outcome in Outcome if (n := sum(c for (_, _, o), c in tally.items() if o is outcome))}
 
     def change(self, action: Any, message_id: str | None = None, **fields: Any) -> Reply:
@@ -43,6 +45,18 @@ class StorageHarness:
     def rows(self, domain: str = "stock") -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(select(ENTITY_TABLES[domain])).mappings())
+
+
+def reject_event_at(batch: Sequence[ChangeEvent | RejectedDelivery]) -> Reject:
+    """What stands for the deliveries of a batch: an event that is refused, as a message of few bytes."""
+
+    def reject(position: int, refusal: Refusal) -> RejectedDelivery:
+        event = batch[position]
+        assert isinstance(event, ChangeEvent)
+        key = f"{event.shop}.{event.domain}"
+        return RejectedDelivery(event.shop, event.domain, refusal, event.event_id.encode(), key, "", {}, False)
+
+    return reject
 
 
 def stock_change(

@@ -42,7 +42,7 @@ class WebHarness:
                 dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
             ),
             publish=self.publish,
-            predict_outcomes=self.database.foresight.outcomes,
+            predict_outcomes=self.database.foresight.predict,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )

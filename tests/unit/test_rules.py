@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.outcomes import plan_batch
+from rules.outcomes import plan_batch, sort_batch
 from rules.switches import Switch, Switches, decide, expire
+from rules.versions import VersionRules
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent
 from schemas.stock import StockKey
@@ -118,7 +119,7 @@ batches = st.lists(
 def test_every_event_of_a_batch_has_one_outcome_and_each_key_one_winner(
     batch: list[ChangeEvent], off: frozenset[str]
 ) -> None:
-    plan = plan_batch(batch, lambda shop, _domain: shop in off)
+    plan = plan_batch(sort_batch(batch), lambda shop, _domain: shop in off, VersionRules({}, 0))
     winners = list(plan.apply.get("stock", []))
     assert sum(plan.tally.values()) == len(batch)
     chosen = winners + plan.discard.get("stock", [])
@@ -129,5 +130,8 @@ def test_every_event_of_a_batch_has_one_outcome_and_each_key_one_winner(
 
 def test_the_order_of_deliveries_does_not_matter() -> None:
     events = [event("x", 1), event("x", 2, "a"), event("x", 2, "b"), event("y", 1)]
-    plans = [plan_batch(order, lambda _shop, _domain: False).apply for order in permutations(events)]
+    plans = [
+        plan_batch(sort_batch(order), lambda _shop, _domain: False, VersionRules({}, 0)).apply
+        for order in permutations(events)
+    ]
     assert all(plan == plans[0] for plan in plans)

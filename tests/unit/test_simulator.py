@@ -134,6 +134,17 @@ class TestTheChanges:
         assert [refusal_reason(message) for message in messages if refusal_reason(message)] == []
         assert sequences(messages) == list(range(1, 201))
 
+    def test_tell_a_change_again_in_its_version_under_a_new_id(self, sound: Catalogue) -> None:
+        faults = Faults(duplicates=0, reordered=0, bad=0, deletes=0, retold=0.3)
+        messages = list(islice(SimulatedErp(3, "main", sound, faults=faults).changes(), 500))
+        told: dict[int, list[ChangeEvent]] = {}
+        for event in map(parse_message, messages):
+            told.setdefault(event.version, []).append(event)
+        again = [events for events in told.values() if len(events) > 1]
+        assert len(again) > 50
+        assert all(event.data == events[0].data for events in again for event in events)
+        assert {events[1].event_id < events[0].event_id for events in again} == {True, False}
+
     def test_are_the_same_bytes_for_the_same_seed(self, sound: Catalogue) -> None:
         one, same, other = (SimulatedErp(seed, "main", sound) for seed in (7, 7, 8))
         assert list(islice(one.changes(), 300)) == list(islice(same.changes(), 300))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from control.auth.tokens import Identity, Role
+from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
 from schemas.reasons import Reason
 from storage.errors import Unavailable
@@ -117,6 +118,14 @@ def test_many_are_acted_on_by_a_filter_and_the_number_that_was_shown(
         ("/api/missed/resync", {"shop": "main", "domain": "products", "keys": [{"product_code": "P1"}]}),
         ("/api/missed/resync", {"domain": "orders"}),
         ("/api/missed/resync", {"reason": "\0"}),
+        ("/api/versions/forget", {"shop": "main", "domain": "stock"}),
+        ("/api/versions/forget", {"domain": "stock", "reason": "x"}),
+        ("/api/versions/forget", {"shop": "main", "domain": "orders", "reason": "x"}),
+        (
+            "/api/versions/forget",
+            {"shop": "main", "domain": "images", "reason": "x", "keys": [{"code": "1"}]},
+        ),
+        ("/api/versions/forget", {"shop": "main", "domain": "products", "reason": "x", "keys": []}),
     ],
 )
 def test_what_is_misspelt_means_nothing_rather_than_everything(
@@ -142,6 +151,29 @@ def test_missed_keys_are_asked_for_after_a_dry_run(operator_web: WebHarness) -> 
         assert len({message.message_id for message in operator_web.published}) == 1, number
     assert done(post(operator_web, "/api/missed/resync", expected=3, reason="resumed"))["requested"] == 3
     assert acts(operator_web)[-1] == ("resync", "ana", "http", "resumed", 3, "done")
+
+
+def test_versions_are_forgotten_after_a_dry_run(operator_web: WebHarness) -> None:
+    web = operator_web
+    web.storage.store.commit([change_event("stock", product_code=code, version=2**61) for code in ("P1", "P2")])
+    scope = {"shop": "main", "domain": "stock", "reason": "restored"}
+    assert done(post(web, "/api/versions/forget", **scope, dry_run=True)) == {
+        "keys": 2,
+        "missed": 0,
+        "forgotten": 0,
+    }
+    assert acts(web) == []
+    key = {"product_code": "P1", "branch": "1", "warehouse": "W"}
+    assert done(post(web, "/api/versions/forget", **scope, keys=[key]))["forgotten"] == 1
+    assert done(post(web, "/api/versions/forget", **scope, expected=1)) == {
+        "keys": 1,
+        "missed": 0,
+        "forgotten": 1,
+    }
+    assert acts(web)[-1] == ("versions-forget", "ana", "http", "restored", 1, "done")
+    assert web.storage.commit(change_event("stock", product_code="P1"), change_event("stock", product_code="P2")) == {
+        Outcome.APPLIED: 2
+    }
 
 
 def test_orders_are_retried_one_by_one_and_all_of_a_state(operator_web: WebHarness) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from comporta.web.request import Role
 from schemas.reasons import Reason
 from storage.views import AuditFilter, QuarantineFilter
 from tests.support.page_client import PageClient
-from tests.support.views_harness import rejected_delivery
+from tests.support.views_harness import change_event, rejected_delivery
 from tests.support.web_harness import WebHarness
+
+BAD_KEYS = [f"shop=main&domain=stock&key={key}" for key in ("{", "[]", "{}")]
 
 
 def keep(web: WebHarness, *items: object) -> list[str]:
@@ -125,3 +128,30 @@ def test_the_repair_sheet_counts_down(web: WebHarness) -> None:
     client = PageClient(web)
     text = client.get_page("/repairs").text
     assert "2 of 2 left" in text or "Left: 2." in text
+
+
+def test_the_versions_of_a_key_are_forgotten_with_a_reason(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("stock", product_code="P1", version=2**61)])
+    visitor = PageClient(site)
+    [link] = [each["href"] for each in visitor.see("/search?text=P1").all("a") if "/versions/forget" in each["href"]]
+    asked = visitor.see(link).form("/versions/forget")
+    assert "a reason is required" in visitor.send("/versions/forget", 409, **asked).text
+    done = visitor.send("/versions/forget", **{**asked, "reason": "poisoned"})
+    assert "1 key is forgotten" in done.text
+    assert "forgotten: the next event wins" in visitor.see("/search?text=P1").text
+    assert "Versions forgotten" in visitor.see("/audit").text
+    assert PageClient(site, Role.VIEWER).see("/search?text=P1").all("a", class_="button quiet") == []
+
+
+def test_the_versions_of_a_shops_domain_are_forgotten_once_their_number_is_known(site: WebHarness) -> None:
+    site.gallery.store.commit([change_event("stock", product_code=f"P{number}") for number in range(3)])
+    visitor = PageClient(site)
+    [link] = [each["href"] for each in visitor.see("/").all("a") if "/versions/forget" in each["href"]]
+    assert "Continue" in visitor.see(link).text
+    asked = visitor.see("/versions/forget?shop=main&domain=stock")
+    assert "3 keys forget their version: Stock, shop main" in asked.text
+    form = asked.form("/versions/forget")
+    assert "3 keys are forgotten" in visitor.send("/versions/forget", **{**form, "reason": "restored"}).text
+    assert "0 keys forget their version" in visitor.see("/versions/forget?shop=main&domain=stock").text
+    for asked_wrongly in ("shop=main&domain=orders", "shop=MAIN&domain=stock", *BAD_KEYS):
+        visitor.see(f"/versions/forget?{asked_wrongly}", 400)

@@ -18,6 +18,7 @@ from tests.support.web_harness import WebHarness
 
 QUESTIONS = (
     "/switch/off", "/switch/on", "/missed/resync", "/orders/retry", "/quarantine/replay", "/quarantine/drop",
+    "/versions/forget", "/versions/forget?shop=main&domain=stock",
 )  # fmt: skip
 ROOMS = (
     "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/repairs", "/ledger",
@@ -54,7 +55,9 @@ def acts(page: HtmlPage) -> list[str]:
     """Everything in a page that would change something."""
     forms = [form["action"] for form in page.all("form", method="post")]
     links = [
-        link["href"] for link in page.all("a") if re.search(r"/switch/o|/resync|/retry|/replay|/drop", link["href"])
+        link["href"]
+        for link in page.all("a")
+        if re.search(r"/switch/o|/resync|/retry|/replay|/drop|/forget", link["href"])
     ]
     return [act for act in forms + links if act != "/logout"]
 

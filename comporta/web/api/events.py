@@ -18,6 +18,7 @@ from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
 from schemas.reasons import Reason, Refusal, Refused
+from storage.dry_run import Prediction
 
 __all__ = ["events_router"]
 
@@ -27,7 +28,7 @@ MAX_REQUEST = 8 * 1024 * 1024
 _MIN_EVENT_BYTES = 100
 _RETRY_AFTER = "5"
 
-PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
+PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
@@ -143,10 +144,11 @@ def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
 
 
 def _dry_run(events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes) -> Response:
-    outcomes = predict_outcomes([event.item for event in events if event.item is not None])
+    predicted = predict_outcomes([event.item for event in events if event.item is not None])
     predictions = [
-        {"index": index, "outcome": outcome, **(event.refusal.as_json() if event.refusal else {})}
-        for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        {"index": index, "outcome": outcome, **(refusal.as_json() if refusal else {})}
+        for index, (event, (outcome, late)) in enumerate(zip(events, predicted, strict=True))
+        for refusal in (event.refusal or late,)
     ]
     return JSONResponse({"events": predictions})
 

@@ -148,6 +148,7 @@ ACTIONS: Mapping[str, str] = {
     "drop": N_("Dropped"),
     "resync": N_("Requested again"),
     "retry": N_("Sent again"),
+    "versions-forget": N_("Versions forgotten"),
 }
 
 

@@ -22,6 +22,7 @@ from comporta.web.pages import formats, i18n
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
 from comporta.web.pages.static_files import static_path
 from comporta.web.request import identity_of
+from rules.versions import FORGOTTEN
 from schemas.control import ANY, StatusDocument, SwitchState
 from schemas.domains import DOMAIN_NAMES
 
@@ -134,6 +135,7 @@ def _common(request: Request, language: Language) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "auto",
         "themes": THEMES,
         "now": datetime.now(UTC),
+        "forgotten": FORGOTTEN,
     }
 
 

@@ -22,6 +22,7 @@ from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
 from comporta.web.pages.static_files import static_router
 from comporta.web.pages.switch import extend_router, switch_router
+from comporta.web.pages.versions import versions_router
 
 __all__ = ["install_page"]
 
@@ -40,6 +41,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         quarantine_router(pages, context.views, context.actions),
         switch_router(pages, context.switchboard, context.views.cost),
         extend_router(pages, context.switchboard),
+        versions_router(pages, context.actions),
     ):
         app.include_router(router)
     for exception, handler in list(app.exception_handlers.items()):

@@ -1,0 +1,65 @@
+"""Dry run: the outcomes that a batch would have on the present rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from rules.outcomes import Outcome, outcome_per_item, plan_batch, sort_batch
+from rules.switches import Scope
+from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
+from schemas.reasons import Refusal
+from storage.entities import newer_than_rows
+from storage.errors import translated
+from storage.event_store import Batch
+from storage.feeds import read_feeds
+from storage.repeats import take_repeats
+from storage.switches import read_switches
+
+__all__ = ["DryRun", "Prediction"]
+
+
+class Prediction(NamedTuple):
+    """The outcome that an item would have, with the refusal that only the database's state would cause."""
+
+    outcome: Outcome
+    refusal: Refusal | None = None
+
+
+class DryRun:
+    """Outcomes by the rules of `EventStore` on the present rows, without a write."""
+
+    def __init__(self, engine: Engine, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD) -> None:
+        self._engine = engine
+        self._clock_ahead = clock_ahead
+
+    def outcomes(self, batch: Batch) -> list[Outcome]:
+        """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
+        return [prediction.outcome for prediction in self.predict(batch)]
+
+    def predict(self, batch: Batch, decided: dict[Scope, bool] | None = None) -> list[Prediction]:
+        """Return the outcome of each item, with its refusal if any.
+
+        `decided` holds the kinds of version that earlier batches would have decided; this one's are added.
+        """
+        sorted_batch = sort_batch(batch)
+        with translated(), self._engine.connect() as connection:
+            switches = read_switches(connection)
+            latest = latest_version(switches.now, self._clock_ahead)
+            known = read_feeds(connection, {(shop, domain) for domain, shop, _ in sorted_batch.feeds})
+            kinds = (decided or {}) | known
+            first = first_kinds(batch, sorted_batch.feeds, kinds, latest)
+            plan = plan_batch(sorted_batch, switches.stops, VersionRules(kinds | first, latest))
+            take_repeats(connection, plan)
+            applied = [
+                event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
+            ]
+        if decided is not None:
+            decided.update(first)
+        refusals = {id(event): refusal for event, refusal in plan.refused}
+        return [
+            Prediction(outcome, refusals.get(id(item)))
+            for item, outcome in zip(batch, outcome_per_item(batch, plan, applied), strict=True)
+        ]
