@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.views import MissedFilter
 from tests.support.event_samples import sample_event
 from tests.support.pipeline import Pipeline
 
@@ -45,12 +46,12 @@ def test_while_off_what_would_poison_the_missed_key_is_quarantined_and_the_first
         ("main", "version_kind", "t"),
         ("late", "time_ahead", "f"),
     ]
-    assert [(row["shop"], row["version"]) for row in line.database.views.missed()] == [("main", 5)]
+    assert [(row["shop"], row["version"]) for row in line.database.views.rows(MissedFilter())] == [("main", 5)]
     line.change("resume")
     line.publish(sample_event("stock", envelope={"sequence": "5", "id": "a"}))
     with line.hand("stock") as hand:
         hand.drain(1)
-    assert line.database.views.missed() == []
+    assert line.database.views.rows(MissedFilter()) == []
     assert line.rows()[0]["event_id"] == "a"
 
 

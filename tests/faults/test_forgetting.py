@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from rules.outcomes import Outcome
 from rules.versions import FORGOTTEN
 from storage.tables import ENTITY_TABLES
+from storage.views import AuditFilter
 from tests.support.programs import running_programs
 from tests.support.storage_harness import StorageHarness, stock_change
 from tests.support.wait import wait_until
@@ -44,7 +45,9 @@ def test_forgetting_survives_a_kill(any_database_url: str, tmp_path: Path) -> No
         assert done.json["forgotten"] == done.json["keys"]
     assert forgotten(place) == KEYS
     assert place.commit(stock_change(1, "P000000"), stock_change(1, f"P{KEYS - 1:06}")) == {Outcome.APPLIED: 2}
-    results = {row["result"]: row["count"] for row in place.views.audit() if row["action"] == "versions-forget"}
+    results = {
+        row["result"]: row["count"] for row in place.views.rows(AuditFilter()) if row["action"] == "versions-forget"
+    }
     assert results.keys() == {"begun", "done"}
     assert sum(results.values()) == KEYS
     place.engine.dispose()

@@ -28,8 +28,8 @@ def desk(any_database_url: str) -> Iterator[OrderQueueHarness]:
 
 
 def attempt(desk: OrderQueueHarness, response: ErpResponse) -> None:
-    [order] = desk.dispatch.claim(share_per_shop(1))
-    desk.answered(order, response)
+    [order] = desk.queue.claim(share_per_shop(1))
+    desk.record_response(order, response)
 
 
 def failed(error: str) -> ErpResponse:
@@ -41,7 +41,7 @@ def faults(desk: OrderQueueHarness) -> dict[str, ErpFault]:
 
 
 def test_the_last_failure_is_kept_with_the_time_of_the_first(desk: OrderQueueHarness) -> None:
-    desk.accept("a", "b", "c", "d")
+    desk.accept_orders("a", "b", "c", "d")
     assert faults(desk) == {}
     attempt(desk, failed("HTTP 401: who are you?"))
     first = faults(desk)["main"]
@@ -57,18 +57,18 @@ def test_the_last_failure_is_kept_with_the_time_of_the_first(desk: OrderQueueHar
 
 @pytest.mark.parametrize("status", [DeliveryStatus.SENT, DeliveryStatus.INTERNALIZED, DeliveryStatus.REJECTED])
 def test_a_success_of_another_worker_ends_it(desk: OrderQueueHarness, status: DeliveryStatus) -> None:
-    desk.accept("a", "b", "c")
+    desk.accept_orders("a", "b", "c")
     attempt(desk, failed("HTTP 401"))
-    desk.dispatch = OrderQueue(desk.fence, desk.switchboard)
+    desk.queue = OrderQueue(desk.fence, desk.switchboard)
     attempt(desk, ErpResponse(status, "7", "no"))
     assert faults(desk) == {}
 
 
 def test_shops_have_faults_of_their_own_and_one_without_orders_to_send_has_none(desk: OrderQueueHarness) -> None:
-    desk.accept("a", "b")
-    desk.accept("a", shop="other")
-    for order in desk.dispatch.claim(share_per_shop(1)):
-        desk.answered(order, failed(f"HTTP 50{len(order.shop)}"))
+    desk.accept_orders("a", "b")
+    desk.accept_orders("a", shop="other")
+    for order in desk.queue.claim(share_per_shop(1)):
+        desk.record_response(order, failed(f"HTTP 50{len(order.shop)}"))
     assert {shop: fault.answer for shop, fault in faults(desk).items()} == {"main": "HTTP 504", "other": "HTTP 505"}
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET state = 'rejected' WHERE shop = 'other'")
@@ -76,7 +76,7 @@ def test_shops_have_faults_of_their_own_and_one_without_orders_to_send_has_none(
 
 
 def test_orders_with_the_fewest_attempts_are_claimed_first_then_the_oldest(desk: OrderQueueHarness) -> None:
-    desk.accept("a", "b", "c", "d")
+    desk.accept_orders("a", "b", "c", "d")
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET attempts = 2 WHERE order_id = 'a'")
         connection.exec_driver_sql("UPDATE orders SET attempts = 1 WHERE order_id = 'b'")
@@ -85,20 +85,20 @@ def test_orders_with_the_fewest_attempts_are_claimed_first_then_the_oldest(desk:
 
 
 def test_shops_with_untried_orders_are_told_apart(desk: OrderQueueHarness) -> None:
-    desk.accept("a")
-    desk.accept("a", "b", shop="tried")
+    desk.accept_orders("a")
+    desk.accept_orders("a", "b", shop="tried")
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET attempts = 1 WHERE shop = 'tried'")
     found = []
-    desk.dispatch.claim(lambda due: found.append(due) or [])  # type: ignore[func-returns-value]
+    desk.queue.claim(lambda due: found.append(due) or [])  # type: ignore[func-returns-value]
     assert [(due.open, due.untried) for due in found] == [(("main", "tried"), {"main"})]
 
 
 def test_failures_are_kept_with_the_order_and_a_retry_by_hand_forgets_them(desk: OrderQueueHarness) -> None:
-    desk.accept("a", "b")
+    desk.accept_orders("a", "b")
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET failures = 4, failing_since = '2026-11-23T07:22:51.000000Z'")
-    [order] = desk.dispatch.claim(share_per_shop(1))
+    [order] = desk.queue.claim(share_per_shop(1))
     assert order.history == FailureHistory(4, datetime(2026, 11, 23, 7, 22, 51, tzinfo=UTC))
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET state = 'stuck'")
@@ -115,9 +115,9 @@ def test_failures_are_kept_with_the_order_and_a_retry_by_hand_forgets_them(desk:
 def test_orders_that_wait_for_an_operator_are_found_and_a_fault_without_orders_is_not(
     desk: OrderQueueHarness, any_database_url: str
 ) -> None:
-    desk.accept("a", "b")
-    for order in desk.dispatch.claim(lambda _due: [("main", 2)]):
-        desk.answered(order, ErpResponse(DeliveryStatus.FAILED, error="HTTP 404: <html>"))
+    desk.accept_orders("a", "b")
+    for order in desk.queue.claim(lambda _due: [("main", 2)]):
+        desk.record_response(order, ErpResponse(DeliveryStatus.FAILED, error="HTTP 404: <html>"))
     settings = load_settings(database_url=any_database_url)
     [finding] = order_findings(settings)
     assert (finding.part, finding.state, "HTTP 404: <html>" in finding.says) == ("ERP", State.WRONG, True)

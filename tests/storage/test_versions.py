@@ -19,6 +19,7 @@ from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
 from storage.event_store import EventStore
 from storage.versions import VersionScope, VersionStore
+from storage.views import AuditFilter, MissedFilter, QuarantineFilter
 from tests.support.event_samples import SAMPLES, sample_event
 from tests.support.storage_harness import StorageHarness, reject_event_at, stock_change
 
@@ -37,10 +38,10 @@ class Place(StorageHarness):
         return EventStore(self.fence, self.switchboard, "w2")
 
     def reasons(self) -> list[str]:
-        return [row["reason"] for row in self.views.quarantined()]
+        return [row["reason"] for row in self.views.rows(QuarantineFilter())]
 
     def last_action(self) -> tuple[Any, ...]:
-        row = next(row for row in self.views.audit() if row["action"] == "versions-forget")
+        row = next(row for row in self.views.rows(AuditFilter()) if row["action"] == "versions-forget")
         return row["by"], row["reason"], row["shop"], row["domains"], row["count"], row["result"], row["subject"]
 
     def forget(self, *keys: tuple[Any, ...], domain: str = "stock", shop: str = "main") -> tuple[int, int, int]:
@@ -183,12 +184,15 @@ def test_a_key_forgotten_while_it_is_missed_is_made_good_by_the_next_event(place
     assert place.forget() == (1, 2, 2)
     # What is discarded afterwards is what is missed.
     place.commit(stock_change(5, "P1"))
-    assert {row["key"]["product_code"]: row["version"] for row in place.views.missed()} == {"P1": 5, "P2": FORGOTTEN}
+    assert {row["key"]["product_code"]: row["version"] for row in place.views.rows(MissedFilter())} == {
+        "P1": 5,
+        "P2": FORGOTTEN,
+    }
     place.change("resume")
     place.commit(stock_change(4, "P1"), stock_change(1, "P2"))
-    assert [row["key"]["product_code"] for row in place.views.missed()] == ["P1"]
+    assert [row["key"]["product_code"] for row in place.views.rows(MissedFilter())] == ["P1"]
     place.commit(stock_change(5, "P1"))
-    assert place.views.missed() == []
+    assert place.views.rows(MissedFilter()) == []
 
 
 def test_far_more_keys_than_expected_are_not_forgotten(place: Place) -> None:
