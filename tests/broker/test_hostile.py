@@ -36,7 +36,9 @@ HOSTILE: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a control message": (b'{"reason":"x","shop":"*"}', {}, "not_an_event"),
     "a bzip2 bomb": (bz2.compress(b" " * 64_000_000), {"headers": {"compression": "application/x-bz2"}}, "compressed"),
     "a zlib bomb": (zlib.compress(b" " * 64_000_000), {"headers": {"compression": "application/x-gzip"}}, "compressed"),
-    "an unknown compression": (MARKED, {"headers": {"compression": "application/x-none"}}, "compressed"),
+    "gzip without a word": (gzip.compress(MARKED), {}, "compressed"),
+    "UTF-16": (MARKED.decode().encode("utf-16"), {}, "malformed_json"),
+    "data in base64": (MARKED.replace(b'"data"', b'"data_base64"'), {}, "data_base64"),
     "gzip by its encoding": (gzip.compress(MARKED), {"content_encoding": "gzip"}, "content_encoding"),
     "an encoding that is none": (MARKED, {"content_encoding": "ebcdic\r\n"}, "content_encoding"),
     "pickle": (MARKED, {"content_type": "application/x-python-serialize"}, "content_type"),
@@ -58,6 +60,8 @@ ODD_HEADERS: dict[str, Any] = {
     "x-death": "not a list",
     "x-first-death-queue": {"not": "text"},
     "ce-type": "\x1b[2J",
+    "ce-specversion": [1],
+    "compression": "application/x-none",
 }
 
 
