@@ -8,6 +8,7 @@ from typing import Any
 
 from broker.properties import UNREADABLE_HEADERS, UNREADABLE_REST
 from consumers.delivery import Delivery
+from rules.dead_letters import deaths, domain_of_queue
 from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes, names_in_octets
 from schemas.domains import DOMAINS, NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
@@ -26,10 +27,7 @@ _DEFAULT_TYPE = "application/json"
 
 
 def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
-    """Return the change event in a delivery, or its rejection; every dead letter is rejected."""
-    if delivery.queue == DEAD:
-        limit = Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often without an outcome")
-        return reject(delivery, limit)
+    """Return the change event in a delivery, or its rejection."""
     try:
         attributes = check_properties(delivery.properties)
         domain = _DOMAIN_OF[delivery.queue]
@@ -61,9 +59,11 @@ def shop_of(delivery: Delivery, domain: str) -> str:
 def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
     """Return the whole delivery with the refusal, for the quarantine."""
     headers = dict(delivery.properties.get("application_headers") or {})
-    domain = _domain_of(delivery, headers)
+    domain = _domain_of(delivery)
+    # The name of a queue, as in `shop_of`: also of the queue in which a message died.
+    shop = None if delivery.routing_key in QUEUES else shop_in(delivery.routing_key, domain)
     return RejectedDelivery(
-        shop=NO_SHOP if delivery.routing_key == delivery.queue else shop_in(delivery.routing_key, domain) or NO_SHOP,
+        shop=shop or NO_SHOP,
         domain=domain,
         refusal=refusal,
         body=delivery.body,
@@ -74,9 +74,11 @@ def reject(delivery: Delivery, refusal: Refusal) -> RejectedDelivery:
     )
 
 
-def _domain_of(delivery: Delivery, headers: dict[str, Any]) -> str:
-    queue = str(headers.get("x-first-death-queue")) if delivery.queue == DEAD else delivery.queue
-    return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else NO_DOMAIN)
+def _domain_of(delivery: Delivery) -> str:
+    if delivery.queue != DEAD:
+        return domain_of_queue(delivery.queue)
+    died = deaths(delivery.properties.get("application_headers") or {})
+    return domain_of_queue(died[0].queue) if died else NO_DOMAIN
 
 
 def check_properties(properties: Any) -> dict[str, str] | None:

@@ -23,7 +23,7 @@ from consumers.reconnect import keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
-from schemas.topology import DEAD, ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
+from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
 from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
@@ -134,8 +134,8 @@ def events_worker(
     stop: threading.Event,
     on_batch: OnBatch = ignore_batch,
 ) -> Worker:
-    """Return the worker for the change events of some domains, and for dead letters, which any worker may take."""
-    queues = [*(event_queue(domain) for domain in domains), DEAD]
+    """Return the worker for the change events of some domains."""
+    queues = [event_queue(domain) for domain in domains]
     return Worker(url, "events", queues, limits, decode, store, stop, on_batch)
 
 

@@ -19,7 +19,7 @@ from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
 
-__all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
+__all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected", "digest_of"]
 # py-amqp gives a timestamp without its zone, which is UTC.
 _HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
 # Longer than a publisher waits for its confirms; the messages of a replay that died are free again after it.
@@ -32,7 +32,7 @@ _DROPPED_AT_ONCE = 1_000
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
     """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
     for item in rejected:
-        digest = _digest(item)
+        digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
         connection.execute(
@@ -61,7 +61,8 @@ def _known(connection: Connection, digest: str) -> bool:
     return bool(connection.scalar(select(func.count()).select_from(quarantine).where(*same)))
 
 
-def _digest(item: RejectedDelivery) -> str:
+def digest_of(item: RejectedDelivery) -> str:
+    """Return what a message is recognised by when the broker delivers it again."""
     digest = hashlib.sha256(item.body)
     digest.update(f"{item.domain}\n{item.routing_key}\n{item.content_type}\n".encode(errors="replace"))
     # RabbitMQ counts deliveries in a header: with it, a redelivered message would never be recognised.
