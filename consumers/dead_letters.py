@@ -81,7 +81,9 @@ def _is_expired_control(death: Death, cause: Refusal) -> bool:
 
 def _unplaced(death: Death) -> Refusal:
     if death.queue:
-        return Refusal(Reason.DELIVERY_LIMIT, "", "it was delivered too often in a queue that Comporta does not consume")
+        return Refusal(
+            Reason.DELIVERY_LIMIT, "", "it was delivered too often in a queue that Comporta does not consume"
+        )
     return Refusal(Reason.ROUTING_KEY, "", f"it came to {DEAD} without a history, and its routing key names no domain")
 
 

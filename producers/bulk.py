@@ -190,7 +190,6 @@ class Source:
                 f"{self.name} can't be read after line {number}: {error or 'it is cut off'}"
             ) from None
 
-
     def _check_form(self, first_line: bytes) -> None:
         """Raise `LinesUnreadable` if the first line is not a JSON text of its own, with the form that the file has."""
         for start, name in _OTHER_FORMS.items():

@@ -142,5 +142,3 @@ def test_an_expiration_that_passes_while_no_worker_runs_is_told_as_expired(rabbi
     take(rabbitmq_pipeline, 1)
     [kept] = rabbitmq_pipeline.quarantined()
     assert (kept["reason"], kept["shop"], kept["domain"]) == ("expired", "main", "stock")
-
-

@@ -14,8 +14,8 @@ from broker.connection import open_connection
 from broker.declare import declare
 from consumers.worker import Worker, events_worker
 from schemas.topology import CONTROL, QUEUES
-from tests.support.pipeline import Backends, Pipeline, open_pipeline, stock_event
 from tests.support.event_samples import sample_event
+from tests.support.pipeline import Backends, Pipeline, open_pipeline, stock_event
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 

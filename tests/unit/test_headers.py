@@ -42,7 +42,10 @@ HARMFUL: dict[str, tuple[dict[Any, Any], str]] = {
     "a time in milliseconds": ({UNREADABLE_HEADERS: {"ce-time": MILLISECONDS}}, "/time"),
     "a mode in milliseconds": ({UNREADABLE_HEADERS: {"cloudEvents:specversion": MILLISECONDS}}, "/specversion"),
     "an id of an unknown type": ({UNREADABLE_REST: b"\x05ce-id?\x00"}, "/id"),
-    "a sequence behind a value of an unknown type": ({UNREADABLE_REST: b"\x01a?\x0bce-sequenceS\0\0\0\x011"}, "/sequence"),
+    "a sequence behind a value of an unknown type": (
+        {UNREADABLE_REST: b"\x01a?\x0bce-sequenceS\0\0\0\x011"},
+        "/sequence",
+    ),
     "a source that is not UTF-8": ({"ce-source": b"\xff"}, "/source"),
     "a source that is a list": ({"ce-source": [1]}, "/source"),
     "a sequence with a point": ({"ce-sequence": 7.5}, "/sequence"),

@@ -108,7 +108,9 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
 
 def _documents(request: Request, body: bytes) -> list[Any]:
     if request.headers.get("content-encoding", "").strip().lower() not in _IDENTITY:
-        raise Refused(Reason.CONTENT_ENCODING, "", "an encoded body (gzip, deflate, br …) is not taken: send plain JSON")
+        raise Refused(
+            Reason.CONTENT_ENCODING, "", "an encoded body (gzip, deflate, br …) is not taken: send plain JSON"
+        )
     content_type = media_type(request)
     if content_type == BATCH:
         batch = load_json(body, MAX_REQUEST)
