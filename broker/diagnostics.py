@@ -37,7 +37,8 @@ class BrokerFacts(NamedTuple):
     """The server's version, and the exchanges and queues of the topology; a missing one is None.
 
     `rejects_overflow`: a queue whose name begins with `comporta.` refuses what does not fit, as the policy for dead
-    letters says; None if this user may not try it. An exchange has the refusal to declare it and the refusal to publish to it, each None if the broker allows it.
+    letters says; None if this user may not try it. An exchange has the refusal to declare it and the refusal to publish
+    to it, each None if the broker allows it.
     """
 
     version: str

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from schemas.broker_reason_docs import BROKER_AND_DATABASE, ReasonDoc
 from schemas.reasons import Reason
 
 __all__ = ["GROUPS", "ReasonDoc", "reason_docs"]
-
-
-class ReasonDoc(NamedTuple):
-    """One reason: its description, its remedy and, where it helps, a value that is refused for it."""
-
-    reason: Reason
-    description: str
-    remedy: str
-    example: str = ""
 
 
 GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
@@ -45,8 +36,8 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.BINARY_ATTRIBUTE,
-            "In binary mode: a header of an attribute that Comporta reads is neither text, a boolean, a whole number nor "
-            "a time, or it can't be read: text that is not UTF-8, a time beyond the year 9999.",
+            "In binary mode: a header of an attribute that Comporta reads is neither text, a boolean, a whole number "
+            "nor a time, or it can't be read: text that is not UTF-8, a time beyond the year 9999.",
             "Send the attributes as text. Other headers may hold anything.",
             "header `cloudEvents:subject` with a list",
         ),
@@ -269,46 +260,13 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.EXPIRED,
-            "Of a control message: `until` does not lie in the future, by the database's clock. Of any other message: it "
-            "waited in its queue for longer than its `expiration`, or than the queue allows.",
+            "Of a control message: `until` does not lie in the future, by the database's clock. Of any other message: "
+            "it waited in its queue for longer than its `expiration`, or than the queue allows.",
             "Send a later end, or none. Publish events and orders without an expiration, and remove a policy with "
             "`message-ttl`; replay the message if it still holds.",
         ),
     ),
-    "Broker and database": (
-        ReasonDoc(
-            Reason.UNROUTABLE,
-            "The broker returned the message: no queue is bound for its routing key.",
-            "Start Comporta once, which declares the queues, and check the virtual host and the routing key.",
-        ),
-        ReasonDoc(
-            Reason.UNCONFIRMED,
-            "The broker did not confirm the message in time, or refused it. It may or may not have arrived.",
-            "Send it again with the same id: a repeat changes nothing.",
-        ),
-        ReasonDoc(
-            Reason.REFUSED_BY_DATABASE,
-            "The database refused a value that the checks had let through.",
-            "Nothing is wrong with the other events; report it with the message, it is a gap in the checks.",
-        ),
-        ReasonDoc(
-            Reason.DELIVERY_LIMIT,
-            "The message was delivered too often, and ten workers ended while they processed it on its own: it was not "
-            "read again.",
-            "See the worker's log for the time of the message; replay it once the cause is gone.",
-        ),
-        ReasonDoc(
-            Reason.QUEUE_OVERFLOW,
-            "The broker pushed the message out of a queue that was full.",
-            "Remove the policy that limits the queue's length, or let it refuse what does not fit (`reject-publish`); "
-            "then replay the message.",
-        ),
-        ReasonDoc(
-            Reason.REJECTED,
-            "Another program rejected the message in Comporta's queue; Comporta itself rejects none.",
-            "Find the other consumer of the queue (`rabbitmqctl list_consumers`); then replay the message.",
-        ),
-    ),
+    "Broker and database": BROKER_AND_DATABASE,
 }
 
 
