@@ -2,29 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
-from amqp.exceptions import NotFound
+from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
 from kombu import Connection
 
 from broker.connection import translated
 from schemas.topology import EXCHANGES, QUEUES
 
-__all__ = ["declare", "report_lost_queues"]
+__all__ = ["DeclareFault", "declare", "report_lost_queues"]
 
 log = structlog.get_logger(__name__)
 
+_Declare = Callable[[Any], object]
 
-def declare(connection: Connection) -> None:
-    """Declare the whole topology; existing objects with the same properties stay unchanged. Raises `BrokerLost`."""
-    with translated(), connection.channel() as channel:
-        for name, kind in EXCHANGES.items():
-            channel.exchange_declare(name, kind, durable=True, auto_delete=False)
-        for queue in QUEUES.values():
-            channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
-            for key in queue.routing_keys:
-                channel.queue_bind(queue.name, queue.exchange, key)
+
+class DeclareFault(NamedTuple):
+    """The broker's refusal to declare an object, which no repetition mends.
+
+    `mismatch`: the object exists with other properties. Otherwise this user lacks the right to declare it, and it may
+    be there all the same.
+    """
+
+    text: str
+    mismatch: bool
+
+
+def declare(connection: Connection) -> dict[str, DeclareFault]:
+    """Declare the whole topology; existing objects with the same properties stay unchanged. Raises `BrokerLost`.
+
+    Returns the refusals by the name of the exchange or queue; the others are declared all the same.
+    """
+    faults: dict[str, DeclareFault] = {}
+    with translated():
+        channel = connection.channel()
+        for name, action in _actions():
+            try:
+                action(channel)
+            except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
+                mismatch = isinstance(refused, PreconditionFailed | ResourceLocked)
+                faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
+                # The broker has closed the channel.
+                channel = connection.channel()
+        channel.close()
+    return faults
+
+
+def _actions() -> Iterator[tuple[str, _Declare]]:
+    for name, kind in EXCHANGES.items():
+        yield name, partial(_declare_exchange, name, kind)
+    for queue in QUEUES.values():
+        yield queue.name, partial(_declare_queue, queue.name, queue.arguments)
+        for key in queue.routing_keys:
+            yield queue.name, partial(_bind, queue.name, queue.exchange, key)
+
+
+def _declare_exchange(name: str, kind: str, channel: Any) -> None:
+    channel.exchange_declare(name, kind, durable=True, auto_delete=False)
+
+
+def _declare_queue(name: str, arguments: dict[str, object], channel: Any) -> None:
+    channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments)
+
+
+def _bind(queue: str, exchange: str, key: str, channel: Any) -> None:
+    channel.queue_bind(queue, exchange, key)
 
 
 def report_lost_queues(connection: Connection, names: Iterable[str]) -> None:
@@ -35,3 +80,6 @@ def report_lost_queues(connection: Connection, names: Iterable[str]) -> None:
                 channel.queue_declare(name, passive=True)
             except NotFound:
                 log.error("queue was deleted, it is declared anew and empty; events may be lost", queue=name)
+            except AccessRefused:
+                # Some versions ask for a right that the worker does without.
+                continue

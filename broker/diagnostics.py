@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from amqp.exceptions import AccessRefused, NotAllowed, NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, MessageNacked, NotAllowed, NotFound, PreconditionFailed
 from kombu import Connection
 
 from broker.connection import BrokerLost, open_connection, release, translated
@@ -36,10 +36,13 @@ class QueueFacts(NamedTuple):
 class BrokerFacts(NamedTuple):
     """The server's version, and the exchanges and queues of the topology; a missing one is None.
 
-    An exchange has the refusal to declare it and the refusal to publish to it, each None if the broker allows it.
+    `rejects_overflow`: a queue whose name begins with `comporta.` refuses what does not fit, as the policy for dead
+    letters says; None if this user may not try it. An exchange has the refusal to declare it and the refusal to publish
+    to it, each None if the broker allows it.
     """
 
     version: str
+    rejects_overflow: bool | None
     exchanges: dict[str, tuple[str | None, str | None] | None]
     queues: dict[str, QueueFacts | None]
 
@@ -51,7 +54,29 @@ def inspect_broker(url: str) -> BrokerFacts:
         with translated():
             version = str(connection.connection.server_properties.get("version", "unknown"))
             exchanges = {name: _exchange(connection, name) for name in (*EXCHANGES, DEFAULT_EXCHANGE)}
-            return BrokerFacts(version, exchanges, {name: _queue(connection, queue) for name, queue in QUEUES.items()})
+            queues = {name: _queue(connection, queue) for name, queue in QUEUES.items()}
+        return BrokerFacts(version, _rejects_overflow(url), exchanges, queues)
+    finally:
+        release(connection)
+
+
+def _rejects_overflow(url: str) -> bool | None:
+    """Return whether a full queue refuses a message, as the policy says; None if this user may not try it.
+
+    AMQP shows no policy. A queue of this connection alone, for one message, shows its effect.
+    """
+    connection = open_connection(url, name="doctor", publishing=True)
+    queue = f"comporta.doctor.{secrets.token_hex(8)}"
+    try:
+        with translated(), connection.channel() as channel:
+            channel.queue_declare(queue, exclusive=True, arguments={"x-max-length": 1})
+            for _ in range(2):
+                channel.basic_publish_confirm(channel.prepare_message(b""), routing_key=queue, confirm_timeout=5)
+        return False
+    except BrokerLost as error:
+        if isinstance(error.__cause__, MessageNacked):
+            return True
+        return None
     finally:
         release(connection)
 

@@ -1,23 +1,52 @@
-"""Reconnect to the broker until `stop` is set: exponential backoff with jitter, one log line a change."""
+"""Sessions with the broker until `stop` is set: reconnect with backoff and jitter, one log line a change."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import kombu
 import structlog
 from tenacity import RetryCallState
 
 from broker.connection import BrokerLost, masked, open_connection, release
-from broker.declare import declare, report_lost_queues
+from broker.declare import DeclareFault, declare, report_lost_queues
+from broker.diagnostics import login_refused
 from broker.retry import failure, retry_until
 
-__all__ = ["keep_session"]
+__all__ = ["Session", "keep_session"]
 
 log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT = 10.0
+# A queue that the broker refuses is tried again after so long, on a new connection.
+_REFUSED_SECONDS = 60.0
+
+
+@dataclass
+class Session:
+    """One connection, and the queues that can be consumed on it."""
+
+    name: str
+    connection: kombu.Connection
+    queues: Sequence[str]
+    # Shared by the sessions of one loop, so that each refusal is logged once.
+    reported: dict[str, str] = field(default_factory=dict)
+    _over_at: float | None = None
+
+    def refuse(self, refused: Mapping[str, str]) -> None:
+        """Report queues that the broker does not let this session consume; the others are consumed all the same."""
+        for queue, error in refused.items():
+            self._over_at = time.monotonic() + _REFUSED_SECONDS
+            if self.reported.get(queue) != error:
+                self.reported[queue] = error
+                log.error("queue can't be consumed; run `comporta doctor`", session=self.name, queue=queue, error=error)
+
+    def is_over(self) -> bool:
+        """Return whether it is time to try the refused queues again."""
+        return self._over_at is not None and time.monotonic() >= self._over_at
 
 
 def keep_session(
@@ -25,18 +54,24 @@ def keep_session(
     name: str,
     queues: Sequence[str],
     stop: threading.Event,
-    consume: Callable[[kombu.Connection], None],
+    consume: Callable[[Session], None],
 ) -> None:
-    """Run `consume` on a connection with the declared topology, and on a new one after each loss, until `stop`."""
+    """Run `consume` in a session with the declared topology, and in a new one after each loss, until `stop`."""
     connected = False
+    reported: dict[str, str] = {}
     while not stop.is_set():
-        connection = _connect(url, name, queues if connected else (), stop)
-        if connection is None:
+        opened = _connect(url, name, queues if connected else (), stop)
+        if opened is None:
             return
-        log.info("broker connected" if not connected else "broker reconnected", session=name, broker=masked(url))
+        connection, faults = opened
+        if not connected or not reported:
+            log.info("broker reconnected" if connected else "broker connected", session=name, broker=masked(url))
         connected = True
+        mismatched = {queue: faults[queue].text for queue in queues if queue in faults and faults[queue].mismatch}
+        session = Session(name, connection, [queue for queue in queues if queue not in mismatched], reported)
+        session.refuse(mismatched)
         try:
-            consume(connection)
+            consume(session)
         except BrokerLost as error:
             log.warning("broker connection lost", session=name, error=str(error))
             release(connection, broken=True)
@@ -44,20 +79,24 @@ def keep_session(
             release(connection)
 
 
-def _connect(url: str, name: str, consumed: Sequence[str], stop: threading.Event) -> kombu.Connection | None:
+def _connect(
+    url: str, name: str, consumed: Sequence[str], stop: threading.Event
+) -> tuple[kombu.Connection, dict[str, DeclareFault]] | None:
     def report(state: RetryCallState) -> None:
         error, wait = failure(state)
-        log.warning("broker away", session=name, broker=masked(url), error=error, next_try_seconds=wait)
+        cause = state.outcome.exception() if state.outcome else None
+        refused = isinstance(cause, BrokerLost) and login_refused(cause)
+        event = "broker refuses the login" if refused else "broker away"
+        log.warning(event, session=name, broker=masked(url), error=error, next_try_seconds=wait)
 
-    def attempt() -> kombu.Connection:
+    def attempt() -> tuple[kombu.Connection, dict[str, DeclareFault]]:
         connection = open_connection(url, name=name)
         try:
             report_lost_queues(connection, consumed)
-            declare(connection)
+            return connection, declare(connection)
         except BrokerLost:
             release(connection, broken=True)
             raise
-        return connection
 
     retrying = retry_until(stop, BrokerLost, longest=_LONGEST_WAIT, report=report)
     try:

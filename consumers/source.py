@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import kombu
+from amqp.exceptions import AccessRefused, NotFound
 
 from broker.connection import BrokerLost, translated
 from consumers.delivery import Delivery
@@ -39,6 +40,8 @@ class KombuSource:
     A thread and a connection for each queue were measured: they overlap the waits for the database, but a pause then
     waits for all their transactions, two to three times as long. Another process gives more throughput, without the
     shared interpreter lock. kombu's message classes are not used: they would decompress a body before its check.
+
+    `refused` has the queues that the broker does not let this user consume, each with the broker's text.
     """
 
     def __init__(self, connection: kombu.Connection, queues: Sequence[str], limits: BatchLimits) -> None:
@@ -49,7 +52,10 @@ class KombuSource:
         self._last_size = 0
         self._ticked = time.monotonic()
         self._is_amqp = connection.supports_heartbeats
-        self._channels = {queue: self._consume(queue) for queue in queues}
+        self.refused: dict[str, str] = {}
+        self._channels: dict[str, Any] = {}
+        for queue in queues:
+            self._open(queue)
 
     def receive(self, wait: float) -> Sequence[Delivery]:
         """Return a batch: a full one, one that has reached its time limit, or all that has arrived."""
@@ -81,6 +87,15 @@ class KombuSource:
                     self._drain(min(left, _TICK_SECONDS))
                     continue
             time.sleep(min(left, _TICK_SECONDS))
+
+    def _open(self, queue: str) -> None:
+        """Consume a queue, or keep the broker's refusal: the other queues are consumed all the same."""
+        try:
+            self._channels[queue] = self._consume(queue)
+        except BrokerLost as error:
+            if not isinstance(error.__cause__, AccessRefused | NotFound):
+                raise
+            self.refused[queue] = str(error)
 
     def _consume(self, queue: str) -> Any:
         with translated():

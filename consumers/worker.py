@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import kombu
 import structlog
 from tenacity import RetryCallState
 
@@ -19,11 +18,11 @@ from consumers.commit import BatchStore, Item, commit
 from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
 from consumers.observer import BatchStats, OnBatch, ignore_batch, lags_of
-from consumers.reconnect import keep_session
+from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
-from schemas.topology import DEAD, ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
+from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
 from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
@@ -56,9 +55,10 @@ class Worker:
         """Process batches until `stop` is set; the current batch is finished unless the database is away."""
         keep_session(self.url, self.name, self.queues, self.stop, self._consume)
 
-    def _consume(self, connection: kombu.Connection) -> None:
-        source = KombuSource(connection, self.queues, self.limits)
-        while not self.stop.is_set():
+    def _consume(self, session: Session) -> None:
+        source = KombuSource(session.connection, session.queues, self.limits)
+        session.refuse(source.refused)
+        while not self.stop.is_set() and not session.is_over():
             self.step(source)
 
     def step(self, source: Source) -> int:
@@ -134,8 +134,8 @@ def events_worker(
     stop: threading.Event,
     on_batch: OnBatch = ignore_batch,
 ) -> Worker:
-    """Return the worker for the change events of some domains, and for dead letters, which any worker may take."""
-    queues = [*(event_queue(domain) for domain in domains), DEAD]
+    """Return the worker for the change events of some domains."""
+    queues = [event_queue(domain) for domain in domains]
     return Worker(url, "events", queues, limits, decode, store, stop, on_batch)
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import kombu
 import structlog
 
 from broker.connection import BrokerLost
 from broker.retry import retry_until
 from consumers.delivery import Delivery, Source
-from consumers.reconnect import keep_session
+from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from control.switchboard import Switchboard
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
@@ -54,10 +53,12 @@ class ControlConsumer:
         """Consume until the stop event is set."""
         keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
 
-    def _consume(self, connection: kombu.Connection) -> None:
+    def _consume(self, session: Session) -> None:
         self.replies.reopen()
-        source = KombuSource(connection, [CONTROL], BatchLimits(batch_size=1, batch_ms=0, prefetch=1))
-        while not self.stop.is_set():
+        limits = BatchLimits(batch_size=1, batch_ms=0, prefetch=1)
+        source = KombuSource(session.connection, session.queues, limits)
+        session.refuse(source.refused)
+        while not self.stop.is_set() and not session.is_over():
             self.step(source)
 
     def step(self, source: Source) -> int:

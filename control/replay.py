@@ -96,7 +96,7 @@ def _outgoing(batch: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessage
     refused: list[ReplayFailure] = []
     for item in batch:
         try:
-            route = replay_route(item.shop, item.domain, item.reason, item.headers)
+            route = replay_route(item.shop, item.domain, item.reason, item.routing_key, item.headers)
         except Conflict as conflict:
             refused.append(ReplayFailure(item.id, str(conflict)))
         else:
@@ -104,7 +104,7 @@ def _outgoing(batch: Sequence[QuarantinedMessage]) -> tuple[list[OutgoingMessage
             # its absence.
             content_type = item.content_type or _DEFAULT_CONTENT_TYPE
             messages.append(
-                OutgoingMessage(route.exchange, item.routing_key, item.body, item.id, content_type, route.headers)
+                OutgoingMessage(route.exchange, route.routing_key, item.body, item.id, content_type, route.headers)
             )
     return messages, refused
 

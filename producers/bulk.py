@@ -111,6 +111,17 @@ class Feed:
             self.first_lost = self.first_lost or line.number
 
 
+_ONE_A_LINE = "it must have one event a line; rewrite it"
+_NOT_UTF8 = "is UTF-16; save it as UTF-8"
+_OTHER_FORMS = {
+    b"\xef\xbb\xbf": "begins with a byte order mark; save it as UTF-8 without one",
+    b"\xff\xfe": _NOT_UTF8,
+    b"\xfe\xff": _NOT_UTF8,
+    b"\x1f\x8b": "is compressed with gzip; name it *.gz, or unpack it",
+    b"\xfd7zXZ": "is compressed with xz; name it *.xz, or unpack it",
+}
+
+
 class LinesUnreadable(Exception):
     """Error: the file can't be opened, or can't be read after some line; the text names which."""
 
@@ -156,10 +167,11 @@ class Source:
     def lines(self, skip: int = 0) -> Iterator[NumberedLine]:
         """Yield every line that is not blank, after the first `skip`; no line takes more memory than an event may.
 
-        Raises `LinesUnreadable` if the file is cut off or damaged.
+        Raises `LinesUnreadable` if the file is cut off or damaged, or if its first line shows another form.
         """
         assert self._stream is not None
         number = 0
+        begun = False
         try:
             while text := self._stream.readline(MAX_BODY + 2):
                 size = len(text)
@@ -167,12 +179,26 @@ class Source:
                 rest = text
                 while not rest.endswith(b"\n") and (rest := self._stream.readline(MAX_BODY)):
                     size += len(rest)
-                if number > skip and (text := text.strip(b" \t\r\n")):
+                text = text.strip(b" \t\r\n")
+                if text and not begun:
+                    begun = True
+                    self._check_form(text)
+                if number > skip and text:
                     yield NumberedLine(number, text, size)
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise LinesUnreadable(
                 f"{self.name} can't be read after line {number}: {error or 'it is cut off'}"
             ) from None
+
+    def _check_form(self, first_line: bytes) -> None:
+        """Raise `LinesUnreadable` if the first line is not a JSON text of its own, with the form that the file has."""
+        for start, name in _OTHER_FORMS.items():
+            if first_line.startswith(start):
+                raise LinesUnreadable(f"{self.name} {name}")
+        if first_line.startswith(b"[") and (first_line[1:].lstrip().startswith(b"{") or first_line == b"["):
+            raise LinesUnreadable(f"{self.name} is a JSON array; {_ONE_A_LINE}: jq -c '.[]' {self.name}")
+        if first_line == b"{" or (first_line.startswith(b"{") and first_line.endswith((b",", b"{", b"["))):
+            raise LinesUnreadable(f"{self.name} is JSON over several lines; {_ONE_A_LINE}: jq -c . {self.name}")
 
 
 def _standard_input() -> BinaryIO:

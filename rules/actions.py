@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from rules.dead_letters import history_key
+from rules.headers import NotRestorable, headers_from_json
 from schemas.domains import DOMAINS, NO_SHOP, ORDERS, RECEIPTS
 from schemas.reasons import Reason
 from schemas.topology import EVENTS, ORDERS_IN
@@ -23,8 +25,18 @@ __all__ = [
     "replay_route",
 ]
 
-# Headers that the broker adds when it redelivers a message or moves it to `comporta.dead`.
-_BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+# Headers that the broker or a shovel adds when it redelivers or moves a message, and those that Comporta adds for
+# headers that it can't read.
+_ADDED_HEADERS = (
+    "x-death",
+    "x-first-death-",
+    "x-last-death-",
+    "x-delivery-count",
+    "x-acquired-count",
+    "x-shovelled",
+    "x-unreadable-headers",
+    "x-unreadable-rest",
+)
 _TOLERANCE = 500
 
 
@@ -68,30 +80,42 @@ class NotConfirmed(ActionError):
 
 
 class ReplayRoute(NamedTuple):
-    """Exchange that a quarantined message is published to again, with the headers of its publisher."""
+    """Exchange and routing key that a quarantined message is published to again, with its publisher's headers."""
 
     exchange: str
+    routing_key: str
     headers: Mapping[str, Any]
 
 
-def replay_route(shop: str, domain: str, reason: str, headers: Mapping[str, Any]) -> ReplayRoute:
-    """Return the route of a quarantined message to its exchange. Raises `Conflict` if it can't be replayed."""
+def replay_route(shop: str, domain: str, reason: str, routing_key: str, headers: Mapping[str, Any]) -> ReplayRoute:
+    """Return the route of a quarantined message to its exchange. Raises `Conflict` if it can't be replayed.
+
+    A message that was moved by hand has lost its routing key; the history in its headers has it.
+    """
     if domain not in (*DOMAINS, RECEIPTS, ORDERS):
         raise Conflict(f"it was not meant for Comporta but for {domain}: only its publisher can send it again")
-    if shop == NO_SHOP:
+    key = routing_key if shop != NO_SHOP else history_key(domain, headers)
+    if key is None:
         raise Conflict(
             "its routing key names no shop and domain: only its publisher can send it again, under a valid one"
         )
     if reason == Reason.CONTENT_ENCODING:
         raise Conflict("its content encoding is not stored: only its publisher can send it again, as utf-8")
+    if reason == Reason.BINARY_ATTRIBUTE and any(str(name).startswith("x-unreadable-") for name in headers):
+        raise Conflict("an attribute in its headers can't be read: only its publisher can send it again")
     if headers.keys() == {"unreadable"}:
+        # As versions before 1.1 stored what has no form in JSON.
         raise Conflict("its headers could not be stored unchanged: only its publisher can send it again")
-    return ReplayRoute(ORDERS_IN if domain == ORDERS else EVENTS, publisher_headers(headers))
+    try:
+        published = headers_from_json(publisher_headers(headers))
+    except NotRestorable:
+        raise Conflict("its headers could not be stored unchanged: only its publisher can send it again") from None
+    return ReplayRoute(ORDERS_IN if domain == ORDERS else EVENTS, key, published)
 
 
 def publisher_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers without those that the broker has added."""
-    return {name: value for name, value in headers.items() if not str(name).startswith(_BROKER_HEADERS)}
+    """Return the headers without those that the broker, a shovel or Comporta has added."""
+    return {name: value for name, value in headers.items() if not str(name).startswith(_ADDED_HEADERS)}
 
 
 def check_expected(noun: str, expected: int | None, now: int) -> None:

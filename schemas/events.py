@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 from schemas.domains import DOMAINS, Domain
 from schemas.fields import Key, Message, Text, Time
 from schemas.reasons import Reason, Refused
-from schemas.validation_errors import json_refused, validation_refused
+from schemas.validation_errors import document_refused, json_refused
 
 __all__ = [
     "CONTENT_TYPES",
@@ -151,7 +151,7 @@ def load_json(body: bytes, limit: int = MAX_BODY) -> Any:
         # Only keys are cached: they are few. Texts differ by event, and a cache of them costs more than it saves.
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
-        raise json_refused(error) from None
+        raise json_refused(error, body) from None
 
 
 def parse_event(domain: str, shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ChangeEvent:
@@ -216,4 +216,4 @@ def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
         except Refused as refused:
             return refused
         return Refused(Reason.WRONG_DOMAIN, "/type", f"an event of {actual.name} came with a routing key of {domain}")
-    return validation_refused(error)
+    return document_refused(document, error)

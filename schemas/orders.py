@@ -16,7 +16,7 @@ from schemas.events import NOT_AN_EVENT, Attributes, load_json
 from schemas.fields import NO_NUL, Key, Message, Text
 from schemas.order_data import PlacedOrder
 from schemas.reasons import Reason, Refused
-from schemas.validation_errors import validation_refused
+from schemas.validation_errors import document_refused
 
 __all__ = [
     "INTERNALIZED",
@@ -189,7 +189,7 @@ def _validated(model: type[_Event], document: dict[str, Any]) -> _Event:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise validation_refused(error) from None
+        raise document_refused(document, error) from None
 
 
 def _canonical_text(payload: dict[str, Any]) -> bytes:

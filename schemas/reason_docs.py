@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schemas.broker_reason_docs import BROKER_AND_DATABASE
 from schemas.reasons import Reason, ReasonDoc
 from schemas.version_reasons import VERSION_REASONS
 
@@ -18,8 +19,8 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.COMPRESSED,
-            "The message has a header `compression`.",
-            "Send the JSON as it is; switch the compression of your AMQP library off.",
+            "The body is compressed: it begins as gzip, zlib, bzip2, xz or zstd does.",
+            "Send the JSON as it is; switch the compression of your AMQP library or HTTP client off.",
         ),
         ReasonDoc(
             Reason.CONTENT_TYPE,
@@ -29,14 +30,15 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.CONTENT_ENCODING,
-            "The content encoding is neither `utf-8` nor empty.",
+            "The content encoding is neither `utf-8` nor empty; over HTTP it is not `identity`.",
             "Send plain UTF-8 and say `utf-8`, or leave the property out.",
             "content encoding `gzip`",
         ),
         ReasonDoc(
             Reason.BINARY_ATTRIBUTE,
-            "In binary mode: a header that names an attribute is neither text, a whole number nor a time.",
-            "Send the attributes as text.",
+            "In binary mode: a header of an attribute that Comporta reads is neither text, a boolean, a whole number "
+            "nor a time, or it can't be read: text that is not UTF-8, a time beyond the year 9999.",
+            "Send the attributes as text. Other headers may hold anything.",
             "header `cloudEvents:subject` with a list",
         ),
         ReasonDoc(
@@ -91,6 +93,12 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "The body is JSON, but no CloudEvent: it is no object, or has no `type`.",
             "Wrap the data: `specversion`, `id`, `source`, `type`, `sequence` or `time`, `data`.",
             "`[]`",
+        ),
+        ReasonDoc(
+            Reason.DATA_BASE64,
+            "The event has its data in `data_base64`.",
+            "Send the data as a JSON object in `data`: `data_base64` is for data that is not JSON.",
+            '`"data_base64": "eyJ1bml0IjoiVU4ifQ=="`',
         ),
         ReasonDoc(
             Reason.UNKNOWN_TYPE,
@@ -242,32 +250,13 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.EXPIRED,
-            "`until` does not lie in the future, by the database's clock.",
-            "Send a later end, or none.",
+            "Of a control message: `until` does not lie in the future, by the database's clock. Of any other message: "
+            "it waited in its queue for longer than its `expiration`, or than the queue allows.",
+            "Send a later end, or none. Publish events and orders without an expiration, and remove a policy with "
+            "`message-ttl`; replay the message if it still holds.",
         ),
     ),
-    "Broker and database": (
-        ReasonDoc(
-            Reason.UNROUTABLE,
-            "The broker returned the message: no queue is bound for its routing key.",
-            "Start Comporta once, which declares the queues, and check the virtual host and the routing key.",
-        ),
-        ReasonDoc(
-            Reason.UNCONFIRMED,
-            "The broker did not confirm the message in time, or refused it. It may or may not have arrived.",
-            "Send it again with the same id: a repeat changes nothing.",
-        ),
-        ReasonDoc(
-            Reason.REFUSED_BY_DATABASE,
-            "The database refused a value that the checks had let through.",
-            "Nothing is wrong with the other events; report it with the message, it is a gap in the checks.",
-        ),
-        ReasonDoc(
-            Reason.DELIVERY_LIMIT,
-            "The message was delivered again and again without an outcome: a worker ended each time.",
-            "See the worker's log for the time of the message; replay it once the cause is gone.",
-        ),
-    ),
+    "Broker and database": BROKER_AND_DATABASE,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.domains import DOMAINS
 
@@ -14,18 +15,31 @@ __all__ = [
     "ORDERS_IN",
     "ORDERS_OUT",
     "ORDERS_QUEUE",
+    "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
     "RESYNC",
     "STATUS",
     "Queue",
     "event_queue",
+    "policy_definitions",
 ]
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
+
+# By default the broker dead-letters at most once: what dies while `comporta.dead` is away is lost. The arguments of an
+# existing queue can't be changed, so a policy sets it; only an administrator of the broker can. At least once needs
+# reject-publish (RabbitMQ manual, "Quorum Queues: at-least-once dead lettering").
+POLICY: dict[str, Any] = {
+    "name": "comporta",
+    "pattern": r"^(comporta|erp)\.",
+    "apply-to": "queues",
+    "definition": {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"},
+    "priority": 0,
+}
 
 EXCHANGES: dict[str, str] = {
     EVENTS: "topic",
@@ -59,6 +73,11 @@ class Queue:
         if self.single_active_consumer:
             arguments["x-single-active-consumer"] = True
         return arguments
+
+
+def policy_definitions(*vhosts: str) -> dict[str, Any]:
+    """Return the policy for these virtual hosts as a definitions file, which `rabbitmqctl import_definitions` reads."""
+    return {"policies": [{"vhost": vhost, **POLICY} for vhost in vhosts]}
 
 
 def event_queue(domain: str) -> str:

@@ -11,7 +11,7 @@ from schemas.fields import HTTP, NCM, NO_NUL, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 from schemas.text import printable
 
-__all__ = ["json_refused", "validation_refused"]
+__all__ = ["document_refused", "json_refused", "validation_refused"]
 
 _MOST_FAULTS = 50
 _LONGEST_POINTER = 120
@@ -42,12 +42,39 @@ _BY_PATTERN: dict[str, tuple[Reason, str]] = {
 }
 
 
-def json_refused(error: ValueError) -> Refused:
-    """Return the refusal for text that is not JSON (RFC 8259), or that has a duplicate key."""
+# The first bytes of what is not JSON in UTF-8, by which its kind is known.
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"\x78\x01": "zlib",
+    b"\x78\x9c": "zlib",
+    b"\x78\xda": "zlib",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def json_refused(error: ValueError, body: bytes) -> Refused:
+    """Return the refusal for a body that is not JSON (RFC 8259), or that has a duplicate key."""
     text = str(error)
+    for start, name in _COMPRESSED.items():
+        if body.startswith(start):
+            return Refused(Reason.COMPRESSED, "", f"the body is compressed ({name}): send plain JSON")
+    if body.startswith(_BYTE_ORDER_MARK):
+        return Refused(Reason.MALFORMED_JSON, "", "the body begins with a byte order mark: send UTF-8 without it")
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:2]:
+        return Refused(Reason.MALFORMED_JSON, "", "the body is UTF-16 or UTF-32: send UTF-8")
     if text.startswith("Detected duplicate key"):
         return Refused(Reason.DUPLICATE_KEY, "", "an object names the same key twice")
     return Refused(Reason.MALFORMED_JSON, "", f"the body is not UTF-8 JSON: {text[:100]}")
+
+
+def document_refused(document: Any, error: ValidationError) -> Refused:
+    """Return the refusal of an event, where pydantic's first fault would not tell what is wrong with it."""
+    if isinstance(document, dict) and "data_base64" in document and "data" not in document:
+        return Refused(Reason.DATA_BASE64, "/data_base64", "the data must be a JSON object in data, not base64")
+    return validation_refused(error)
 
 
 def validation_refused(error: ValidationError) -> Refused:

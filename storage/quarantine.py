@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, upd
 from uuid_utils import uuid7
 
 from rules.actions import publisher_headers
+from rules.headers import headers_as_json
 from rules.outcomes import RejectedDelivery
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
@@ -19,9 +20,8 @@ from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
 
-__all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected"]
-# py-amqp gives a timestamp without its zone, which is UTC.
-_HEADER_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC
+__all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected", "digest_of"]
+
 # Longer than a publisher waits for its confirms; the messages of a replay that died are free again after it.
 LEASE = timedelta(seconds=30)
 _AT_ONCE = 100
@@ -32,7 +32,7 @@ _DROPPED_AT_ONCE = 1_000
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
     """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
     for item in rejected:
-        digest = _digest(item)
+        digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
         connection.execute(
@@ -47,7 +47,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
                 "sentence": item.refusal.sentence,
                 "routing_key": _storable(item.routing_key),
                 "content_type": _storable(item.content_type),
-                "headers": orjson.loads(_headers(item.headers).replace(b"\\u0000", b"\\ufffd")),
+                "headers": headers_as_json(item.headers),
                 "body": item.body,
                 "digest": digest,
                 "worker": worker,
@@ -61,25 +61,13 @@ def _known(connection: Connection, digest: str) -> bool:
     return bool(connection.scalar(select(func.count()).select_from(quarantine).where(*same)))
 
 
-def _digest(item: RejectedDelivery) -> str:
+def digest_of(item: RejectedDelivery) -> str:
+    """Return what a message is recognised by when the broker delivers it again."""
     digest = hashlib.sha256(item.body)
     digest.update(f"{item.domain}\n{item.routing_key}\n{item.content_type}\n".encode(errors="replace"))
     # RabbitMQ counts deliveries in a header: with it, a redelivered message would never be recognised.
-    digest.update(_headers(publisher_headers(item.headers)))
+    digest.update(orjson.dumps(headers_as_json(publisher_headers(item.headers)), option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()
-
-
-def _headers(headers: Mapping[str, object]) -> bytes:
-    try:
-        return orjson.dumps(headers, default=_plain, option=_HEADER_OPTIONS)
-    except TypeError:
-        # Nested too deeply, or text that is not Unicode: stored as Python represents it.
-        return orjson.dumps({"unreadable": ascii(headers)[:10_000]})
-
-
-def _plain(value: object) -> str:
-    # Text that came as bytes is stored as text, so that a replay publishes the same header.
-    return value.decode(errors="replace") if isinstance(value, bytes) else repr(value)
 
 
 def _storable(text: str) -> str:

@@ -11,6 +11,7 @@ from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcT
 __all__ = [
     "ENTITY_TABLES",
     "audit",
+    "dead_letters",
     "erp_faults",
     "feeds",
     "generations",
@@ -153,6 +154,14 @@ quarantine = Table(
     Column("lease_until", UtcTime),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("digest", EXACT_TEXT, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
 )
 
 ledger = Table(

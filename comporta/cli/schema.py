@@ -10,6 +10,7 @@ import typer
 
 from comporta.cli.output import console, fail
 from schemas.domains import DOMAINS
+from schemas.topology import policy_definitions
 
 __all__ = ["schema"]
 
@@ -19,6 +20,10 @@ _WRONG_USAGE = 2
 def schema(
     domain: Annotated[str | None, typer.Option(help="Only the events of this domain.")] = None,
     asyncapi: Annotated[bool, typer.Option("--asyncapi", help="Print the AsyncAPI document instead.")] = False,
+    rabbitmq: Annotated[
+        bool, typer.Option("--rabbitmq", help="Print RabbitMQ's definitions with the policy for the queues instead.")
+    ] = False,
+    vhost: Annotated[str, typer.Option(help="With --rabbitmq: the virtual host of the policy.")] = "/",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write all files of the contract to this folder.")
     ] = None,
@@ -28,11 +33,13 @@ def schema(
     from schemas.asyncapi import asyncapi_document
     from schemas.json_schema import event_schemas
 
-    if sum((domain is not None, asyncapi, out is not None)) > 1:
-        raise fail("--domain, --asyncapi and --out exclude each other", _WRONG_USAGE)
+    if sum((domain is not None, asyncapi, rabbitmq, out is not None)) > 1:
+        raise fail("--domain, --asyncapi, --rabbitmq and --out exclude each other", _WRONG_USAGE)
     if domain is not None and domain not in DOMAINS:
         raise fail(f"no such domain; the domains are {', '.join(DOMAINS)}", _WRONG_USAGE)
-    if out is not None:
+    if rabbitmq:
+        _print(policy_definitions(vhost))
+    elif out is not None:
         _write(out)
     else:
         _print(asyncapi_document() if asyncapi else event_schemas(DOMAINS[domain] if domain else None))

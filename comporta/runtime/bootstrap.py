@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
+from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.heartbeat import Heartbeat
 from consumers.observer import OnBatch
 from consumers.source import BatchLimits
@@ -26,6 +27,7 @@ from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from storage.database import Database
+from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
@@ -70,14 +72,16 @@ def build_worker(
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
+    order_store = OrderStore(database.fence, worker_id, wake.set)
+    dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
     loops = {
         "announcer": announcer.run,
         "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
         "control": controller.run,
+        "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
         "worker": worker.run,
     }
     if ORDERS in domains:
-        order_store = OrderStore(database.fence, worker_id, wake.set)
         order_queue = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(

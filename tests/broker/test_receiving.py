@@ -152,16 +152,13 @@ def _publish_raw(pipeline: Pipeline, key: bytes, properties: bytes, body: bytes 
         channel.queue_declare(_QUEUE, passive=True)
 
 
+EVENT = stock_event(1)
 _HEADER_TIME = _short(b"at") + b"T" + struct.pack(">Q", 1_795_000_000_000_000)
 UNREADABLE = {
     "a routing key": (b"\xff.stock", struct.pack(">H", 0), "routing_key"),
     "a content type": (b"main.stock", struct.pack(">H", 0x8000) + _short(b"\xff\xfe"), "content_type"),
     "a content encoding": (b"main.stock", struct.pack(">H", 0x4000) + _short(b"\xff"), "content_encoding"),
-    "a header": (
-        b"main.stock",
-        struct.pack(">HI", 0x2000, len(_HEADER_TIME)) + _HEADER_TIME,
-        "binary_attribute",
-    ),
+    "a header": (b"main.stock", struct.pack(">HI", 0x2000, len(_HEADER_TIME)) + _HEADER_TIME, "malformed_json"),
 }
 
 
@@ -178,6 +175,17 @@ def test_what_py_amqp_can_not_read_is_quarantined_alone(rabbitmq_pipeline: Pipel
     assert (row["reason"], bytes(row["body"])) == (reason, b"x" * size)
     assert rabbitmq_pipeline.product_codes() == {"before", "after"}
     assert rabbitmq_pipeline.queue_depths() == {}
+
+
+def test_a_structured_event_with_a_time_beyond_the_year_9999_in_a_header_is_applied(
+    rabbitmq_pipeline: Pipeline,
+) -> None:
+    content_type = b"application/cloudevents+json"
+    table = struct.pack(">I", len(_HEADER_TIME)) + _HEADER_TIME
+    _publish_raw(rabbitmq_pipeline, b"main.stock", struct.pack(">H", 0xA000) + _short(content_type) + table, EVENT)
+    with rabbitmq_pipeline.stepped_worker() as worker:
+        worker.drain(1)
+    assert (rabbitmq_pipeline.product_codes(), rabbitmq_pipeline.quarantined()) == ({"P1"}, [])
 
 
 def test_a_worker_takes_a_backlog_while_more_is_published(rabbitmq_pipeline: Pipeline) -> None:

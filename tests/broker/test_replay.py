@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, text
@@ -62,6 +63,16 @@ def keep(pipeline: Pipeline, *versions: int, **properties: object) -> list[str]:
 def take(pipeline: Pipeline, number: int) -> None:
     with pipeline.stepped_worker() as worker:
         worker.drain(number)
+
+
+def take_dead(pipeline: Pipeline, number: int) -> None:
+    with pipeline.stepped_dead_letters_worker() as worker:
+        worker.drain(number)
+
+
+def died(queue: str, key: str, reason: str = "expired") -> dict[str, object]:
+    """Headers of a message that the broker has dead-lettered."""
+    return {"x-death": [{"queue": queue, "reason": reason, "exchange": "erp.events", "routing-keys": [key]}]}
 
 
 def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_quarantine(
@@ -133,16 +144,44 @@ def test_a_receipt_and_an_order_go_back_to_where_they_came_from(pipeline: Pipeli
     }
 
 
-def test_what_was_delivered_too_often_goes_back_without_what_the_broker_wrote_on_it(
-    pipeline: Pipeline, operator: Operator
-) -> None:
-    deaths = {"x-first-death-queue": "comporta.stock", "x-first-death-reason": "delivery_limit", "x-delivery-count": 21}
-    pipeline.publish(stock_event(1), exchange=DEAD, headers={**deaths, "tenant": "7"})
-    take(pipeline, 1)
-    assert operator.actions.replay_many(QuarantineFilter(reason="delivery_limit"), ANA).replayed == 1
+def test_a_dead_letter_goes_back_without_what_the_broker_wrote_on_it(pipeline: Pipeline, operator: Operator) -> None:
+    counts = {"x-first-death-queue": "comporta.stock", "x-delivery-count": 21, "x-shovelled": [{"src-queue": "q"}]}
+    pipeline.publish(
+        stock_event(1), exchange=DEAD, headers={**died("comporta.stock", "main.stock"), **counts, "tenant": "7"}
+    )
+    take_dead(pipeline, 1)
+    assert operator.actions.replay_many(QuarantineFilter(reason="expired"), ANA).replayed == 1
     take(pipeline, 1)
     assert (pipeline.product_codes(), pipeline.quarantined()) == ({"P1"}, [])
-    assert not any(name.startswith(("x-first", "x-delivery")) for name in operator.published[0].headers)
+    assert operator.published[0].headers.keys() - {"tenant"} <= {"message_id"}
+
+
+@pytest.mark.parametrize("queue", ["comporta.stock", "comporta.dead"])
+def test_what_was_moved_by_hand_is_replayed_with_the_routing_key_of_its_history(
+    pipeline: Pipeline, operator: Operator, queue: str
+) -> None:
+    headers = died("comporta.stock", "main.stock", "delivery_limit")
+    pipeline.publish(stock_event(1), exchange="", key=queue, headers=headers)
+    (take_dead if queue == DEAD else take)(pipeline, 1)
+    [row] = pipeline.quarantined()
+    assert (row["reason"], row["shop"], row["domain"], row["routing_key"]) == ("routing_key", "?", "stock", queue)
+    operator.actions.replay(row["id"], ANA)
+    assert [(sent.exchange, sent.routing_key) for sent in operator.published] == [("erp.events", "main.stock")]
+    take(pipeline, 1)
+    assert (pipeline.product_codes(), pipeline.quarantined()) == ({"P1"}, [])
+
+
+def test_headers_of_any_kind_are_published_again_as_they_were(rabbitmq_pipeline: Pipeline) -> None:
+    pipeline, operator = rabbitmq_pipeline, Operator(rabbitmq_pipeline)
+    headers = {"decimal": Decimal("1.5"), "octets": b"\xff\x00", "nul": "a\0b", **HEADERS}
+    [identity] = keep(pipeline, 1, headers=headers)
+    [row] = pipeline.quarantined()
+    assert row["headers"]["octets"] == {"$base64": "/wA="}
+    try:
+        operator.actions.replay(identity, ANA)
+    finally:
+        operator.close()
+    assert {name: operator.published[0].headers[name] for name in headers} == headers
 
 
 @pytest.mark.parametrize(
@@ -157,7 +196,7 @@ def test_what_can_t_be_replayed_is_refused_by_name_and_stays(
     pipeline: Pipeline, operator: Operator, key: str, properties: dict[str, object], why: str
 ) -> None:
     pipeline.publish(stock_event(1), key=key, **properties)
-    take(pipeline, 1)
+    (take_dead if properties.get("exchange") == DEAD else take)(pipeline, 1)
     [identity] = [row["id"] for row in pipeline.quarantined()]
     with pytest.raises(Conflict, match=f"{identity}.*{why}"):
         operator.actions.replay(identity, ANA)

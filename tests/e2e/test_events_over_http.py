@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 
@@ -99,6 +100,8 @@ def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None
         (GOOD_LINES[0], "text/plain", 415, "content_type"),
         (GOOD_LINES[0], "", 415, "content_type"),
         (b" " * 2_000_000, STRUCTURED, 400, "too_large"),
+        (gzip.compress(GOOD_LINES[0]), STRUCTURED, 415, "compressed"),
+        (GOOD_LINES[0].replace(b'"data"', b'"data_base64"'), STRUCTURED, 400, "data_base64"),
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused(
@@ -106,6 +109,12 @@ def test_a_request_that_cannot_be_read_is_refused(
 ) -> None:
     answer = post(client, body, content_type)
     assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (code, reason)
+
+
+def test_an_encoded_body_is_refused_by_its_encoding(client: httpx.Client) -> None:
+    headers = {"content-type": STRUCTURED, "content-encoding": "gzip"}
+    answer = client.post("/events", content=gzip.compress(GOOD_LINES[0]), headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["reason"]) == (415, "content_encoding")
 
 
 def test_a_shop_that_is_none_is_refused(client: httpx.Client) -> None:

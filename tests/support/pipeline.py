@@ -15,6 +15,7 @@ from sqlalchemy import Table, select
 from broker.connection import open_connection
 from broker.declare import declare
 from broker.sync_publisher import SyncPublisher
+from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.source import BatchLimits, KombuSource
 from consumers.worker import Worker, events_worker, orders_worker
 from control.switchboard import Switchboard
@@ -24,6 +25,7 @@ from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES
 from storage.audit import AuditEntry
 from storage.database import open_database
+from storage.dead_letters import DeadLetterAttempts
 from storage.engine import open_engine
 from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
@@ -131,6 +133,15 @@ class Pipeline:
         """Make a worker for orders and receipts to step by hand."""
         store = OrderStore(self.database.fence, "w1")
         return SteppedWorker(self.url, orders_worker(self.url, BatchLimits(500, _LONG_MS, 1000), store, self.stop))
+
+    def dead_letters_worker(self) -> Worker:
+        """Make a worker for dead letters, as a process that has just started has it."""
+        orders, attempts = OrderStore(self.database.fence, "w1"), DeadLetterAttempts(self.database.fence)
+        return dead_letters_worker(self.url, DeadLetterStore(self.store, orders, attempts), self.stop)
+
+    def stepped_dead_letters_worker(self) -> SteppedWorker:
+        """Make a worker for dead letters to step by hand."""
+        return SteppedWorker(self.url, self.dead_letters_worker())
 
     def orders(self) -> dict[str, dict[str, Any]]:
         """Return the orders of all shops, by `<shop>/<order_id>`."""

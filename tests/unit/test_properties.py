@@ -11,7 +11,7 @@ from amqp.serialization import loads
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.properties import UNREADABLE, UNREADABLE_HEADERS, decode_properties, readable
+from broker.properties import UNREADABLE, UNREADABLE_HEADERS, UNREADABLE_REST, decode_properties, readable
 from tests.support.amqp_frames import delivery_frames, read_by_comporta, read_by_py_amqp
 
 _DELIVER = b"\x00\x3c\x00\x3c"
@@ -34,24 +34,31 @@ _NESTED = b""
 for _ in range(5_000):
     _NESTED = _short(b"") + b"F" + _table(_NESTED)
 
-BAD_TABLES = {
-    "milliseconds": _short(b"at") + b"T" + struct.pack(">Q", 1_795_000_000_000_000),
-    "a name and a time": _short(b"\xff") + b"T" + struct.pack(">Q", 2**63),
-    "an unknown type": _short(b"a") + b"?",
-    "text that is cut off": _short(b"a") + b"I\x00",
-    "tables in tables": _NESTED,
+_TIME = b"T" + struct.pack(">Q", 1_795_000_000_000_000)
+BAD_TABLES: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "milliseconds": (_short(b"at") + _TIME, {UNREADABLE_HEADERS: {"at": _TIME}}),
+    "a name and a time": (_short(b"\xff") + _TIME, {UNREADABLE_HEADERS: {"\ufffd": _TIME}}),
+    "a time in a table": (
+        _short(b"in") + b"F" + _table(_short(b"at") + _TIME),
+        {UNREADABLE_HEADERS: {"in": b"F" + _table(_short(b"at") + _TIME)}},
+    ),
+    "an unknown type": (_short(b"a") + b"?", {UNREADABLE_REST: _short(b"a") + b"?"}),
+    "text that is cut off": (_short(b"a") + b"I\x00", {UNREADABLE_REST: _short(b"a") + b"I\x00"}),
+    "tables in tables": (_NESTED, {UNREADABLE_HEADERS: {"": _NESTED[1:]}}),
 }
 
 
 @pytest.mark.parametrize("name", BAD_TABLES)
-def test_headers_that_can_not_be_read_are_replaced_and_what_stands_beside_them_is_kept(name: str) -> None:
-    raw = struct.pack(">H", 0xA080) + _short(b"text/plain") + _table(BAD_TABLES[name]) + _short(b"m1")
+def test_headers_that_can_not_be_read_are_kept_as_octets_and_what_stands_beside_them_is_kept(name: str) -> None:
+    bad, kept = BAD_TABLES[name]
+    beside = _short(b"tenant") + b"S" + _table(b"7") + _short(b"odd") + b"x" + _table(b"abc")
+    raw = struct.pack(">H", 0xA080) + _short(b"text/plain") + _table(beside + bad) + _short(b"m1")
     with pytest.raises(UNREADABLE):
         decode_properties(raw)
     found = _properties(_BEFORE_PROPERTIES + raw)
     assert found == {
         "content_type": "text/plain",
-        "application_headers": {UNREADABLE_HEADERS: True},
+        "application_headers": {"tenant": "7", "odd": b"abc", **kept},
         "message_id": "m1",
     }
 
@@ -99,5 +106,6 @@ def test_a_message_with_unreadable_headers_comes_between_its_neighbours(size: in
     made = read_by_comporta(stream)
     assert [event[2] for event in made.events] == [1, 2, 3]
     assert made.events[1][3] == b"x" * size
-    assert made.events[1][6] == {"application_headers": {UNREADABLE_HEADERS: True}}
+    raw = b"T" + struct.pack(">Q", 2**63)
+    assert made.events[1][6] == {"application_headers": {UNREADABLE_HEADERS: {"at": raw}}}
     assert made.error is None

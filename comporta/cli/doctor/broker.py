@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote, urlsplit
 
 from broker.connection import BrokerLost, masked
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker, login_refused
 from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
-from schemas.topology import DEAD, ORDERS_OUT, RESYNC
+from schemas.topology import DEAD, ORDERS_OUT, POLICY, RESYNC
 
 __all__ = ["broker_findings"]
 
@@ -40,6 +42,7 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     yield _reached(where, facts.version)
     yield from _topology(facts)
     yield from _rights(facts)
+    yield _policy(facts.rejects_overflow, settings.broker_url)
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
     yield from _consumed(queues, by_erp=settings.erp_url is None)
     yield from _depth(queues)
@@ -100,6 +103,24 @@ def _rights(facts: BrokerFacts) -> Iterator[Finding]:
         yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS_REMEDY)
     if not unpublished and not unread:
         yield Finding.ok(_PART, "this user may publish and consume")
+
+
+def _policy(rejects_overflow: bool | None, url: str) -> Finding:
+    if rejects_overflow:
+        return Finding.ok(
+            _PART,
+            "a policy on comporta.* refuses what does not fit, as dead lettering at least once needs it; AMQP does not "
+            "show its other half, nor a policy of higher priority on one queue (`rabbitmqctl list_policies`)",
+        )
+    says = "no policy on comporta.* is effective: what dies while comporta.dead is away is lost"
+    if rejects_overflow is None:
+        says = "this user can't try whether the policy for dead letters is effective"
+    vhost = unquote(urlsplit(url).path[1:]) or "/"
+    definition = json.dumps(POLICY["definition"])
+    remedy = (
+        f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' --apply-to queues"
+    )
+    return Finding.warning(_PART, says, f"let an administrator of the broker run: {remedy}")
 
 
 def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:

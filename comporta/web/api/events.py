@@ -27,6 +27,8 @@ MAX_REQUEST = 8 * 1024 * 1024
 # Lower bound of an event's size: a batch with more items contains junk, and an error per item would fill the memory.
 _MIN_EVENT_BYTES = 100
 _RETRY_AFTER = "5"
+_UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.COMPRESSED})
+_IDENTITY = frozenset({"", "identity"})
 
 PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
@@ -59,7 +61,7 @@ class ForeseenAll(BaseModel):
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": ForeseenAll, "description": "With dry_run: the outcome that each event would have"},
     413: {"description": "More than 8 MiB"},
-    415: {"description": "The content type is not one of events"},
+    415: {"description": "The content type is not one of events, or the body is encoded"},
 }
 _BODIES = {
     "requestBody": {
@@ -97,7 +99,7 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
             if not SHOP.fullmatch(shop):
                 raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
         except Refused as refused:
-            code = 415 if refused.refusal.reason is Reason.CONTENT_TYPE else 400
+            code = 415 if refused.refusal.reason in _UNSUPPORTED else 400
             return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
         events = [outgoing_document(shop, document) for document in documents]
         return _dry_run(events, predict_outcomes) if dry_run else _publish(events, publish)
@@ -106,6 +108,10 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
 
 
 def _documents(request: Request, body: bytes) -> list[Any]:
+    if request.headers.get("content-encoding", "").strip().lower() not in _IDENTITY:
+        raise Refused(
+            Reason.CONTENT_ENCODING, "", "an encoded body (gzip, deflate, br …) is not taken: send plain JSON"
+        )
     content_type = media_type(request)
     if content_type == BATCH:
         batch = load_json(body, MAX_REQUEST)

@@ -20,7 +20,7 @@ import pika
 import trustme
 from pika.exceptions import AMQPError
 
-from schemas.topology import EXCHANGES, QUEUES
+from schemas.topology import EXCHANGES, QUEUES, policy_definitions
 from tests.support.services.ports import HOST, free_port, is_listening
 from tests.support.services.processes import (
     Process,
@@ -226,6 +226,7 @@ class RabbitMQ(Broker):
             "users": [{"name": "guest", "password": "guest", "tags": "administrator"}],
             "vhosts": [{"name": vhost} for vhost in vhosts],
             "permissions": [{"vhost": vhost, **everything} for vhost in vhosts],
+            **policy_definitions(*vhosts),
         }
         self._definitions.write_text(json.dumps(definitions))
 
