@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -26,7 +27,7 @@ from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
 from schemas.reasons import Reason, Refusal
 from schemas.routing import shop_in
 from schemas.topology import CONTROL, DEAD, QUEUES, event_queue
-from storage.event_store import Committed
+from storage.event_store import Committed, Reject
 
 __all__ = ["DeadLetter", "DeadLetterStore", "ExpiredControl", "dead_letters_worker", "decode_dead"]
 
@@ -111,34 +112,39 @@ class DeadLetterStore:
     orders: BatchStore
     attempts: Attempts
 
-    def commit(self, batch: Sequence[Any]) -> Committed:
+    def commit(self, batch: Sequence[Any], reject: Reject) -> Committed:
         """Process each dead letter in a transaction of its own. Raises `RowRefused` or `Unavailable`."""
-        results = [self._commit(item) for item in batch]
+        results = [self._commit(item, partial(reject, position)) for position, item in enumerate(batch)]
         tally: Counter[Any] = Counter()
         for result in results:
             tally.update(result.tally)
         return Committed(tally, results[-1].epoch, [item for result in results for item in result.rejected])
 
-    def _commit(self, item: DeadLetter | RejectedDelivery | ExpiredControl) -> Committed:
+    def _commit(
+        self, item: DeadLetter | RejectedDelivery | ExpiredControl, reject: Callable[[Refusal], RejectedDelivery]
+    ) -> Committed:
         match item:
             case ExpiredControl():
                 log.warning("control message expired before a worker read it; nothing was switched")
                 return Committed(Counter(), 0)
             case RejectedDelivery():
-                committed = self.events.commit([item])
+                committed = self.events.commit([item], lambda _position, refusal: reject(refusal))
                 self.attempts.end(item)
                 return committed
             case DeadLetter():
                 return self._process(item)
 
     def _process(self, letter: DeadLetter) -> Committed:
+        def reject_it(_position: int, refusal: Refusal) -> RejectedDelivery:
+            return reject(letter.delivery, refusal)
+
         ended = self.attempts.begin(letter.unread)
         if ended >= ENDED_LIMIT:
-            committed = self.events.commit([letter.unread])
+            committed = self.events.commit([letter.unread], reject_it)
         elif letter.domain in DOMAINS:
-            committed = self.events.commit([decode(letter.delivery)])
+            committed = self.events.commit([decode(letter.delivery)], reject_it)
         else:
-            committed = self.orders.commit([decode_order(letter.delivery)])
+            committed = self.orders.commit([decode_order(letter.delivery)], reject_it)
         self.attempts.end(letter.unread)
         return committed
 
