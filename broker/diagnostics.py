@@ -1,7 +1,7 @@
 """Broker diagnostics with the rights of Comporta's own user; they change nothing in the broker.
 
 Existing objects are declared again, unchanged. The right to publish or to consume is tested with a malformed request:
-the broker checks the right first, and then refuses the request.
+the broker checks the right first, and then refuses the request. The policy is tried on a queue that is deleted at once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from schemas.topology import EXCHANGES, QUEUES, Queue
 __all__ = ["BrokerFacts", "QueueFacts", "inspect_broker", "login_refused"]
 
 DEFAULT_EXCHANGE = ""
+_PROBES = 20
 # The refusal of the malformed part of a test request: it shows that the right is there.
 _EXPECTED_REFUSAL = re.compile(r"user_id|expiration|x-priority")
 
@@ -63,22 +64,33 @@ def inspect_broker(url: str) -> BrokerFacts:
 def _rejects_overflow(url: str) -> bool | None:
     """Return whether a full queue refuses a message, as the policy says; None if this user may not try it.
 
-    AMQP shows no policy. A queue of this connection alone, for one message, shows its effect.
+    AMQP shows no policy. A quorum queue for one message shows its effect; it is deleted at once, or by the broker after
+    a minute.
     """
     connection = open_connection(url, name="doctor", publishing=True)
     queue = f"comporta.doctor.{secrets.token_hex(8)}"
+    arguments = {"x-queue-type": "quorum", "x-max-length": 1, "x-expires": 60_000}
     try:
         with translated(), connection.channel() as channel:
-            channel.queue_declare(queue, exclusive=True, arguments={"x-max-length": 1})
-            for _ in range(2):
-                channel.basic_publish_confirm(channel.prepare_message(b""), routing_key=queue, confirm_timeout=5)
-        return False
-    except BrokerLost as error:
-        if isinstance(error.__cause__, MessageNacked):
-            return True
+            channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
+            try:
+                return _is_refused(channel, queue)
+            finally:
+                channel.queue_delete(queue)
+    except BrokerLost:
         return None
     finally:
         release(connection)
+
+
+def _is_refused(channel: Any, queue: str) -> bool:
+    """Return whether the queue refuses one of some messages: a quorum queue takes a few more than its limit."""
+    try:
+        for _ in range(_PROBES):
+            channel.basic_publish_confirm(channel.prepare_message(b""), routing_key=queue, confirm_timeout=5)
+    except MessageNacked:
+        return True
+    return False
 
 
 def login_refused(error: BrokerLost) -> bool:

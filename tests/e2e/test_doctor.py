@@ -61,6 +61,7 @@ def test_a_site_that_works_is_found_to_be_well(
     program = programs.start("run", **settings)
     program.wait_for("broker connected", session="orders")
     program.wait_for("broker connected", session="control")
+    program.wait_for("broker connected", session="dead letters")
     code, findings = examined(programs, **settings)
     assert (code, [f for f in findings if f["state"] != "ok"]) == (0, [])
     said = "\n".join(f["says"] for f in findings)

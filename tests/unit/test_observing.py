@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from consumers.dead_letters import decode_dead
 from consumers.decode import decode
 from consumers.delivery import Delivery
 from consumers.observer import lags_of
@@ -21,7 +22,7 @@ def item(queue: str = "comporta.stock", **properties: Any) -> tuple[Delivery, An
     key = "main." + queue.removeprefix("comporta.")
     body = sample_event("stock", envelope={"time": "2026-11-23T07:22:51Z"})
     delivery = Delivery(queue, 1, body, key, False, {"content_type": "application/json", **properties})
-    return delivery, decode(delivery)
+    return delivery, (decode_dead if queue == "comporta.dead" else decode)(delivery)
 
 
 @pytest.mark.parametrize(
