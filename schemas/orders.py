@@ -13,7 +13,7 @@ import orjson
 from pydantic import StringConstraints, ValidationError
 
 from schemas.events import NOT_AN_EVENT, Attributes, load_json
-from schemas.fields import NO_NUL, Key, Message, Text
+from schemas.fields import NO_NUL, Id, Message, Text
 from schemas.order_data import PlacedOrder
 from schemas.reasons import Reason, Refused
 from schemas.validation_errors import validation_refused
@@ -85,14 +85,14 @@ class _OrderToErp(_OrderEvent):
 class Internalized(Message):
     """The number that the ERP gave to an order."""
 
-    order_id: Key
-    erp_number: Key
+    order_id: Id
+    erp_number: Id
 
 
 class Rejected(Message):
     """Why the ERP does not take an order."""
 
-    order_id: Key
+    order_id: Id
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
 
 
