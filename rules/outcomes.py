@@ -51,13 +51,15 @@ class Decoded(NamedTuple, Generic[Message]):
 class Plan:
     """A batch sorted into outcomes: per domain the newest event of each key, in key order.
 
-    `tally` counts the events of `apply` as superseded, until the database has compared them with its rows.
+    `tally` counts the events of `apply` as superseded, until the database has compared them with its rows. `unknown`
+    has the events with fields that are ignored.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     discard: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     quarantine: list[RejectedDelivery] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
+    unknown: list[ChangeEvent] = field(default_factory=list)
 
 
 def plan_batch(batch: Sequence[ChangeEvent | RejectedDelivery], stops: Callable[[str, str], bool]) -> Plan:
@@ -73,6 +75,8 @@ def plan_batch(batch: Sequence[ChangeEvent | RejectedDelivery], stops: Callable[
             plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             continue
         by_scope[item.domain, item.shop].append(item)
+        if item.unknown:
+            plan.unknown.append(item)
     for (domain, shop), events in sorted(by_scope.items(), key=itemgetter(0)):
         off = stops(shop, domain)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)

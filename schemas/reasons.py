@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["REASONS_PAGE", "Reason", "Refusal", "Refused"]
+__all__ = ["REASONS_PAGE", "Reason", "ReasonDoc", "Refusal", "Refused"]
 
 REASONS_PAGE = "docs/contract/reasons.md"
 
@@ -69,6 +70,15 @@ class Reason(StrEnum):
     def doc(self) -> str:
         """Return the link to the explanation: a page of this repository, and the heading on it."""
         return f"{REASONS_PAGE}#{self.value}"
+
+
+class ReasonDoc(NamedTuple):
+    """One reason: its description, its remedy and, where it helps, a value that is refused for it."""
+
+    reason: Reason
+    description: str
+    remedy: str
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)

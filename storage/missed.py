@@ -69,4 +69,4 @@ def key_of(domain: str, fields: Mapping[str, Any]) -> str:
     except ValidationError as error:
         raise validation_refused(error) from None
     values = tuple(key.__dict__[name] for name in kind.key_fields)
-    return key_text(ChangeEvent(domain, "", values, 0, "", None, True, key, 0))
+    return key_text(ChangeEvent(domain, "", values, 0, "", None, True, key, ()))
