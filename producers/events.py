@@ -19,7 +19,7 @@ from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
 from schemas.warnings import EventWarning
 
-__all__ = ["CheckedEvent", "dry_run_warnings", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
+__all__ = ["CheckedEvent", "far_superseded", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
 _LONGEST_ID = 255
 
@@ -55,17 +55,17 @@ def outgoing_document(shop: str, document: Any) -> CheckedEvent:
         return _refused(shop, None, text, refused.refusal)
 
 
-def dry_run_warnings(
-    events: Sequence[CheckedEvent],
+def far_superseded(
+    events: Sequence[ChangeEvent | RejectedDelivery],
     outcomes: Sequence[Outcome],
     stored_versions: Callable[[Sequence[ChangeEvent]], Sequence[int | None]],
 ) -> list[list[EventWarning]]:
-    """Return the warnings of each event with those that take the database: a row with a far higher version."""
-    warnings = [event.warnings for event in events]
+    """Return the warnings of each event that take the database: its row has a far higher version."""
+    warnings: list[list[EventWarning]] = [[] for _ in events]
     superseded = [
-        (index, event.item)
+        (index, event)
         for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
-        if outcome is Outcome.SUPERSEDED and isinstance(event.item, ChangeEvent)
+        if outcome is Outcome.SUPERSEDED and isinstance(event, ChangeEvent)
     ]
     if superseded:
         versions = stored_versions([event for _, event in superseded])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 from types import NoneType
 from typing import Any, NamedTuple, get_args
@@ -12,7 +12,16 @@ from schemas.fields import Message
 from schemas.text import printable
 from schemas.validation_errors import member_pointer
 
-__all__ = ["LONGEST_NAME", "UnknownField", "field_label", "fold", "misspelt_sibling", "nested_fields", "unknown_fields"]
+__all__ = [
+    "LONGEST_NAME",
+    "UnknownField",
+    "field_label",
+    "fold",
+    "misspelt_pattern",
+    "misspelt_sibling",
+    "nested_fields",
+    "unknown_fields",
+]
 
 LONGEST_NAME = 64
 # Attributes that Comporta does not read, but other programs on the way do: CloudEvents 1.0.2, section 3.1, the
@@ -98,6 +107,17 @@ def misspelt_sibling(holder: Mapping[str, Any], missing: str) -> str | None:
     """Return the member of an object that spells a missing field in another way; None if there is none."""
     wanted = fold(missing)
     return next((name for name in holder if name != missing and fold(name) == wanted), None)
+
+
+def misspelt_pattern(names: Collection[str]) -> str:
+    """Return a pattern of the misspelt names, for validators of JSON Schema in any language."""
+    # A `$` of Python and Perl also matches before a final line break.
+    spellings = "|".join(_any_spelling(fold(name)) for name in names)
+    return rf"^(?!({'|'.join(names)})$)[_-]*({spellings})$(?!\n)"
+
+
+def _any_spelling(folded: str) -> str:
+    return "".join(f"[{char}{char.upper()}][_-]*" if char.isalpha() else f"{char}[_-]*" for char in folded)
 
 
 @cache

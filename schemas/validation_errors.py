@@ -75,11 +75,14 @@ def _is_branch(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> bool:
 
 def _reason(fault: ErrorDetails) -> tuple[Reason, str]:
     kind, context = fault["type"], fault.get("ctx", {})
-    if kind in _OUR_CODES and kind not in _BY_TYPE:
+    # Some codes are types of pydantic too: those of ours bring their sentence.
+    if "sentence" in context or (kind in _OUR_CODES and kind not in _BY_TYPE):
         return Reason(kind), fault["msg"]
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
+    if kind in {"string_too_short", "too_short"} and context.get("min_length") == 1:
+        return Reason.TOO_SHORT, "must not be empty"
     reason, sentence = _BY_TYPE.get(kind, (Reason.WRONG_VALUE, "has a value that is not allowed here"))
     return reason, sentence.format(**context)
 

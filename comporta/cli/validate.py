@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
+from comporta.cli.event_warnings import LineWarnings
 from comporta.cli.output import AsJson, console, fail, print_json, warn
 from comporta.cli.publish import Domain, File, Rejects, RejectsFile, Shop, Skip, check_scope, checker
 from comporta.runtime.settings import Settings, load_settings
 from producers.bulk import REFUSED, LinesUnreadable, NumberedLine, Source
+from producers.events import CheckedEvent, far_superseded
 from rules.outcomes import Outcome
+from rules.warnings import field_warnings
 from schemas.events import ChangeEvent
+from schemas.orders import PLACED, parse_order
+from schemas.reasons import Reason, Refusal, Refused
+from schemas.warnings import EventWarning
 from storage.errors import StorageError
 
 __all__ = ["validate"]
@@ -22,7 +28,8 @@ __all__ = ["validate"]
 _BATCH_SIZE = 500
 _ACCEPTED = "accepted"
 
-PredictOutcomes = Callable[[Sequence[ChangeEvent]], list[str]]
+# Of each event its outcome, and the warnings that take the database.
+PredictOutcomes = Callable[[Sequence[ChangeEvent]], list[tuple[str, list[EventWarning]]]]
 
 
 def validate(
@@ -34,26 +41,62 @@ def validate(
     offline: Annotated[bool, typer.Option("--offline", help="Only check the events, without the database.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the outcome of each event of a file, and publish nothing; exit 1 if any would be refused."""
+    """Predict the outcome of each event of a file, and publish nothing; exit 1 if any would be refused.
+
+    Orders (shop.order.placed.v1) are checked too. Warnings name what is taken, but perhaps not meant.
+    """
     check_scope(shop, domain)
     predict_outcomes = _accept_all if offline else _outcome_predictor(load_settings())
     counts: Counter[str] = Counter()
-    check = checker(shop, domain)
+    warnings = LineWarnings()
+    check = order_or_event(shop, checker(shop, domain))
     try:
         with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
             for lines in _batches(source.lines(skip)):
-                events = []
+                events: list[tuple[NumberedLine, ChangeEvent]] = []
                 for line, checked in zip(lines, map(check, lines), strict=True):
+                    warnings.add(line, checked.warnings)
                     if checked.refusal is not None:
                         rejected.add(line, checked.refusal)
                         counts[REFUSED] += 1
+                    elif isinstance(checked, CheckedOrder):
+                        counts[_ACCEPTED] += 1
                     elif isinstance(checked.item, ChangeEvent):
-                        events.append(checked.item)
-                counts.update(predict_outcomes(events))
+                        events.append((line, checked.item))
+                for (line, _), (outcome, more) in zip(
+                    events, predict_outcomes([event for _, event in events]), strict=True
+                ):
+                    counts[outcome] += 1
+                    warnings.add(line, more)
     except LinesUnreadable as error:
         raise fail(str(error)) from None
-    _show(counts, as_json)
+    _show(counts, warnings, as_json)
     raise typer.Exit(1 if counts[REFUSED] else 0)
+
+
+class CheckedOrder(NamedTuple):
+    """Order as a worker would receive it: its warnings if it is valid, else the refusal."""
+
+    warnings: list[EventWarning]
+    refusal: Refusal | None
+
+
+def order_or_event(
+    shop: str, check: Callable[[NumberedLine], CheckedEvent]
+) -> Callable[[NumberedLine], CheckedEvent | CheckedOrder]:
+    """Return the check of a line with a change event, by `check`, or with an order."""
+
+    def checked(line: NumberedLine) -> CheckedEvent | CheckedOrder:
+        event = check(line)
+        is_other = event.refusal is not None and event.refusal.reason is Reason.UNKNOWN_TYPE
+        if not is_other or PLACED.encode() not in line.text:
+            return event
+        try:
+            return CheckedOrder(list(field_warnings(parse_order(shop, line.text).unknown)), None)
+        except Refused as refused:
+            return CheckedOrder([], refused.refusal)
+
+    return checked
 
 
 def _batches(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
@@ -61,8 +104,8 @@ def _batches(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
         yield batch
 
 
-def _accept_all(events: Sequence[ChangeEvent]) -> list[str]:
-    return [_ACCEPTED] * len(events)
+def _accept_all(events: Sequence[ChangeEvent]) -> list[tuple[str, list[EventWarning]]]:
+    return [(_ACCEPTED, []) for _ in events]
 
 
 def _outcome_predictor(settings: Settings) -> PredictOutcomes:
@@ -79,23 +122,26 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
         return _accept_all
     newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
 
-    def predict_outcomes(events: Sequence[ChangeEvent]) -> list[str]:
-        outcomes = []
-        for event, outcome in zip(events, database.foresight.outcomes(events), strict=True):
+    def predict_outcomes(events: Sequence[ChangeEvent]) -> list[tuple[str, list[EventWarning]]]:
+        predictions = []
+        outcomes = database.foresight.outcomes(events)
+        warnings = far_superseded(events, outcomes, database.foresight.stored_versions)
+        for event, outcome, more in zip(events, outcomes, warnings, strict=True):
             key, version = (event.domain, event.shop, event.key), (event.version, event.event_id)
             if outcome is Outcome.APPLIED:
                 # The database does not have the earlier events of the same file.
                 outcome = Outcome.APPLIED if newest.get(key, (-1, "")) < version else Outcome.SUPERSEDED
                 newest[key] = max(version, newest.get(key, version))
-            outcomes.append(outcome.value)
-        return outcomes
+            predictions.append((outcome.value, more))
+        return predictions
 
     return predict_outcomes
 
 
-def _show(counts: Counter[str], as_json: bool) -> None:
+def _show(counts: Counter[str], warnings: LineWarnings, as_json: bool) -> None:
     if as_json:
-        print_json({"read": counts.total(), **counts})
+        print_json({"read": counts.total(), **counts, **warnings.as_json()})
         return
+    warnings.summary()
     parts = " + ".join(f"{count:,} {name}" for name, count in sorted(counts.items()) if count)
     console.print(f"read {counts.total():,}{' = ' if parts else ''}{parts}; nothing was published", highlight=False)

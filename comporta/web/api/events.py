@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from comporta.web.problems import problem
 from comporta.web.request import media_type, read_body
-from producers.events import CheckedEvent, dry_run_warnings, outgoing_document
+from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
@@ -157,13 +157,14 @@ def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
 def _dry_run(
     events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes, stored_versions: StoredVersions
 ) -> Response:
-    outcomes = predict_outcomes([event.item for event in events if event.item is not None])
-    warnings = dry_run_warnings(events, outcomes, stored_versions)
+    items = [event.item for event in events if event.item is not None]
+    outcomes = predict_outcomes(items)
+    more = far_superseded(items, outcomes, stored_versions)
     predictions = [
         {
             "index": index,
             "outcome": outcome,
-            "warnings": [warning.as_json() for warning in warnings[index]],
+            "warnings": [warning.as_json() for warning in (*event.warnings, *more[index])],
             **(event.refusal.as_json() if event.refusal else {}),
         }
         for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
