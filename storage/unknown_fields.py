@@ -33,6 +33,9 @@ class UnknownFieldCounts:
             if any(field not in self._known.get(scope, ()) for *key, field in counts if tuple(key) == scope):
                 self._known[scope] = _stored_names(connection, scope)
         stored = bounded(counts, self._known)
+        for shop, domain, field in stored:
+            # After a rollback they are known all the same: the statement below inserts what is not there.
+            self._known.setdefault((shop, domain), set()).add(field)
         dialect = connection.dialect.name
         rows = (
             dict(zip(_NAMES, (shop, domain, field, use.number, use.suggestion), strict=True))
