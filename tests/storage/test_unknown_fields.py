@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -68,7 +69,7 @@ class TestWhatLooksRight:
         deliver(harness, [first, second])
         assert refused(harness) == [("f-2", "misspelt_field", "/data/minQty")]
         (row,) = harness.rows("prices")
-        assert (row["min_qty"], row["price"], row["event_id"]) == (1, 100, "f-1")
+        assert (Decimal(row["min_qty"]), Decimal(row["price"]), row["event_id"]) == (1, 100, "f-1")
 
     def test_keys_that_differ_only_in_disguise_are_one_row_each(self, harness: ViewsHarness) -> None:
         codes = {"h0": "H1", "h1": "H1 ", "h3": "   ", "h7": "h1", "h10": "CAF\u00c9", "h11": "CAFE\u0301"}

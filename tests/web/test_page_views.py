@@ -19,7 +19,7 @@ QUESTIONS = (
     "/switch/off", "/switch/on", "/missed/resync", "/orders/retry", "/quarantine/replay", "/quarantine/drop",
 )  # fmt: skip
 ROOMS = (
-    "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/repairs", "/ledger",
+    "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/unknown-fields", "/repairs", "/ledger",
     "/ledger?outcome=applied", "/audit", "/workers", "/search", "/search?text=P1",
     "/switch/cost", *QUESTIONS,
 )  # fmt: skip
