@@ -52,9 +52,9 @@ def test_the_page_shows_them_below_the_quarantine_and_in_a_list(web: WebHarness,
 def test_a_dry_run_gives_warnings_beside_outcomes(web: WebHarness) -> None:
     web.storage.store.commit([change_event("stock", version=90_000)])
     batch = [
-        json.loads(sample_event("stock", envelope={"sequence": "7"}, colour="x")),
-        json.loads(sample_event("prices", price="9.90", minimum_qty="2")),
-        json.loads(sample_event("prices", price="9.90", minQty="2")),
+        json.loads(sample_event("stock", envelope={"sequence": "7", "time": None}, colour="x")),
+        json.loads(sample_event("prices", envelope={"time": None}, price="9.90", minimum_qty="2")),
+        json.loads(sample_event("prices", envelope={"time": None}, price="9.90", minQty="2")),
     ]
     answer = web.request("POST", "/events", params={"dry_run": 1}, content=json.dumps(batch), headers=BATCH)
     first, second, third = answer.json()["events"]
