@@ -40,7 +40,7 @@ class LineWarnings:
             warn(f"{self.by_code.total():,} warnings in all: {parts}; --json lists the first {_MAX_LISTED:,}")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the members of the summary: the first 1,000 warnings, and the number by code; none without warnings."""
+        """Return the members of the summary: the first 1,000 warnings and the number by code; none without any."""
         if not self.by_code:
             return {}
         return {"warnings": self._listed, "warnings_by_code": dict(self.by_code.most_common())}
