@@ -9,10 +9,22 @@ if TYPE_CHECKING:
     from producers.events import outgoing_document, outgoing_text
     from producers.messages import Fate, OutgoingMessage, PublishResult
     from producers.publisher import Publisher
+    from schemas.warnings import EventWarning, WarningCode
 
-__all__ = ["Fate", "OutgoingMessage", "PublishResult", "Publisher", "outgoing_document", "outgoing_text"]
+__all__ = [
+    "EventWarning",
+    "Fate",
+    "OutgoingMessage",
+    "PublishResult",
+    "Publisher",
+    "WarningCode",
+    "outgoing_document",
+    "outgoing_text",
+]
 
 _MODULES = {
+    "EventWarning": "schemas.warnings",
+    "WarningCode": "schemas.warnings",
     "Fate": "producers.messages",
     "OutgoingMessage": "producers.messages",
     "PublishResult": "producers.messages",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from consumers.decode import reject
 from consumers.delivery import Delivery
 from rules.outcomes import RejectedDelivery
+from rules.unknown_fields import merged_counts
 from schemas.reasons import Reason, Refusal
 from storage.errors import RowRefused, Unavailable
 from storage.event_store import Committed, Reject
@@ -53,4 +54,5 @@ def commit(store: BatchStore, items: Sequence[Item]) -> Committed:
 
 def _merged(first: Committed, second: Committed) -> Committed:
     rejected = [*first.rejected, *second.rejected]
-    return Committed(Counter(first.tally) + Counter(second.tally), second.epoch, rejected)
+    unknown = merged_counts(first.unknown, second.unknown)
+    return Committed(Counter(first.tally) + Counter(second.tally), second.epoch, rejected, unknown)

@@ -23,6 +23,7 @@ from consumers.source import BatchLimits
 from consumers.worker import Worker
 from rules.dead_letters import ENDED_LIMIT, Death, cause_of, deaths, domain_of_queue, history_key, unread
 from rules.outcomes import RejectedDelivery
+from rules.unknown_fields import FieldCounts, merged_counts
 from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
 from schemas.reasons import Reason, Refusal
 from schemas.routing import shop_in
@@ -116,9 +117,12 @@ class DeadLetterStore:
         """Process each dead letter in a transaction of its own. Raises `RowRefused` or `Unavailable`."""
         results = [self._commit(item, partial(reject, position)) for position, item in enumerate(batch)]
         tally: Counter[Any] = Counter()
+        unknown: FieldCounts = {}
         for result in results:
             tally.update(result.tally)
-        return Committed(tally, results[-1].epoch, [item for result in results for item in result.rejected])
+            unknown = merged_counts(unknown, result.unknown)
+        rejected = [item for result in results for item in result.rejected]
+        return Committed(tally, results[-1].epoch, rejected, unknown)
 
     def _commit(
         self, item: DeadLetter | RejectedDelivery | ExpiredControl, reject: Callable[[Refusal], RejectedDelivery]

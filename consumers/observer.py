@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from consumers.delivery import Delivery
 from rules.outcomes import Tally
+from rules.unknown_fields import FieldKey, FieldUse
 from schemas.events import ChangeEvent
 from schemas.topology import DEAD
 
@@ -18,11 +20,15 @@ _YEAR_10000 = 253_402_300_800
 
 
 class BatchStats(NamedTuple):
-    """One batch: its outcomes, the seconds from its receipt to its commit, and its lag by domain in seconds."""
+    """One batch: its outcomes, the seconds from its receipt to its commit, and its lag by domain in seconds.
+
+    `unknown` counts the fields that were ignored.
+    """
 
     tally: Tally
     seconds: float
     lags: Mapping[str, float]
+    unknown: Mapping[FieldKey, FieldUse] = MappingProxyType({})
 
 
 OnBatch = Callable[[BatchStats], None]

@@ -73,7 +73,7 @@ class Worker:
             return 0
         seconds = time.perf_counter() - started
         # Before the settlement, which may fail: a committed batch counts, as it does in the ledger.
-        self.on_batch(BatchStats(committed.tally, seconds, lags_of(items, time.time())))
+        self.on_batch(BatchStats(committed.tally, seconds, lags_of(items, time.time()), committed.unknown))
         source.settle(deliveries)
         _report(items, committed, seconds)
         return len(deliveries)
@@ -109,7 +109,7 @@ def _report(items: Sequence[Item], committed: Committed, seconds: float) -> None
         _report_rejected(rejected)
     # Without the debug log this sum would be wasted, and it costs as much as the ledger.
     if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
-        unknown = sum(decoded.unknown for _, decoded in items if isinstance(decoded, ChangeEvent))
+        unknown = sum(len(decoded.unknown) for _, decoded in items if isinstance(decoded, ChangeEvent))
         outcomes: Counter[str] = Counter()
         for (_, _, outcome), count in committed.tally.items():
             outcomes[outcome.value] += count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -9,13 +11,15 @@ import orjson
 from uuid_utils import uuid7
 
 from producers.messages import CLOUDEVENT, OutgoingMessage
-from rules.outcomes import RejectedDelivery
+from rules.outcomes import Outcome, RejectedDelivery
+from rules.warnings import event_warnings, superseded_warnings
 from schemas.domains import NO_DOMAIN
 from schemas.events import ChangeEvent, domain_of, load_json, read_event
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
+from schemas.warnings import EventWarning
 
-__all__ = ["CheckedEvent", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
+__all__ = ["CheckedEvent", "far_superseded", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
 _LONGEST_ID = 255
 
@@ -26,6 +30,11 @@ class CheckedEvent(NamedTuple):
     item: ChangeEvent | RejectedDelivery | None
     outgoing: OutgoingMessage | None
     refusal: Refusal | None
+
+    @property
+    def warnings(self) -> list[EventWarning]:
+        """Return what is perhaps not meant, by this machine's clock; computed at each call, and never a refusal."""
+        return event_warnings(self.item, datetime.now(UTC)) if isinstance(self.item, ChangeEvent) else []
 
 
 def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> CheckedEvent:
@@ -44,6 +53,26 @@ def outgoing_document(shop: str, document: Any) -> CheckedEvent:
         return _checked(shop, None, document, text)
     except Refused as refused:
         return _refused(shop, None, text, refused.refusal)
+
+
+def far_superseded(
+    events: Sequence[ChangeEvent | RejectedDelivery],
+    outcomes: Sequence[Outcome],
+    stored_versions: Callable[[Sequence[ChangeEvent]], Sequence[int | None]],
+) -> list[list[EventWarning]]:
+    """Return the warnings of each event that take the database: its row has a far higher version."""
+    warnings: list[list[EventWarning]] = [[] for _ in events]
+    superseded = [
+        (index, event)
+        for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        if outcome is Outcome.SUPERSEDED and isinstance(event, ChangeEvent)
+    ]
+    if superseded:
+        versions = stored_versions([event for _, event in superseded])
+        for (index, event), stored in zip(superseded, versions, strict=True):
+            if stored is not None:
+                warnings[index] += superseded_warnings(event.version, stored)
+    return warnings
 
 
 def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:

@@ -74,7 +74,7 @@ class Plan:
 
     `refused` are events that are read well and break a rule: the caller has their deliveries, and adds them to
     `quarantine`. `tally` counts the events of `apply` as superseded, until the database has compared them with its
-    rows.
+    rows. `unknown` has the events with fields that are ignored.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
@@ -82,6 +82,7 @@ class Plan:
     quarantine: list[RejectedDelivery] = field(default_factory=list)
     refused: list[tuple[ChangeEvent, Refusal]] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
+    unknown: list[ChangeEvent] = field(default_factory=list)
 
     def refuse(self, refused: Iterable[tuple[ChangeEvent, Refusal]]) -> None:
         """Add refused events, which the tally does not count yet."""
@@ -122,6 +123,7 @@ def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: Ver
         plan.refuse(refused)
         if not events:
             continue
+        plan.unknown.extend(event for event in events if event.unknown)
         off = stops(shop, domain)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
         newest, changed = _newest(events)

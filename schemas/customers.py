@@ -11,15 +11,17 @@ from pydantic_core import CoreSchema
 from schemas.fields import (
     CNPJ_SCHEMA,
     CPF_SCHEMA,
+    Id,
     JsonSchema,
-    Key,
     Message,
     Money,
+    Name,
     StopAtFirst,
     Text,
     check_cnpj,
     check_cpf,
 )
+from schemas.keys import Key
 
 __all__ = ["Address", "Customer", "CustomerKey"]
 
@@ -49,8 +51,8 @@ class Customer(CustomerKey):
     """Who buys; `document` is a CPF for PF, a CNPJ for PJ, any id for foreign."""
 
     kind: Literal["PF", "PJ", "foreign"]
-    document: Key
-    name: Text
+    document: Id
+    name: Name
     trade_name: Text | None = None
     state_registration: Text | None = None
     email: Text | None = None

@@ -14,9 +14,10 @@ from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, 
 from pydantic_core import CoreSchema, core_schema
 
 from schemas.domains import DOMAINS, Domain
-from schemas.fields import Key, Message, Text, Time
-from schemas.reasons import Reason, Refused
-from schemas.validation_errors import document_refused, json_refused
+from schemas.fields import Id, Message, Text, Time
+from schemas.reasons import Reason, Refusal, Refused
+from schemas.unknown_fields import UnknownField, misspelt_sibling, nested_fields, unknown_fields
+from schemas.validation_errors import document_refused, json_refused, member_pointer
 
 __all__ = [
     "CONTENT_TYPES",
@@ -43,6 +44,7 @@ _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Far above any counter, and far from the end of 64 bits: a counter that stands at its end can never be followed.
 _MAX_SEQUENCE = 2**62
+_MOST_UNKNOWN = 50
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
@@ -60,7 +62,7 @@ class Attributes(Message):
     """The attributes that Comporta reads of every CloudEvent (CloudEvents 1.0.2, section 3.1)."""
 
     specversion: Literal["1.0"]
-    id: Key
+    id: Id
     source: Annotated[Text, Field(min_length=1)]
     type: str
     time: Time | None = None
@@ -76,8 +78,8 @@ class Envelope(Attributes):
 class ChangeEvent(NamedTuple):
     """A change of one entity: its key, its version and its state (or only the key, if deleted).
 
-    `key` holds the values in the order of `Domain.key_fields`; `unknown` counts the fields that Comporta ignores.
-    `by_time` says that the version is the event's time, in microseconds since 1970, for want of a sequence.
+    `key` holds the values in the order of `Domain.key_fields`; `unknown` has the fields that Comporta ignores, at most
+    50 of them. `by_time` says that the version is the event's time, in microseconds since 1970, for want of a sequence.
     """
 
     domain: str
@@ -88,7 +90,7 @@ class ChangeEvent(NamedTuple):
     occurred_at: datetime | None
     deleted: bool
     data: Message
-    unknown: int
+    unknown: tuple[UnknownField, ...]
     by_time: bool = False
 
 
@@ -104,10 +106,11 @@ def _event_model(domain: Domain, action: str, data: type[Message]) -> type[Envel
 
 
 class _Reader(NamedTuple):
-    """The validator of a domain's events, and the getter of the key from the fields of their data."""
+    """The validator of a domain's events, the getter of the key from their data, and the data's fields with objects."""
 
     validate: Callable[[Any], Any]
     key_of: Callable[[Any], tuple[Any, ...]]
+    nested: tuple[str, ...]
 
 
 @cache
@@ -117,7 +120,8 @@ def _reader(name: str) -> _Reader:
     # The method of `TypeAdapter` itself would pass on eight unset options for each event.
     validate = TypeAdapter(Annotated[union, Field(discriminator="type")]).validator.validate_python
     first, *rest = domain.key_fields
-    return _Reader(validate, itemgetter(first, *rest) if rest else lambda fields: (fields[first],))
+    key_of = itemgetter(first, *rest) if rest else lambda fields: (fields[first],)
+    return _Reader(validate, key_of, nested_fields(domain.state))
 
 
 @lru_cache(maxsize=256)
@@ -135,7 +139,7 @@ def domain_of_type(kind: str) -> Domain:
 def domain_of(document: Any) -> str:
     """Return the name of an event's domain, by its type. Raises `Refused` if the type is missing or unknown."""
     if not isinstance(document, dict) or "type" not in document:
-        raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
+        raise _not_an_event(document)
     kind = document["type"]
     return domain_of_type(kind if isinstance(kind, str) else "").name
 
@@ -175,6 +179,9 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     # The sets are read directly: `model_fields_set` would cost two calls for each event.
     known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
     sequence = envelope.sequence
+    unknown: tuple[UnknownField, ...] = ()
+    if len(document) + len(document["data"]) > known or (reader.nested and _any_inside(document, data, reader.nested)):
+        unknown = _ignored_fields(document, envelope)
     return ChangeEvent(
         domain,
         shop,
@@ -184,9 +191,31 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
         envelope.time,
         envelope.type.endswith(".deleted.v1"),
         data,
-        len(document) + len(document["data"]) - known,
+        unknown,
         sequence is None,
     )
+
+
+def _any_inside(document: Any, data: Message, nested: tuple[str, ...]) -> bool:
+    """Return whether an object inside the data has a field that its model does not know."""
+    for name in nested:
+        for raw, read in zip(document["data"].get(name) or (), data.__dict__.get(name) or (), strict=False):
+            if len(raw) > len(read.__pydantic_fields_set__):
+                return True
+    return False
+
+
+def _ignored_fields(document: Any, envelope: Envelope) -> tuple[UnknownField, ...]:
+    """Return the unknown fields. Raises `Refused` if one is misspelt, or beside the key of a deleted event."""
+    found = list(unknown_fields(document, envelope))
+    misspelt = next((field for field in found if field.misspells), None)
+    if misspelt is not None:
+        raise Refused(Reason.MISSPELT_FIELD, misspelt.pointer, f"is misspelt: the field is {misspelt.misspells}")
+    if envelope.type.endswith(".deleted.v1"):
+        for field in found:
+            if field.pointer.startswith("/data/"):
+                raise Refused(Reason.UNKNOWN_FIELD, field.pointer, "is no key field: a deleted event has only the key")
+    return tuple(found[:_MOST_UNKNOWN])
 
 
 def _version(sequence: str | None, time: datetime | None) -> int:
@@ -209,11 +238,33 @@ def version_of_time(time: datetime) -> int:
 def _refused(domain: str, document: Any, error: ValidationError) -> Refused:
     kind = error.errors(include_input=False, include_url=False)[0]["type"] if error.error_count() == 1 else ""
     if kind in {"model_attributes_type", "union_tag_not_found"}:
-        return Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
+        return _not_an_event(document)
     if kind == "union_tag_invalid":
         try:
             actual = domain_of_type(document["type"] if isinstance(document["type"], str) else "")
         except Refused as refused:
             return refused
         return Refused(Reason.WRONG_DOMAIN, "/type", f"an event of {actual.name} came with a routing key of {domain}")
-    return document_refused(document, error)
+    found = document_refused(document, error)
+    return _misspelt(document, found.refusal) or found
+
+
+def _not_an_event(document: Any) -> Refused:
+    missing = Refusal(Reason.MISSING_FIELD, "/type", "")
+    misspelt = _misspelt(document, missing) if isinstance(document, dict) else None
+    return misspelt or Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
+
+
+def _misspelt(document: Any, refusal: Refusal) -> Refused | None:
+    """Return the refusal of the field that stands, misspelt, where one is missing; None if there is no such field."""
+    if refusal.reason is not Reason.MISSING_FIELD:
+        return None
+    *parents, missing = refusal.pointer.split("/")[1:]
+    holder = document
+    for part in parents:
+        holder = holder[int(part) if isinstance(holder, list) else part]
+    name = misspelt_sibling(holder, missing)
+    if name is None:
+        return None
+    pointer = "/".join(["", *parents, member_pointer(name)])
+    return Refused(Reason.MISSPELT_FIELD, pointer, f"is misspelt: the field is {missing}")

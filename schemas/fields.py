@@ -32,6 +32,7 @@ __all__ = [
     "GTIN_SCHEMA",
     "HTTP",
     "NCM",
+    "NOT_BLANK",
     "NO_NUL",
     "ONE_LINE",
     "SHOP_OR_ANY",
@@ -39,17 +40,19 @@ __all__ = [
     "Currency",
     "Decimals",
     "Gtin",
+    "Id",
     "JsonSchema",
-    "Key",
     "KeyQuantity",
     "Message",
     "Money",
+    "MoneyFromZero",
+    "Name",
     "Ncm",
-    "OptionalKey",
     "Position",
     "PositiveMoney",
     "PositiveQuantity",
     "Quantity",
+    "QuantityFromZero",
     "ShopOrAny",
     "StopAtFirst",
     "Text",
@@ -69,6 +72,7 @@ SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
 NCM = r"^[0-9]{8}$"
 # Unicode's white space, listed: `\s` matches other characters in each language.
 _SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NOT_BLANK = rf"[^{_SPACE}\x00]"
 HTTP = rf"^[Hh][Tt][Tt][Pp][Ss]?://[^{_SPACE}\x00/?#]+[^{_SPACE}\x00]*$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
 _RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
@@ -118,10 +122,12 @@ class Decimals:
     whole: int
     places: int
     positive: bool = False
+    from_zero: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        sign = "" if self.from_zero else "-?"
         plain = core_schema.str_schema(
-            pattern=rf"^-?(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
+            pattern=rf"^{sign}(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
         )
         exact = core_schema.no_info_plain_validator_function(self.normalise)
         union = core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
@@ -133,16 +139,23 @@ class Decimals:
         plain = rf"^-?0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
         # No pattern can count how far an exponent moves the point: that is left to the format.
         scientific = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
-        above_zero = {"pattern": "^[0.]*[1-9]"} if self.positive else {}
+        pattern, least = self._least
         size = f"at most {self.whole} integer and {self.places} decimal digits"
-        description = f"A number in a string, {size}{', above zero' if self.positive else ''}."
+        description = f"A number in a string, {size}{least}."
         return {
             "type": "string",
             "description": description,
-            **above_zero,
+            **({"pattern": pattern} if pattern else {}),
             "anyOf": [{"pattern": plain}, scientific],
             **ONE_LINE,
         }
+
+    @property
+    def _least(self) -> tuple[str, str]:
+        """Return the pattern and the words for the least number."""
+        if self.positive:
+            return "^[0.]*[1-9]", ", above zero"
+        return ("^([0-9]|-[0.]+([eE]|$))", ", at least zero") if self.from_zero else ("", "")
 
     @property
     def format(self) -> str:
@@ -165,6 +178,8 @@ class Decimals:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.whole} integer digits")
         if len(places) - shift > self.places:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.places} decimal digits")
+        if self.from_zero and significant and value.startswith("-"):
+            raise fault(Reason.WRONG_VALUE, "must not be less than zero")
         return format(Decimal(value), "f") if significant else "0"
 
 
@@ -172,6 +187,19 @@ def _positive(value: str) -> str:
     if value.startswith("-") or not value.strip("0."):
         raise fault(Reason.NOT_POSITIVE, "must be greater than zero")
     return value
+
+
+class _NotBlank:
+    """A text that says something: neither empty nor only white space."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        readable = core_schema.str_schema(pattern=NO_NUL, min_length=1, strict=True)
+        return core_schema.chain_schema([readable, core_schema.str_schema(pattern=NOT_BLANK)])
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        return {"type": "string", "minLength": 1, "pattern": NO_NUL, "allOf": [{"pattern": NOT_BLANK}]}
 
 
 class _Rfc3339:
@@ -223,12 +251,14 @@ ShopOrAny = Annotated[
     WithJsonSchema({"type": "string", "pattern": SHOP_OR_ANY, **ONE_LINE}),
 ]
 Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
-Key = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
-OptionalKey = Annotated[str, StringConstraints(pattern=NO_NUL, max_length=255), Column.TEXT]
+Name = Annotated[str, _NotBlank(), Column.TEXT]
+Id = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
 Quantity = Annotated[str, Decimals(11, 4), Column.QUANTITY]
+QuantityFromZero = Annotated[str, Decimals(11, 4, from_zero=True), Column.QUANTITY]
 PositiveQuantity = Annotated[str, Decimals(11, 4, positive=True), Column.QUANTITY]
-KeyQuantity = Annotated[str, Decimals(11, 4), AfterValidator(canonical_decimal), Column.QUANTITY]
+KeyQuantity = Annotated[str, Decimals(11, 4, positive=True), AfterValidator(canonical_decimal), Column.QUANTITY]
 Money = Annotated[str, Decimals(11, 10), Column.MONEY]
+MoneyFromZero = Annotated[str, Decimals(11, 10, from_zero=True), Column.MONEY]
 PositiveMoney = Annotated[str, Decimals(11, 10, positive=True), Column.MONEY]
 Time = Annotated[datetime, _Rfc3339, Column.TIME]
 Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]

@@ -13,6 +13,7 @@ from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
+from schemas.unknown_fields import misspelt_pattern
 
 __all__ = ["DIALECT", "event_schemas", "message_schemas"]
 
@@ -81,6 +82,19 @@ def _event(model: type[Envelope]) -> JsonSchema:
     schema = _schema(model)
     schema["properties"]["sequence"] = {"anyOf": [_sequence(), {"type": "null"}]}
     schema["anyOf"] = [_required_text("sequence"), _required_text("time")]
+    if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
+        schema["properties"]["data"]["additionalProperties"] = False
+    return _spelled(schema)
+
+
+def _spelled(schema: JsonSchema) -> JsonSchema:
+    """Return a schema that refuses misspelt names, in the objects inside it too."""
+    for inner in (*schema.get("properties", {}).values(), *schema.get("anyOf", ()), schema.get("items", {})):
+        # In the branches of a condition, names are spoken of and not listed.
+        if inner.get("type") in ("object", "array") or "anyOf" in inner:
+            _spelled(inner)
+    if schema.get("type") == "object" and "properties" in schema and schema.get("additionalProperties", True):
+        schema["propertyNames"] = {"not": {"pattern": misspelt_pattern(schema["properties"])}}
     return schema
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
-    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from schemas.customers import Address
 from schemas.fields import (
@@ -23,10 +22,11 @@ from schemas.fields import (
     CPF_SCHEMA,
     NO_NUL,
     Currency,
+    Id,
     JsonSchema,
-    Key,
     Message,
     Money,
+    MoneyFromZero,
     PositiveQuantity,
     StopAtFirst,
     Text,
@@ -35,25 +35,13 @@ from schemas.fields import (
     check_cpf,
     fault,
 )
+from schemas.keys import Key
 from schemas.reasons import Reason
 
 __all__ = ["Buyer", "Freight", "Item", "Payment", "PlacedOrder"]
 
 _MOST_ITEMS = 10_000
 _CENT = Decimal("0.01")
-
-
-@dataclass(frozen=True)
-class _FromZero:
-    """Constraint that a decimal is at least zero."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(_from_zero, handler(source))
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        schema = handler(core)
-        description = f"{schema['description'].removesuffix('.')}, at least zero."
-        return {**schema, "description": description, "pattern": "^([0-9]|-[0.]+([eE]|$))"}
 
 
 @dataclass(frozen=True)
@@ -69,12 +57,6 @@ def _if_shaped(pattern: str, length: int, schema: JsonSchema) -> JsonSchema:
     return {"if": {"pattern": pattern, "maxLength": length}, "then": schema}
 
 
-def _from_zero(value: str) -> str:
-    if value.startswith("-") and value.strip("-0."):
-        raise fault(Reason.WRONG_VALUE, "must not be less than zero")
-    return value
-
-
 def _check_document(value: str) -> str:
     if not value.isascii() or not value.isalnum():
         return value
@@ -83,7 +65,6 @@ def _check_document(value: str) -> str:
     return check_cnpj(value) if len(value) == 14 and value == value.upper() else value
 
 
-MoneyFromZero = Annotated[Money, _FromZero()]
 Document = Annotated[
     str,
     StringConstraints(pattern=NO_NUL, min_length=1, max_length=255),
@@ -123,7 +104,7 @@ class Item(Message):
     """One line of an order; `factor` says how many base units the packaging holds."""
 
     line: Counted
-    product_code: Key
+    product_code: Id
     packaging_code: Text | None = None
     quantity: PositiveQuantity
     factor: PositiveQuantity | None = None

@@ -7,15 +7,17 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import orjson
 from pydantic import StringConstraints, ValidationError
 
 from schemas.events import NOT_AN_EVENT, Attributes, load_json
-from schemas.fields import NO_NUL, Key, Message, Text
+from schemas.fields import NO_NUL, Id, Message, Text
 from schemas.order_data import PlacedOrder
 from schemas.reasons import Reason, Refused
+from schemas.unknown_fields import UnknownField, unknown_fields
 from schemas.validation_errors import document_refused
 
 __all__ = [
@@ -35,13 +37,14 @@ __all__ = [
 PLACED, TO_ERP = "shop.order.placed.v1", "comporta.order.v1"
 INTERNALIZED, REJECTED = "erp.order.internalized.v1", "erp.order.rejected.v1"
 _VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
+_MOST_UNKNOWN = 50
 _SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
 
 
 class ReceivedOrder(NamedTuple):
     """An order as received: `data` is its parsed part, `payload` its data with every field of the shop.
 
-    Orders with the same `digest` have the same payload; `unknown` counts the fields that Comporta ignores.
+    Orders with the same `digest` have the same payload; `unknown` has the fields that Comporta ignores, at most 50.
     """
 
     shop: str
@@ -51,7 +54,7 @@ class ReceivedOrder(NamedTuple):
     data: PlacedOrder
     payload: dict[str, Any]
     digest: str
-    unknown: int
+    unknown: tuple[UnknownField, ...]
 
 
 class Receipt(NamedTuple):
@@ -85,14 +88,14 @@ class _OrderToErp(_OrderEvent):
 class Internalized(Message):
     """The number that the ERP gave to an order."""
 
-    order_id: Key
-    erp_number: Key
+    order_id: Id
+    erp_number: Id
 
 
 class Rejected(Message):
     """Why the ERP does not take an order."""
 
-    order_id: Key
+    order_id: Id
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
 
 
@@ -129,7 +132,6 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
     payload: dict[str, Any] = document["data"]
     text = _canonical_text(payload)
     data = event.data
-    known = len(event.model_fields_set) + len(data.model_fields_set)
     return ReceivedOrder(
         shop,
         data.order_id,
@@ -138,7 +140,7 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
         data,
         payload,
         hashlib.sha256(text).hexdigest(),
-        len(document) + len(payload) - known,
+        tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN)),
     )
 
 

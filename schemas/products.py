@@ -14,17 +14,18 @@ from schemas.fields import (
     NO_NUL,
     Gtin,
     JsonSchema,
-    Key,
     Message,
+    Name,
     Ncm,
     Position,
     PositiveQuantity,
-    Quantity,
+    QuantityFromZero,
     StopAtFirst,
     Text,
     Url,
     fault,
 )
+from schemas.keys import Key
 from schemas.reasons import Reason
 
 __all__ = ["Barcode", "Image", "ImageKey", "Packaging", "PackagingKey", "Product", "ProductKey"]
@@ -48,20 +49,20 @@ class ProductKey(Message):
 class Product(ProductKey):
     """What is sold; lengths in cm, weights in kg."""
 
-    name: Text
+    name: Name
     active: bool
-    base_unit: Text
+    base_unit: Name
     ncm: Ncm | None = None
     cest: Text | None = None
     gtin: Gtin | None = None
     brand: Text | None = None
     category_path: Annotated[list[Text], StopAtFirst()] | None = None
     description: Text | None = None
-    net_weight_kg: Quantity | None = None
-    gross_weight_kg: Quantity | None = None
-    height_cm: Quantity | None = None
-    width_cm: Quantity | None = None
-    length_cm: Quantity | None = None
+    net_weight_kg: QuantityFromZero | None = None
+    gross_weight_kg: QuantityFromZero | None = None
+    height_cm: QuantityFromZero | None = None
+    width_cm: QuantityFromZero | None = None
+    length_cm: QuantityFromZero | None = None
     fractional: bool = False
     variant_of: Text | None = None
     attributes: Attributes | None = None
@@ -111,9 +112,9 @@ class PackagingKey(Message):
 class Packaging(PackagingKey):
     """A unit that a product is sold in; `factor` is how many base units it holds."""
 
-    unit: Text
+    unit: Name
     factor: PositiveQuantity
     barcodes: Annotated[list[Barcode], StopAtFirst()] | None = None
     sellable: bool
-    min_multiple: Quantity | None = None
-    gross_weight_kg: Quantity | None = None
+    min_multiple: PositiveQuantity | None = None
+    gross_weight_kg: QuantityFromZero | None = None

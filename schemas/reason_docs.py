@@ -1,14 +1,20 @@
-"""Reason docs for people: the description and the remedy of every code; the source of `docs/contract/reasons.md`."""
+"""Reason docs for people, in English and Portuguese; the source of `docs/contract/reasons.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from schemas.broker_reason_docs import BROKER_AND_DATABASE
+from schemas.reason_docs_pt import PORTUGUESE
 from schemas.reasons import Reason, ReasonDoc
+from schemas.value_reason_docs import VALUE_DOCS
 from schemas.version_reasons import VERSION_REASONS
 
-__all__ = ["GROUPS", "ReasonDoc", "reason_docs"]
+__all__ = ["GROUPS", "DocLanguage", "ReasonDoc", "in_language", "reason_docs"]
+
+DocLanguage = Literal["en", "pt-BR"]
+
 
 GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     "Around the body": (
@@ -124,95 +130,23 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "A field that is required is not there.",
             "Events carry the whole state: send every required field each time, also those that didn't change.",
         ),
+        ReasonDoc(
+            Reason.MISSPELT_FIELD,
+            "A field of a change event is one of the contract's but for letter case, `_` or `-`. Ignored, it would "
+            "leave its default in place: a price for ten pieces would become the price for one.",
+            "Write the field as the contract does; the sentence names it.",
+            '`"minQty": "10"` instead of `"min_qty": "10"`',
+        ),
+        ReasonDoc(
+            Reason.UNKNOWN_FIELD,
+            "A deleted event has a field beside its key, or a control message a field that does not exist. In other "
+            "events unknown fields are ignored and counted.",
+            "Send only the key of what is deleted; check the spelling: a misspelt scope would mean everything.",
+            '`"on_hand": "0"` in `erp.stock.deleted.v1`, `"shops": "main"` in a control message',
+        ),
     ),
     "The version": VERSION_REASONS,
-    "Values": (
-        ReasonDoc(
-            Reason.WRONG_VALUE,
-            "A value is outside the list or the range that the field allows.",
-            "See the field in the schema of the event.",
-            '`"status": "gone"`',
-        ),
-        ReasonDoc(
-            Reason.TOO_LONG,
-            "A text or a list is too long: keys have at most 255 characters, orders 10,000 items.",
-            "Send a shorter key; place two orders.",
-        ),
-        ReasonDoc(Reason.TOO_SHORT, "A text or a list is empty that must not be.", "Send it, or leave the field out."),
-        ReasonDoc(
-            Reason.NUMBER_NOT_STRING,
-            "A quantity or an amount is a JSON number; on its way through floating point it can lose digits.",
-            "Put it in quotes.",
-            '`"on_hand": 12.5` instead of `"on_hand": "12.5"`',
-        ),
-        ReasonDoc(
-            Reason.NUMBER_FORMAT,
-            "The text is no decimal number: ASCII digits, a point, perhaps a minus and an exponent.",
-            "Use a point for the decimals and nothing between thousands.",
-            '`"price": "1.234,56"`',
-        ),
-        ReasonDoc(
-            Reason.NUMBER_RANGE,
-            "The number has too many digits: 11 before the point; after it 4 in a quantity, 10 in an amount.",
-            "Round it in the ERP, where it is known how.",
-            '`"on_hand": "1.23456"`',
-        ),
-        ReasonDoc(
-            Reason.NOT_POSITIVE,
-            "The number must be greater than zero.",
-            "What has no price is not in the table: delete the price, or send `active: false`.",
-            '`"price": "0"`',
-        ),
-        ReasonDoc(
-            Reason.TIME_FORMAT,
-            "The text is no RFC 3339 time with a zone, or lies outside of 0001-01-02 to 9999-12-31 in UTC.",
-            "Send seconds and a zone; leave `valid_to` out where there is no end.",
-            '`"as_of": "2026-11-23T07:22:51"`, `"valid_to": "9999-12-31T23:59:59-03:00"`',
-        ),
-        ReasonDoc(
-            Reason.URL_FORMAT,
-            "The text is no http or https address.",
-            "Send an absolute address, spaces written as %20.",
-            '`"url": "/images/1.jpg"`',
-        ),
-        ReasonDoc(Reason.NCM_FORMAT, "An NCM has 8 digits.", "Send it without points.", '`"ncm": "0901.21.00"`'),
-        ReasonDoc(
-            Reason.GTIN_CHECK_DIGIT,
-            "The text is no GTIN of 8, 12, 13 or 14 digits with a right check digit.",
-            "Correct the code in the ERP; a product without one is `SEM GTIN`, an own code is another barcode type.",
-            '`"gtin": "4006381333930"`',
-        ),
-        ReasonDoc(
-            Reason.CPF_CHECK_DIGIT,
-            "The document of a customer of kind `PF`, or one of 11 digits in an order, is no CPF: 11 digits, the last "
-            "two of them checked.",
-            "Send digits only; correct the number where it comes from, or send kind `foreign` for another document.",
-            '`"document": "529.982.247-25"`',
-        ),
-        ReasonDoc(
-            Reason.CNPJ_CHECK_DIGIT,
-            "The document of a customer of kind `PJ`, or one of 14 digits or capitals in an order, is no CNPJ: 12 "
-            "digits or capitals and 2 check digits.",
-            "Send it without points, slash and dash, letters as capitals; correct the number where it comes from.",
-            '`"document": "12ABC34501DE36"`',
-        ),
-        ReasonDoc(
-            Reason.CURRENCY_UNKNOWN,
-            "The currency is no code of ISO 4217 that is in use.",
-            "Send three capitals.",
-            '`"currency": "R$"`',
-        ),
-        ReasonDoc(
-            Reason.WINDOW_EMPTY,
-            "`valid_to` does not lie after `valid_from`, so that the price would never hold.",
-            "Send a later end, or none; mind the zones.",
-        ),
-        ReasonDoc(
-            Reason.AVAILABLE_MISMATCH,
-            "`on_hand`, `reserved` and `available` are all given and don't add up.",
-            "available = on_hand - reserved; or leave `available` out.",
-        ),
-    ),
+    "Values": VALUE_DOCS,
     "Orders": (
         ReasonDoc(
             Reason.ORDER_SUM,
@@ -238,12 +172,6 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     ),
     "Control messages": (
         ReasonDoc(
-            Reason.UNKNOWN_FIELD,
-            "A control message has a field that does not exist. (In events unknown fields are ignored.)",
-            "Check the spelling: a misspelt scope would mean everything.",
-            '`"shops": "main"`',
-        ),
-        ReasonDoc(
             Reason.STALE,
             "The command was issued before the last change of its scope.",
             "Look at the status; if the command is still meant, send it anew.",
@@ -260,7 +188,16 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
 }
 
 
-def reason_docs() -> Iterator[ReasonDoc]:
-    """Yield the documentation of every reason, in the order of the page."""
+def reason_docs(language: DocLanguage = "en") -> Iterator[ReasonDoc]:
+    """Yield the documentation of every reason in a language, in the order of the page."""
     for group in GROUPS.values():
-        yield from group
+        for doc in group:
+            yield in_language(doc, language)
+
+
+def in_language(doc: ReasonDoc, language: DocLanguage) -> ReasonDoc:
+    """Return the documentation of a reason in a language."""
+    if language == "en":
+        return doc
+    description, remedy = PORTUGUESE[doc.reason]
+    return doc._replace(description=description, remedy=remedy)

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from pydantic import ValidationInfo, field_validator
 
-from schemas.fields import Key, Message, OptionalKey, Quantity, Text, Time, fault
+from schemas.fields import Message, Name, Quantity, Time, fault
+from schemas.keys import Key, OptionalKey
 from schemas.reasons import Reason
 
 __all__ = ["Stock", "StockKey"]
@@ -27,7 +28,7 @@ class Stock(StockKey):
     on_hand: Quantity
     reserved: Quantity | None = None
     available: Quantity | None = None
-    unit: Text
+    unit: Name
     as_of: Time
 
     @field_validator("available")

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.fields import HTTP, NCM, NO_NUL, SHOP_OR_ANY
+from schemas.fields import HTTP, NCM, NO_NUL, NOT_BLANK, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 from schemas.text import printable
 
-__all__ = ["document_refused", "json_refused", "validation_refused"]
+__all__ = ["document_refused", "json_refused", "member_pointer", "validation_refused"]
 
 _MOST_FAULTS = 50
 _LONGEST_POINTER = 120
@@ -36,6 +36,7 @@ _BY_TYPE: dict[str, tuple[Reason, str]] = {
 }
 _BY_PATTERN: dict[str, tuple[Reason, str]] = {
     NO_NUL: (Reason.NUL_CHARACTER, "must not hold the NUL character"),
+    NOT_BLANK: (Reason.TOO_SHORT, "must not be only white space"),
     HTTP: (Reason.URL_FORMAT, "must be an http or https address"),
     SHOP_OR_ANY: (Reason.WRONG_VALUE, "must be * or a shop id: a-z, 0-9 and -, at most 63 characters"),
     NCM: (Reason.NCM_FORMAT, "must be 8 digits"),
@@ -101,11 +102,14 @@ def _is_branch(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> bool:
 
 def _reason(fault: ErrorDetails) -> tuple[Reason, str]:
     kind, context = fault["type"], fault.get("ctx", {})
-    if kind in _OUR_CODES and kind not in _BY_TYPE:
+    # Some codes are types of pydantic too: those of ours bring their sentence.
+    if "sentence" in context or (kind in _OUR_CODES and kind not in _BY_TYPE):
         return Reason(kind), fault["msg"]
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         return _BY_PATTERN.get(pattern, (Reason.WRONG_VALUE, f"must match {pattern}"))
+    if kind in {"string_too_short", "too_short"} and context.get("min_length") == 1:
+        return Reason.TOO_SHORT, "must not be empty"
     reason, sentence = _BY_TYPE.get(kind, (Reason.WRONG_VALUE, "has a value that is not allowed here"))
     return reason, sentence.format(**context)
 
@@ -114,7 +118,16 @@ def _pointer(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> str:
     parts = loc[:-1] if loc[-1:] == ("[key]",) or _is_branch(loc, locations) else loc
     if len(parts) > 1 and str(parts[0]).startswith("erp."):
         parts = parts[1:]  # The event's type, by which pydantic selected the model.
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    # The sender chooses some of these names: they must be safe for any database and any terminal.
-    pointer = printable(pointer)
+    pointer = "".join("/" + _member(part) for part in parts)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[:_LONGEST_POINTER] + "…"
+
+
+def member_pointer(name: str) -> str:
+    """Return an object's member as a part of a JSON pointer (RFC 6901), cut where it is too long."""
+    part = _member(name)
+    return part if len(part) <= _LONGEST_POINTER else part[:_LONGEST_POINTER] + "…"
+
+
+def _member(part: object) -> str:
+    # The sender chooses some of these names: they must be safe for any database and any terminal.
+    return printable(str(part).replace("~", "~0").replace("/", "~1"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,8 +12,9 @@ from sqlalchemy import Engine
 from rules.outcomes import Outcome, outcome_per_item, plan_batch, sort_batch
 from rules.switches import Scope
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
+from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
-from storage.entities import newer_than_rows
+from storage.entities import newer_than_rows, stored_versions
 from storage.errors import translated
 from storage.event_store import Batch
 from storage.feeds import read_feeds
@@ -63,3 +66,16 @@ class DryRun:
             Prediction(outcome, refusals.get(id(item)))
             for item, outcome in zip(batch, outcome_per_item(batch, plan, applied), strict=True)
         ]
+
+    def stored_versions(self, events: Sequence[ChangeEvent]) -> list[int | None]:
+        """Return the version of each event's row, in order; None where there is no row, or only an older one."""
+        versions: list[int | None] = [None] * len(events)
+        by_domain: defaultdict[str, list[int]] = defaultdict(list)
+        for position, event in enumerate(events):
+            by_domain[event.domain].append(position)
+        with translated(), self._engine.connect() as connection:
+            for domain, positions in by_domain.items():
+                found = stored_versions(connection, domain, [events[position] for position in positions])
+                for index, version in found.items():
+                    versions[positions[index]] = version
+        return versions

@@ -53,6 +53,7 @@ __all__ = [
     "newer_than_rows",
     "record_missed",
     "row_of",
+    "stored_versions",
 ]
 
 
@@ -90,6 +91,12 @@ def apply_and_return(
 
 def newer_than_rows(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> list[ChangeEvent]:
     """Return the events that are newer than their row, or have none; only reads."""
+    older = stored_versions(connection, domain, events)
+    return [event for position, event in enumerate(events) if position not in older]
+
+
+def stored_versions(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> dict[int, int]:
+    """Return the version of the row of each event that is not newer than it, by the event's position; only reads."""
     dialect = connection.dialect.name
     rows = (
         {
@@ -102,8 +109,7 @@ def newer_than_rows(connection: Connection, domain: str, events: Sequence[Change
         for position, event in enumerate(events)
     )
     result = connection.execute(_older(dialect, domain), {"rows": dump_rows(dialect, rows)})
-    older = {row.position for row in result}
-    return [event for position, event in enumerate(events) if position not in older]
+    return {row.position: row.version for row in result}
 
 
 def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
@@ -211,7 +217,7 @@ def _older(dialect: str, domain: str) -> Executable:
     rows = rowset(dialect, {"position": Integer(), **key_types, **versioned})
     columns = rows.columns
     older: Executable = (
-        select(columns["position"].label("position"))
+        select(columns["position"].label("position"), table.c.version)
         .select_from(rows.source.join(table, and_(*matching(table, rows, keys))))
         .where(_stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from rules.outcomes import (
     sort_batch,
 )
 from rules.switches import Scope
+from rules.unknown_fields import FieldCounts, count_fields
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
@@ -32,6 +33,7 @@ from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
 from storage.switches import BatchState, EndsExpired, read_for_batch
 from storage.tail import record_outcomes
+from storage.unknown_fields import UnknownFieldCounts
 
 __all__ = ["Batch", "Committed", "EventStore", "Reject"]
 
@@ -42,11 +44,15 @@ Reject = Callable[[int, Refusal], RejectedDelivery]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The result of a batch: its outcomes, the epoch of the switches that decided it, and the quarantined items."""
+    """The result of a batch: its outcomes, the epoch of the switches that decided it, and the quarantined items.
+
+    `unknown` counts the fields that were ignored.
+    """
 
     tally: Tally
     epoch: int
     rejected: Sequence[RejectedDelivery] = ()
+    unknown: FieldCounts = field(default_factory=dict)
 
 
 def _no_delivery(_position: int, refusal: Refusal) -> RejectedDelivery:
@@ -66,6 +72,7 @@ class EventStore:
         self._shops: set[str] = set()
         self._feeds: dict[Scope, bool] = {}
         self._feeds_generation = 0
+        self._unknown_fields = UnknownFieldCounts()
 
     def commit(self, batch: Batch, reject: Reject = _no_delivery) -> Committed:
         """Decide and write a batch; when this returns, every outcome is committed.
@@ -111,12 +118,13 @@ class EventStore:
             _reject_refused(batch, plan, reject)
             new_shops = self._new_shops(plan)
             applied = self._write(connection, received_counts, plan, state, new_shops)
+            unknown = self._count_unknown(connection, plan, state)
             if state.watched:
                 results = outcome_per_item(batch, plan, applied)
                 record_outcomes(connection, self._worker, batch, results, state.switches.now)
         self._shops |= new_shops
         self._feeds.update(decided)
-        return Committed(plan.tally, state.switches.epoch, plan.quarantine)
+        return Committed(plan.tally, state.switches.epoch, plan.quarantine, unknown)
 
     def _version_rules(
         self, connection: Connection, batch: Batch, sorted_batch: SortedBatch, state: BatchState
@@ -154,6 +162,13 @@ class EventStore:
             add_rejected(connection, self._worker, plan.quarantine, now)
         add_tally(connection, self._worker, received_counts, plan.tally, now)
         return applied
+
+    def _count_unknown(self, connection: Connection, plan: Plan, state: BatchState) -> FieldCounts:
+        # Last: all workers write these rows, and hold them only until the commit that follows.
+        if not plan.unknown:
+            return {}
+        counts = count_fields((event.shop, event.domain, event.unknown) for event in plan.unknown)
+        return self._unknown_fields.add(connection, counts, state.switches.now)
 
     def _new_shops(self, plan: Plan) -> set[str]:
         # Only events that passed the checks make a shop known: an invalid message may carry any name.

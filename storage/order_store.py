@@ -13,6 +13,8 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import OrderRecord, OrderState, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from rules.unknown_fields import FieldCounts, count_fields
+from schemas.domains import ORDERS
 from schemas.orders import Receipt, ReceivedOrder
 from schemas.reasons import Reason, Refusal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
@@ -23,6 +25,7 @@ from storage.quarantine import add_rejected
 from storage.switches import read_switches
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
+from storage.unknown_fields import UnknownFieldCounts
 
 __all__ = ["OrderItem", "OrderKey", "OrderStore", "insert_orders", "read_orders", "write_settled"]
 _DecodedItem = Decoded[ReceivedOrder | Receipt]
@@ -43,6 +46,7 @@ class OrderStore:
         self._fence = fence
         self._worker = worker
         self._accepted = accepted
+        self._unknown_fields = UnknownFieldCounts()
 
     def commit(self, batch: Sequence[OrderItem], _reject: Reject | None = None) -> Committed:
         """Write a batch; when this returns, every outcome is committed. Each item can reject itself.
@@ -65,9 +69,17 @@ class OrderStore:
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
             add_tally(connection, self._worker, received_counts, tally, state.now)
+            unknown = self._count_unknown(connection, decoded, state.now)
         if any(outcome is Outcome.APPLIED for _, _, outcome in tally):
             self._accepted()
-        return Committed(tally, state.epoch, rejected)
+        return Committed(tally, state.epoch, rejected, unknown)
+
+    def _count_unknown(self, connection: Connection, decoded: Sequence[_DecodedItem], now: datetime) -> FieldCounts:
+        placed = [item.message for item in decoded if isinstance(item.message, ReceivedOrder) and item.message.unknown]
+        if not placed:
+            return {}
+        counts = count_fields((order.shop, ORDERS, order.unknown) for order in placed)
+        return self._unknown_fields.add(connection, counts, now)
 
 
 def _accept(

@@ -26,6 +26,7 @@ __all__ = [
     "repairs",
     "shops",
     "switches",
+    "unknown_fields",
     "watchers",
     "workers",
 ]
@@ -203,6 +204,18 @@ received = Table(
     Column("worker", EXACT_TEXT, primary_key=True),
     Column("domain", EXACT_TEXT, primary_key=True),
     Column("count", BIGINT, nullable=False),
+)
+
+unknown_fields = Table(
+    "unknown_fields",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("domain", EXACT_TEXT, primary_key=True),
+    Column("field", EXACT_TEXT, primary_key=True),
+    Column("count", BIGINT, nullable=False),
+    Column("suggestion", Text),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
 )
 
 workers = Table(

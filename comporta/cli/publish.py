@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from comporta.cli.credentials import client_credentials
+from comporta.cli.event_warnings import LineWarnings, with_warnings
 from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import Settings, load_settings
@@ -61,12 +62,13 @@ def publish(
             Rejects(rejects, source=file, append=skip > 0) as rejected,
             _publisher(settings, shop, deadline) as publisher,
         ):
-            feed = Feed(checker(shop, domain, raw=raw), rejected.add)
+            warnings = LineWarnings()
+            feed = Feed(with_warnings(checker(shop, domain, raw=raw), warnings), rejected.add)
             stop_on_signals(threading.Event(), feed.interrupt)
             _run(feed, publisher, source, skip)
     except LinesUnreadable as error:
         raise fail(str(error)) from None
-    _show(feed, as_json)
+    _show(feed, warnings, as_json)
     raise typer.Exit(0 if feed.complete else 1)
 
 
@@ -122,7 +124,7 @@ def _run(feed: Feed, publisher: Publishes, source: Source, skip: int) -> None:
                 progress.update(task, completed=source.position, lines=feed.read, rate=rate)
 
 
-def _show(feed: Feed, as_json: bool) -> None:
+def _show(feed: Feed, warnings: LineWarnings, as_json: bool) -> None:
     unconfirmed = feed.counts[Fate.NACKED] + feed.counts[Fate.UNKNOWN]
     counts = {
         "confirmed": feed.counts[Fate.CONFIRMED],
@@ -131,8 +133,9 @@ def _show(feed: Feed, as_json: bool) -> None:
         **({"unconfirmed": unconfirmed} if unconfirmed or as_json else {}),
     }
     if as_json:
-        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time})
+        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time, **warnings.as_json()})
     else:
+        warnings.summary()
         parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
         console.print(f"read {feed.read:,} = {parts}", highlight=False)
     if feed.skip_next_time is not None:

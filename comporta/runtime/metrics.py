@@ -16,16 +16,23 @@ from prometheus_client.registry import Collector
 from comporta.runtime.single_flight import SingleFlight
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome
+from rules.unknown_fields import OTHERS, FieldKey
 from storage.errors import StorageError
 from storage.gauges import Reading
 
 __all__ = ["Exposition", "RecentLags", "StateMetrics", "WorkMetrics"]
 UNKNOWN_SHOP = "?"
+# More series than this of unknown fields would load the monitoring; further ones are counted together.
+_MOST_FIELDS = 1_000
 _BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 _LAG_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 _EVENTS = (
     "Deliveries with a committed outcome, as the ledger counts them. The shop is ? where the message names none "
     "that has sent this worker anything readable."
+)
+_FIELDS = (
+    "Fields of committed messages that Comporta ignores, by their names as GET /api/unknown-fields lists them. The "
+    "field is … for all names beyond the bound."
 )
 _BATCH = "Seconds from receiving a batch to its commit, observed once for each domain in it."
 _LAG = (
@@ -48,7 +55,7 @@ Sums = Mapping[str, tuple[float, float]]
 
 
 class WorkMetrics:
-    """Metrics of a worker's batches, observed by several threads; `registry` holds these three and nothing else."""
+    """Metrics of a worker's batches, observed by several threads; `registry` holds these four and nothing else."""
 
     def __init__(self) -> None:
         # Otherwise each series gets a second one with its creation time, which no chart or alert uses.
@@ -56,6 +63,9 @@ class WorkMetrics:
         self.registry = CollectorRegistry()
         scope = ("shop", "domain", "outcome")
         self._events = Counter("comporta_events_total", _EVENTS, scope, registry=self.registry)
+        names = ("shop", "domain", "field")
+        self._fields = Counter("comporta_unknown_fields_total", _FIELDS, names, registry=self.registry)
+        self._field_keys: set[FieldKey] = set()
         self._seconds = _histogram("comporta_batch_seconds", _BATCH, _BATCH_BUCKETS, self.registry)
         self._lag = _histogram("comporta_event_lag_seconds", _LAG, _LAG_BUCKETS, self.registry)
         # Finding a series by its labels costs more than counting with it.
@@ -75,6 +85,14 @@ class WorkMetrics:
             seconds.observe(batch.seconds)
             if domain in batch.lags:
                 lag.observe(batch.lags[domain])
+        for key, use in batch.unknown.items():
+            self._field(key).inc(use.number)
+
+    def _field(self, key: FieldKey) -> Counter:
+        if key not in self._field_keys and len(self._field_keys) >= _MOST_FIELDS:
+            return self._fields.labels(UNKNOWN_SHOP, key[1], OTHERS)
+        self._field_keys.add(key)
+        return self._fields.labels(*key)
 
     def _counter(self, shop: str, domain: str, outcome: Outcome) -> Counter:
         if outcome is not Outcome.QUARANTINED:

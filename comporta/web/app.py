@@ -16,6 +16,7 @@ from comporta.web.api.search import search_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
+from comporta.web.api.unknown_fields import unknown_fields_router
 from comporta.web.api.versions import versions_router
 from comporta.web.context import AppContext
 from comporta.web.openapi import describe_errors, docs_router
@@ -40,10 +41,11 @@ def create_app(context: AppContext) -> FastAPI:
         repairs_router(context.repairs),
         versions_router(context.actions),
         ledger_router(context.views),
+        unknown_fields_router(context.views),
         search_router(context.views),
         stream_router(context.live),
         switches_router(context.switchboard),
-        events_router(context.publish, context.predict_outcomes),
+        events_router(context.publish, context.predict_outcomes, context.stored_versions),
         health_router(context.monitor),
         docs_router(),
     ):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
-from comporta.web.api.events import PredictOutcomes
+from comporta.web.api.events import PredictOutcomes, StoredVersions
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -31,6 +31,7 @@ class AppContext:
     monitor: Monitor
     publish: Publish
     predict_outcomes: PredictOutcomes
+    stored_versions: StoredVersions
     actions: OperatorActions
     repairs: Repairs
     label: str | None = None

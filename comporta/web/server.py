@@ -132,6 +132,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         monitor=host.monitor,
         publish=publish,
         predict_outcomes=host.database.foresight.predict,
+        stored_versions=host.database.foresight.stored_versions,
         actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,

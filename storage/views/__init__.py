@@ -9,6 +9,7 @@ from storage.views.lists import AuditFilter, MissedFilter, OrderFilter, Quaranti
 from storage.views.pagination import BadCursor, Count, Listing, Page
 from storage.views.reader import Views
 from storage.views.rows import AuditRow, MissedRow, OrderRow, QuarantineRow, WholeOrder, WorkerRow
+from storage.views.unknown_fields import UnknownFieldFilter, UnknownFieldRow
 
 __all__ = [
     "AuditFilter",
@@ -31,6 +32,8 @@ __all__ = [
     "QuarantineRow",
     "RangeTooLong",
     "Terms",
+    "UnknownFieldFilter",
+    "UnknownFieldRow",
     "Views",
     "WholeOrder",
     "WorkerFilter",

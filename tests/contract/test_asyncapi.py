@@ -21,6 +21,7 @@ CHANNELS: dict[str, Any] = DOCUMENT["channels"]
 # What takes a computation; this validator leaves formats alone.
 COMPUTED = {
     "gtin_check_digit", "cpf_check_digit", "cnpj_check_digit", "currency_unknown", "time_format", "number_range",
+    "key_format",
 }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from schemas.domains import DOMAINS
 from schemas.json_schema import event_schemas
 from schemas.reason_docs import reason_docs
 from schemas.reasons import REASONS_PAGE, Reason, Refusal
+from schemas.warning_docs import WARNING_DOCS
+from schemas.warnings import WARNINGS_PAGE, WarningCode
 from tests.support.contract_samples import CONTRACT
 from tests.support.programs import running_programs
 
@@ -47,6 +49,28 @@ def test_every_reason_has_one_meaning_and_a_place_on_the_page() -> None:
     headings = re.findall(r"^### (\w+)$", (CONTRACT / "reasons.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [f"{REASONS_PAGE}#{heading}" for heading in headings] == [meaning.reason.doc for meaning in reason_docs()]
     assert (CONTRACT.parents[1] / REASONS_PAGE).exists()
+
+
+def test_every_warning_has_one_meaning_and_a_place_on_the_page() -> None:
+    assert sorted(doc.code for doc in WARNING_DOCS) == sorted(WarningCode)
+    headings = re.findall(r"^### (\w+)$", (CONTRACT / "warnings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [f"{WARNINGS_PAGE}#{heading}" for heading in headings] == [doc.code.doc for doc in WARNING_DOCS]
+
+
+@pytest.mark.parametrize("page", ["reasons", "warnings"])
+def test_both_languages_have_the_same_codes_in_the_same_order(page: str) -> None:
+    english, portuguese = (
+        re.findall(r"^### (\w+)$", (CONTRACT / f"{page}{language}.md").read_text(encoding="utf-8"), re.MULTILINE)
+        for language in ("", ".pt-BR")
+    )
+    assert english == portuguese
+
+
+def test_a_page_names_the_file_that_it_is_made_from() -> None:
+    for page in ("reasons.md", "reasons.pt-BR.md", "warnings.md", "warnings.pt-BR.md"):
+        source = re.search(r"`(schemas/\w+\.py)`", FILES[page])
+        assert source is not None
+        assert (CONTRACT.parents[1] / source[1]).exists(), page
 
 
 def test_a_refusal_tells_programs_where_its_reason_is_explained() -> None:

@@ -1,4 +1,4 @@
-"""A release never refuses what the one before took, unless the type gets a new major version."""
+"""A release refuses what the one before took only on purpose, or under a new major version of the type."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import pytest
 
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import ORDER_TYPES
+from schemas.reasons import Refused
 from schemas.resync import RESYNC_TYPE
-from tests.support.contract_samples import CONTRACT
+from tests.support.contract_samples import CONTRACT, INVALID, Sample
 from tests.support.schema_compatibility import Schema, breaking_changes
+from tests.support.schema_validators import schema_takes
 
 Change = Callable[[Schema], object]
+TIGHTENED: dict[str, dict[str, Any]] = json.loads((CONTRACT / "tightened.json").read_text(encoding="utf-8"))
 RELEASED = sorted((CONTRACT / "released").glob("*.json"))
 STOCK = event_schemas()["erp.stock.changed.v1"]
 CUSTOMER = event_schemas()["erp.customer.changed.v1"]
@@ -29,10 +32,32 @@ def test_whatever_was_valid_at_the_last_release_still_is(name: str) -> None:
     old = json.loads((CONTRACT / "released" / f"{name}.json").read_text(encoding="utf-8"))
     new = {**event_schemas(), **message_schemas()}.get(name)
     assert new is not None, f"{name} is gone: what the ERPs send would be refused"
-    if "sequence" in old["properties"]:
-        # No counter gets above 2^62: a sequence beyond it only freezes its key.
-        old["properties"]["sequence"] = new["properties"]["sequence"]
-    assert breaking_changes(old, new) == [], f"{name} breaks: give the change a new type, such as {name[:-1]}2"
+    on_purpose = [place for tightening in TIGHTENED.values() for place in tightening["changes"].get(name, [])]
+    assert sorted(breaking_changes(old, new)) == sorted(on_purpose), (
+        f"{name} breaks: give the change a new type, such as {name[:-1]}2, or record in tightened.json why it must"
+    )
+
+
+@pytest.mark.parametrize("reason", TIGHTENED)
+def test_what_is_refused_on_purpose_was_taken_before_and_has_a_sample(reason: str) -> None:
+    assert len(TIGHTENED[reason]["why"]) > 20
+    taken_before = [sample for sample in INVALID if sample.reason == reason and released_takes(sample)]
+    assert taken_before, "a tightening without a sample of what it refuses"
+    for sample in taken_before:
+        with pytest.raises(Refused) as refused:
+            sample.parse()
+        assert refused.value.refusal.reason == reason
+
+
+def released_takes(sample: Sample) -> bool:
+    document = json.loads(sample.body)
+    path = CONTRACT / "released" / f"{document.get('type', sample.schemas[0])}.json"
+    return path.exists() and schema_takes(json.loads(path.read_text(encoding="utf-8")), document)
+
+
+def test_what_is_recorded_of_a_type_names_types_that_were_released() -> None:
+    recorded = {name for tightening in TIGHTENED.values() for name in tightening["changes"]}
+    assert recorded <= {path.stem for path in RELEASED}
 
 
 def test_every_released_event_is_held_to() -> None:

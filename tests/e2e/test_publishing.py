@@ -87,10 +87,9 @@ def test_what_could_not_be_published_can_be_sent_again_alone(
     path = tmp_path / "e.jsonl"
     path.write_bytes(b"\n".join(GOOD_LINES))
     done = programs.run("publish", str(path), "--skip", "3", "--json", BROKER_URL=url)
-    assert (done.code, json.loads(done.out)) == (
-        0,
-        {"read": 2, "confirmed": 2, "refused": 0, "returned": 0, "unconfirmed": 0, "skip_next_time": None},
-    )
+    expected = {"read": 2, "confirmed": 2, "refused": 0, "returned": 0, "unconfirmed": 0, "skip_next_time": None}
+    assert done.code == 0
+    assert json.loads(done.out).items() >= expected.items()
     assert rabbitmq.queue_depth(url, "comporta.stock") == 2
 
 
@@ -169,7 +168,7 @@ def test_on_the_embedded_default_it_goes_through_the_running_process(
     shop = ("--shop", "embedded", "--json")
     asked = {"ADMIN_PORT": port, "DATABASE_URL": _database(programs)}
     foreseen = json.loads(programs.run("validate", str(path), *shop, **asked).out)
-    assert foreseen == {"read": 7, "refused": 2, "applied": 5}
+    assert foreseen.items() >= {"read": 7, "refused": 2, "applied": 5}.items()
     done = programs.run("publish", str(path), *shop, **asked)
     assert (done.code, json.loads(done.out)["confirmed"], json.loads(done.out)["refused"]) == (1, 5, 2)
     wait_until(
@@ -178,4 +177,5 @@ def test_on_the_embedded_default_it_goes_through_the_running_process(
         what="the events to be applied",
     )
     offline = programs.run("validate", str(path), *shop, "--offline")
-    assert (offline.code, json.loads(offline.out)) == (1, {"read": 7, "refused": 2, "accepted": 5})
+    assert offline.code == 1
+    assert json.loads(offline.out).items() >= {"read": 7, "refused": 2, "accepted": 5}.items()

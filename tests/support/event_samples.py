@@ -29,8 +29,10 @@ FULL: dict[str, dict[str, Any]] = _data("every-field")
 
 
 def sample_event(domain: str, *, action: str = "changed", envelope: dict[str, Any] | None = None, **data: Any) -> bytes:
-    """Build a message's body: the least that the contract asks for, with these fields set or replaced."""
+    """Build a message's body: the least of the contract (of a deletion the key), with fields set or replaced."""
     entity, sample = SAMPLES[domain]
+    if action == "deleted":
+        sample = {name: value for name, value in sample.items() if name in DOMAINS[domain].key_fields}
     whole: dict[str, Any] = {
         "specversion": "1.0",
         "id": "e1",

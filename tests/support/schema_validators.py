@@ -12,8 +12,9 @@ from pydantic_core import PydanticCustomError
 from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
+from schemas.keys import KEY_FORMAT, is_key
 
-__all__ = ["FORMATS", "SCHEMAS", "schema_accepts"]
+__all__ = ["FORMATS", "SCHEMAS", "schema_accepts", "schema_takes"]
 
 _time: TypeAdapter[Any] = TypeAdapter(Time)
 
@@ -44,6 +45,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "decimal-11-10": _fits(Decimals(11, 10)),
     "decimal-11-4": _fits(Decimals(11, 4)),
     "gtin": is_gtin,
+    KEY_FORMAT: is_key,
     "iso4217": is_currency,
 }
 
@@ -58,6 +60,11 @@ def _checker() -> FormatChecker:
 
 SCHEMAS = {**event_schemas(), **message_schemas()}
 _VALIDATORS = {name: Draft202012Validator(schema, format_checker=_checker()) for name, schema in SCHEMAS.items()}
+
+
+def schema_takes(schema: dict[str, Any], instance: object) -> bool:
+    """Whether a schema that need not be one of ours now takes a value."""
+    return bool(Draft202012Validator(schema, format_checker=_checker()).is_valid(instance))
 
 
 def schema_accepts(name: str, instance: object) -> bool:

@@ -43,6 +43,7 @@ class WebHarness:
             ),
             publish=self.publish,
             predict_outcomes=self.database.foresight.predict,
+            stored_versions=self.database.foresight.stored_versions,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )

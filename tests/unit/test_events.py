@@ -33,8 +33,9 @@ def test_one_key_has_one_form_however_it_is_written() -> None:
 
 
 def test_unknown_fields_are_ignored_and_counted() -> None:
-    body = sample_event("stock", envelope={"traceparent": "x"}, colour="blue")
-    assert parse_event("stock", "main", body).unknown == 2
+    body = sample_event("stock", envelope={"mine": "x", "traceparent": "x"}, colour="blue")
+    fields = [(field.pointer, field.label) for field in parse_event("stock", "main", body).unknown]
+    assert fields == [("/mine", "ce-mine"), ("/data/colour", "colour")]
 
 
 @given(st.binary(max_size=200))

@@ -37,7 +37,7 @@ def command(action: Any, issued_at: datetime | None = None, **fields: Any) -> Co
 
 def event(key: str, version: int, event_id: str = "a", shop: str = "main") -> ChangeEvent:
     data = StockKey(product_code=key, branch="1", warehouse="1")
-    return ChangeEvent("stock", shop, (key, "1", "1", ""), version, event_id, None, True, data, 0)
+    return ChangeEvent("stock", shop, (key, "1", "1", ""), version, event_id, None, True, data, ())
 
 
 scopes = st.tuples(st.sampled_from(["*", "a", "b"]), st.sampled_from(["*", "stock", "prices"]))

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from comporta.runtime.metrics import WorkMetrics
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome, Tally
+from rules.unknown_fields import OTHERS, FieldUse
 
 LAGS = {"stock": 70.0}
 
@@ -60,3 +61,15 @@ def test_workers_in_one_process_share_nothing() -> None:
     first, second = WorkMetrics(), WorkMetrics()
     first.observe(BatchStats(tally(applied=1), 0.01, {}))
     assert generate_latest(second.registry).count(b"comporta_events_total{") == 0
+
+
+def test_unknown_fields_are_counted_by_name_within_a_bound() -> None:
+    metrics = WorkMetrics()
+    for _ in range(2):
+        metrics.observe(BatchStats(tally(applied=1), 0.01, {}, {("main", "stock", "colour"): FieldUse(3, None)}))
+    many = {("main", "stock", f"f{number}"): FieldUse(1, None) for number in range(1500)}
+    metrics.observe(BatchStats(tally(applied=1), 0.01, {}, many))
+    name = "comporta_unknown_fields_total"
+    assert value(metrics, name, shop="main", domain="stock", field="colour") == 6
+    assert value(metrics, name, shop="?", domain="stock", field=OTHERS) == 501
+    assert generate_latest(metrics.registry).count(b"comporta_unknown_fields_total{") == 1001

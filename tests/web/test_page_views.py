@@ -21,7 +21,7 @@ QUESTIONS = (
     "/versions/forget", "/versions/forget?shop=main&domain=stock",
 )  # fmt: skip
 ROOMS = (
-    "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/repairs", "/ledger",
+    "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/unknown-fields", "/repairs", "/ledger",
     "/ledger?outcome=applied", "/audit", "/workers", "/search", "/search?text=P1",
     "/switch/cost", *QUESTIONS,
 )  # fmt: skip

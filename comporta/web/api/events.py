@@ -12,15 +12,16 @@ from starlette.concurrency import run_in_threadpool
 
 from comporta.web.problems import problem
 from comporta.web.request import media_type, read_body
-from producers.events import CheckedEvent, outgoing_document
+from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
 from schemas.reasons import Reason, Refusal, Refused
+from schemas.warnings import WarningCode
 from storage.dry_run import Prediction
 
-__all__ = ["events_router"]
+__all__ = ["PredictOutcomes", "StoredVersions", "events_router"]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
@@ -30,6 +31,7 @@ _RETRY_AFTER = "5"
 _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.COMPRESSED})
 _IDENTITY = frozenset({"", "identity"})
 
+StoredVersions = Callable[[Sequence[ChangeEvent]], list[int | None]]
 PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
@@ -41,11 +43,21 @@ class Accepted(BaseModel):
     accepted: int
 
 
+class ForeseenWarning(BaseModel):
+    """Warning about an event that is taken, but perhaps not meant; it changes no outcome."""
+
+    code: WarningCode
+    pointer: str
+    sentence: str
+    doc: str
+
+
 class Foreseen(BaseModel):
     """Predicted outcome of one event; a refused one also has its reason, pointer, sentence and doc."""
 
     index: int
     outcome: Outcome
+    warnings: list[ForeseenWarning]
     reason: str | None = None
     pointer: str | None = None
     sentence: str | None = None
@@ -75,7 +87,7 @@ _BODIES = {
 }
 
 
-def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRouter:
+def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_versions: StoredVersions) -> APIRouter:
     """Return the route that publishes events; `publish` returns once the broker has answered for every message."""
     router = APIRouter()
 
@@ -102,7 +114,7 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
             code = 415 if refused.refusal.reason in _UNSUPPORTED else 400
             return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
         events = [outgoing_document(shop, document) for document in documents]
-        return _dry_run(events, predict_outcomes) if dry_run else _publish(events, publish)
+        return _dry_run(events, predict_outcomes, stored_versions) if dry_run else _publish(events, publish)
 
     return router
 
@@ -149,10 +161,19 @@ def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _dry_run(events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes) -> Response:
-    predicted = predict_outcomes([event.item for event in events if event.item is not None])
+def _dry_run(
+    events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes, stored_versions: StoredVersions
+) -> Response:
+    items = [event.item for event in events if event.item is not None]
+    predicted = predict_outcomes(items)
+    more = far_superseded(items, [outcome for outcome, _ in predicted], stored_versions)
     predictions = [
-        {"index": index, "outcome": outcome, **(refusal.as_json() if refusal else {})}
+        {
+            "index": index,
+            "outcome": outcome,
+            "warnings": [warning.as_json() for warning in (*event.warnings, *more[index])],
+            **(refusal.as_json() if refusal else {}),
+        }
         for index, (event, (outcome, late)) in enumerate(zip(events, predicted, strict=True))
         for refusal in (event.refusal or late,)
     ]

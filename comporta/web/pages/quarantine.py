@@ -11,22 +11,22 @@ from pydantic import BaseModel
 
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
-from comporta.web.pages.i18n import N_
+from comporta.web.pages.i18n import N_, wanted_language
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
+from comporta.web.pages.reasons import reason_doc
 from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
 from rules.masking import mask_documents
-from schemas.reason_docs import reason_docs
 from schemas.reasons import Reason
-from storage.views import QuarantineFilter, Views
+from storage.views import QuarantineFilter, UnknownFieldFilter, Views
 
 __all__ = ["quarantine_router"]
 
 _MAX_CHARACTERS = 64 * 1024
-_REASON_DOCS = {doc.reason: doc for doc in reason_docs()}
+_FIELDS_SHOWN = 10
 
 
 class _Filter(BaseModel):
@@ -65,9 +65,17 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.get("/quarantine")
     def quarantine(request: Request, query: Annotated[_Filter, Query()]) -> Response:
         reasons = sorted(reason.value for reason in Reason)
-        filters = query.model_dump()
+        ignored = UnknownFieldFilter(blank_to_none(query.shop), blank_to_none(query.domain))
         return list_page(
-            pages, views, request, "quarantine.html", query.selection, filters, "/api/quarantine", reasons=reasons
+            pages,
+            views,
+            request,
+            "quarantine.html",
+            query.selection,
+            query.model_dump(),
+            "/api/quarantine",
+            reasons=reasons,
+            ignored=views.page(ignored, _FIELDS_SHOWN, counted=False),
         )
 
     @router.get("/quarantine/message")
@@ -88,7 +96,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             cut=len(body) > _MAX_CHARACTERS,
             size=len(row["body"]),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
-            reason_doc=_REASON_DOCS.get(Reason(row["reason"])),
+            reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
         )
 
     @router.get("/quarantine/{action}")

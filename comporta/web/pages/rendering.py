@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from comporta.web.pages import formats, i18n
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
+from comporta.web.pages.reasons import refusal_sentence
 from comporta.web.pages.static_files import static_path
 from comporta.web.request import identity_of
 from rules.versions import FORGOTTEN
@@ -165,7 +166,7 @@ def _environment(language: Language) -> Environment:
     return environment
 
 
-def _filters(language: Language) -> dict[str, Callable[..., str]]:
+def _filters(language: Language) -> dict[str, Callable[..., Any]]:
     locale, translate = language.locale, language.translations.gettext
 
     def word(name: str, table: str) -> str:
@@ -184,6 +185,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "action": lambda name: word(name, "ACTIONS"),
         "result": lambda name: word(name, "RESULTS"),
         "role": lambda name: word(name, "ROLES"),
+        "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),
         "code": _code,
         "plain": lambda value: orjson.dumps(value, default=str).decode(),
         "iso": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -22,6 +22,7 @@ from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
 from comporta.web.pages.static_files import static_router
 from comporta.web.pages.switch import extend_router, switch_router
+from comporta.web.pages.unknown_fields import unknown_fields_router
 from comporta.web.pages.versions import versions_router
 
 __all__ = ["install_page"]
@@ -39,6 +40,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         orders_router(pages, context.views, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
+        unknown_fields_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
         extend_router(pages, context.switchboard),
         versions_router(pages, context.actions),
