@@ -35,8 +35,8 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "Envie UTF-8 puro e informe `utf-8`, ou omita a propriedade.",
     ),
     Reason.BINARY_ATTRIBUTE: (
-        "No modo binário: o cabeçalho de um atributo que o Comporta lê não é texto, booleano, número inteiro nem data e "
-        "hora, ou não pode ser lido: texto que não é UTF-8, data depois do ano 9999.",
+        "No modo binário: o cabeçalho de um atributo que o Comporta lê não é texto, booleano, número inteiro nem data "
+        "e hora, ou não pode ser lido: texto que não é UTF-8, data depois do ano 9999.",
         "Envie os atributos como texto. Outros cabeçalhos podem conter qualquer coisa.",
     ),
     Reason.BATCH_FORMAT: (
@@ -99,8 +99,8 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "Envie um contador ou um instante em dígitos, entre aspas.",
     ),
     Reason.VERSION_KIND: (
-        "O primeiro evento desta loja e deste domínio decidiu se as versões são sequências ou datas, e este evento é do "
-        "outro tipo: um deles seria mais novo que todos os outros para sempre.",
+        "O primeiro evento desta loja e deste domínio decidiu se as versões são sequências ou datas, e este evento é "
+        "do outro tipo: um deles seria mais novo que todos os outros para sempre.",
         "Envie todos os eventos de um domínio com `sequence`, ou todos sem. Se o ERP mudou mesmo de um tipo para o "
         "outro, um operador executa `comporta versions forget` para a loja e o domínio e reprocessa a mensagem.",
     ),
