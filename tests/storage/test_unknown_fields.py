@@ -17,7 +17,8 @@ from rules.outcomes import Outcome
 from rules.unknown_fields import MOST_NAMES, OTHERS
 from schemas.events import domain_of
 from schemas.topology import event_queue
-from storage.event_store import Committed, DryRun, EventStore
+from storage.dry_run import DryRun
+from storage.event_store import Committed, EventStore
 from storage.tables import quarantine, unknown_fields
 from storage.views import UnknownFieldFilter
 from tests.support.event_samples import sample_event

@@ -130,28 +130,30 @@ def test_the_repair_sheet_counts_down(web: WebHarness) -> None:
     assert "2 of 2 left" in text or "Left: 2." in text
 
 
-def test_the_versions_of_a_key_are_forgotten_with_a_reason(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("stock", product_code="P1", version=2**61)])
-    visitor = PageClient(site)
-    [link] = [each["href"] for each in visitor.see("/search?text=P1").all("a") if "/versions/forget" in each["href"]]
-    asked = visitor.see(link).form("/versions/forget")
-    assert "a reason is required" in visitor.send("/versions/forget", 409, **asked).text
-    done = visitor.send("/versions/forget", **{**asked, "reason": "poisoned"})
+def test_the_versions_of_a_key_are_forgotten_with_a_reason(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("stock", product_code="P1", version=2**61)])
+    client = PageClient(web)
+    [link] = [
+        each["href"] for each in client.get_page("/search?text=P1").all("a") if "/versions/forget" in each["href"]
+    ]
+    asked = client.get_page(link).form("/versions/forget")
+    assert "a reason is required" in client.post_form("/versions/forget", 409, **asked).text
+    done = client.post_form("/versions/forget", **{**asked, "reason": "poisoned"})
     assert "1 key is forgotten" in done.text
-    assert "forgotten: the next event wins" in visitor.see("/search?text=P1").text
-    assert "Versions forgotten" in visitor.see("/audit").text
-    assert PageClient(site, Role.VIEWER).see("/search?text=P1").all("a", class_="button quiet") == []
+    assert "forgotten: the next event wins" in client.get_page("/search?text=P1").text
+    assert "Versions forgotten" in client.get_page("/audit").text
+    assert PageClient(web, Role.VIEWER).get_page("/search?text=P1").all("a", class_="button quiet") == []
 
 
-def test_the_versions_of_a_shops_domain_are_forgotten_once_their_number_is_known(site: WebHarness) -> None:
-    site.gallery.store.commit([change_event("stock", product_code=f"P{number}") for number in range(3)])
-    visitor = PageClient(site)
-    [link] = [each["href"] for each in visitor.see("/").all("a") if "/versions/forget" in each["href"]]
-    assert "Continue" in visitor.see(link).text
-    asked = visitor.see("/versions/forget?shop=main&domain=stock")
+def test_the_versions_of_a_shops_domain_are_forgotten_once_their_number_is_known(web: WebHarness) -> None:
+    web.storage.store.commit([change_event("stock", product_code=f"P{number}") for number in range(3)])
+    client = PageClient(web)
+    [link] = [each["href"] for each in client.get_page("/").all("a") if "/versions/forget" in each["href"]]
+    assert "Continue" in client.get_page(link).text
+    asked = client.get_page("/versions/forget?shop=main&domain=stock")
     assert "3 keys forget their version: Stock, shop main" in asked.text
     form = asked.form("/versions/forget")
-    assert "3 keys are forgotten" in visitor.send("/versions/forget", **{**form, "reason": "restored"}).text
-    assert "0 keys forget their version" in visitor.see("/versions/forget?shop=main&domain=stock").text
+    assert "3 keys are forgotten" in client.post_form("/versions/forget", **{**form, "reason": "restored"}).text
+    assert "0 keys forget their version" in client.get_page("/versions/forget?shop=main&domain=stock").text
     for asked_wrongly in ("shop=main&domain=orders", "shop=MAIN&domain=stock", *BAD_KEYS):
-        visitor.see(f"/versions/forget?{asked_wrongly}", 400)
+        client.get_page(f"/versions/forget?{asked_wrongly}", 400)
