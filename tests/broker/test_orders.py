@@ -75,19 +75,19 @@ def test_shops_have_orders_of_their_own(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("receipt", [internalized, rejected])
-def test_a_receipt_settles_an_order_of_its_own_shop_only(line: Pipeline, receipt: Callable[[str], bytes]) -> None:
-    place(line, placed("both"), shop="a")
-    place(line, placed("both"), placed("only b's"), shop="b")
-    take(line, 3)
-    answer(line, receipt("both"), receipt("only b's"), shop="a")
-    take(line, 2)
+def test_a_receipt_settles_an_order_of_its_own_shop_only(pipeline: Pipeline, receipt: Callable[[str], bytes]) -> None:
+    place(pipeline, placed("both"), shop="a")
+    place(pipeline, placed("both"), placed("only b's"), shop="b")
+    take(pipeline, 3)
+    answer(pipeline, receipt("both"), receipt("only b's"), shop="a")
+    take(pipeline, 2)
     settled = "internalized" if receipt is internalized else "rejected"
-    assert {name: order["state"] for name, order in line.orders().items()} == {
+    assert {name: order["state"] for name, order in pipeline.orders().items()} == {
         "a/both": settled,
         "b/both": "waiting",
         "b/only b's": "waiting",
     }
-    assert [(row["shop"], row["reason"]) for row in line.quarantined()] == [("a", "order_unknown")]
+    assert [(row["shop"], row["reason"]) for row in pipeline.quarantined()] == [("a", "order_unknown")]
 
 
 @pytest.mark.parametrize(
