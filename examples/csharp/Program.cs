@@ -32,7 +32,7 @@ catch (NotTakenException problem)
 // One balance as it is now: an absolute state, with numbers in strings so that they keep their digits.
 byte[] StockEvent(string onHand)
 {
-    var now = DateTime.UtcNow.ToString("O");
+    var now = "2026-11-23T07:22:51-03:00"; // When the change was made: sent again, it is the same event.
     return JsonSerializer.SerializeToUtf8Bytes(new
     {
         specversion = "1.0",

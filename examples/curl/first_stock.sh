@@ -19,7 +19,8 @@ if [ -z "${COMPORTA_TOKEN:-}" ]; then
 fi
 # The same change has the same id, however often it is sent.
 id="stock-$sequence"
-now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+# When the change was made, as the ERP's table says: sent again, it is the same event to the letter.
+changed_at=2026-11-23T07:22:51-03:00
 
 # Comporta answers 202 once the broker has confirmed. Without an answer, or with 503, curl tries again, which is safe:
 # it is the same event, with the same id and sequence. The token goes by a file descriptor of its own: what stands in a
@@ -35,7 +36,7 @@ TOKEN
   "id": "$id",
   "source": "/erp/example/1",
   "type": "erp.stock.changed.v1",
-  "time": "$now",
+  "time": "$changed_at",
   "sequence": "$sequence",
   "data": {
     "product_code": "7891000",
@@ -43,7 +44,7 @@ TOKEN
     "warehouse": "MAIN",
     "on_hand": "$on_hand",
     "unit": "UN",
-    "as_of": "$now"
+    "as_of": "$changed_at"
   }
 }
 EOF

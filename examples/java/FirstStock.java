@@ -5,7 +5,6 @@ import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.ShutdownSignalException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -36,7 +35,7 @@ public final class FirstStock {
              "time": "%4$s", "sequence": "%2$s",
              "data": {"product_code": "7891000", "branch": "1", "warehouse": "MAIN", "on_hand": "%3$s", "unit": "UN",
                       "as_of": "%4$s"}}
-            """.formatted(id, sequence, onHand, Instant.now());
+            """.formatted(id, sequence, onHand, "2026-11-23T07:22:51-03:00");
     }
 
     /** Returns once the broker has confirmed that a queue keeps the event. */

@@ -15,15 +15,16 @@ class NotTakenError extends Error {}
 
 /** One balance as it is now: an absolute state, with numbers in strings so that they keep their digits. */
 function stockEvent(sequence, onHand) {
-  const now = new Date().toISOString();
+  // When the change was made, as the ERP's table says: sent again, it is the same event to the letter.
+  const changedAt = "2026-11-23T07:22:51-03:00";
   return {
     specversion: "1.0",
     id: `stock-${sequence}`, // The same change has the same id, however often it is sent.
     source: "/erp/example/1",
     type: "erp.stock.changed.v1",
-    time: now,
+    time: changedAt,
     sequence, // Counts up with every change; of one key the highest wins.
-    data: { product_code: "7891000", branch: "1", warehouse: "MAIN", on_hand: onHand, unit: "UN", as_of: now },
+    data: { product_code: "7891000", branch: "1", warehouse: "MAIN", on_hand: onHand, unit: "UN", as_of: changedAt },
   };
 }
 

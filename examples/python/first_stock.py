@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import time
-from datetime import datetime
 
 import pika
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, NackError, UnroutableError
@@ -27,13 +26,14 @@ class NotTakenError(Exception):
 
 def stock_event(sequence: str, on_hand: str) -> dict[str, object]:
     """One balance as it is now: an absolute state, with numbers in strings so that they keep their digits."""
-    now = datetime.now().astimezone().isoformat()  # A time always names its zone.
+    # When the change was made, as the ERP's table says: sent again, it is the same event to the letter.
+    changed_at = "2026-11-23T07:22:51-03:00"  # A time always names its zone.
     return {
         "specversion": "1.0",
         "id": f"stock-{sequence}",  # The same change has the same id, however often it is sent.
         "source": "/erp/example/1",
         "type": "erp.stock.changed.v1",
-        "time": now,
+        "time": changed_at,
         "sequence": sequence,  # Counts up with every change; of one key the highest wins.
         "data": {
             "product_code": "7891000",
@@ -41,7 +41,7 @@ def stock_event(sequence: str, on_hand: str) -> dict[str, object]:
             "warehouse": "MAIN",
             "on_hand": on_hand,
             "unit": "UN",
-            "as_of": now,
+            "as_of": changed_at,
         },
     }
 

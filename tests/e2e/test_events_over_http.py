@@ -88,7 +88,7 @@ def test_one_bad_event_keeps_the_whole_request_out(client: httpx.Client) -> None
         (2, "not_an_event", ""),
     ]
     foreseen = post(client, batch(GOOD_LINES[0]), BATCH, shop="all-or-nothing", dry_run="1").json()
-    assert foreseen == {"events": [{"index": 0, "outcome": "applied"}]}
+    assert foreseen == {"events": [{"index": 0, "outcome": "applied", "warnings": []}]}
 
 
 @pytest.mark.parametrize(

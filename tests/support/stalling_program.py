@@ -18,11 +18,11 @@ STALL_SECONDS = 3.0
 def _hang_at_second() -> None:
     commit, seen = EventStore.commit, []
 
-    def faulty(self: EventStore, batch: Any) -> Any:
+    def faulty(self: EventStore, batch: Any, *rest: Any) -> Any:
         seen.append(batch)
         if len(seen) > 1:
             threading.Event().wait()
-        return commit(self, batch)
+        return commit(self, batch, *rest)
 
     EventStore.commit = faulty  # type: ignore[method-assign]
 
