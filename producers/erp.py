@@ -19,7 +19,17 @@ from schemas.orders import order_event
 from schemas.text import printable
 from schemas.topology import ORDERS_OUT
 
-__all__ = ["AmqpErpGateway", "ErpGateway", "HttpErpGateway", "Order"]
+__all__ = [
+    "AmqpErpGateway",
+    "ErpGateway",
+    "HttpErpGateway",
+    "Order",
+    "http_client",
+    "idempotency_key",
+    "response_of",
+    "shown",
+    "wait_of",
+]
 
 # The shop, the order's id and the order's data as the shop sent it.
 Order = tuple[str, str, Mapping[str, Any]]
@@ -65,7 +75,7 @@ class AmqpErpGateway:
             OutgoingMessage(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
             for shop, order_id, payload in orders
         )
-        return [_finished(_response_of(result)) for result in self._publisher.publish_all(messages)]
+        return [_finished(response_of(result)) for result in self._publisher.publish_all(messages)]
 
     def close(self) -> None:
         """Close the connection."""
@@ -78,10 +88,9 @@ class HttpErpGateway:
     concurrency_factor = 1
 
     def __init__(self, url: str, max_parallel: int, timeout: httpx.Timeout = _TIMEOUT) -> None:
-        limits = httpx.Limits(max_connections=max_parallel, max_keepalive_connections=max_parallel)
         self._url = url
         self._pool = ThreadPoolExecutor(max_parallel, thread_name_prefix="order")
-        self._client = httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+        self._client = http_client(max_parallel, timeout)
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """Send each order in a thread of the pool, at most `max_parallel` at once."""
@@ -89,7 +98,7 @@ class HttpErpGateway:
 
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
         """Send one order and map the HTTP status of the response."""
-        headers = {"Idempotency-Key": _header(f"{shop}/{order_id}")}
+        headers = {"Idempotency-Key": idempotency_key(f"{shop}/{order_id}")}
         try:
             response = self._client.post(self._url, json=payload, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -102,20 +111,27 @@ class HttpErpGateway:
         self._pool.shutdown()
 
 
+def http_client(max_parallel: int, timeout: httpx.Timeout = _TIMEOUT) -> httpx.Client:
+    """Return a client that follows no redirect and reads no setting of the environment."""
+    limits = httpx.Limits(max_connections=max_parallel, max_keepalive_connections=max_parallel)
+    return httpx.Client(timeout=timeout, limits=limits, follow_redirects=False, trust_env=False)
+
+
 def _finished(response: ErpResponse) -> Future[ErpResponse]:
     future: Future[ErpResponse] = Future()
     future.set_result(response)
     return future
 
 
-def _response_of(result: PublishResult) -> ErpResponse:
+def response_of(result: PublishResult) -> ErpResponse:
     """Return `SENT` only for a confirm without a return."""
     if result.fate is Fate.CONFIRMED:
         return ErpResponse(DeliveryStatus.SENT)
     return ErpResponse(DeliveryStatus.FAILED, error=f"{result.fate}: {result.detail}")
 
 
-def _header(key: str) -> str:
+def idempotency_key(key: str) -> str:
+    """Return the key as a header's value."""
     # A key that no header can carry is percent-encoded, the same way at every attempt.
     return key if key.isascii() and key.isprintable() and key == key.strip() else quote(key, safe="/")
 
@@ -129,10 +145,10 @@ def _parse_response(response: httpx.Response) -> ErpResponse:
         return ErpResponse(DeliveryStatus.FAILED, error=f"HTTP {code} without an erp_number")
     if code == httpx.codes.ACCEPTED:
         return ErpResponse(DeliveryStatus.SENT)
-    error = f"HTTP {code}: {_excerpt(response)}".removesuffix(": ")
+    error = shown(response)
     if response.is_client_error and code not in _RETRYABLE:
         return ErpResponse(DeliveryStatus.REJECTED, error=error)
-    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(response))
+    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=wait_of(response))
 
 
 def _erp_number(response: httpx.Response) -> str | None:
@@ -146,11 +162,13 @@ def _erp_number(response: httpx.Response) -> str | None:
     return number if fits else None
 
 
-def _excerpt(response: httpx.Response) -> str:
-    return printable(response.text[:200], replacement=" ").strip()
+def shown(response: httpx.Response) -> str:
+    """Return the status of a response and the beginning of its text, for operators."""
+    excerpt = printable(response.text[:200], replacement=" ").strip()
+    return f"HTTP {response.status_code}: {excerpt}".removesuffix(": ")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def wait_of(response: httpx.Response) -> float | None:
     """Return the seconds of a Retry-After header, a number or a date (RFC 9110, section 10.2.3)."""
     value = response.headers.get("retry-after", "")
     if value.isascii() and value.isdigit():

@@ -19,10 +19,12 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
+from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
+from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.event_store import EventStore
 from storage.order_queue import OrderQueue
@@ -75,13 +77,21 @@ def build_worker(
         "worker": worker.run,
     }
     if ORDERS in domains:
-        order_store = OrderStore(database.fence, worker_id, wake.set)
+        canceller = Canceller(
+            CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller")
+        )
+
+        def accepted() -> None:
+            wake.set()
+            canceller.wake.set()
+
+        order_store = OrderStore(database.fence, worker_id, accepted)
         order_queue = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(
             order_queue, _erp_gateway(settings), pulse("dispatcher"), settings.orders_in_flight, wake
         )
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
     return Components(worker_id, switchboard, loops)
 
 
@@ -96,3 +106,9 @@ def _erp_gateway(settings: Settings) -> ErpGateway:
     if settings.erp_url is None:
         return AmqpErpGateway(settings.broker_url)
     return HttpErpGateway(settings.erp_url, settings.orders_in_flight)
+
+
+def _cancel_gateway(settings: Settings) -> CancelGateway:
+    if settings.erp_cancel_url is not None:
+        return HttpCancelGateway(settings.erp_cancel_url)
+    return AmqpCancelGateway(settings.broker_url) if settings.erp_url is None else NoCancelGateway()

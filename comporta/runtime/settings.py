@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
     erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    erp_cancel_url: Annotated[str, AfterValidator(_erp_url)] | None = None
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
