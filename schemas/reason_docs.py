@@ -184,16 +184,18 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ),
         ReasonDoc(
             Reason.CPF_CHECK_DIGIT,
-            "The document of a customer of kind `PF`, or one of 11 digits in an order, is no CPF: 11 digits, the last "
-            "two of them checked.",
-            "Send digits only; correct the number where it comes from, or send kind `foreign` for another document.",
-            '`"document": "529.982.247-25"`',
+            "The document of a customer of kind `PF`, or one of 11 digits in an order (masked or not), is no CPF: 11 "
+            "digits, the last two of them checked.",
+            "Send a customer's digits without a mask; correct the number where it comes from, or send a customer of "
+            "kind `foreign` for another document.",
+            '`"document": "52998224724"`',
         ),
         ReasonDoc(
             Reason.CNPJ_CHECK_DIGIT,
-            "The document of a customer of kind `PJ`, or one of 14 digits or capitals in an order, is no CNPJ: 12 "
-            "digits or capitals and 2 check digits.",
-            "Send it without points, slash and dash, letters as capitals; correct the number where it comes from.",
+            "The document of a customer of kind `PJ`, or one of 14 digits or letters in an order (masked or not), is "
+            "no CNPJ: 12 digits or capitals and 2 check digits.",
+            "Send a customer's without points, slash and dash, letters as capitals; correct the number where it comes "
+            "from.",
             '`"document": "12ABC34501DE36"`',
         ),
         ReasonDoc(
@@ -216,9 +218,25 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     "Orders": (
         ReasonDoc(
             Reason.ORDER_SUM,
-            "The totals of the items + the freight - the discount of the order differ by more than 0.01 from `total`.",
-            "Send the totals as they were charged; a discount on one item belongs into that item's total.",
-            '`"total": "10.02"` for items of `"4.00"` and `"6.00"`',
+            "Σ totals of the items + Σ taxes (of the items and the order) + freight + insurance + other_charges - the "
+            "order's discount differs from `total` by more than 0.01 and half a cent a line.",
+            "Send the totals as they were charged: taxes on top of the price in `taxes`, a discount on one item in "
+            "that item. An operator may accept the order as it is (`comporta quarantine accept`).",
+            '`"total": "10.10"` for items of `"4.00"` and `"6.00"`',
+        ),
+        ReasonDoc(
+            Reason.LINE_SUM,
+            "The `total` of an item differs from quantity × unit_price - discount by more than 0.015: a cent, and the "
+            "half of one by which it may be rounded. Its taxes are apart.",
+            "Send `unit_price` with all its decimals (up to 10), per packaging unit, and a discount on the item in the "
+            "item. An operator may accept the order as it is.",
+            '`"quantity": "2"`, `"unit_price": "10.00"`, `"total": "5.00"`',
+        ),
+        ReasonDoc(
+            Reason.NEGATIVE_TOTAL,
+            "The total of an item or of the order is less than zero.",
+            "A return or a credit is no order: leave its lines out, or send it as a discount.",
+            '`"total": "-10.00"`',
         ),
         ReasonDoc(
             Reason.LINE_TWICE,

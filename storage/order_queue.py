@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from rules.orders import NO_FAILURES, FailureHistory, OrderState, OrderUpdate
+from rules.orders import CANCELLING, NO_FAILURES, CancelState, FailureHistory, OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
 from storage.dialect import dump_rows, rowset
@@ -50,6 +50,7 @@ _CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "payloa
 _NOW = bindparam("now", type_=UtcTime)
 _ALIVE_WITHIN = timedelta(seconds=10)
 
+_CANCELLING = orders.c.cancellation.in_([each.value for each in CANCELLING])
 _ROWID: ColumnElement[Any] = literal_column("orders.rowid")
 _CTID: ColumnElement[Any] = literal_column("orders.ctid")
 
@@ -165,12 +166,31 @@ def _record(dialect: str) -> Executable:
         .values(
             {name: rows[name] for name in _WRITTEN}
             | {
+                **_after_cancelling(state, rows["next_attempt_at"]),
                 "lease_until": None,
                 "sent_at": case((state == OrderState.SENT.value, _NOW), else_=orders.c.sent_at),
                 "internalized_at": case((state == OrderState.INTERNALIZED.value, _NOW), else_=None),
             }
         )
     )
+
+
+def _after_cancelling(state: ColumnElement[str], next_attempt_at: ColumnElement[Any]) -> dict[str, Any]:
+    """Return the values of an order that may have been cancelled while its attempt ran: it never leaves again."""
+    arrived = state.in_([OrderState.SENT.value, OrderState.INTERNALIZED.value])
+    confirmed = (state == OrderState.INTERNALIZED.value) & (orders.c.cancellation == CancelState.CONFIRMED.value)
+    # The ERP has an order that was thought never to have left: it must hear of the cancellation.
+    unheard = and_(arrived, orders.c.state == OrderState.CANCELLED.value, orders.c.cancellation.is_(None))
+    refused = and_(_CANCELLING, state == OrderState.REJECTED.value)
+    return {
+        "state": case(
+            (or_(confirmed, and_(_CANCELLING, ~arrived)), OrderState.CANCELLED.value),
+            else_=state,
+        ),
+        "next_attempt_at": case((_CANCELLING, None), else_=next_attempt_at),
+        "cancellation": case((refused, None), (unheard, CancelState.TELLING.value), else_=orders.c.cancellation),
+        "cancel_due_at": case((refused, None), (unheard, _NOW), else_=orders.c.cancel_due_at),
+    }
 
 
 def find_due(connection: Connection, now: datetime) -> DueShops:
@@ -257,7 +277,11 @@ _DUE = and_(_is(OrderState.WAITING), or_(orders.c.next_attempt_at.is_(None), ord
 
 
 _LOST = and_(_is(OrderState.SENDING), orders.c.lease_until < _NOW)
-_RETURN_LOST = update(orders).where(_LOST).values(state=OrderState.WAITING.value, lease_until=None)
+_RETURN_LOST = (
+    update(orders)
+    .where(_LOST)
+    .values(state=case((_CANCELLING, OrderState.CANCELLED.value), else_=OrderState.WAITING.value), lease_until=None)
+)
 
 
 # The selection is a CTE, so that it is made once: inside the condition its limit could apply to each row anew.

@@ -18,6 +18,7 @@ __all__ = [
     "ledger",
     "metadata",
     "missed",
+    "order_events",
     "orders",
     "outcomes",
     "quarantine",
@@ -237,6 +238,7 @@ outcomes = Table(
 _CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
 # Few orders of many: the index that claims read is as small as the number of waiting orders.
 _IS_WAITING = text("state = 'waiting'")
+_IS_TELLING = text("cancellation = 'telling'")
 orders = Table(
     "orders",
     metadata,
@@ -257,9 +259,29 @@ orders = Table(
     Column("receipt_id", Text),
     Column("lease_until", UtcTime),
     Column("sent_at", UtcTime),
+    Column("cancellation", EXACT_TEXT),
+    Column("cancel_reason", Text),
+    Column("cancelled_at", UtcTime),
+    Column("cancel_attempts", Integer),
+    Column("cancel_due_at", UtcTime),
+    Column("cancel_error", Text),
+    Column("accepted_as_is", JSON_VALUE),
     Index("orders_state", "state", "shop", "placed_at"),
     Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
+    Index("orders_cancel", "cancel_due_at", postgresql_where=_IS_TELLING, sqlite_where=_IS_TELLING),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("order_id", EXACT_TEXT, primary_key=True),
+    Column("event_id", EXACT_TEXT, primary_key=True),
+    Column("event", EXACT_TEXT, nullable=False),
+    Column("data", JSON_VALUE, nullable=False),
+    Column("occurred_at", UtcTime),
+    Column("received_at", UtcTime, nullable=False),
 )
 
 erp_faults = Table(

@@ -34,7 +34,9 @@ def test_the_poisoned_keys_of_the_case_file_are_not_poisoned(pipeline: Pipeline,
     assert [row["body"] for row in pipeline.quarantined()] == [POISONED[1], POISONED[3]]
 
 
-def test_while_off_what_would_poison_the_missed_key_is_quarantined_and_the_first_event_decides(pipeline: Pipeline) -> None:
+def test_while_off_what_would_poison_the_missed_key_is_quarantined_and_the_first_event_decides(
+    pipeline: Pipeline,
+) -> None:
     pipeline.change("pause")
     ahead = (datetime.now(UTC) + timedelta(days=2)).isoformat()
     pipeline.publish(sample_event("stock", envelope={"sequence": "5", "id": "b"}))

@@ -182,6 +182,8 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "outcome": lambda name: word(name, "OUTCOMES"),
         "state": lambda name: word(name, "STATES"),
         "action": lambda name: word(name, "ACTIONS"),
+        "cancellation": lambda name: word(name, "CANCELLATIONS"),
+        "order_event": lambda name: word(name, "ORDER_EVENTS"),
         "result": lambda name: word(name, "RESULTS"),
         "role": lambda name: word(name, "ROLES"),
         "code": _code,
