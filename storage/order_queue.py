@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     Integer,
     Row,
     Select,
     Text,
+    Update,
     and_,
     any_,
     bindparam,
@@ -35,8 +35,10 @@ from sqlalchemy.types import TypeEngine
 from rules.orders import OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
+from schemas.order_notices import Notice
 from storage.dialect import dump_rows, rowset
 from storage.fence import Fence
+from storage.outbox import OrderEvent, add_order_events
 from storage.switches import EndsExpired, read_switches
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
@@ -45,6 +47,9 @@ __all__ = ["ClaimedOrder", "DeliveryRecord", "Due", "DueShops", "OrderQueue", "c
 # The longest time of an attempt; the orders of a worker that died are free again after it.
 LEASE = timedelta(seconds=60)
 _WRITTEN = ("state", "erp_number", "last_error", "next_attempt_at")
+# The states whose order's shop is told of a change to them.
+_TOLD: dict[str, str] = {OrderState.INTERNALIZED: Notice.INTERNALIZED, OrderState.REJECTED: Notice.REJECTED}
+_TOLD_OF = ("shop", "order_id", "state", "erp_number", "last_error")
 _NOW = bindparam("now", type_=UtcTime)
 _ALIVE_WITHIN = timedelta(seconds=10)
 
@@ -132,11 +137,23 @@ def _write(connection: Connection, results: Sequence[DeliveryRecord], now: datet
         ),
         key=lambda row: (row["shop"], row["order_id"]),
     )
-    connection.execute(_record(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+    params = {"rows": dump_rows(dialect, rows), "now": now}
+    if not any(row["state"] in _TOLD for row in rows):
+        connection.execute(_record(dialect), params)
+        return
+    changed = connection.execute(_record(dialect).returning(*(orders.c[name] for name in _TOLD_OF)), params).all()
+    events = [_event(row) for row in changed if row.state in _TOLD]
+    if events:
+        add_order_events(connection, events, now)
+
+
+def _event(row: Row[Any]) -> OrderEvent:
+    data = {"erp_number": row.erp_number} if row.state == OrderState.INTERNALIZED else {"reason": row.last_error}
+    return OrderEvent(row.shop, row.order_id, _TOLD[row.state], data)
 
 
 @cache
-def _record(dialect: str) -> Executable:
+def _record(dialect: str) -> Update:
     names = ("shop", "order_id", "attempts", *_WRITTEN)
     types: dict[str, TypeEngine[Any]] = {name: orders.c[name].type for name in names}
     rows = rowset(dialect, types).columns

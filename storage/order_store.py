@@ -13,12 +13,14 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import OrderRecord, OrderState, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from schemas.order_notices import Notice
 from schemas.orders import Receipt, ReceivedOrder
 from schemas.reasons import Reason, Refusal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
 from storage.event_store import Committed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
+from storage.outbox import OrderEvent, add_order_events
 from storage.quarantine import add_rejected
 from storage.switches import read_switches
 from storage.tables import orders
@@ -55,8 +57,11 @@ class OrderStore:
             state = read_switches(connection)
             rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
             decoded = [item for item in batch if not isinstance(item, RejectedDelivery)]
-            rejected += _accept(connection, decoded, tally, state.now)
-            rejected += _settle(connection, decoded, tally, state.now)
+            events: list[OrderEvent] = []
+            rejected += _accept(connection, decoded, tally, events, state.now)
+            rejected += _settle(connection, decoded, tally, events, state.now)
+            if events:
+                add_order_events(connection, events, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
             shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
@@ -71,9 +76,9 @@ class OrderStore:
 
 
 def _accept(
-    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, events: list[OrderEvent], now: datetime
 ) -> list[RejectedDelivery]:
-    """Write the new orders; return those that contradict an earlier order with the same id."""
+    """Write the new orders and collect their events; return those that contradict an earlier order with the same id."""
     placed = [(item, item.message) for item in decoded if isinstance(item.message, ReceivedOrder)]
     if not placed:
         return []
@@ -83,6 +88,7 @@ def _accept(
     new = insert_orders(connection, list(first.values()), now)
     digests = {key: known.digest for key, known in read_orders(connection, first.keys() - new).items()}
     digests |= {key: first[key].digest for key in new}
+    events += [OrderEvent(shop, order_id, Notice.ACCEPTED, {}) for shop, order_id in first if (shop, order_id) in new]
     rejected = []
     for item, order in placed:
         key = (order.shop, order.order_id)
@@ -96,9 +102,9 @@ def _accept(
 
 
 def _settle(
-    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, events: list[OrderEvent], now: datetime
 ) -> list[RejectedDelivery]:
-    """Apply receipts in their order of arrival; return those that are refused."""
+    """Apply receipts in their order of arrival and collect their events; return those that are refused."""
     receipts = [(item, item.message) for item in decoded if isinstance(item.message, Receipt)]
     if not receipts:
         return []
@@ -113,10 +119,17 @@ def _settle(
             continue
         if settled.order is not None and settled.outcome is Outcome.APPLIED:
             known[key] = changed[key] = settled.order
+            events.append(_settled_event(receipt))
         tally[receipt.shop, item.domain, settled.outcome] += 1
     if changed:
         write_settled(connection, changed, now)
     return rejected
+
+
+def _settled_event(receipt: Receipt) -> OrderEvent:
+    if receipt.erp_number is not None:
+        return OrderEvent(receipt.shop, receipt.order_id, Notice.INTERNALIZED, {"erp_number": receipt.erp_number})
+    return OrderEvent(receipt.shop, receipt.order_id, Notice.REJECTED, {"reason": receipt.reason})
 
 
 def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:

@@ -15,6 +15,8 @@ __all__ = [
     "metadata",
     "missed",
     "orders",
+    "outbox",
+    "outbox_leases",
     "outcomes",
     "quarantine",
     "received",
@@ -130,8 +132,11 @@ quarantine = Table(
     Column("digest", EXACT_TEXT, nullable=False),
     Column("worker", Text, nullable=False),
     Column("lease_until", UtcTime),
+    Column("key", EXACT_TEXT),
+    Column("subject", Text),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
+    Index("quarantine_key", "key"),
 )
 
 ledger = Table(
@@ -227,4 +232,26 @@ orders = Table(
     Index("orders_state", "state", "shop", "placed_at"),
     Index("orders_due", "shop", "placed_at", "order_id", postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
+)
+
+# Order notices that are yet to be published. Positions are never given twice: they are part of the notices' ids.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", BIGINT, primary_key=True),
+    Column("shop", EXACT_TEXT, nullable=False),
+    Column("order_id", EXACT_TEXT),
+    Column("kind", EXACT_TEXT, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("outbox_shop", "shop", "position"),
+    sqlite_autoincrement=True,
+)
+
+outbox_leases = Table(
+    "outbox_leases",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
 )
