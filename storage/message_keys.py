@@ -15,7 +15,7 @@ from schemas.reasons import Refused
 from schemas.text import storable
 from storage.missed import key_of
 
-__all__ = ["MessageKey", "order_id_of", "read_message_key"]
+__all__ = ["MessageKey", "read_message_key"]
 
 # An index entry of PostgreSQL holds 2,700 bytes; a character takes at most four.
 _LONGEST = 500
@@ -25,7 +25,7 @@ _OF_ORDERS = frozenset({ORDERS, RECEIPTS})
 class MessageKey(NamedTuple):
     """Key of a message, None where it can't be read: an order's id, or a change event's key as JSON text.
 
-    `subject` and `event_id` are the attributes of the event.
+    `subject` and `event_id` are the attributes of the event. Of an order that has no id the subject is the key.
     """
 
     key: str | None = None
@@ -45,13 +45,8 @@ def read_message_key(domain: str, body: bytes, headers: Mapping[str, Any]) -> Me
         data = document
     fields = data if isinstance(data, dict) else {}
     subject = _text(attributes.get("subject"))
-    key = _text(fields.get("order_id")) if domain in _OF_ORDERS else _key_text(domain, fields)
+    key = _text(fields.get("order_id")) or subject if domain in _OF_ORDERS else _key_text(domain, fields)
     return MessageKey(key, subject, _text(attributes.get("id")))
-
-
-def order_id_of(key: MessageKey) -> str | None:
-    """Return the order's id; the event's subject stands in for one that the data lack."""
-    return key.key or key.subject
 
 
 def _load(body: bytes) -> Any:

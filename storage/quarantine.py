@@ -18,7 +18,7 @@ from schemas.order_notices import Notice
 from schemas.text import storable
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
-from storage.message_keys import MessageKey, order_id_of, read_message_key
+from storage.message_keys import MessageKey, read_message_key
 from storage.outbox import OrderEvent, add_order_events
 from storage.switches import read_switches
 from storage.tables import quarantine
@@ -74,7 +74,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
 def _refused_order(item: RejectedDelivery, key: MessageKey) -> OrderEvent:
     refusal = item.refusal
     reason = {"code": refusal.reason.value, "pointer": refusal.pointer, "sentence": refusal.sentence}
-    return OrderEvent(item.shop, order_id_of(key), Notice.REFUSED, {"event_id": key.event_id, "reasons": [reason]})
+    return OrderEvent(item.shop, key.key, Notice.REFUSED, {"event_id": key.event_id, "reasons": [reason]})
 
 
 def _known(connection: Connection, digest: str) -> bool:

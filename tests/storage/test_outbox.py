@@ -156,7 +156,11 @@ def test_every_shop_has_its_turn(harness: OrderQueueHarness) -> None:
 
 
 def test_what_is_rolled_back_is_not_announced(harness: OrderQueueHarness) -> None:
-    with pytest.raises(RuntimeError), harness.fence.shared() as connection:
-        add_order_event(connection, "main", "a", "stuck", {"reason": "HTTP 500"}, datetime.now(UTC))
-        raise RuntimeError
+    def fail_after_writing() -> None:
+        with harness.fence.shared() as connection:
+            add_order_event(connection, "main", "a", "stuck", {"reason": "HTTP 500"}, datetime.now(UTC))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_writing()
     assert notices(harness) == []

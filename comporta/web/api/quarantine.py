@@ -50,6 +50,8 @@ class QuarantinedDocument(BaseModel):
     body: str
     digest: str
     worker: str
+    key: str | None
+    subject: str | None
     doc: str
 
 
@@ -62,6 +64,7 @@ class MessageFilter(RequestBody):
     reason: str | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
+    key: str | None = None
 
 
 class ManyMessages(Many):
