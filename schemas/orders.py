@@ -15,14 +15,16 @@ from pydantic import StringConstraints, ValidationError
 from schemas.events import NOT_AN_EVENT, Attributes, load_json
 from schemas.fields import NO_NUL, Key, Message, Text
 from schemas.order_data import PlacedOrder
-from schemas.reasons import Reason, Refused
+from schemas.reasons import Reason, Refusal, Refused
 from schemas.validation_errors import validation_refused
 
 __all__ = [
     "INTERNALIZED",
+    "ORDER_CHANGED",
     "ORDER_TYPES",
     "PLACED",
     "REJECTED",
+    "SHOP_TYPES",
     "TO_ERP",
     "PlacedOrder",
     "Receipt",
@@ -30,10 +32,15 @@ __all__ = [
     "order_event",
     "parse_order",
     "parse_receipt",
+    "read_order",
 ]
 
 PLACED, TO_ERP = "shop.order.placed.v1", "comporta.order.v1"
 INTERNALIZED, REJECTED = "erp.order.internalized.v1", "erp.order.rejected.v1"
+# The types that a shop publishes to `shop.orders`.
+SHOP_TYPES = (PLACED,)
+# An order that contradicts an earlier one of its id: only the database knows.
+ORDER_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an earlier order with this id has different content")
 _VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
 _SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
 
@@ -124,7 +131,13 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
 
     With `attributes` (binary mode) the body is only the event's data.
     """
-    document = _document(body, attributes, (PLACED,))
+    loaded = load_json(body)
+    return read_order(shop, loaded if attributes is None else {**attributes, "data": loaded})
+
+
+def read_order(shop: str, document: Any) -> ReceivedOrder:
+    """Return the order in a JSON value. Raises `Refused` with the first fault."""
+    document = _typed(document, SHOP_TYPES)
     event = _validated(_PlacedEvent, document)
     payload: dict[str, Any] = document["data"]
     text = _canonical_text(payload)
@@ -144,7 +157,8 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
 
 def parse_receipt(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> Receipt:
     """Return the receipt in a message's body. Raises `Refused` with the first fault."""
-    document = _document(body, attributes, (INTERNALIZED, REJECTED))
+    loaded = load_json(body)
+    document = _typed(loaded if attributes is None else {**attributes, "data": loaded}, (INTERNALIZED, REJECTED))
     if document["type"] == INTERNALIZED:
         internalized = _validated(_InternalizedEvent, document)
         return Receipt(shop, internalized.data.order_id, internalized.id, internalized.data.erp_number, None)
@@ -167,9 +181,7 @@ def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: dateti
     )
 
 
-def _document(body: bytes, attributes: Mapping[str, str] | None, types: tuple[str, ...]) -> dict[str, Any]:
-    loaded = load_json(body)
-    document = loaded if attributes is None else {**attributes, "data": loaded}
+def _typed(document: Any, types: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(document, dict) or "type" not in document:
         raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
     kind = document["type"]

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
+from storage.dry_run import DryRun
 from storage.engine import open_engine
-from storage.event_store import DryRun
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
 from storage.tail import OutcomeTail

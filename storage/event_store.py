@@ -6,19 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from rules.outcomes import Outcome, Plan, RejectedDelivery, Tally, outcome_per_item, plan_batch
 from schemas.events import ChangeEvent
-from storage.entities import apply_and_return, apply_events, clear_missed, newer_than_rows, record_missed
-from storage.errors import translated
+from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
 from storage.quarantine import add_rejected
-from storage.switches import BatchState, EndsExpired, read_for_batch, read_switches
+from storage.switches import BatchState, EndsExpired, read_for_batch
 from storage.tail import record_outcomes
 
-__all__ = ["Committed", "DryRun", "EventStore"]
+__all__ = ["Committed", "EventStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +93,3 @@ def _count_applied(plan: Plan, domain: str, by_shop: Mapping[str, int]) -> None:
     for shop, count in by_shop.items():
         plan.tally[shop, domain, Outcome.APPLIED] += count
         plan.tally[shop, domain, Outcome.SUPERSEDED] -= count
-
-
-class DryRun:
-    """Outcomes by the rules of `EventStore` on the present rows, without a write."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def outcomes(self, batch: Sequence[ChangeEvent | RejectedDelivery]) -> list[Outcome]:
-        """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
-        with translated(), self._engine.connect() as connection:
-            plan = plan_batch(batch, read_switches(connection).stops)
-            applied = [
-                event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
-            ]
-        return outcome_per_item(batch, plan, applied)

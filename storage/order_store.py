@@ -13,10 +13,10 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import OrderRecord, OrderState, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from schemas.domains import ORDERS
 from schemas.order_notices import Notice
-from schemas.orders import Receipt, ReceivedOrder
-from schemas.reasons import Reason, Refusal
-from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
+from schemas.orders import ORDER_CHANGED, Receipt, ReceivedOrder
+from storage.dialect import Rowset, before_conflict, database_now, dump_rows, insert_into, rowset
 from storage.event_store import Committed
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
@@ -26,16 +26,32 @@ from storage.switches import read_switches
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
-__all__ = ["OrderItem", "OrderKey", "OrderStore", "insert_orders", "read_orders", "write_settled"]
+__all__ = [
+    "OrderItem",
+    "OrderKey",
+    "OrderStore",
+    "OrdersContradict",
+    "insert_orders",
+    "read_digests",
+    "read_orders",
+    "write_settled",
+]
 _DecodedItem = Decoded[ReceivedOrder | Receipt]
 OrderItem = _DecodedItem | RejectedDelivery
-_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an earlier order with this id has different content")
 OrderKey = tuple[str, str]
 
 _KEY: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "order_id": EXACT_TEXT}
 
 _ACCEPTED = ("shop", "order_id", "placed_at", "payload", "digest")
 _SETTLED = ("state", "erp_number", "last_error", "receipt_id")
+
+
+class OrdersContradict(Exception):
+    """Error: orders have the ids of earlier ones and another content; nothing is stored."""
+
+    def __init__(self, indexes: Sequence[int]) -> None:
+        super().__init__(f"{len(indexes)} orders have the ids of earlier ones and another content")
+        self.indexes = indexes
 
 
 class OrderStore:
@@ -74,31 +90,63 @@ class OrderStore:
             self._accepted()
         return Committed(tally, state.epoch, rejected)
 
+    def place(self, placed: Sequence[ReceivedOrder]) -> list[Outcome]:
+        """Store orders, all or none; when this returns, they are committed. Returns `APPLIED` for each new one.
+
+        Raises `OrdersContradict`, and what `commit` raises.
+        """
+        if not placed:
+            return []
+        events: list[OrderEvent] = []
+        with self._fence.shared() as connection:
+            now = database_now(connection)
+            outcomes = _place(connection, placed, events, now)
+            contradicting = [index for index, outcome in enumerate(outcomes) if outcome is Outcome.QUARANTINED]
+            if contradicting:
+                raise OrdersContradict(contradicting)
+            if events:
+                add_order_events(connection, events, now)
+            add_shops(connection, {order.shop for order in placed}, now)
+            tally = Counter((order.shop, ORDERS, outcome) for order, outcome in zip(placed, outcomes, strict=True))
+            add_tally(connection, self._worker, Counter({ORDERS: len(placed)}), tally, now)
+        self._accepted()
+        return outcomes
+
 
 def _accept(
     connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, events: list[OrderEvent], now: datetime
 ) -> list[RejectedDelivery]:
     """Write the new orders and collect their events; return those that contradict an earlier order with the same id."""
     placed = [(item, item.message) for item in decoded if isinstance(item.message, ReceivedOrder)]
-    if not placed:
-        return []
+    outcomes = _place(connection, [order for _, order in placed], events, now) if placed else []
+    rejected = []
+    for (item, order), outcome in zip(placed, outcomes, strict=True):
+        if outcome is Outcome.QUARANTINED:
+            rejected.append(item.reject(ORDER_CHANGED))
+        else:
+            tally[order.shop, item.domain, outcome] += 1
+    return rejected
+
+
+def _place(
+    connection: Connection, placed: Sequence[ReceivedOrder], events: list[OrderEvent], now: datetime
+) -> list[Outcome]:
+    """Write the new orders; return the outcome of each, `QUARANTINED` if it contradicts an earlier one of its id."""
     first: dict[OrderKey, ReceivedOrder] = {}
-    for _, order in placed:
+    for order in placed:
         first.setdefault((order.shop, order.order_id), order)
     new = insert_orders(connection, list(first.values()), now)
     digests = {key: known.digest for key, known in read_orders(connection, first.keys() - new).items()}
     digests |= {key: first[key].digest for key in new}
     events += [OrderEvent(shop, order_id, Notice.ACCEPTED, {}) for shop, order_id in first if (shop, order_id) in new]
-    rejected = []
-    for item, order in placed:
+    outcomes = []
+    for order in placed:
         key = (order.shop, order.order_id)
-        if order.digest != digests[key]:
-            rejected.append(item.reject(_CHANGED))
-            continue
         outcome = Outcome.APPLIED if key in new else Outcome.SUPERSEDED
-        new.discard(key)
-        tally[order.shop, item.domain, outcome] += 1
-    return rejected
+        outcomes.append(outcome if order.digest == digests[key] else Outcome.QUARANTINED)
+        if outcomes[-1] is Outcome.APPLIED:
+            new.discard(key)
+    return outcomes
 
 
 def _settle(
@@ -138,6 +186,14 @@ def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now
     rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=_key))
     params = {"rows": dump_rows(dialect, rows), "now": now}
     return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
+
+
+def read_digests(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, str | None]:
+    """Read the digests of orders, without a lock; unknown keys are left out."""
+    dialect = connection.dialect.name
+    rows = ({"shop": shop, "order_id": order_id} for shop, order_id in keys)
+    records = connection.execute(_digests(dialect), {"rows": dump_rows(dialect, rows)})
+    return {(row.shop, row.order_id): row.digest for row in records}
 
 
 def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
@@ -192,6 +248,13 @@ def _read(dialect: str) -> Select[Any]:
     query = select(orders.c.shop, orders.c.order_id, orders.c.digest, *(orders.c[name] for name in _SETTLED))
     query = query.select_from(orders.join(rows.source, _same_order(rows)))
     return query.order_by(orders.c.shop, orders.c.order_id).with_for_update(of=orders)
+
+
+@cache
+def _digests(dialect: str) -> Select[Any]:
+    rows = rowset(dialect, _KEY)
+    query = select(orders.c.shop, orders.c.order_id, orders.c.digest)
+    return query.select_from(orders.join(rows.source, _same_order(rows)))
 
 
 @cache

@@ -15,6 +15,8 @@ from comporta.runtime.settings import Settings, load_settings
 from producers.bulk import REFUSED, LinesUnreadable, NumberedLine, Source
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
+from schemas.orders import ORDER_CHANGED, ReceivedOrder
+from schemas.reasons import Refusal
 from storage.errors import StorageError
 
 __all__ = ["validate"]
@@ -22,7 +24,7 @@ __all__ = ["validate"]
 _BATCH_SIZE = 500
 _ACCEPTED = "accepted"
 
-PredictOutcomes = Callable[[Sequence[ChangeEvent]], list[str]]
+PredictOutcomes = Callable[[Sequence[ChangeEvent | ReceivedOrder]], list[Outcome | str]]
 
 
 def validate(
@@ -42,14 +44,21 @@ def validate(
     try:
         with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
             for lines in _batches(source.lines(skip)):
-                events = []
+                valid: list[tuple[NumberedLine, ChangeEvent | ReceivedOrder]] = []
+                refused: list[tuple[NumberedLine, Refusal]] = []
                 for line, checked in zip(lines, map(check, lines), strict=True):
                     if checked.refusal is not None:
-                        rejected.add(line, checked.refusal)
-                        counts[REFUSED] += 1
-                    elif isinstance(checked.item, ChangeEvent):
-                        events.append(checked.item)
-                counts.update(predict_outcomes(events))
+                        refused.append((line, checked.refusal))
+                    elif isinstance(checked.item, ChangeEvent | ReceivedOrder):
+                        valid.append((line, checked.item))
+                for (line, _), outcome in zip(valid, predict_outcomes([item for _, item in valid]), strict=True):
+                    if outcome == Outcome.QUARANTINED:
+                        refused.append((line, ORDER_CHANGED))
+                    else:
+                        counts[str(outcome)] += 1
+                for line, refusal in sorted(refused, key=lambda each: each[0].number):
+                    rejected.add(line, refusal)
+                    counts[REFUSED] += 1
     except LinesUnreadable as error:
         raise fail(str(error)) from None
     _show(counts, as_json)
@@ -61,7 +70,7 @@ def _batches(lines: Iterator[NumberedLine]) -> Iterator[list[NumberedLine]]:
         yield batch
 
 
-def _accept_all(events: Sequence[ChangeEvent]) -> list[str]:
+def _accept_all(events: Sequence[ChangeEvent | ReceivedOrder]) -> list[Outcome | str]:
     return [_ACCEPTED] * len(events)
 
 
@@ -77,20 +86,39 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
     except StorageError as error:
         warn(f"the database can't be used ({error}): the events are only checked, as with --offline")
         return _accept_all
-    newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
+    earlier = _EarlierLines()
 
-    def predict_outcomes(events: Sequence[ChangeEvent]) -> list[str]:
-        outcomes = []
-        for event, outcome in zip(events, database.foresight.outcomes(events), strict=True):
-            key, version = (event.domain, event.shop, event.key), (event.version, event.event_id)
-            if outcome is Outcome.APPLIED:
-                # The database does not have the earlier events of the same file.
-                outcome = Outcome.APPLIED if newest.get(key, (-1, "")) < version else Outcome.SUPERSEDED
-                newest[key] = max(version, newest.get(key, version))
-            outcomes.append(outcome.value)
-        return outcomes
+    def predict_outcomes(events: Sequence[ChangeEvent | ReceivedOrder]) -> list[Outcome | str]:
+        outcomes = database.foresight.outcomes(events)
+        return [earlier.outcome(event, outcome) for event, outcome in zip(events, outcomes, strict=True)]
 
     return predict_outcomes
+
+
+class _EarlierLines:
+    """Events and orders of the earlier lines of a file, which the database does not have."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
+        self._digests: dict[tuple[str, str], str] = {}
+
+    def outcome(self, item: ChangeEvent | ReceivedOrder, outcome: Outcome) -> Outcome:
+        """Return the outcome of an item after the earlier lines; `outcome` is the one by the database alone."""
+        if outcome is not Outcome.APPLIED:
+            return outcome
+        if isinstance(item, ReceivedOrder):
+            return self._of_order(item)
+        key, version = (item.domain, item.shop, item.key), (item.version, item.event_id)
+        outcome = Outcome.APPLIED if self._newest.get(key, (-1, "")) < version else Outcome.SUPERSEDED
+        self._newest[key] = max(version, self._newest.get(key, version))
+        return outcome
+
+    def _of_order(self, order: ReceivedOrder) -> Outcome:
+        key = (order.shop, order.order_id)
+        if key not in self._digests:
+            self._digests[key] = order.digest
+            return Outcome.APPLIED
+        return Outcome.SUPERSEDED if self._digests[key] == order.digest else Outcome.QUARANTINED
 
 
 def _show(counts: Counter[str], as_json: bool) -> None:

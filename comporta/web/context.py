@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
 from comporta.web.api.events import PredictOutcomes
+from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -31,6 +32,7 @@ class AppContext:
     monitor: Monitor
     publish: Publish
     predict_outcomes: PredictOutcomes
+    place_orders: PlaceOrders
     actions: OperatorActions
     repairs: Repairs
     label: str | None = None

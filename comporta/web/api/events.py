@@ -14,12 +14,23 @@ from comporta.web.problems import problem
 from comporta.web.request import media_type, read_body
 from producers.events import CheckedEvent, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
-from rules.outcomes import Outcome, RejectedDelivery
+from rules.outcomes import Outcome
 from schemas.binary import http_attributes
-from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
+from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, load_json
+from schemas.orders import ORDER_CHANGED
 from schemas.reasons import Reason, Refusal, Refused
+from storage.dry_run import DryItem
 
-__all__ = ["events_router"]
+__all__ = [
+    "EVENT_BODIES",
+    "MAX_REQUEST",
+    "PredictOutcomes",
+    "error_of",
+    "events_router",
+    "outcomes_response",
+    "read_documents",
+    "refused_response",
+]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
@@ -27,7 +38,7 @@ MAX_REQUEST = 8 * 1024 * 1024
 _MIN_EVENT_BYTES = 100
 _RETRY_AFTER = "5"
 
-PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Outcome]]
+PredictOutcomes = Callable[[Sequence[DryItem]], list[Outcome]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
@@ -60,7 +71,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"description": "More than 8 MiB"},
     415: {"description": "The content type is not one of events"},
 }
-_BODIES = {
+EVENT_BODIES = {
     "requestBody": {
         "required": True,
         "content": {
@@ -83,7 +94,7 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
         summary="Publish the events of a request",
         response_model=Accepted,
         responses=_RESPONSES,
-        openapi_extra=_BODIES,
+        openapi_extra=EVENT_BODIES,
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publish the events of a request: 202 once the broker has confirmed all of them."""
@@ -92,19 +103,19 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes) -> APIRou
 
     def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
-            documents = _documents(request, body)
-            if not SHOP.fullmatch(shop):
-                raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
+            documents = read_documents(request, body, shop)
         except Refused as refused:
-            code = 415 if refused.refusal.reason is Reason.CONTENT_TYPE else 400
-            return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
+            return refused_response("the request can't be read; nothing was published", refused.refusal)
         events = [outgoing_document(shop, document) for document in documents]
-        return _dry_run(events, predict_outcomes) if dry_run else _publish(events, publish)
+        return outcomes_response(events, predict_outcomes) if dry_run else _publish(events, publish)
 
     return router
 
 
-def _documents(request: Request, body: bytes) -> list[Any]:
+def read_documents(request: Request, body: bytes, shop: str) -> list[Any]:
+    """Return the events of a request as JSON values: one, a batch, or one in binary mode. Raises `Refused`."""
+    if not SHOP.fullmatch(shop):
+        raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
     content_type = media_type(request)
     if content_type == BATCH:
         batch = load_json(body, MAX_REQUEST)
@@ -129,11 +140,11 @@ def _documents(request: Request, body: bytes) -> list[Any]:
 
 
 def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [_error(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
+    errors = [error_of(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
     if errors:
         return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
     results = publish([event.outgoing for event in events if event.outgoing is not None])
-    errors = [_error(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
+    errors = [error_of(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
     if errors:
         detail = (
             f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
@@ -142,13 +153,25 @@ def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _dry_run(events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes) -> Response:
+def refused_response(detail: str, refusal: Refusal) -> Response:
+    """Return the problem of a request that can't be read."""
+    return _problem(415 if refusal.reason is Reason.CONTENT_TYPE else 400, detail, [error_of(None, refusal)])
+
+
+def outcomes_response(events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes) -> Response:
+    """Return the outcome that each event would have, without publishing or storing anything."""
     outcomes = predict_outcomes([event.item for event in events if event.item is not None])
     predictions = [
-        {"index": index, "outcome": outcome, **(event.refusal.as_json() if event.refusal else {})}
+        {"index": index, "outcome": outcome, **_predicted_reason(event, outcome)}
         for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
     ]
     return JSONResponse({"events": predictions})
+
+
+def _predicted_reason(event: CheckedEvent, outcome: Outcome) -> dict[str, Any]:
+    # The check of an order passes where only an earlier order contradicts it.
+    refusal = event.refusal or (ORDER_CHANGED if outcome is Outcome.QUARANTINED else None)
+    return refusal.as_json() if refusal else {}
 
 
 def _failed(result: PublishResult) -> bool:
@@ -160,7 +183,8 @@ def _unpublished(result: PublishResult) -> Refusal:
     return Refusal(reason, "", result.detail)
 
 
-def _error(index: int | None, refusal: Refusal) -> dict[str, Any]:
+def error_of(index: int | None, refusal: Refusal) -> dict[str, Any]:
+    """Return the fault of one event of a request, or of the whole request."""
     return refusal.as_json() if index is None else {"index": index, **refusal.as_json()}
 
 

@@ -64,7 +64,6 @@ class MessageFilter(RequestBody):
     reason: str | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    key: str | None = None
 
 
 class ManyMessages(Many):
