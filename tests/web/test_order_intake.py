@@ -65,7 +65,7 @@ def problem(answer: httpx.Response, status: int = 400) -> list[tuple[int | None,
 
 def test_one_refused_order_of_a_batch_refuses_all_with_the_reasons(web: WebHarness) -> None:
     answer = post(web, batch(placed("a"), placed("b", total="1.00"), placed("c", currency="XXY")), BATCH)
-    assert problem(answer) == [(1, "order_sum", "/data/total"), (2, "currency", "/data/currency")]
+    assert problem(answer) == [(1, "order_sum", "/data/total"), (2, "currency_unknown", "/data/currency")]
     assert answer.json()["detail"] == "2 of 3 orders are refused; nothing was stored"
     assert states(web) == {}
     assert web.get("/api/quarantine") == []
