@@ -40,7 +40,7 @@ def _all_domains() -> list[DomainScope]:
 
 
 class ControlMessage(Message):
-    """What an operator asks; unlike in events an unknown field is refused.
+    """Request of an operator; unlike in events an unknown field is refused.
 
     A misspelt scope would otherwise mean everything.
     """
@@ -139,7 +139,7 @@ class WorkerState(Message):
 
 
 class ErpFault(Message):
-    """What the ERP, or the connection to it, answered last: no order of the shop has got through since `since`.
+    """Last answer of the ERP, or of the connection to it; no order of the shop has got through since `since`.
 
     `answer` is its kind, such as `HTTP 401`; `error` has the beginning of the ERP's text as well.
     """

@@ -75,7 +75,7 @@ Counted = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Buyer(Message):
-    """Who placed the order; `document` is a CPF, a CNPJ or, in any other shape, an id from abroad."""
+    """Buyer of the order; `document` is a CPF, a CNPJ or, in any other shape, a foreign id."""
 
     code: Text | None = None
     document: Document
@@ -85,7 +85,7 @@ class Buyer(Message):
 
 
 class Payment(Message):
-    """How the order is paid."""
+    """Payment of the order."""
 
     method: Text
     term: Text | None = None
@@ -93,7 +93,7 @@ class Payment(Message):
 
 
 class Freight(Message):
-    """Who pays the freight, how much it is and who carries."""
+    """Freight: who pays it, its value and the carrier."""
 
     type: Literal["CIF", "FOB"] | None = None
     value: MoneyFromZero | None = None

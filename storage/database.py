@@ -28,7 +28,7 @@ class Database:
     url: str
     fence: Fence
     views: Views
-    foresight: DryRun
+    dry_run: DryRun
     receipt_timeout: timedelta
     _engine: Engine
 
@@ -77,5 +77,5 @@ def open_database(
     `clock_ahead` ahead of the database's clock.
     """
     engine = open_engine(url)
-    views, foresight = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
-    return Database(url, fence_for(engine), views, foresight, receipt_timeout, engine)
+    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
+    return Database(url, fence_for(engine), views, dry_run, receipt_timeout, engine)

@@ -42,8 +42,8 @@ class WebHarness:
                 dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
             ),
             publish=self.publish,
-            predict_outcomes=self.database.foresight.predict,
-            stored_versions=self.database.foresight.stored_versions,
+            predict_outcomes=self.database.dry_run.predict,
+            stored_versions=self.database.dry_run.stored_versions,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )

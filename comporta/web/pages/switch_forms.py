@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from comporta.web.pages.i18n import N_
 from schemas.control import ANY, ControlMessage, StatusDocument, SwitchState, control_message
 
-__all__ = ["Ends", "FormFault", "OffForm", "scope_value", "selected_switches"]
+__all__ = ["FormFault", "OffForm", "scope_value", "selected_switches"]
 
-Ends = Literal["30", "60", "120", "until", "open"]
 _LONGEST = timedelta(days=366)
 
 

@@ -1,4 +1,4 @@
-"""What is told of a batch: the lag of the first message of each queue, by the clock that its sender gave."""
+"""The observer of batches: lag of the first message of each queue, by its sender's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from, what may be shown of them, and names that are none."""
+"""Sources of settings, their masked display, and unknown names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How it looks and handles: two languages, two widths, two themes, by keyboard alone, for readers of every kind."""
+"""Looks and handling: two languages, widths and themes, the keyboard, and rules of accessibility."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes for whoever watches, on SQLite and on PostgreSQL."""
+"""The tail of committed outcomes, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done on the page beside switching: it says first how many, does exactly those, and says what came of it."""
+"""Actions of the page beside switching: the count first, exactly those rows, then the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong around a command: full disks, closed streams, strange words, broken requests."""
+"""Errors around a command: full disks, closed streams, unknown words, broken requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders are claimed under the fence, oldest first, by one at a time: on SQLite and on PostgreSQL."""
+"""Claims of orders under the fence, oldest first, one claimant each, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

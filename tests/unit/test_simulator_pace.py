@@ -1,4 +1,4 @@
-"""The simulator's pace: the rate on average, and no flood after a delay."""
+"""The simulator's pace: the average rate, and no flood after a delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where there are no operators: the link, who may find it, and where it leads."""
+"""The local link where there are no operators: its file's rights and its target."""
 
 from __future__ import annotations
 

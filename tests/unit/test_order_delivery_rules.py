@@ -1,4 +1,4 @@
-"""What an answer makes of an order, and how fast a shop's orders may leave: tables, with the time passed in."""
+"""Rules of order delivery: the meaning of an answer, and the pace of a shop's orders, as tables."""
 
 from __future__ import annotations
 

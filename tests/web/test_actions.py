@@ -1,4 +1,4 @@
-"""What the API does beside switching: replay, drop, request again, retry; and the sheets of what is to be repaired."""
+"""Actions of the API beside switching: replay, drop, resync, retry, and repair sheets."""
 
 from __future__ import annotations
 

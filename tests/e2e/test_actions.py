@@ -1,4 +1,4 @@
-"""What an operator does at the command line beside switching, on real parts and on the embedded default."""
+"""Actions of an operator on the command line beside switching, on real servers and on the embedded default."""
 
 from __future__ import annotations
 

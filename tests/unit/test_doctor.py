@@ -1,4 +1,4 @@
-"""What a finding looks like, and from when on a clock is wrong."""
+"""The doctor's findings, and the limit for a wrong clock."""
 
 from __future__ import annotations
 

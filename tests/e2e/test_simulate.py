@@ -1,4 +1,4 @@
-"""`comporta simulate`, against a real broker."""
+"""`comporta simulate` against a real broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever asks what hangs waits no longer than the bound, and never asks it twice at once."""
+"""One call at a time with a bound on the wait, for checks that may hang."""
 
 from __future__ import annotations
 

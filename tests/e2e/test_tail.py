@@ -1,4 +1,4 @@
-"""`comporta tail`, as people use it: beside several workers, beside the demo, and where there is nothing."""
+"""`comporta tail` beside several workers, beside the demo, and without a database."""
 
 from __future__ import annotations
 

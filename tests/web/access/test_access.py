@@ -1,4 +1,4 @@
-"""The gate: who may come in, and what is said to those who may not."""
+"""Access to page and API: who is admitted, and the answer to those who are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is foreseen of a batch is what becomes of it, on SQLite and on PostgreSQL."""
+"""Dry runs: the predicted outcomes are those of the batch, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DryRunHarness:
         self.switchboard.change(Command(action, message, "amqp"))
 
     def foresee_and_commit(self, batch: Sequence[Item]) -> list[Outcome]:
-        foreseen = self.database.foresight.outcomes(batch)
+        foreseen = self.database.dry_run.outcomes(batch)
         tally = self.store.commit(batch, reject_event_at(batch)).tally
         counted = Counter((each.shop, each.domain, outcome) for each, outcome in zip(batch, foreseen, strict=True))
         assert counted == +tally
@@ -109,11 +109,11 @@ def test_what_is_foreseen_is_what_is_committed_and_told(any_database_url: str, w
 def test_nothing_is_written_and_nobody_is_waited_for(any_database_url: str) -> None:
     harness = DryRunHarness(any_database_url)
     with harness.database.fence.exclusive() as connection:
-        assert harness.database.foresight.outcomes([item("one", "stock", "1", 1, "a", "changed")]) == [Outcome.APPLIED]
+        assert harness.database.dry_run.outcomes([item("one", "stock", "1", 1, "a", "changed")]) == [Outcome.APPLIED]
         assert not connection.scalar(select(func.count()).select_from(ENTITY_TABLES["stock"]))
         assert not connection.scalar(select(func.count()).select_from(ledger))
     harness.database.close()
 
 
 def test_an_empty_batch_has_no_future(sqlite_url: str) -> None:
-    assert open_database(sqlite_url).foresight.outcomes([]) == []
+    assert open_database(sqlite_url).dry_run.outcomes([]) == []

@@ -1,4 +1,4 @@
-"""Server-sent events from a real server: they come, carry ids, and end when the server does."""
+"""Server-sent events of a real server: their ids, and their end when the server stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger, its balance, what a pause would cost and a key's biography, over HTTP."""
+"""The ledger, its balance, the cost of a pause and a key's biography, over HTTP."""
 
 from __future__ import annotations
 
