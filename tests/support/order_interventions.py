@@ -19,7 +19,7 @@ from storage.cancellation_queue import CancellationQueue
 from storage.order_changes import Change, OrderChanges
 from storage.tables import orders
 from tests.support.order_events import cancelled
-from tests.support.order_steps import CODES, Key, one_of, same_random, step
+from tests.support.order_steps import CODES, Key, SentOrder, one_of, same_random, step
 
 __all__ = ["OrderInterventions"]
 
@@ -37,6 +37,7 @@ class OrderInterventions:
     notes: dict[Key, str]
     numbers: dict[Key, str]
     off: set[str]
+    in_flight: list[SentOrder]
     erp: Any
     rows: Any
     deliver: Any
@@ -61,6 +62,12 @@ class OrderInterventions:
             self.take_batch()
         self.cancelled.add(key)
         self.set_aside.discard(key)
+
+    @step("in_flight", random=same_random)
+    def cancel_in_flight(self, random: Random) -> None:
+        """The shop cancels an order that is on its way."""
+        shop, code = random.choice(self.in_flight).key
+        self.cancel(next(letter for letter, name in self.shops.items() if name == shop), code, False)
 
     @step(lease=one_of(*_LEASES), said=one_of("sent", "failed", "lost"))
     def tell(self, lease: str, said: str) -> None:
