@@ -36,7 +36,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
     for router in (
         static_router(),
         preferences_router(),
-        overview_router(pages, context.views, context.lags),
+        overview_router(pages, context.views),
         orders_router(pages, context.views, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
