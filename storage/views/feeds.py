@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from schemas.domains import NO_SHOP
 from storage.tables import ledger, shops
 
 __all__ = ["RECENT_MINUTES", "Recent", "read_recent"]
@@ -15,12 +16,17 @@ Recent = dict[tuple[str, str], dict[str, int]]
 
 
 def read_recent(connection: Connection, now: datetime) -> Recent:
-    """Count the deliveries of the last minutes by shop and domain, and by outcome; only shops that are known."""
+    """Count the deliveries of the last minutes by shop and domain, and by outcome.
+
+    Messages under a name that is no known shop's, which anyone can make up, are counted together as `?`.
+    """
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=RECENT_MINUTES)
+    shop = func.coalesce(shops.c.shop, NO_SHOP)
     query = (
-        select(ledger.c.shop, ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
-        .where(ledger.c.minute >= since, ledger.c.shop.in_(select(shops.c.shop)))
-        .group_by(ledger.c.shop, ledger.c.domain, ledger.c.outcome)
+        select(shop, ledger.c.domain, ledger.c.outcome, func.sum(ledger.c.count))
+        .select_from(ledger.outerjoin(shops, shops.c.shop == ledger.c.shop))
+        .where(ledger.c.minute >= since)
+        .group_by(shop, ledger.c.domain, ledger.c.outcome)
     )
     recent: Recent = {}
     for shop, domain, outcome, count in connection.execute(query):

@@ -10,6 +10,7 @@ from comporta.runtime.health import ConsumptionProbe, Intake
 from comporta.runtime.health_metrics import HealthMetrics, read_health
 from rules.consumption import State
 from tests.support.page_client import PageClient
+from tests.support.views_harness import rejected_delivery
 from tests.support.web_harness import WebHarness
 
 PORTUGUESE = "Ligada, mas parada", "nenhum processo retira mensagens há 1 min", "18 na fila"
@@ -103,3 +104,25 @@ def test_the_state_is_a_metric_by_domain(web: WebHarness, state: State) -> None:
     assert {name for (domain, name), value in samples.items() if value == 1 and domain == "stock"} == {state}
     assert len(samples) == 8 * 4
     assert {sample.value for sample in metrics["comporta_ledger_difference"].samples} == {0}
+
+
+NEWEST = "the shop has the newest version of everything received"
+OLD = "The shop has old data for missed keys until the ERP sends them again."
+
+
+@pytest.mark.parametrize("missed", [0, 2])
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_what_the_shop_has_is_said_of_missed_and_refused_alike(
+    sqlite_web: WebHarness, missed: int, refused: int
+) -> None:
+    sqlite_web.storage.discard(*(f"P{number}" for number in range(missed)))
+    sqlite_web.storage.store.commit([rejected_delivery(b"%d" % number) for number in range(refused)])
+    client = PageClient(sqlite_web)
+    card = words(client.get_page("/").one("section", id="wanting").text)
+    said = {0: "", 1: "1 message was refused and is not in the shop.", 2: "2 messages were refused and are"}[refused]
+    assert said in card
+    assert (OLD in card) == bool(missed)
+    assert (NEWEST in card) == (not missed and not refused)
+    page = client.get_page("/missed").answer.text
+    assert (NEWEST in page) == (not missed and not refused)
+    assert ("Nothing is missed." in page) == (not missed and bool(refused))
