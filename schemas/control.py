@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
 from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
+from schemas.health import Health
 from schemas.validation_errors import validation_refused
 
 __all__ = [
@@ -158,6 +159,7 @@ class StatusDocument(Message):
     switches: list[SwitchState]
     effective: dict[str, dict[str, Literal["on", "off"]]]
     workers: list[WorkerState]
+    health: Health
     orders: dict[str, dict[str, int]]
     in_flight_orders: int
     overdue_orders: dict[str, int]

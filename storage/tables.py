@@ -229,6 +229,7 @@ workers = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
+    Column("lags", JSON_VALUE),
 )
 
 watchers = Table(

@@ -51,6 +51,13 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "switched_off": ("Off", "Desligada"),
     "partly_off": ("Partly off", "Desligada em parte"),
     "integration": ("Integration", "Integração"),
+    "stopped": ("On, but stopped", "Ligada, mas parada"),
+    "delayed": ("On, but delayed", "Ligada, mas atrasada"),
+    "not_taken": ("no process has taken messages for {span}", "nenhum processo retira mensagens há {span}"),
+    "never_taken": ("no process has taken any messages yet", "nenhum processo retirou mensagens ainda"),
+    "broker_away": ("the broker has not answered for {span}", "o broker não responde há {span}"),
+    "waiting": ("messages have been waiting for {span}", "mensagens esperam há {span}"),
+    "in_queue": ("{count} in the queue", "{count} na fila"),
     "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
     "no_rows": ("no rows found", "nenhum registro encontrado"),
 }

@@ -18,6 +18,7 @@ from storage.switches import read_switches
 from storage.tables import ledger, missed, orders, quarantine, shops, workers
 from storage.types import UtcTime
 from storage.views.cached_counts import Counts, Recount, nested
+from storage.views.health import read_health
 
 __all__ = ["StatusView"]
 
@@ -50,6 +51,7 @@ class StatusView:
                 switches=_switches(state),
                 effective=effective(state, known or {"main"}),
                 workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
+                health=read_health(connection, state.now),
                 orders=_merged(self._open(connection), self._done(connection)),
                 in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
                 overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},

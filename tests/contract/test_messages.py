@@ -10,6 +10,7 @@ import pytest
 
 from schemas.control import Announcement, Reply, StatusDocument, StillOff, SwitchState, WorkerState
 from schemas.fields import Message
+from schemas.health import DomainHealth, Health
 from schemas.resync import RESYNC_TYPE, resync_event
 from storage.missed import key_of
 from tests.support.contract_samples import CONTRACT
@@ -33,6 +34,17 @@ STATUS = StatusDocument(
     ],
     effective={"main": {"stock": "off"}},
     workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
+    health=Health(
+        state="stopped",
+        cause="no_consumer",
+        since=NOW,
+        ready=7,
+        domains={
+            "stock": DomainHealth(
+                state="stopped", cause="no_consumer", since=NOW, ready=7, consumers=0, last_change=NOW, lag=0.5
+            )
+        },
+    ),
     orders={"main": {"waiting": 1}},
     in_flight_orders=0,
     overdue_orders={},
