@@ -101,6 +101,9 @@ switches = Table(
     Column("until", UtcTime),
     Column("epoch", BIGINT, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("until_before", UtcTime),
+    Column("until_by", Text),
+    Column("until_at", UtcTime),
 )
 
 audit = Table(

@@ -37,8 +37,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
     "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
     "unchanged": (
-        "Already in this state; the end time may have been updated (epoch {epoch})",
-        "Já estava nesse estado; o término pode ter sido atualizado (época {epoch})",
+        "Already in this state (epoch {epoch})",
+        "Já estava nesse estado (época {epoch})",
+    ),
+    "changed_end": (
+        "the end of shop {shop}, domain {domain} was {old} and is now {new}",
+        "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
     "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
 from rules.orders import OrderState
-from rules.switches import Switches, effective
-from schemas.control import ANY, ErpFault, StatusDocument, SwitchState, WorkerState
+from rules.switches import Switch, Switches, effective
+from schemas.control import ANY, ErpFault, LastEndChange, StatusDocument, SwitchState, WorkerState
 from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
@@ -88,9 +88,16 @@ def _switches(state: Switches) -> list[SwitchState]:
             by=switch.by,
             since=switch.since,
             until=switch.until,
+            end_change=_end_change(switch),
         )
         for _, switch in sorted(state.by_scope.items())
     ]
+
+
+def _end_change(switch: Switch) -> LastEndChange | None:
+    if switch.until_by is None or switch.until_at is None or switch.since is None or switch.until_at < switch.since:
+        return None
+    return LastEndChange(before=switch.until_before, by=switch.until_by, at=switch.until_at)
 
 
 def _fault(row: Row[Any]) -> ErpFault:
