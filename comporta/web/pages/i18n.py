@@ -149,6 +149,7 @@ ACTIONS: Mapping[str, str] = {
     "resync": N_("Requested again"),
     "retry": N_("Sent again"),
     "versions-forget": N_("Versions forgotten"),
+    "compare": N_("Filed as missed"),
 }
 
 
