@@ -61,7 +61,7 @@ def status(
 
 
 def audit(limit: Limit = 100, as_json: AsJson = False) -> None:
-    """Show every pause, resume, replay, drop, retry and resync with its author, time, reason and result."""
+    """Show every pause, resume and operator action with its author, time, reason and result."""
     columns = ("at", "action", "shop", "domains", "subject", "by", "reason", "result", "count", "epoch", "error")
     print_list("audit", columns, as_json, limit=limit)
 
