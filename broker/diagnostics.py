@@ -11,13 +11,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from amqp.exceptions import AccessRefused, MessageNacked, NotAllowed, NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, MessageNacked, NotFound, PreconditionFailed
 from kombu import Connection
 
 from broker.connection import BrokerLost, open_connection, release, translated
 from schemas.topology import EXCHANGES, QUEUES, Queue
 
-__all__ = ["BrokerFacts", "QueueFacts", "inspect_broker", "login_refused"]
+__all__ = ["BrokerFacts", "QueueFacts", "inspect_broker"]
 
 DEFAULT_EXCHANGE = ""
 _PROBES = 20
@@ -91,11 +91,6 @@ def _is_refused(channel: Any, queue: str) -> bool:
     except MessageNacked:
         return True
     return False
-
-
-def login_refused(error: BrokerLost) -> bool:
-    """Return whether the broker refused the login: the user, the password or the virtual host is wrong."""
-    return isinstance(error.__cause__, AccessRefused | NotAllowed)
 
 
 def _exchange(connection: Connection, name: str) -> tuple[str | None, str | None] | None:

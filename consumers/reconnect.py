@@ -11,9 +11,8 @@ import kombu
 import structlog
 from tenacity import RetryCallState
 
-from broker.connection import BrokerLost, masked, open_connection, release
+from broker.connection import BrokerLost, login_refused, masked, node_of, open_connection, release
 from broker.declare import DeclareFault, declare, report_lost_queues
-from broker.diagnostics import login_refused
 from broker.retry import failure, retry_until
 
 __all__ = ["Session", "keep_session"]
@@ -65,7 +64,8 @@ def keep_session(
             return
         connection, faults = opened
         if not connected or not reported:
-            log.info("broker reconnected" if connected else "broker connected", session=name, broker=masked(url))
+            event = "broker reconnected" if connected else "broker connected"
+            log.info(event, session=name, broker=masked(url), node=node_of(connection))
         connected = True
         mismatched = {queue: faults[queue].text for queue in queues if queue in faults and faults[queue].mismatch}
         session = Session(name, connection, [queue for queue in queues if queue not in mismatched], reported)
@@ -73,7 +73,7 @@ def keep_session(
         try:
             consume(session)
         except BrokerLost as error:
-            log.warning("broker connection lost", session=name, error=str(error))
+            log.warning("broker connection lost", session=name, node=node_of(connection), error=str(error))
             release(connection, broken=True)
         finally:
             release(connection)

@@ -9,7 +9,10 @@ from uuid import uuid4
 import pika
 from pika.exceptions import AMQPError
 
+from broker.address import read_url
+from broker.nodes import report_failure, shuffled
 from producers.errors import NoReply
+from producers.pika_connection import connection_parameters
 from schemas.topology import CONTROL
 
 __all__ = ["request"]
@@ -23,12 +26,7 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
 
     A message that no worker has taken by then expires, so that none obeys it after its sender has given up.
     """
-    try:
-        parameters = pika.URLParameters(url)
-        parameters.socket_timeout = parameters.blocked_connection_timeout = timeout
-        connection = pika.BlockingConnection(parameters)
-    except (AMQPError, OSError, ValueError) as error:
-        raise NoReply(f"the broker can't be reached ({type(error).__name__}): is COMPORTA_BROKER_URL right?") from None
+    connection = _connect(url, timeout)
     try:
         reply = _call(connection.channel(), action, body, timeout, message_id)
     except (AMQPError, OSError) as error:
@@ -42,6 +40,18 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
             "`comporta worker` running? `comporta status` shows the current state"
         )
     return reply
+
+
+def _connect(url: str, timeout: float) -> pika.BlockingConnection:
+    address = read_url(url)
+    faults: list[str] = []
+    for node in shuffled(address.nodes):
+        try:
+            return pika.BlockingConnection(connection_parameters(address, node, "control", timeout=timeout))
+        except (AMQPError, OSError) as error:
+            report_failure(node)
+            faults.append(f"{node}: {type(error).__name__}")
+    raise NoReply(f"the broker can't be reached ({'; '.join(faults)}): is COMPORTA_BROKER_URL right?")
 
 
 def _call(channel: Any, action: str, body: bytes, timeout: float, message_id: str | None) -> bytes | None:

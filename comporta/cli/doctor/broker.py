@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import unquote, urlsplit
 
-from broker.connection import BrokerLost, masked
-from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker, login_refused
+from broker.address import masked, read_url
+from broker.connection import BrokerLost, login_refused
+from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from schemas.topology import DEAD, ORDERS_OUT, POLICY, RESYNC
@@ -115,11 +115,10 @@ def _policy(rejects_overflow: bool | None, url: str) -> Finding:
     says = "no policy on comporta.* is effective: what dies while comporta.dead is away is lost"
     if rejects_overflow is None:
         says = "this user can't try whether the policy for dead letters is effective"
-    vhost = unquote(urlsplit(url).path[1:]) or "/"
     definition = json.dumps(POLICY["definition"])
-    remedy = (
-        f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' --apply-to queues"
-    )
+    vhost = read_url(url).vhost
+    remedy = f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' "
+    remedy += "--apply-to queues"
     return Finding.warning(_PART, says, f"let an administrator of the broker run: {remedy}")
 
 
