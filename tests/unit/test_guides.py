@@ -68,7 +68,7 @@ def test_docker_compose_has_no_password_but_in_files() -> None:
     for name, service in compose["services"].items():
         for setting, value in (service.get("environment") or {}).items():
             assert "PASS" not in setting or setting.endswith("_FILE"), (name, setting)
-            assert not re.search(r"//[^/]*:[^/]*@", value or ""), (name, setting)
+            assert not re.search(r"//[^/]*:[^/]*@", str(value)), (name, setting)
     named = {secret for service in compose["services"].values() for secret in service.get("secrets", ())}
     assert named == set(compose["secrets"])
     assert all(secret.keys() == {"file"} for secret in compose["secrets"].values())
