@@ -67,12 +67,15 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return SchemaOutdated("a table is missing, run `comporta migrate`")
     if name in {"IntegrityError", "DataError"}:
         return RowRefused(f"the database refuses a value: {name}")
-    return Unavailable(f"the database can't be reached: {_first_line(cause) or name}")
+    return Unavailable(f"the database can't be reached: {_connection_faults(cause) or name}")
 
 
-def _first_line(cause: object) -> str:
+def _connection_faults(cause: object) -> str:
     # The text of a failed connection: the driver names the server and the reason, and no row is involved yet.
-    return next((line for line in str(cause).splitlines() if line.isprintable()), "")[:200]
+    lines = [line for line in str(cause).splitlines() if line.isprintable()]
+    # Of several hosts each has a line of its own, with the error after the address.
+    faults = [line.partition(": connection failed: ")[2] or line for line in lines if line.startswith("- host: ")]
+    return "; ".join(fault[:200] for fault in faults or lines[:1])
 
 
 @contextmanager
