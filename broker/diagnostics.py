@@ -15,6 +15,7 @@ from amqp.exceptions import AccessRefused, MessageNacked, NotFound, Precondition
 from kombu import Connection
 
 from broker.connection import BrokerLost, open_connection, release, translated
+from broker.former_queues import declare_queue
 from schemas.topology import EXCHANGES, QUEUES, Queue
 
 __all__ = ["BrokerFacts", "QueueFacts", "inspect_broker"]
@@ -26,12 +27,16 @@ _EXPECTED_REFUSAL = re.compile(r"user_id|expiration|x-priority")
 
 
 class QueueFacts(NamedTuple):
-    """An existing queue: its counts, and the broker's refusal to declare or to consume it, or None."""
+    """An existing queue: its counts, and the broker's refusal to declare or to consume it, or None.
+
+    `former`: it has the arguments of a former release, which only a new declaration changes.
+    """
 
     messages: int
     consumers: int
     declare: str | None
     consume: str | None
+    former: bool = False
 
 
 class BrokerFacts(NamedTuple):
@@ -110,16 +115,21 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
     if not _exists(connection, lambda channel: results.append(channel.queue_declare(queue.name, passive=True))):
         return None
     [counts] = results
+    declare_refusal = _refusal(connection, lambda channel: _declare(channel, queue, queue.arguments))
+    former = False
+    if declare_refusal is not None and queue.former is not None:
+        former = _refusal(connection, lambda channel: _declare(channel, queue, queue.former)) is None
     return QueueFacts(
         counts.message_count,
         counts.consumer_count,
-        _refusal(connection, lambda channel: _declare(channel, queue)),
+        None if former else declare_refusal,
         _refusal(connection, lambda channel: _consume(channel, queue.name)),
+        former,
     )
 
 
-def _declare(channel: Any, queue: Queue) -> None:
-    channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
+def _declare(channel: Any, queue: Queue, arguments: dict[str, object] | None) -> None:
+    declare_queue(channel, queue, arguments)
     for key in queue.routing_keys:
         channel.queue_bind(queue.name, queue.exchange, key)
 

@@ -83,6 +83,13 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
                 "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
                 "which declares it anew",
             )
+    for name in [name for name, queue in facts.queues.items() if queue is not None and queue.former]:
+        yield Finding.warning(
+            _PART,
+            f"{name} has the arguments of a former release, with one active consumer: a worker that hangs mutes it",
+            "stop all workers and start them again: the first one declares an unused and empty queue anew; or delete "
+            f"the queue (`rabbitmqctl delete_queue {name}`), whereupon the workers declare it",
+        )
     lacking = [name for name, error in refused.items() if "ACCESS_REFUSED" in str(error)]
     if lacking:
         yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS_REMEDY)
