@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from rules.addresses import AddressError, Host, read_address
@@ -71,6 +71,6 @@ def masked(url: str) -> str:
     if is_memory(url):
         return "memory://"
     try:
-        return read_address(url).masked
+        return replace(read_address(url), password=None).masked
     except AddressError:
         return "(unreadable URL)"

@@ -114,14 +114,15 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
     results: list[Any] = []
     if not _exists(connection, lambda channel: results.append(channel.queue_declare(queue.name, passive=True))):
         return None
-    [counts] = results
+    counts = results[0] if results else None
     declare_refusal = _refusal(connection, lambda channel: _declare(channel, queue, queue.arguments))
     former = False
     if declare_refusal is not None and queue.former is not None:
         former = _refusal(connection, lambda channel: _declare(channel, queue, queue.former)) is None
     return QueueFacts(
-        counts.message_count,
-        counts.consumer_count,
+        counts.message_count if counts else 0,
+        # Unknown: taken as consumed, rather than to warn about nothing.
+        counts.consumer_count if counts else 1,
         None if former else declare_refusal,
         _refusal(connection, lambda channel: _consume(channel, queue.name)),
         former,
@@ -153,6 +154,9 @@ def _exists(connection: Connection, passive_declare: Callable[[Any], object]) ->
             passive_declare(channel)
     except NotFound:
         return False
+    except AccessRefused:
+        # Some versions ask for the right to configure it. If it is missing, consuming or publishing says so.
+        return True
     return True
 
 

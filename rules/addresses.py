@@ -62,7 +62,8 @@ class Address:
     @property
     def masked(self) -> str:
         """Return the URL for display: without its password, and without its query, which may hold one too."""
-        return f"{self.scheme}://{self._login('')}{self._place}"
+        password = "" if self.password is None else ":***"
+        return f"{self.scheme}://{self._login(password)}{self._place}"
 
     @property
     def _place(self) -> str:

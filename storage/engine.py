@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -11,8 +12,10 @@ from sqlalchemy.exc import ArgumentError
 
 from rules.addresses import Address, AddressError, read_address
 
-__all__ = ["DatabaseUrlError", "masked", "open_engine", "read_url"]
+__all__ = ["APPLICATION", "DatabaseUrlError", "masked", "open_engine", "read_url"]
 
+# Name of every connection in `pg_stat_activity`.
+APPLICATION = "comporta"
 # A worker that hangs inside a transaction holds the fence: PostgreSQL ends it after this long.
 IDLE_IN_TRANSACTION_MS = 5_000
 # Together below the broker's heartbeat, so that a slow statement never costs the broker connection.
@@ -20,7 +23,8 @@ LOCK_MS, STATEMENT_MS = 10_000, 20_000
 
 
 _FORM = "use sqlite:///file.db or postgresql://user@host/name"
-_POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_DRIVER = "postgresql+psycopg"
+_POSTGRES = frozenset({"postgresql", "postgres", _DRIVER})
 _WRITABLE = frozenset({"read-write", "primary"})
 _READ_ONLY = "25006"
 
@@ -63,7 +67,7 @@ def _postgres(address: Address) -> URL:
         query["port"] = ",".join(str(host.port or "") for host in address.hosts)
         query.setdefault("target_session_attrs", "read-write")
     return URL.create(
-        "postgresql+psycopg",
+        _DRIVER,
         address.user,
         address.password,
         None if first is None else first.name,
@@ -93,7 +97,7 @@ def _check_options(query: dict[str, Any]) -> None:
     from psycopg import ProgrammingError
     from psycopg.conninfo import make_conninfo
 
-    url = URL.create("postgresql+psycopg", query=query)
+    url = URL.create(_DRIVER, query=query)
     try:
         _, options = url.get_dialect()().create_connect_args(url)
         make_conninfo(**options)
@@ -107,7 +111,7 @@ def masked(text: str) -> str:
     try:
         if read_url(text).get_backend_name() == "sqlite":
             return read_url(text).set(query={}).render_as_string()
-        return read_address(text).masked
+        return replace(read_address(text), scheme=_DRIVER).masked
     except DatabaseUrlError:
         return "(unreadable URL)"
 
@@ -135,7 +139,7 @@ def open_engine(text: str) -> Engine:
         connect_args={
             "options": options,
             "connect_timeout": 5,
-            "application_name": "comporta",
+            "application_name": APPLICATION,
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },

@@ -22,6 +22,7 @@ _VALUE_CLASSES = ("22", "23", "54")
 # … and those that blame the schema or the rights on it: the cure is `comporta migrate`.
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
+_LOCK_TIMEOUT = "55P03"
 # A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
 CONTENT_CHANGED = "comporta: content changed"
 
@@ -61,6 +62,10 @@ def _translate(error: SQLAlchemyError) -> StorageError:
             return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):
             return SchemaOutdated(f"a table or a right is missing, run `comporta migrate`: {code}")
+        if state == _LOCK_TIMEOUT:
+            return Unavailable(
+                f"another connection holds a lock, `comporta doctor` names it if it is the fence: {code}"
+            )
         return Unavailable(f"the database can't run the statement now: {code}")
     name = type(cause).__name__
     if name == "OperationalError" and str(cause).startswith(("no such table", "no such column")):

@@ -58,7 +58,7 @@ def test_an_address_is_taken_apart() -> None:
     address = read_address("amqp://ana:p%40ss@n1:5672,n2,[::1]:5673/v%2Fh")
     assert address.hosts == (Host("n1", 5672), Host("n2"), Host("::1", 5673))
     assert (address.user, address.password, address.path) == ("ana", "p@ss", "/v%2Fh")
-    assert address.masked == "amqp://ana@n1:5672,n2,[::1]:5673/v%2Fh"
+    assert address.masked == "amqp://ana:***@n1:5672,n2,[::1]:5673/v%2Fh"
     assert read_address(address.url) == address
     assert "p@ss" not in repr(address)
 
@@ -112,7 +112,10 @@ def test_of_several_database_hosts_the_one_that_can_be_written_to_is_asked_for()
     url = engine.read_url("postgresql://ana:a/b@h1:5432,[::1]:5433/shop")
     assert (url.query["host"], url.query["port"]) == ("h1,::1", "5432,5433")
     assert (url.query["target_session_attrs"], url.password, url.database) == ("read-write", "a/b", "shop")
-    assert engine.masked("postgresql://ana:a/b@h1:5432,[::1]:5433/shop") == "postgresql://ana@h1:5432,[::1]:5433/shop"
+    assert (
+        engine.masked("postgresql://ana:a/b@h1:5432,[::1]:5433/shop")
+        == "postgresql+psycopg://ana:***@h1:5432,[::1]:5433/shop"
+    )
 
 
 @given(PASSWORDS, st.sampled_from(PLACES), st.sampled_from(sorted(NAMES)), st.booleans(), st.booleans())

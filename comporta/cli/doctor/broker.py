@@ -91,25 +91,41 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
             f"the queue (`rabbitmqctl delete_queue {name}`), whereupon the workers declare it",
         )
     lacking = [name for name, error in refused.items() if "ACCESS_REFUSED" in str(error)]
-    if lacking:
-        yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS_REMEDY)
+    if not lacking:
+        return
+    says = f"this user may not declare or bind {_names(lacking)}"
+    if missing or _unpublished(facts) or _unread(facts):
+        yield Finding.error(_PART, says, _RIGHTS_REMEDY)
+        return
+    yield Finding.warning(
+        _PART,
+        f"{says}; it need not, as long as nothing is missing",
+        "when a release adds a queue, start one worker as a user with the right configure",
+    )
 
 
 def _rights(facts: BrokerFacts) -> Iterator[Finding]:
-    unpublished = [
-        name or "the default exchange (replies)"
-        for name, fact in facts.exchanges.items()
-        if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
-    ]
+    unpublished, unread = _unpublished(facts), _unread(facts)
     if unpublished:
         yield Finding.error(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS_REMEDY)
-    unread = [
-        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
-    ]
     if unread:
         yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS_REMEDY)
     if not unpublished and not unread:
         yield Finding.ok(_PART, "this user may publish and consume")
+
+
+def _unpublished(facts: BrokerFacts) -> list[str]:
+    return [
+        name or "the default exchange (replies)"
+        for name, fact in facts.exchanges.items()
+        if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
+    ]
+
+
+def _unread(facts: BrokerFacts) -> list[str]:
+    return [
+        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
+    ]
 
 
 def _policy(rejects_overflow: bool | None, url: str) -> Finding:
