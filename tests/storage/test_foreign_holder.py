@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from storage.diagnostics import check_up
 from storage.engine import open_engine
@@ -34,7 +34,22 @@ def roles(database_url: str) -> Iterator[tuple[str, str]]:
             connection.execute(f"DROP ROLE {role}".encode())
 
 
-def test_a_holder_of_another_role_is_named_once_and_the_change_holds_when_it_is_gone(roles: tuple[str, str]) -> None:
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
+    """What the fence logs."""
+    log = CapturingLogger()
+    monkeypatch.setattr("storage.fence.log", log)
+    return log
+
+
+def said(log: CapturingLogger, level: str) -> list[dict[str, Any]]:
+    """The entries of a level."""
+    return [{"event": call.args[0], **call.kwargs} for call in log.calls if call.method_name == level]
+
+
+def test_a_holder_of_another_role_is_named_once_and_the_change_holds_when_it_is_gone(
+    roles: tuple[str, str], log: CapturingLogger
+) -> None:
     ours, other = roles
     engine = open_engine(ours)
     fence = PostgresFence(engine, report_after=0.1, limit=0.2)
@@ -44,35 +59,35 @@ def test_a_holder_of_another_role_is_named_once_and_the_change_holds_when_it_is_
         with fence.exclusive():
             entered.set()
 
-    with capture_logs() as logs, psycopg.connect(other, autocommit=True, application_name="a stranger") as holder:
+    with psycopg.connect(other, autocommit=True, application_name="a stranger") as holder:
         holder.execute(TAKE.encode())
         waiting = threading.Thread(target=change)
         waiting.start()
-        found = wait_until(lambda: [entry for entry in logs if entry["log_level"] == "error"], what="the holder named")
+        found = wait_until(lambda: said(log, "error"), what="the holder to be named")
         [facts] = [each for each in check_up(engine).holders if each.role != ours]
-        wait_until(lambda: len([entry for entry in logs if entry["event"] == "fence held"]) == 1, what="one report")
         holder.execute(b"SELECT pg_advisory_unlock_all()")
         waiting.join(20)
         pid = holder.info.backend_pid
     assert entered.is_set()
-    entry: dict[str, Any] = dict(found[0])
+    entry = found[0]
     assert "another database role" in entry["event"]
     assert (entry["pid"], entry["application"], facts.pid) == (pid, "a stranger", pid)
     assert entry["role"] == facts.role == other.partition("//")[2].partition("@")[0]
     assert f"pg_terminate_backend({pid})" in entry["way_out"]
-    assert not [each for each in logs if "terminated" in each["event"]]
+    assert [each["event"] for each in said(log, "warning")] == ["fence held"]
+    assert len(said(log, "error")) == 1
     engine.dispose()
 
 
-def test_a_holder_of_our_own_role_is_terminated(roles: tuple[str, str]) -> None:
+def test_a_holder_of_our_own_role_is_terminated(roles: tuple[str, str], log: CapturingLogger) -> None:
     ours, _ = roles
     engine = open_engine(ours)
     fence = PostgresFence(engine, report_after=0.1, limit=0.2)
-    with capture_logs() as logs, psycopg.connect(ours, autocommit=True) as holder:
+    with psycopg.connect(ours, autocommit=True) as holder:
         holder.execute(TAKE.encode())
         with fence.exclusive():
             pass
         with pytest.raises(psycopg.OperationalError):
             holder.execute(b"SELECT 1")
-    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"][-1] == "fence holder terminated"
+    assert [each["event"] for each in said(log, "warning")][:2] == ["fence held", "fence holder terminated"]
     engine.dispose()
