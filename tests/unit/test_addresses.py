@@ -215,7 +215,7 @@ def test_the_source_of_each_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COMPORTA_BROKER_USER", "ana")
     monkeypatch.setenv("COMPORTA_BROKER_PASSWORD", "hunter")
     shown = {row["name"]: row["value"] for row in json.loads(CliRunner().invoke(config_app, ["show", "--json"]).output)}
-    assert shown["COMPORTA_BROKER_URL"] == "amqp://ana@n1/v"
+    assert shown["COMPORTA_BROKER_URL"] == "amqp://ana:***@n1/v"
     assert shown["COMPORTA_BROKER_PASSWORD"] == "(hidden)"
 
 
