@@ -116,6 +116,9 @@ def test_of_several_database_hosts_the_one_that_can_be_written_to_is_asked_for()
         engine.masked("postgresql://ana:a/b@h1:5432,[::1]:5433/shop")
         == "postgresql+psycopg://ana:***@h1:5432,[::1]:5433/shop"
     )
+    for options in ("host=h1:1&host=h2:2", "host=h1,h2&port=1,2"):
+        assert engine.read_url(f"postgresql:///shop?{options}").query["target_session_attrs"] == "read-write"
+    assert "target_session_attrs" not in engine.read_url("postgresql://h1/shop").query
 
 
 @given(PASSWORDS, st.sampled_from(PLACES), st.sampled_from(sorted(NAMES)), st.booleans(), st.booleans())
