@@ -9,10 +9,12 @@ import typer
 
 from broker.connection import BrokerLost
 from comporta.cli import (
+    compare,
     config,
+    digest,
     missed,
     operators,
-    orders,
+    order_changes,
     publish,
     quarantine,
     run,
@@ -51,6 +53,8 @@ app.command()(status.status)
 app.command()(status.audit)
 app.command()(publish.publish)
 app.command()(validate.validate)
+app.command()(compare.compare)
+app.command()(digest.digest)
 app.command()(tail.tail)
 app.command()(simulate.simulate)
 app.command("simulate-erp")(simulate.simulate_erp)
@@ -59,7 +63,7 @@ app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
-app.add_typer(orders.orders_app, name="orders")
+app.add_typer(order_changes.orders_app, name="orders")
 app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")

@@ -131,8 +131,8 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
     newest: dict[tuple[str, str, tuple[object, ...]], tuple[tuple[int, str], int]] = {}
 
     def predict_outcomes(events: Sequence[ChangeEvent]) -> list[tuple[str | Refusal, list[EventWarning]]]:
-        predicted = database.foresight.predict(events, decided)
-        warnings = far_superseded(events, [outcome for outcome, _ in predicted], database.foresight.stored_versions)
+        predicted = database.dry_run.predict(events, decided)
+        warnings = far_superseded(events, [outcome for outcome, _ in predicted], database.dry_run.stored_versions)
         predictions: list[tuple[str | Refusal, list[EventWarning]]] = []
         for event, (outcome, refusal), more in zip(events, predicted, warnings, strict=True):
             if outcome is Outcome.APPLIED:

@@ -15,20 +15,24 @@ from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
+from consumers.feed_pulse import FeedPulse
 from consumers.heartbeat import Heartbeat
-from consumers.observer import OnBatch
+from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
+from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
+from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
+from storage.feed_activity import FeedActivity
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.workers import WorkerRegistry
@@ -50,20 +54,32 @@ def build_worker(
     database: Database,
     domains: Sequence[str],
     pulse: Callable[[str], threading.Event],
-    observe: OnBatch,
+    metrics: OnBatch,
+    lags: Callable[[], Mapping[str, float]],
 ) -> Components:
     """Build a worker for these domains, with its control consumer, heartbeat and announcer.
 
-    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `observe` for every batch.
+    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `metrics` for every batch; the
+    heartbeat reports the `lags`.
     """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
-    wake = threading.Event()
+    wake, cancelled = threading.Event(), threading.Event()
+    feeds = FeedPulse(FeedActivity(database.fence))
+
+    def observe(batch: BatchStats) -> None:
+        metrics(batch)
+        feeds.observe(batch)
+
     announcer = Announcer(settings.broker_url, pulse("announcer"))
 
     def announce(announcement: Announcement) -> None:
         announcer.announce(announcement)
         # After a resume the dispatcher has held orders to send: wake it instead of letting it wait for its next poll.
         wake.set()
+
+    def accepted() -> None:
+        wake.set()
+        cancelled.set()
 
     switchboard = Switchboard(database.fence, announce)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
@@ -72,16 +88,20 @@ def build_worker(
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
-    order_store = OrderStore(database.fence, worker_id, wake.set)
+    order_store = OrderStore(database.fence, worker_id, accepted)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
+    registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
-        "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
+        "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
         "worker": worker.run,
     }
     if ORDERS in domains:
+        canceller = Canceller(
+            CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
+        )
         order_queue = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(
@@ -92,7 +112,7 @@ def build_worker(
             settings.order_attempts,
             wake,
         )
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
     return Components(worker_id, switchboard, loops)
 
 
@@ -113,3 +133,11 @@ def _erp_gateway(settings: Settings) -> ErpGateway:
         settings.erp_connect_timeout,
         erp_access(settings),
     )
+
+
+def _cancel_gateway(settings: Settings) -> CancelGateway:
+    if settings.erp_cancel_url is not None:
+        return HttpCancelGateway(
+            settings.erp_cancel_url, settings.erp_timeout, settings.erp_connect_timeout, erp_access(settings)
+        )
+    return AmqpCancelGateway(settings.broker_url) if settings.erp_url is None else NoCancelGateway()

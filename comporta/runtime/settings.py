@@ -76,6 +76,7 @@ class Settings(ServerSettings):
     )
 
     erp_url: Annotated[str, AfterValidator(check_url)] | None = None
+    erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
     erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
@@ -128,9 +129,10 @@ class Settings(ServerSettings):
     @classmethod
     def _is_the_only_login(cls, value: SecretStr | Path | None, info: ValidationInfo) -> SecretStr | Path | None:
         if value is not None:
-            login = other_login(value, info.data.get("erp_url"), info.data.get("erp_token"))
-            if login is not None:
-                raise ValueError(f"{login} logs in as well: keep one of the two")
+            for url in ("erp_url", "erp_cancel_url"):
+                login = other_login(value, info.data.get(url), info.data.get("erp_token"))
+                if login is not None:
+                    raise ValueError(f"{login} logs in as well: keep one of the two")
         return value
 
     def __repr_args__(self) -> Iterator[tuple[str, object]]:

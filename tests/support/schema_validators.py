@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unicodedata import category
 
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
-from schemas.keys import KEY_FORMAT, is_key
+from schemas.keys import KEY_FORMAT, OPTIONAL_KEY_FORMAT, is_key
 
 __all__ = ["FORMATS", "SCHEMAS", "schema_accepts", "schema_takes"]
 
@@ -38,14 +39,23 @@ def _fits(digits: Decimals) -> Callable[[str], bool]:
     return fits
 
 
+def _bare(value: str) -> str:
+    # Python's own classes of characters, not the list that the program goes by.
+    kept = (each for each in value if not (each.isspace() or each in "./\u2212" or category(each) in {"Pd", "Cf"}))
+    return "".join(kept).upper()
+
+
 FORMATS: dict[str, Callable[[str], bool]] = {
     "cnpj": is_cnpj,
+    "cnpj-masked": lambda value: is_cnpj(_bare(value)),
     "cpf": is_cpf,
+    "cpf-masked": lambda value: is_cpf(_bare(value)),
     "date-time": _is_time,
     "decimal-11-10": _fits(Decimals(11, 10)),
     "decimal-11-4": _fits(Decimals(11, 4)),
     "gtin": is_gtin,
     KEY_FORMAT: is_key,
+    OPTIONAL_KEY_FORMAT: lambda value: not value or is_key(value),
     "iso4217": is_currency,
 }
 
