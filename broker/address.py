@@ -19,13 +19,14 @@ class BrokerUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Nodes of one cluster with the login to all of them."""
+    """Nodes of one cluster with the login to all of them; `options`: the URL has a query, which nothing reads."""
 
     nodes: tuple[Host, ...]
     user: str
     password: str = field(repr=False)
     vhost: str
     tls: bool
+    options: bool = False
 
 
 def is_memory(url: str) -> bool:
@@ -48,14 +49,13 @@ def read_url(url: str) -> BrokerAddress:
         raise BrokerUrlError(f"not a broker URL: {error}; {_FORM}") from None
     if not address.hosts:
         raise BrokerUrlError(f"not a broker URL: it names no host; {_FORM}")
-    if address.query:
-        raise BrokerUrlError("a broker URL has no options: remove the ? and everything after it")
     return BrokerAddress(
         tuple(Host(node.name, node.port or _PORTS[scheme]) for node in address.hosts),
         address.user or "guest",
         "guest" if address.user is None and address.password is None else address.password or "",
         unquote(address.path[1:]) or "/",
         scheme == "amqps",
+        bool(address.query),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -35,6 +36,7 @@ _REPLY_TO = "amq.rabbitmq.reply-to"
 _ASK_AGAIN, _GROWTH, _LONGEST = 1.5, 1.3, 30.0
 # After the loss of a connection.
 _SOON = 0.5
+_GRACE = 0.5
 # Only the latest attempts still wait for their replies: with a long time limit there would be ever more.
 _WAITING = 4
 _TICK = 0.1
@@ -70,6 +72,13 @@ def request(url: str, action: str, body: bytes, *, timeout: float, message_id: s
     return reply
 
 
+def _is_unchanged(reply: bytes) -> bool:
+    try:
+        return bool(json.loads(reply)["result"] == "unchanged")
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
 @dataclass
 class _Asking:
     """Attempts at one request, each on a connection and a thread of its own, so that none waits for a hung one."""
@@ -88,18 +97,24 @@ class _Asking:
     def run(self) -> bytes | None:
         """Return the first reply, None if there is none by the deadline; raises `NoReply` if asking is in vain."""
         pause, ask_at = _ASK_AGAIN, time.monotonic()
-        while (now := time.monotonic()) < self.deadline:
+        repeat, until = None, self.deadline
+        while (now := time.monotonic()) < until:
             if now >= ask_at:
                 self._ask()
                 ask_at, pause = now + pause, min(pause * _GROWTH, _LONGEST)
             try:
-                result = self._results.get(timeout=max(0.0, min(ask_at, self.deadline) - now))
+                result = self._results.get(timeout=max(0.0, min(ask_at, until) - now))
             except queue.Empty:
                 continue
             if isinstance(result, bytes):
-                return result
-            ask_at = min(ask_at, time.monotonic() + self._wait_after(result))
-        return None
+                if len(self._ends) == 1 or repeat is not None or not _is_unchanged(result):
+                    return result
+                # Said of a repetition: the reply of the attempt that was obeyed tells more, if it comes at all.
+                repeat, until = result, min(until, time.monotonic() + _GRACE)
+                ask_at = until
+            elif repeat is None:
+                ask_at = min(ask_at, time.monotonic() + self._wait_after(result))
+        return repeat
 
     def end(self) -> None:
         """Let every attempt close its connection."""

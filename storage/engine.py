@@ -65,6 +65,7 @@ def _postgres(address: Address) -> URL:
     if len(address.hosts) > 1:
         query["host"] = ",".join(host.name for host in address.hosts)
         query["port"] = ",".join(str(host.port or "") for host in address.hosts)
+    if not isinstance(query.get("host", ""), str) or "," in query.get("host", ""):
         query.setdefault("target_session_attrs", "read-write")
     return URL.create(
         _DRIVER,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from _thread import start_new_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -121,26 +121,31 @@ class PostgresFence:
     def _watch(self, acquired: threading.Event, pid: int) -> None:
         if acquired.wait(self._report_after):
             return
-        self._report(pid, lambda _connection, holder: log.warning("fence held", **holder._asdict()))
+        self._report(pid, terminate=False)
         if acquired.wait(self._limit - self._report_after):
             return
         foreign: set[int] = set()
         while not acquired.wait(1.0):
-            self._report(pid, lambda connection, holder: _terminate(connection, holder, foreign))
+            self._report(pid, terminate=True, foreign=foreign)
 
-    def _report(self, waiting_pid: int, action: Callable[[Connection, FenceHolder], None]) -> None:
+    def _report(self, waiting_pid: int, *, terminate: bool, foreign: set[int] | None = None) -> None:
+        """Report the holders, or end them; of `foreign` ones, which can't be ended, each is reported once."""
         try:
             with self._engine.begin() as connection:
                 for holder in fence_holders(connection):
-                    # The waiting connection may just have got the fence itself.
-                    if holder.pid != waiting_pid:
-                        action(connection, holder)
+                    if holder.pid == waiting_pid:
+                        # The waiting connection has just got the fence itself.
+                        continue
+                    if terminate:
+                        _terminate(connection, holder, set() if foreign is None else foreign)
+                    else:
+                        log.warning("fence held", **holder._asdict())
         except SQLAlchemyError as error:
             log.warning("fence holders unknown", error=type(error).__name__)
 
 
 def _terminate(connection: Connection, holder: FenceHolder, foreign: set[int]) -> None:
-    """End a holder's connection; report one that this role may not end, and add it to `foreign`, so that it is once."""
+    """End a holder's connection; report one that this role may not end, unless it is `foreign` already."""
     if holder.pid in foreign:
         return
     try:

@@ -89,5 +89,7 @@ def test_a_holder_of_our_own_role_is_terminated(roles: tuple[str, str], log: Cap
             pass
         with pytest.raises(psycopg.OperationalError):
             holder.execute(b"SELECT 1")
+    # The change may go on a moment before the line is written.
+    wait_until(lambda: len(said(log, "warning")) > 1, what="the end of the holder to be logged")
     assert [each["event"] for each in said(log, "warning")][:2] == ["fence held", "fence holder terminated"]
     engine.dispose()

@@ -69,6 +69,7 @@ def test_a_broker_address_has_the_same_parts_for_every_client() -> None:
     assert (address.user, address.password, address.vhost, address.tls) == ("ana", "p/ss", "shops/north", False)
     assert read_url("amqps://host").nodes == (Host("host", 5671),)
     assert (read_url("amqp://host/").vhost, read_url("amqp://host").user) == ("/", "guest")
+    assert (read_url("amqp://host/v?heartbeat=1").vhost, read_url("amqp://host/v?heartbeat=1").options) == ("v", True)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,6 @@ def test_a_broker_address_has_the_same_parts_for_every_client() -> None:
         ("amqp://host/v@x", "an @ after the host"),
         ("amqp://u:p@host/v#x", "a #"),
         ("amqp:///v", "names no host"),
-        ("amqp://host/v?heartbeat=1", "has no options"),
     ],
 )
 def test_a_broker_url_that_can_be_read_in_two_ways_is_refused_by_name(url: str, said: str) -> None:
@@ -116,6 +116,9 @@ def test_of_several_database_hosts_the_one_that_can_be_written_to_is_asked_for()
         engine.masked("postgresql://ana:a/b@h1:5432,[::1]:5433/shop")
         == "postgresql+psycopg://ana:***@h1:5432,[::1]:5433/shop"
     )
+    for options in ("host=h1:1&host=h2:2", "host=h1,h2&port=1,2"):
+        assert engine.read_url(f"postgresql:///shop?{options}").query["target_session_attrs"] == "read-write"
+    assert "target_session_attrs" not in engine.read_url("postgresql://h1/shop").query
 
 
 @given(PASSWORDS, st.sampled_from(PLACES), st.sampled_from(sorted(NAMES)), st.booleans(), st.booleans())

@@ -34,6 +34,10 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
         )
         return
     where = masked(settings.broker_url)
+    if read_url(settings.broker_url).options:
+        yield Finding.warning(
+            _PART, f"the options after the ? in {PREFIX}BROKER_URL are not read", "remove the ? and what follows"
+        )
     try:
         facts = inspect_broker(settings.broker_url)
     except BrokerLost as error:
