@@ -1,8 +1,8 @@
-"""Printable text: control characters replaced."""
+"""Printable and storable text: characters that would do harm replaced."""
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["printable", "storable"]
 
 
 def printable(text: str, *, keep: str = "", replacement: str = "\ufffd") -> str:
@@ -10,3 +10,8 @@ def printable(text: str, *, keep: str = "", replacement: str = "\ufffd") -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else replacement for char in text)
+
+
+def storable(text: str) -> str:
+    """Return the text with NUL characters and surrogates replaced, which no database stores."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

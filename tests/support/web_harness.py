@@ -20,6 +20,7 @@ from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
+from storage.order_store import OrderStore
 from storage.repairs import Repairs
 from tests.support.views_harness import ViewsHarness
 
@@ -44,6 +45,7 @@ class WebHarness:
             publish=self.publish,
             predict_outcomes=self.database.foresight.predict,
             stored_versions=self.database.foresight.stored_versions,
+            place_orders=OrderStore(self.database.fence, "http").place,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )
