@@ -13,6 +13,7 @@ from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
 from rules.orders import RETRYABLE, OrderState
 from schemas.domains import ORDERS
+from schemas.orders import ACCEPTABLE
 from storage.views import OrderFilter
 
 __all__ = ["MAIN", "OrderIds", "orders_app"]
@@ -68,7 +69,11 @@ def orders_show(
     if as_json:
         print_json({**order, "refused": refused} if refused else order)
         return
-    print_rows([{"field": name, "value": value} for name, value in order.items()], ("field", "value"), "")
+    fields = [{"field": name, "value": value} for name, value in order.items() if name != "events"]
+    print_rows(fields, ("field", "value"), "")
+    if order.get("events"):
+        console.print("\nLater news from the ERP:", markup=False)
+        print_rows(order["events"], ("event", "occurred_at", "received_at", "data"), "")
     if refused:
         _print_refused(refused)
 
@@ -77,10 +82,11 @@ def _print_refused(messages: list[dict[str, Any]]) -> None:
     console.print(f"{len(messages)} refused with this id, newest first:", markup=False)
     print_rows(messages, ("id", "at", "reason", "pointer", "sentence"), "")
     newest = messages[0]["id"]
+    accept = f", `comporta quarantine accept {newest}` takes the order as it is"
     console.print(
-        f"`comporta quarantine show {newest}` shows the message, `comporta quarantine accept {newest}` takes the order "
-        f"as it is. When the cause is mended, `comporta quarantine replay {newest}` tries it again; or the shop sends "
-        "a corrected order with the same id.",
+        f"`comporta quarantine show {newest}` shows the message{accept if messages[0]['reason'] in ACCEPTABLE else ''}."
+        f" When the cause is mended, `comporta quarantine replay {newest}` tries it again; or the shop sends a corrected "
+        "order with the same id.",
         markup=False,
         highlight=False,
     )
