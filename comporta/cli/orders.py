@@ -85,8 +85,8 @@ def _print_refused(messages: list[dict[str, Any]]) -> None:
     accept = f", `comporta quarantine accept {newest}` takes the order as it is"
     console.print(
         f"`comporta quarantine show {newest}` shows the message{accept if messages[0]['reason'] in ACCEPTABLE else ''}."
-        f" When the cause is mended, `comporta quarantine replay {newest}` tries it again; or the shop sends a corrected "
-        "order with the same id.",
+        f" When the cause is mended, `comporta quarantine replay {newest}` tries it again; or the shop sends a "
+        "corrected order with the same id.",
         markup=False,
         highlight=False,
     )
