@@ -48,7 +48,7 @@ class CustomerKey(Message):
 
 
 class Customer(CustomerKey):
-    """Who buys; `document` is a CPF for PF, a CNPJ for PJ, any id for foreign."""
+    """Buyer; `document` is a CPF for PF, a CNPJ for PJ, any id for foreign."""
 
     kind: Literal["PF", "PJ", "foreign"]
     document: Id

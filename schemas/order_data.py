@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -98,7 +98,7 @@ Counted = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Buyer(Message):
-    """Who placed the order; `document` is a CPF, a CNPJ (masked or not) or, in any other shape, an id from abroad."""
+    """Buyer of the order; `document` is a CPF, a CNPJ (masked or not) or, in any other shape, a foreign id."""
 
     code: Text | None = None
     document: Document
@@ -108,7 +108,7 @@ class Buyer(Message):
 
 
 class Payment(Message):
-    """How the order is paid."""
+    """Payment of the order."""
 
     method: Text
     term: Text | None = None
@@ -116,7 +116,7 @@ class Payment(Message):
 
 
 class Freight(Message):
-    """Who pays the freight, how much it is and who carries."""
+    """Freight: who pays it, its value and the carrier."""
 
     type: Literal["CIF", "FOB"] | None = None
     value: MoneyFromZero | None = None
@@ -130,7 +130,12 @@ class Tax(Message):
     value: MoneyFromZero
 
 
+class LineTax(Tax):
+    """A tax of one line on top of its price; a class of its own, since code generators name classes by it."""
+
+
 Taxes = Annotated[list[Tax], StopAtFirst()]
+LineTaxes = Annotated[list[LineTax], StopAtFirst()]
 
 
 class Item(Message):
@@ -146,7 +151,7 @@ class Item(Message):
     factor: PositiveQuantity | None = None
     unit_price: MoneyFromZero
     discount: Money | None = None
-    taxes: Taxes | None = None
+    taxes: LineTaxes | None = None
     total: Total
 
     @field_validator("total")
@@ -221,7 +226,7 @@ def _sum_of(items: list[Item], parts: Mapping[str, Any]) -> Decimal:
     return total
 
 
-def _sum_of_taxes(taxes: list[Tax] | None) -> Decimal:
+def _sum_of_taxes(taxes: Sequence[Tax] | None) -> Decimal:
     return sum((Decimal(tax.value) for tax in taxes or ()), Decimal(0))
 
 

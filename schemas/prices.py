@@ -51,7 +51,7 @@ class PriceKey(Message):
 
 
 class Price(PriceKey):
-    """What one packaging costs from a quantity and a moment on, in the currency of its table."""
+    """Price of one packaging from a quantity and a moment on, in the currency of its table."""
 
     price: PositiveMoney
     list_price: MoneyFromZero | None = None

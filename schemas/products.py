@@ -47,7 +47,7 @@ class ProductKey(Message):
 
 
 class Product(ProductKey):
-    """What is sold; lengths in cm, weights in kg."""
+    """Item for sale; lengths in cm, weights in kg."""
 
     name: Name
     active: bool
@@ -76,7 +76,7 @@ class ImageKey(Message):
 
 
 class Image(ImageKey):
-    """Where a picture of a product is, and its place among the others."""
+    """Picture of a product: its address, and its position among the others."""
 
     url: Url
     position: Position

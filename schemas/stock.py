@@ -23,7 +23,7 @@ class StockKey(Message):
 
 
 class Stock(StockKey):
-    """How much there is, as an absolute state; `on_hand` may be negative."""
+    """Quantity at hand, as an absolute state; `on_hand` may be negative."""
 
     on_hand: Quantity
     reserved: Quantity | None = None

@@ -15,6 +15,7 @@ from storage.dry_run import DryRun
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
+from storage.queues import QueueReadings
 from storage.tail import OutcomeTail
 from storage.views import Views
 
@@ -28,7 +29,7 @@ class Database:
     url: str
     fence: Fence
     views: Views
-    foresight: DryRun
+    dry_run: DryRun
     receipt_timeout: timedelta
     _engine: Engine
 
@@ -46,6 +47,11 @@ class Database:
     def gauges(self) -> Gauges:
         """Return the reader of the gauges for monitoring."""
         return Gauges(self._engine)
+
+    @property
+    def queues(self) -> QueueReadings:
+        """Return the writer of the queues' readings."""
+        return QueueReadings(self.fence)
 
     def check_up(self) -> Checkup:
         """Diagnose the database for the operator; raises `Unavailable` if it can't be reached."""
@@ -77,5 +83,5 @@ def open_database(
     `clock_ahead` ahead of the database's clock.
     """
     engine = open_engine(url)
-    views, foresight = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
-    return Database(url, fence_for(engine), views, foresight, receipt_timeout, engine)
+    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
+    return Database(url, fence_for(engine), views, dry_run, receipt_timeout, engine)

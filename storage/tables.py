@@ -103,6 +103,9 @@ switches = Table(
     Column("until", UtcTime),
     Column("epoch", BIGINT, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("until_before", UtcTime),
+    Column("until_by", Text),
+    Column("until_at", UtcTime),
 )
 
 audit = Table(
@@ -234,6 +237,7 @@ workers = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
+    Column("lags", JSON_VALUE),
 )
 
 watchers = Table(

@@ -111,8 +111,8 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
     earlier = _EarlierLines()
 
     def predict_outcomes(items: Sequence[_Item]) -> list[_Predicted]:
-        predicted = database.foresight.predict(items, decided)
-        warnings = far_superseded(items, [outcome for outcome, _ in predicted], database.foresight.stored_versions)
+        predicted = database.dry_run.predict(items, decided)
+        warnings = far_superseded(items, [outcome for outcome, _ in predicted], database.dry_run.stored_versions)
         return [
             (refusal or earlier.outcome(item, outcome), more)
             for item, (outcome, refusal), more in zip(items, predicted, warnings, strict=True)

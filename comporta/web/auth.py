@@ -74,11 +74,13 @@ class AuthMiddleware:
         if scheme.lower() == "bearer":
             return _authenticated(lambda: self._by_token(token.strip()), by_cookie=False)
         value = self._cookie.read(connection)
-        return None if value is None else _authenticated(lambda: self._access.sessions.who(value), by_cookie=True)
+        return (
+            None if value is None else _authenticated(lambda: self._access.sessions.identity_of(value), by_cookie=True)
+        )
 
     def _by_token(self, token: str) -> Identity | None:
-        credential = authenticate(token, self._access.registry.holders())
-        return None if credential is None else credential.who
+        credential = authenticate(token, self._access.registry.credentials())
+        return None if credential is None else credential.identity
 
     def _forbidden(self, connection: HTTPConnection, caller: _Caller) -> Response | None:
         if connection.scope["method"] in SAFE_METHODS:
@@ -96,7 +98,7 @@ class AuthMiddleware:
             return None
         address = connection.client.host if connection.client else ""
         credential = (
-            None if self._limiter.seconds_to_wait(address) else authenticate(token, self._access.registry.holders())
+            None if self._limiter.seconds_to_wait(address) else authenticate(token, self._access.registry.credentials())
         )
         root = connection.scope.get("root_path", "")
         if credential is None:

@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
-from comporta.runtime.metrics import RecentLags
 from comporta.runtime.monitor_server import listen
 from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
@@ -133,11 +132,10 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
-        predict_outcomes=host.database.foresight.predict,
-        stored_versions=host.database.foresight.stored_versions,
+        predict_outcomes=host.database.dry_run.predict,
+        stored_versions=host.database.dry_run.stored_versions,
         place_orders=OrderStore(host.database.fence, f"{socket.gethostname()}-{getpid()}-http").place,
         actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
-        lags=RecentLags(host.work).read if host.work is not None else dict,
     )

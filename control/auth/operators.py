@@ -128,7 +128,7 @@ def _entry(index: int) -> str:
 class CredentialStore(Protocol):
     """A source of credentials."""
 
-    def holders(self) -> Sequence[Credential]:
+    def credentials(self) -> Sequence[Credential]:
         """Return the credentials that are valid now."""
 
 
@@ -138,7 +138,7 @@ class SingleCredential:
     def __init__(self, credential: Credential) -> None:
         self._credentials = (credential,)
 
-    def holders(self) -> Sequence[Credential]:
+    def credentials(self) -> Sequence[Credential]:
         """Return the single credential."""
         return self._credentials
 
@@ -152,7 +152,7 @@ class OperatorsFile:
         self._credentials = read_operators(path)
         self._warn()
 
-    def holders(self) -> Sequence[Credential]:
+    def credentials(self) -> Sequence[Credential]:
         """Return the credentials of the file; while it is faulty, those of its last valid version."""
         # Reading the file's status takes a microsecond: less than any notification.
         version = _file_version(self._path)

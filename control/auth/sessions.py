@@ -39,19 +39,21 @@ class Sessions:
     def issue(self, credential: Credential) -> str:
         """Start a session and return the cookie's value."""
         ends = int(self._clock()) + SESSION_SECONDS
-        session = _Session(secrets.token_urlsafe(12), credential.who.name, self._token_mark(credential.digest), ends)
+        session = _Session(
+            secrets.token_urlsafe(12), credential.identity.name, self._token_mark(credential.digest), ends
+        )
         payload = base64.urlsafe_b64encode(orjson.dumps(list(session))).rstrip(b"=").decode()
         return f"{payload}.{self._sign(payload)}"
 
-    def who(self, value: str) -> Identity | None:
+    def identity_of(self, value: str) -> Identity | None:
         """Return the operator of a session; None if it has ended, or the operator was removed or has another token."""
         session = self._read(value)
         if session is None or session.identity in self._ended or session.ends <= self._clock():
             return None
-        for credential in self._registry.holders():
+        for credential in self._registry.credentials():
             same_token = hmac.compare_digest(self._token_mark(credential.digest), session.digest)
-            if credential.who.name == session.name and same_token:
-                return credential.who
+            if credential.identity.name == session.name and same_token:
+                return credential.identity
         return None
 
     def end(self, value: str) -> None:

@@ -19,7 +19,7 @@ _BYTES = 32
 class Credential(NamedTuple):
     """An operator, and the SHA-256 of their token in hexadecimal."""
 
-    who: Identity
+    identity: Identity
     digest: str
 
 

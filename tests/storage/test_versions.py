@@ -134,7 +134,7 @@ def test_what_the_database_refuses_decides_nothing(place: Place) -> None:
 def test_a_dry_run_foresees_what_the_rules_refuse(place: Place) -> None:
     place.commit(stock_change(5, id="a"))
     batch = [by_time(key="P2"), stock_change(5, id="a"), stock_change(5, id="a", action="deleted"), stock_change(6)]
-    foreseen = place.database.foresight.predict(batch)
+    foreseen = place.database.dry_run.predict(batch)
     assert [(each.outcome.value, each.refusal and each.refusal.reason.value) for each in foreseen] == [
         ("quarantined", "version_kind"),
         ("superseded", None),
@@ -143,7 +143,7 @@ def test_a_dry_run_foresees_what_the_rules_refuse(place: Place) -> None:
     ]
     later: dict[tuple[str, str], bool] = {}
     elsewhere = parse_event("images", "main", sample_event("images"))
-    assert place.database.foresight.predict([elsewhere], later)[0].refusal is None
+    assert place.database.dry_run.predict([elsewhere], later)[0].refusal is None
     assert later == {("main", "images"): False}
 
 

@@ -56,8 +56,13 @@ def _around_settling(number: int, *, before: bool) -> None:
 
 
 def _around_an_order(number: int, step: str) -> None:
-    # Whoever takes over should not have to wait for a minute.
-    OrderQueue.__init__.__defaults__ = (timedelta(seconds=1),)  # type: ignore[misc]
+    # The worker that takes over should not have to wait for a minute.
+    start = OrderQueue.__init__
+
+    def with_short_lease(self: OrderQueue, fence: Any, switchboard: Any) -> None:
+        start(self, fence, switchboard, timedelta(seconds=1))
+
+    OrderQueue.__init__ = with_short_lease  # type: ignore[assignment]
     if step == "before sending":
         deliver = HttpErpGateway.deliver
 

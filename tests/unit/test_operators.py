@@ -145,15 +145,15 @@ def test_a_change_counts_at_once_and_a_broken_one_leaves_the_last_good_one(path:
     add_operator(path, "ana", Role.OPERATOR)
     registry = OperatorsFile(path)
     add_operator(path, "rui", Role.VIEWER)
-    assert names(registry.holders()) == ["ana", "rui"]
+    assert names(registry.credentials()) == ["ana", "rui"]
     path.write_text("[[operator")
     with capture_logs() as said:
-        assert names(registry.holders()) == ["ana", "rui"]
+        assert names(registry.credentials()) == ["ana", "rui"]
     assert [line["log_level"] for line in said if "operators file can't be used" in line["event"]] == ["error"]
     path.unlink()
-    assert names(registry.holders()) == ["ana", "rui"]
+    assert names(registry.credentials()) == ["ana", "rui"]
     path.write_text("")
-    assert names(registry.holders()) == []
+    assert names(registry.credentials()) == []
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o660, True)])
@@ -170,41 +170,41 @@ def test_a_session_ends_with_its_time_its_logout_its_owner_and_its_token(path: P
     token = add_operator(path, "ana", Role.OPERATOR)
     registry = OperatorsFile(path)
     sessions = Sessions(registry, lambda: now)
-    holder = authenticate(token, registry.holders())
+    holder = authenticate(token, registry.credentials())
     assert holder is not None
     value, other = sessions.issue(holder), sessions.issue(holder)
-    assert sessions.who(value) == ANA
+    assert sessions.identity_of(value) == ANA
     sessions.end(value)
-    assert (sessions.who(value), sessions.who(other)) == (None, ANA)
+    assert (sessions.identity_of(value), sessions.identity_of(other)) == (None, ANA)
     remove_operator(path, "ana")
-    assert sessions.who(other) is None
+    assert sessions.identity_of(other) is None
     add_operator(path, "ana", Role.OPERATOR)
-    assert sessions.who(other) is None
-    [again] = registry.holders()
+    assert sessions.identity_of(other) is None
+    [again] = registry.credentials()
     value = sessions.issue(again)
     now += SESSION_SECONDS - 1
-    assert sessions.who(value) == ANA
+    assert sessions.identity_of(value) == ANA
     now += 2
-    assert sessions.who(value) is None
+    assert sessions.identity_of(value) is None
 
 
 def test_a_session_keeps_to_the_role_that_its_owner_has_now(path: Path) -> None:
     path.write_text(entry(role="operator"))
     registry = OperatorsFile(path)
     sessions = Sessions(registry)
-    value = sessions.issue(registry.holders()[0])
+    value = sessions.issue(registry.credentials()[0])
     path.write_text(entry(role="viewer"))
-    assert sessions.who(value) == Identity("ana", Role.VIEWER)
+    assert sessions.identity_of(value) == Identity("ana", Role.VIEWER)
 
 
 def test_a_session_that_somebody_has_written_themselves_is_none() -> None:
     registry = SingleCredential(Credential(ANA, DIGEST))
     sessions, others = Sessions(registry), Sessions(registry)
-    value = sessions.issue(registry.holders()[0])
+    value = sessions.issue(registry.credentials()[0])
     payload, _, signature = value.partition(".")
     assert DIGEST[:16] not in payload
     for forged in (
-        others.issue(registry.holders()[0]),
+        others.issue(registry.credentials()[0]),
         payload,
         f"{payload}.",
         f"x{payload}.{signature}",
@@ -212,4 +212,4 @@ def test_a_session_that_somebody_has_written_themselves_is_none() -> None:
         ".",
         "é.é",
     ):
-        assert sessions.who(forged) is None
+        assert sessions.identity_of(forged) is None

@@ -41,7 +41,7 @@ class _LoginPages:
     def form(self, request: Request, target: Next = "/", error: str = "") -> Response:
         """Show the login form; a caller with a session is redirected to the target."""
         value = self._cookie.read(request)
-        if value is not None and self._access.sessions.who(value) is not None:
+        if value is not None and self._access.sessions.identity_of(value) is not None:
             return RedirectResponse(address(request, safe_next(target)), 303)
         return self._render_form(request, target, error="link" if error == "link" else None)
 
@@ -54,7 +54,7 @@ class _LoginPages:
         client = request.client.host if request.client else ""
         if seconds := self._limiter.seconds_to_wait(client):
             return self._render_form(request, target, 429, error="limited", retry_after=seconds)
-        credential = authenticate(token, self._access.registry.holders())
+        credential = authenticate(token, self._access.registry.credentials())
         if credential is None:
             self._limiter.failed(client)
             return self._render_form(request, target, 401, error="unknown")

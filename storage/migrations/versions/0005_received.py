@@ -1,4 +1,4 @@
-"""What came in, counted apart from what became of it; indexes for the lists and for looking a document up."""
+"""Counts of received events, apart from those of outcomes; indexes for the lists and for the search for a document."""
 
 import sqlalchemy as sa
 from alembic import op
