@@ -17,7 +17,7 @@ from storage.missed import MissedKeys
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
 from storage.order_changes import Change, OrderChanges
 from storage.order_retry import OrderRetries
-from storage.order_store import OrderKey
+from storage.order_rows import OrderKey
 from storage.quarantine import QuarantineStore
 from storage.versions import VersionScope, VersionStore
 from storage.views import MissedFilter, OrderFilter, QuarantineFilter

@@ -186,7 +186,7 @@ class RabbitMQTransport:
         message = pending.message
         try:
             self._channel.basic_publish(
-                message.exchange, message.routing_key, message.body, message_properties(message), mandatory=True
+                message.exchange, message.routing_key, message.body, message_properties(message), message.mandatory
             )
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
             # Nothing of it was written yet; the other messages in flight are not affected.

@@ -9,9 +9,23 @@ from schemas.domains import DOMAINS
 from schemas.fields import JsonSchema
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
-from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
+from schemas.order_notices import NOTICE_TYPES
+from schemas.orders import PLACED, TO_ERP
+from schemas.receipts import INTERNALIZED, REJECTED
 from schemas.resync import RESYNC_TYPE
-from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
+from schemas.topology import (
+    CONTROL,
+    DEAD,
+    EVENTS,
+    EXCHANGES,
+    ORDER_NOTICES,
+    ORDERS_IN,
+    ORDERS_OUT,
+    QUEUES,
+    RESYNC,
+    STATUS,
+    Queue,
+)
 
 __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
 
@@ -99,6 +113,14 @@ def _flows() -> list[_Flow]:
             "receive",
         ),
         _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders and their cancellations, to the ERP.", _TO_ERP, "send"),
+        _Flow(
+            "orders.notices",
+            ORDER_NOTICES,
+            "{shop}",
+            "What became of the orders, to the shop, which binds a queue of its own.",
+            tuple(NOTICE_TYPES),
+            "send",
+        ),
         _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,), "send"),
         _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (message,), "receive", reply),
         _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (message,), "receive", reply),

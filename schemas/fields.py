@@ -117,16 +117,15 @@ def canonical_decimal(text: str) -> str:
 
 @dataclass(frozen=True)
 class Decimals:
-    """A decimal number in a JSON string of at most `whole` integer and `places` decimal digits."""
+    """A decimal in a JSON string of at most `whole` and `places` digits; `below_zero` is the refusal of negatives."""
 
     whole: int
     places: int
     positive: bool = False
-    from_zero: bool = False
-    below_zero: Reason = Reason.WRONG_VALUE
+    below_zero: Reason | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        sign = "" if self.from_zero else "-?"
+        sign = "" if self.below_zero else "-?"
         plain = core_schema.str_schema(
             pattern=rf"^{sign}(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
         )
@@ -158,7 +157,7 @@ class Decimals:
         """Return the condition, before the pattern, and the words for the least number."""
         if self.positive:
             return "(?=[0.]*[1-9])", ", above zero"
-        return ("(?=[0-9]|-[0.]+([eE]|$))", ", at least zero") if self.from_zero else ("", "")
+        return ("(?=[0-9]|-[0.]+([eE]|$))", ", at least zero") if self.below_zero else ("", "")
 
     @property
     def format(self) -> str:
@@ -181,7 +180,7 @@ class Decimals:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.whole} integer digits")
         if len(places) - shift > self.places:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.places} decimal digits")
-        if self.from_zero and significant and value.startswith("-"):
+        if self.below_zero and significant and value.startswith("-"):
             raise fault(self.below_zero, "must not be less than zero")
         return format(Decimal(value), "f") if significant else "0"
 
@@ -257,11 +256,11 @@ Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
 Name = Annotated[str, _NotBlank(), Column.TEXT]
 Id = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
 Quantity = Annotated[str, Decimals(11, 4), Column.QUANTITY]
-QuantityFromZero = Annotated[str, Decimals(11, 4, from_zero=True), Column.QUANTITY]
+QuantityFromZero = Annotated[str, Decimals(11, 4, below_zero=Reason.WRONG_VALUE), Column.QUANTITY]
 PositiveQuantity = Annotated[str, Decimals(11, 4, positive=True), Column.QUANTITY]
 KeyQuantity = Annotated[str, Decimals(11, 4, positive=True), AfterValidator(canonical_decimal), Column.QUANTITY]
 Money = Annotated[str, Decimals(11, 10), Column.MONEY]
-MoneyFromZero = Annotated[str, Decimals(11, 10, from_zero=True), Column.MONEY]
+MoneyFromZero = Annotated[str, Decimals(11, 10, below_zero=Reason.WRONG_VALUE), Column.MONEY]
 PositiveMoney = Annotated[str, Decimals(11, 10, positive=True), Column.MONEY]
 Time = Annotated[datetime, _Rfc3339, Column.TIME]
 Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]

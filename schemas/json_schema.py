@@ -11,16 +11,18 @@ from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
+from schemas.order_notices import NOTICE_TYPES
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
 from schemas.unknown_fields import misspelt_pattern
 
-__all__ = ["DIALECT", "SCHEMA_NAMES", "class_name", "event_schemas", "message_schemas"]
+__all__ = ["DIALECT", "SCHEMA_NAMES", "class_name", "event_schemas", "message_schemas", "order_schemas"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_SEQUENCE = str(2**62)
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
+    **NOTICE_TYPES,
     "comporta.control.message": ControlMessage,
     "comporta.control.reply": Reply,
     "comporta.status.announcement": Announcement,
@@ -49,6 +51,12 @@ def message_schemas() -> dict[str, JsonSchema]:
     """Return the schemas of all other messages, by a name formed like an event's type."""
     schemas = {name: _identified(name, _schema(model)) for name, model in _OTHERS.items()}
     return {**schemas, RESYNC_TYPE: _identified(RESYNC_TYPE, _resync())}
+
+
+def order_schemas() -> dict[str, JsonSchema]:
+    """Return the schemas of the events of orders, from the shop, to the ERP and back, by type."""
+    models = {**ORDER_TYPES, **NOTICE_TYPES}
+    return {name: _identified(name, _schema(model)) for name, model in models.items()}
 
 
 class _SchemaGenerator(GenerateJsonSchema):

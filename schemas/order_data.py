@@ -87,7 +87,7 @@ def _check_document(value: str) -> str:
     return value
 
 
-Total = Annotated[str, Decimals(11, 10, from_zero=True, below_zero=Reason.NEGATIVE_TOTAL)]
+Total = Annotated[str, Decimals(11, 10, below_zero=Reason.NEGATIVE_TOTAL)]
 Document = Annotated[
     str,
     StringConstraints(pattern=NO_NUL, min_length=1, max_length=255),

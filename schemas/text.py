@@ -1,8 +1,8 @@
-"""Printable text without control characters, and durations in words."""
+"""Printable and storable text: characters that would do harm replaced; and durations in words."""
 
 from __future__ import annotations
 
-__all__ = ["duration", "printable"]
+__all__ = ["duration", "printable", "storable"]
 
 
 def printable(text: str, *, keep: str = "", replacement: str = "\ufffd") -> str:
@@ -10,6 +10,11 @@ def printable(text: str, *, keep: str = "", replacement: str = "\ufffd") -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else replacement for char in text)
+
+
+def storable(text: str) -> str:
+    """Return the text with NUL characters and surrogates replaced, which no database stores."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 def duration(seconds: float) -> str:

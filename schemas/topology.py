@@ -15,6 +15,7 @@ __all__ = [
     "ORDERS_IN",
     "ORDERS_OUT",
     "ORDERS_QUEUE",
+    "ORDER_NOTICES",
     "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
@@ -27,6 +28,8 @@ __all__ = [
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
+# Shops bind queues of their own to it; the queue of the same name takes the orders that they place.
+ORDER_NOTICES = "comporta.orders"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
 
@@ -48,6 +51,7 @@ EXCHANGES: dict[str, str] = {
     RESYNC: "topic",
     CONTROL: "direct",
     STATUS: "fanout",
+    ORDER_NOTICES: "topic",
     DEAD: "fanout",
 }
 

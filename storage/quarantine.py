@@ -14,8 +14,13 @@ from uuid_utils import uuid7
 from rules.actions import publisher_headers
 from rules.headers import headers_as_json
 from rules.outcomes import RejectedDelivery
+from schemas.domains import NO_SHOP, ORDERS
+from schemas.order_notices import Notice
+from schemas.text import storable
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
+from storage.message_keys import MessageKey, read_message_key
+from storage.outbox import OrderNotice, add_notices
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -30,11 +35,18 @@ _DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
-    """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
+    """Insert refused messages, and tell the shop of each refused order.
+
+    A message that the broker redelivers after a crash is already there and not inserted again.
+    """
+    notices = []
     for item in rejected:
         digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
+        key = read_message_key(item.domain, item.body, item.headers)
+        if item.domain == ORDERS and item.shop != NO_SHOP:
+            notices.append(_refused_order(item, key))
         connection.execute(
             quarantine.insert(),
             {
@@ -45,14 +57,24 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
                 "reason": item.refusal.reason.value,
                 "pointer": item.refusal.pointer,
                 "sentence": item.refusal.sentence,
-                "routing_key": _storable(item.routing_key),
-                "content_type": _storable(item.content_type),
+                "routing_key": storable(item.routing_key),
+                "content_type": storable(item.content_type),
                 "headers": headers_as_json(item.headers),
                 "body": item.body,
                 "digest": digest,
                 "worker": worker,
+                "key": key.key,
+                "subject": key.subject,
             },
         )
+    if notices:
+        add_notices(connection, notices, now)
+
+
+def _refused_order(item: RejectedDelivery, key: MessageKey) -> OrderNotice:
+    refusal = item.refusal
+    reason = {"code": refusal.reason.value, "pointer": refusal.pointer, "sentence": refusal.sentence}
+    return OrderNotice(item.shop, key.key, Notice.REFUSED, {"event_id": key.event_id, "reasons": [reason]})
 
 
 def _known(connection: Connection, digest: str) -> bool:
@@ -68,10 +90,6 @@ def digest_of(item: RejectedDelivery) -> str:
     # RabbitMQ counts deliveries in a header: with it, a redelivered message would never be recognised.
     digest.update(orjson.dumps(headers_as_json(publisher_headers(item.headers)), option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 class Selection(NamedTuple):

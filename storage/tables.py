@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 from schemas import fields
 from schemas.domains import DOMAINS, Domain
 from storage.metadata import metadata
-from storage.order_tables import order_events, orders
+from storage.order_tables import order_events, orders, outbox, outbox_leases
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "missed",
     "order_events",
     "orders",
+    "outbox",
+    "outbox_leases",
     "outcomes",
     "quarantine",
     "received",
@@ -157,8 +159,11 @@ quarantine = Table(
     Column("digest", EXACT_TEXT, nullable=False),
     Column("worker", Text, nullable=False),
     Column("lease_until", UtcTime),
+    Column("key", EXACT_TEXT),
+    Column("subject", Text),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
+    Index("quarantine_key", "key"),
 )
 
 dead_letters = Table(

@@ -24,15 +24,20 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]
 All = Annotated[bool, typer.Option("--all", help="All messages.")]
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
-_LISTED = ("id", "at", "shop", "domain", "reason", "pointer", "sentence")
+_LISTED = ("id", "at", "shop", "domain", "key", "reason", "pointer", "sentence")
 
 
 @quarantine_app.command("list")
 def quarantine_list(
-    shop: Shop = None, domain: Domain = None, reason: Reason = None, limit: Limit = 100, as_json: AsJson = False
+    shop: Shop = None,
+    domain: Domain = None,
+    reason: Reason = None,
+    key: Annotated[str | None, typer.Option(help="Only this order id, or this key of an event as JSON text.")] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
 ) -> None:
     """List the refused messages, newest first."""
-    print_list("quarantine", _LISTED, as_json, shop=shop, domain=domain, reason=reason, limit=limit)
+    print_list("quarantine", _LISTED, as_json, shop=shop, domain=domain, reason=reason, key=key, limit=limit)
 
 
 @quarantine_app.command("show")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from comporta.cli.output import console, fail
-from schemas.domains import DOMAINS
+from schemas.domains import DOMAIN_NAMES, DOMAINS, ORDERS
 from schemas.topology import policy_definitions
 
 __all__ = ["schema"]
@@ -31,16 +31,18 @@ def schema(
     """Print the JSON Schemas of the events, by type, as one document."""
     # Loaded here: pydantic's generator is slow to load, and no other command needs it.
     from schemas.asyncapi import asyncapi_document
-    from schemas.json_schema import event_schemas
+    from schemas.json_schema import event_schemas, order_schemas
 
     if sum((domain is not None, asyncapi, rabbitmq, out is not None)) > 1:
         raise fail("--domain, --asyncapi, --rabbitmq and --out exclude each other", _WRONG_USAGE)
-    if domain is not None and domain not in DOMAINS:
-        raise fail(f"no such domain; the domains are {', '.join(DOMAINS)}", _WRONG_USAGE)
+    if domain is not None and domain not in DOMAIN_NAMES:
+        raise fail(f"no such domain; the domains are {', '.join(DOMAIN_NAMES)}", _WRONG_USAGE)
     if rabbitmq:
         _print(policy_definitions(vhost))
     elif out is not None:
         _write(out)
+    elif domain == ORDERS:
+        _print(order_schemas())
     else:
         _print(asyncapi_document() if asyncapi else event_schemas(DOMAINS[domain] if domain else None))
 

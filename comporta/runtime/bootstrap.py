@@ -26,6 +26,8 @@ from control.switchboard import Switchboard
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.order_dispatcher import OrderDispatcher
+from producers.order_relay import OrderRelay
+from producers.publisher import Publisher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from storage.cancellation_queue import CancellationQueue
@@ -35,9 +37,12 @@ from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
+from storage.outbox import Outbox
 from storage.workers import WorkerRegistry
 
 __all__ = ["Components", "build_admin", "build_worker"]
+
+_NOTICE_DEADLINE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,10 @@ def build_worker(
             settings.order_attempts,
             wake,
         )
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
+        # An unconfirmed notice stays in the outbox: a long deadline would only hold back the end of the process.
+        notices = Publisher(settings.broker_url, name="order notices", deadline=_NOTICE_DEADLINE)
+        relay = OrderRelay(Outbox(database.fence, worker_id), notices, pulse("relay"))
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run, "relay": relay.run}
     return Components(worker_id, switchboard, loops)
 
 

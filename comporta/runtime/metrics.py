@@ -215,6 +215,12 @@ def _families(reading: Reading) -> Iterator[Metric]:
         _single(reading.oldest_waiting),
     )
     yield _gauge(
+        "oldest_order_notice_seconds",
+        "Seconds since the oldest order notice that is not published yet was written; 0 if none waits.",
+        ("shop",),
+        _single(reading.oldest_notice),
+    )
+    yield _gauge(
         "erp_failing_seconds",
         "Seconds since the first of the failures since an order of the shop got through to the ERP, with what it "
         "answered last; 0 if orders get through, or none is to be sent.",

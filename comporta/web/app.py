@@ -10,6 +10,7 @@ from comporta.web.api.events import events_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
+from comporta.web.api.order_intake import order_intake_router
 from comporta.web.api.orders import orders_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
@@ -48,6 +49,7 @@ def create_app(context: AppContext) -> FastAPI:
         stream_router(context.live),
         switches_router(context.switchboard),
         events_router(context.publish, context.predict_outcomes, context.stored_versions),
+        order_intake_router(context.place_orders, context.predict_outcomes, context.stored_versions),
         health_router(context.monitor),
         docs_router(),
     ):

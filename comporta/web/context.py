@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
 from comporta.web.api.events import PredictOutcomes, StoredVersions
+from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -30,6 +31,7 @@ class AppContext:
     publish: Publish
     predict_outcomes: PredictOutcomes
     stored_versions: StoredVersions
+    place_orders: PlaceOrders
     actions: OperatorActions
     repairs: Repairs
     label: str | None = None

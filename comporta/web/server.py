@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from os import getpid
 from pathlib import Path
 
 import structlog
@@ -27,6 +28,7 @@ from control.actions import OperatorActions
 from control.auth.local_token import delete_local_token, save_local_token
 from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
+from storage.order_store import OrderStore
 from storage.repairs import Repairs
 
 __all__ = ["WebServer", "bind", "secure", "web_server"]
@@ -132,6 +134,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         publish=publish,
         predict_outcomes=host.database.dry_run.predict,
         stored_versions=host.database.dry_run.stored_versions,
+        place_orders=OrderStore(host.database.fence, f"{socket.gethostname()}-{getpid()}-http").place,
         actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,

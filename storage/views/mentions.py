@@ -100,7 +100,13 @@ def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Boun
 def quarantine_mentions(
     connection: Connection, terms: SearchTerms, shop: str | None, bounds: list[Bound]
 ) -> list[QuarantineRow]:
-    """Return the newest refused messages whose body holds the text, or the document with or without punctuation."""
+    """Return the refused messages with this key, and the newest whose body holds the text or the document.
+
+    A document is searched with and without punctuation.
+    """
+    of_shop = [] if shop is None else [quarantine.c.shop == shop]
+    by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))
+    by_key = by_key.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)
     newest = select(*QUARANTINE_COLUMNS, quarantine.c.body).order_by(quarantine.c.id.desc())
     if shop is not None:
         newest = newest.where(quarantine.c.shop == shop)
@@ -108,7 +114,15 @@ def quarantine_mentions(
     matches = or_(*(_contains(connection.dialect.name, searched.c.body, needle) for needle in _needles(terms)))
     columns = [column for column in searched.c if column.name != "body"]
     query = select(*columns).where(matches).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
-    return [cast(QuarantineRow, with_doc(plain_row(row))) for row in connection.execute(query)]
+    found = {row.id: row for row in [*connection.execute(by_key), *connection.execute(query)]}
+    return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
+
+
+def _key_is(text: str) -> list[ColumnElement[bool]]:
+    # The key of an event is JSON in the key fields' order; "#" follows the closing quote in ASCII.
+    starts = [orjson.dumps({first: text}).decode()[:-1] for first in ("code", "product_code", "table_code")]
+    of_events = [(quarantine.c.key >= start) & (quarantine.c.key < start[:-1] + "#") for start in starts]
+    return [quarantine.c.key == text, *of_events]
 
 
 def order_mentions(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[StandingOrder]:

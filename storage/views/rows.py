@@ -40,7 +40,10 @@ class MissedRow(TypedDict):
 
 
 class QuarantineRow(TypedDict):
-    """A refused message without its body; `size` is the body's, in bytes, `doc` explains the reason."""
+    """A refused message without its body; `size` is the body's, in bytes, `doc` explains the reason.
+
+    `key` is an order's id or a change event's key as JSON text, `subject` the event's; null where unreadable.
+    """
 
     id: str
     at: datetime
@@ -52,6 +55,8 @@ class QuarantineRow(TypedDict):
     routing_key: str
     content_type: str
     worker: str
+    key: str | None
+    subject: str | None
     size: int
     doc: str
 

@@ -28,6 +28,8 @@ STATE = {
     "comporta_orders": {"shop", "state"},
     "comporta_oldest_waiting_order_seconds": {"shop"},
     "comporta_worker_last_seen_seconds": {"worker"},
+    # Ours: how long a shop has not heard of its orders.
+    "comporta_oldest_order_notice_seconds": {"shop"},
     # Ours: what the ERP answers while it takes no order.
     "comporta_erp_failing_seconds": {"shop", "answer"},
     # Ours: whether messages are taken, the ledger balances, and what becomes of each feed's messages.

@@ -199,6 +199,7 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
         for receipt in list(self.receipts):
             self.hear(receipt)
         self.tell_all()
+        assert self.notes.keys() - self.cancelled <= self.numbers.keys()
         assert {key: row["erp_number"] for key, row in self.rows().items()} == {
             key: self.numbers.get(key) for key in self.notes
         }

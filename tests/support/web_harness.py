@@ -20,6 +20,7 @@ from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
+from storage.order_store import OrderStore
 from storage.repairs import Repairs
 from tests.support.views_harness import ViewsHarness
 
@@ -47,6 +48,7 @@ class WebHarness:
             publish=self.publish,
             predict_outcomes=self.database.dry_run.predict,
             stored_versions=self.database.dry_run.stored_versions,
+            place_orders=OrderStore(self.database.fence, "http").place,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )

@@ -14,14 +14,25 @@ from comporta.web.problems import problem
 from comporta.web.request import media_type, read_body
 from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
-from rules.outcomes import Outcome, RejectedDelivery
+from rules.outcomes import Outcome
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.warnings import WarningCode
-from storage.dry_run import Prediction
+from storage.dry_run import DryItem, Prediction
 
-__all__ = ["PredictOutcomes", "StoredVersions", "events_router"]
+__all__ = [
+    "EVENT_BODIES",
+    "MAX_REQUEST",
+    "ForeseenAll",
+    "PredictOutcomes",
+    "StoredVersions",
+    "error_of",
+    "events_router",
+    "outcomes_response",
+    "read_documents",
+    "refused_response",
+]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
@@ -32,7 +43,7 @@ _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.C
 _IDENTITY = frozenset({"", "identity"})
 
 StoredVersions = Callable[[Sequence[ChangeEvent]], list[int | None]]
-PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
+PredictOutcomes = Callable[[Sequence[DryItem]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
@@ -75,7 +86,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"description": "More than 8 MiB"},
     415: {"description": "The content type is not one of events, or the body is encoded"},
 }
-_BODIES = {
+EVENT_BODIES = {
     "requestBody": {
         "required": True,
         "content": {
@@ -98,7 +109,7 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_ve
         summary="Publish the events of a request",
         response_model=Accepted,
         responses=_RESPONSES,
-        openapi_extra=_BODIES,
+        openapi_extra=EVENT_BODIES,
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publish the events of a request: 202 once the broker has confirmed all of them."""
@@ -107,19 +118,19 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_ve
 
     def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
-            documents = _documents(request, body)
-            if not SHOP.fullmatch(shop):
-                raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
+            documents = read_documents(request, body, shop)
         except Refused as refused:
-            code = 415 if refused.refusal.reason in _UNSUPPORTED else 400
-            return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
+            return refused_response("the request can't be read; nothing was published", refused.refusal)
         events = [outgoing_document(shop, document) for document in documents]
-        return _dry_run(events, predict_outcomes, stored_versions) if dry_run else _publish(events, publish)
+        return outcomes_response(events, predict_outcomes, stored_versions) if dry_run else _publish(events, publish)
 
     return router
 
 
-def _documents(request: Request, body: bytes) -> list[Any]:
+def read_documents(request: Request, body: bytes, shop: str) -> list[Any]:
+    """Return the events of a request as JSON values: one, a batch, or one in binary mode. Raises `Refused`."""
+    if not SHOP.fullmatch(shop):
+        raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
     if request.headers.get("content-encoding", "").strip().lower() not in _IDENTITY:
         raise Refused(
             Reason.CONTENT_ENCODING, "", "an encoded body (gzip, deflate, br …) is not taken: send plain JSON"
@@ -148,11 +159,11 @@ def _documents(request: Request, body: bytes) -> list[Any]:
 
 
 def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [_error(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
+    errors = [error_of(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
     if errors:
         return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
     results = publish([event.outgoing for event in events if event.outgoing is not None])
-    errors = [_error(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
+    errors = [error_of(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
     if errors:
         detail = (
             f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
@@ -161,9 +172,15 @@ def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _dry_run(
+def refused_response(detail: str, refusal: Refusal) -> Response:
+    """Return the problem of a request that can't be read."""
+    return _problem(415 if refusal.reason in _UNSUPPORTED else 400, detail, [error_of(None, refusal)])
+
+
+def outcomes_response(
     events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes, stored_versions: StoredVersions
 ) -> Response:
+    """Return the outcome that each event would have, without publishing or storing anything."""
     items = [event.item for event in events if event.item is not None]
     predicted = predict_outcomes(items)
     more = far_superseded(items, [outcome for outcome, _ in predicted], stored_versions)
@@ -189,7 +206,8 @@ def _unpublished(result: PublishResult) -> Refusal:
     return Refusal(reason, "", result.detail)
 
 
-def _error(index: int | None, refusal: Refusal) -> dict[str, Any]:
+def error_of(index: int | None, refusal: Refusal) -> dict[str, Any]:
+    """Return the fault of one event of a request, or of the whole request."""
     return refusal.as_json() if index is None else {"index": index, **refusal.as_json()}
 
 

@@ -50,6 +50,8 @@ class QuarantinedDocument(BaseModel):
     body: str
     digest: str
     worker: str
+    key: str | None
+    subject: str | None
     doc: str
 
 

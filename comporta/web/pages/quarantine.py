@@ -41,6 +41,7 @@ class _Filter(BaseModel):
     since_utc: str = ""
     until: str = ""
     until_utc: str = ""
+    key: str = ""
 
     @property
     def selection(self) -> QuarantineFilter:
@@ -51,6 +52,7 @@ class _Filter(BaseModel):
             reason=blank_to_none(self.reason),
             since=parse_moment(self.since, self.since_utc),
             until=parse_moment(self.until, self.until_utc),
+            key=blank_to_none(self.key),
         )
 
 
