@@ -1,12 +1,12 @@
-"""Tables: those of the domains are built from the domain registry, the others are defined here."""
+"""Tables: those of the domains from `storage.entity_tables`, the others are defined here."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
 
-from schemas import fields
-from schemas.domains import DOMAINS, Domain
-from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
+from storage.entity_tables import ENTITY_TABLES, metadata
+from storage.table_docs import add_comments
+from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 
 __all__ = [
     "ENTITY_TABLES",
@@ -30,38 +30,6 @@ __all__ = [
     "watchers",
     "workers",
 ]
-
-metadata = MetaData()
-
-
-def _entity_table(domain: Domain) -> Table:
-    keys = domain.key_fields
-    return Table(
-        domain.name,
-        metadata,
-        Column("shop", EXACT_TEXT, primary_key=True),
-        *(
-            Column(
-                name,
-                EXACT_TEXT if kind is fields.Column.TEXT and name in keys else SQL_TYPES[kind],
-                primary_key=name in keys,
-                nullable=name not in keys,
-            )
-            for name, kind in domain.columns.items()
-        ),
-        Column("version", BIGINT, nullable=False),
-        Column("event_id", EXACT_TEXT, nullable=False),
-        Column("deleted", Boolean, nullable=False),
-        Column("occurred_at", UtcTime),
-        Column("applied_at", UtcTime, nullable=False),
-        # Free space in the page for a row's next version: then no index is written. Measured in docs/performance.md.
-        postgresql_with={"fillfactor": 90},
-    )
-
-
-ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
-# For the search of a customer by CPF or CNPJ.
-Index("customers_document", ENTITY_TABLES["customers"].c.document)
 
 shops = Table(
     "shops",
@@ -285,3 +253,5 @@ erp_faults = Table(
     Column("failed_at", UtcTime, nullable=False),
     Column("failures", BIGINT, nullable=False),
 )
+
+add_comments(metadata)

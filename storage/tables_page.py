@@ -1,0 +1,139 @@
+"""Page `docs/tables.md`: every table and view with its columns, made from the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import Column, Index, Table
+from sqlalchemy.dialects import postgresql
+
+from storage.entity_tables import ENTITY_TABLES
+from storage.sql_views import SQL_VIEWS, SqlView
+from storage.tables import metadata
+
+__all__ = ["PAGE", "tables_page"]
+
+PAGE = "docs/tables.md"
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_INTRODUCTION = """# Tables
+
+Made by `comporta schema --tables` from the models in `storage/`; changes belong there. On PostgreSQL every table, view
+and column carries its description as a comment (`\\d+ stock` in psql).
+
+**The shop reads** the seven tables of the domains and the views over them. All of them lie in the database of
+`COMPORTA_DATABASE_URL`, in the schema that Comporta was migrated in. Comporta alone writes them.
+
+```sql
+-- the price of 12 units of a packaging, in the price table of the customer
+SELECT price, currency FROM current_prices
+WHERE shop = 'main' AND table_code = 'VAREJO' AND product_code = '7891000' AND packaging_code = ''
+  AND min_qty <= 12 AND (next_min_qty IS NULL OR 12 < next_min_qty);
+-- what can be sold, over all warehouses
+SELECT sum(quantity) FROM sellable_stock WHERE shop = 'main' AND product_code = '7891000' AND unit = 'UN';
+```
+
+## Rules for readers
+
+- **Key.** The primary key is `shop` and the key fields, in the order of the columns. Every query should begin with
+  `shop`: the index does. Keys compare byte by byte, letter case included.
+- **Tombstones.** A deleted entity stays as a row with `deleted` true, its key and its version; every other field is
+  null. Without `WHERE NOT deleted` a query sees it. The views leave tombstones out.
+- **No foreign keys.** Events come in any order: a price may be there before its product or its price table. The views
+  show such a row when all that it needs is there.
+- **Times** are `timestamptz`. `occurred_at` is the ERP's time, `applied_at` the database's. A poll by `applied_at`
+  misses rows, because commits come out of order.
+- **A batch is one transaction**: its rows become visible together. A query sees no half of it. Two queries see two
+  moments unless they run in one transaction with `REPEATABLE READ`.
+- **Numbers.** Quantities are `numeric(15,4)` and prices `numeric(21,10)`: read them as decimals, not as floating point.
+- **On SQLite** times are texts in UTC with six decimals (`2026-11-23T07:22:51.123456Z`), which sort as times; booleans
+  are 0 and 1; lists and maps are JSON text; decimals are numbers, and texts where a number would lose digits.
+- **Only read.** A trigger, a foreign key or a lock of yours on these tables can stop the integration. Indexes of your
+  own are allowed, and make each change of their rows dearer.
+
+## What may change
+
+A release may add tables, views, columns at the end of a table, and indexes: name the columns that you select. It never
+renames or drops a column of the seven tables or of the views, and never changes its type or its meaning, without a
+new major version and a line in the changelog. The other tables are shown for people; their columns may change with
+any release.
+
+## Access
+
+```sh
+comporta grant-reader shop_reader   # an existing role of PostgreSQL; --dry-run shows the statements
+```
+
+grants the role the right to read the seven tables and the views, and takes away any other right on Comporta's tables
+that it was granted directly: it reads no quarantined bodies, no audit, no orders. Run it again after an upgrade that
+adds views. It fails, and names them, if the role can still reach other tables of Comporta by other ways. SQLite has
+no roles: whoever can open the file reads everything.
+"""
+_OTHERS = """## Other tables
+
+For people who look with SQL. Their owner reads them; `comporta grant-reader` does not grant them.
+"""
+
+
+def tables_page() -> str:
+    """Return the text of the page."""
+    others = [table for table in metadata.sorted_tables if table.name not in ENTITY_TABLES]
+    parts = [
+        _INTRODUCTION,
+        "## Views\n",
+        *map(_view, SQL_VIEWS.values()),
+        "## Tables of the domains\n",
+        *map(_table, ENTITY_TABLES.values()),
+        _OTHERS,
+        *map(_table, sorted(others, key=lambda table: table.name)),
+    ]
+    return "\n".join(parts)
+
+
+def _view(view: SqlView) -> str:
+    if not view.own:
+        rest = f"The columns of [{view.table.name}](#{view.table.name}), without `deleted` and `event_id`."
+    else:
+        rows = ((name, _view_type(view, name), view.comment(name)) for name in view.names)
+        rest = _grid(("column", "type", "meaning"), rows)
+    return f"### {view.name}\n\n{view.description}\n\n{rest.rstrip()}\n"
+
+
+def _view_type(view: SqlView, name: str) -> str:
+    return view.own[name][0] if name in view.own else _type(view.table.c[name])
+
+
+def _table(table: Table) -> str:
+    rows = (
+        (column.name, _type(column), "yes" if column.nullable else "", column.comment or "") for column in table.columns
+    )
+    key = ", ".join(f"`{column.name}`" for column in table.primary_key)
+    lines = [f"Primary key: {key}.", *_indexes(table)]
+    grid = _grid(("column", "type", "null", "meaning"), rows)
+    return f"### {table.name}\n\n{table.comment}\n\n{grid}\n" + "\n".join(lines) + "\n"
+
+
+def _indexes(table: Table) -> Iterator[str]:
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        columns = ", ".join(f"`{column.name}`" for column in index.columns)
+        yield f"Index `{index.name}`: {columns}{_condition(index)}."
+
+
+def _condition(index: Index) -> str:
+    where = index.dialect_options["postgresql"]["where"]
+    if where is None:
+        return ""
+    text = str(where.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return f", where `{text.replace(f'{index.table.name}.', '')}`" if index.table is not None else ""
+
+
+def _type(column: Column[object]) -> str:
+    name = column.type.compile(_DIALECT).lower()
+    plain = name.removesuffix(' collate "c"').replace("timestamp with time zone", "timestamptz")
+    return plain.replace(", ", ",")
+
+
+def _grid(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    for name, *cells in rows:
+        lines.append(f"| `{name}` | {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
