@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, MetaData, Table
+from sqlalchemy import Boolean, Column, Index, Table
 
 from schemas import fields
 from schemas.domains import DOMAINS, Domain
+from storage.metadata import metadata
 from storage.types import BIGINT, EXACT_TEXT, SQL_TYPES, UtcTime
 
-__all__ = ["ENTITY_TABLES", "metadata"]
-
-metadata = MetaData()
+__all__ = ["ENTITY_TABLES"]
 
 
 def _entity_table(domain: Domain) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from storage.entity_docs import TableDoc
+from storage.order_docs import ORDER_DOCS
 
 __all__ = ["SYSTEM_DOCS"]
 
@@ -13,28 +14,7 @@ _DOMAIN = "Domain."
 _WORKER = "Id of the worker: host, process id and a random part."
 
 SYSTEM_DOCS: Mapping[str, TableDoc] = {
-    "orders": (
-        "Orders from the shop, and how far each is on its way to the ERP.",
-        {
-            "shop": _SHOP,
-            "order_id": "Id of the order in the shop; with the shop the key everywhere, also in the ERP.",
-            "state": "waiting, sending, sent, internalized, rejected or stuck.",
-            "attempts": "Number of times that it was sent.",
-            "failures": "Number of failures while other orders succeeded, since its last success or retry.",
-            "failing_since": "Time of the first of these failures.",
-            "next_attempt_at": "Time before which it is not sent again.",
-            "erp_number": "Number that the ERP gave it.",
-            "last_error": "Reason of the last failure or of the rejection.",
-            "placed_at": "Time of the order, by the shop.",
-            "received_at": "Time at which Comporta stored it.",
-            "internalized_at": "Time at which the ERP's number was stored.",
-            "payload": "The order as the shop sent it: the event's data.",
-            "digest": "Hash of the content: the same id with another content is refused.",
-            "receipt_id": "Id of the last receipt that was applied.",
-            "lease_until": "Time until which one worker alone sends it.",
-            "sent_at": "Time at which the ERP or the broker took it.",
-        },
-    ),
+    **ORDER_DOCS,
     "switches": (
         "Switches: one row for each scope that was ever switched.",
         {
@@ -203,17 +183,6 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "worker": _WORKER,
             "lines": "Outcomes of the batch, as JSON text.",
             "left_out": "Number of outcomes that are left out.",
-        },
-    ),
-    "erp_faults": (
-        "What the ERP answered last, of each shop from which no order reaches it.",
-        {
-            "shop": _SHOP,
-            "answer": "Answer, in short.",
-            "error": "Error, in full.",
-            "since": "Time of the first failure since the last success.",
-            "failed_at": "Time of the last failure.",
-            "failures": "Number of failures since the last success.",
         },
     ),
 }

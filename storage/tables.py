@@ -1,10 +1,12 @@
-"""Tables: those of the domains from `storage.entity_tables`, the others are defined here."""
+"""Tables: those of the domains and of the orders from files of their own, the others are defined here."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
-from storage.entity_tables import ENTITY_TABLES, metadata
+from storage.entity_tables import ENTITY_TABLES
+from storage.metadata import metadata
+from storage.order_tables import order_events, orders
 from storage.table_docs import add_comments
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 
@@ -18,6 +20,7 @@ __all__ = [
     "ledger",
     "metadata",
     "missed",
+    "order_events",
     "orders",
     "outcomes",
     "quarantine",
@@ -213,34 +216,6 @@ outcomes = Table(
     Column("worker", Text, nullable=False),
     Column("lines", Text, nullable=False),
     Column("left_out", Integer, nullable=False),
-)
-
-_CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
-# Few orders of many: the index that claims read is as small as the number of waiting orders.
-_IS_WAITING = text("state = 'waiting'")
-orders = Table(
-    "orders",
-    metadata,
-    Column("shop", EXACT_TEXT, primary_key=True),
-    Column("order_id", EXACT_TEXT, primary_key=True),
-    Column("state", EXACT_TEXT, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("failing_since", UtcTime),
-    Column("next_attempt_at", UtcTime),
-    Column("erp_number", Text),
-    Column("last_error", Text),
-    Column("placed_at", UtcTime, nullable=False),
-    Column("received_at", UtcTime, nullable=False),
-    Column("internalized_at", UtcTime),
-    Column("payload", JSON_VALUE, nullable=False),
-    Column("digest", Text),
-    Column("receipt_id", Text),
-    Column("lease_until", UtcTime),
-    Column("sent_at", UtcTime),
-    Index("orders_state", "state", "shop", "placed_at"),
-    Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
-    Index("orders_placed", "placed_at", "shop", "order_id"),
 )
 
 erp_faults = Table(
