@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
+from schemas.feeds import FEED_TYPES
 from schemas.fields import ONE_LINE, JsonSchema, Message
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
@@ -21,6 +22,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_SEQUENCE = str(2**62)
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
+    **FEED_TYPES,
     "comporta.control.message": ControlMessage,
     "comporta.control.reply": Reply,
     "comporta.status.announcement": Announcement,

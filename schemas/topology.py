@@ -8,6 +8,7 @@ from typing import Any
 from schemas.domains import DOMAINS
 
 __all__ = [
+    "CHANGES",
     "CONTROL",
     "DEAD",
     "EVENTS",
@@ -15,6 +16,7 @@ __all__ = [
     "ORDERS_IN",
     "ORDERS_OUT",
     "ORDERS_QUEUE",
+    "OUTCOMES",
     "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
@@ -27,6 +29,7 @@ __all__ = [
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
+CHANGES, OUTCOMES = "comporta.changes", "comporta.outcomes"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
 
@@ -48,6 +51,8 @@ EXCHANGES: dict[str, str] = {
     RESYNC: "topic",
     CONTROL: "direct",
     STATUS: "fanout",
+    CHANGES: "topic",
+    OUTCOMES: "topic",
     DEAD: "fanout",
 }
 

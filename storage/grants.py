@@ -9,16 +9,18 @@ from sqlalchemy import Connection, Engine, text
 
 from storage.entity_tables import ENTITY_TABLES
 from storage.errors import StorageError, translated
+from storage.feed_tables import change_feed, changes
 from storage.sql_views import SQL_VIEWS
 from storage.tables import metadata
 
 __all__ = ["READABLE", "Granted", "ReaderRefused", "grant_reader"]
 
-READABLE: tuple[str, ...] = (*ENTITY_TABLES, *SQL_VIEWS)
+READABLE: tuple[str, ...] = (*ENTITY_TABLES, changes.name, change_feed.name, *SQL_VIEWS)
 _ALL = [*sorted(metadata.tables), "alembic_version", *SQL_VIEWS]
 _ROLE = text(
-    "SELECT rolsuper OR pg_has_role(oid, 'pg_read_all_data', 'MEMBER') AS reads_all, pg_has_role(oid, (SELECT relowner "
-    "FROM pg_class WHERE oid = to_regclass(:table)), 'MEMBER') AS owns FROM pg_roles WHERE rolname = :role"
+    "SELECT rolsuper OR pg_has_role(r.oid, 'pg_read_all_data', 'MEMBER') AS reads_all, "
+    "pg_has_role(r.oid, relowner, 'MEMBER') AS owns, pg_has_role(current_user, relowner, 'USAGE') AS may_grant "
+    "FROM pg_roles r, pg_class c WHERE r.rolname = :role AND c.oid = to_regclass(:table)"
 )
 _OF_COLUMNS, _OF_TABLE = ("SELECT", "INSERT", "UPDATE", "REFERENCES"), ("DELETE", "TRUNCATE", "TRIGGER")
 # Of the role itself, of PUBLIC, and of every role that it can become.
@@ -63,6 +65,8 @@ def _check(connection: Connection, role: str) -> None:
     found = connection.execute(_ROLE, {"role": role, "table": READABLE[0]}).one_or_none()
     if found is None:
         raise ReaderRefused(f"there is no role {role}: create it first, with CREATE ROLE … LOGIN")
+    if not found.may_grant:
+        raise ReaderRefused("only the owner of Comporta's tables can grant: use the database user that migrates them")
     if found.owns and not found.reads_all:
         raise ReaderRefused(f"{role} owns Comporta's tables, or is a member of their owner: grant to a role of its own")
     if found.reads_all:
@@ -76,7 +80,8 @@ def _beyond(connection: Connection, role: str, kind: str, rights: Sequence[str])
 
 def _statements(connection: Connection, role: str) -> list[str]:
     quote = connection.dialect.identifier_preparer.quote
-    name = connection.dialect.identifier_preparer.quote_identifier(role)
+    # Not by the preparer, which writes a % twice for the driver: `text` does that once more.
+    name = '"' + role.replace('"', '""') + '"'
     schema = quote(connection.scalar(text("SELECT current_schema()")) or "public")
     ours = ", ".join(f"{schema}.{quote(table)}" for table in _ALL)
     readable = ", ".join(f"{schema}.{quote(table)}" for table in READABLE)

@@ -16,6 +16,7 @@ from rules.headers import headers_as_json
 from rules.outcomes import RejectedDelivery
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
+from storage.outcome_notices import add_notices
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -30,15 +31,21 @@ _DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
-    """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
+    """Insert refused messages, and the notices of them for the ERP.
+
+    A message that the broker redelivers after a crash is already there and not inserted again.
+    """
+    stored = []
     for item in rejected:
         digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
+        identity = str(uuid7())
+        stored.append((identity, item))
         connection.execute(
             quarantine.insert(),
             {
-                "id": str(uuid7()),
+                "id": identity,
                 "at": now,
                 "shop": item.shop,
                 "domain": item.domain,
@@ -53,6 +60,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
                 "worker": worker,
             },
         )
+    add_notices(connection, stored, now)
 
 
 def _known(connection: Connection, digest: str) -> bool:

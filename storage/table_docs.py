@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from sqlalchemy import MetaData
 
 from storage.entity_docs import ENTITY_DOCS, VERSION_DOCS, TableDoc
+from storage.feed_docs import FEED_DOCS
 from storage.system_docs import SYSTEM_DOCS
 
 __all__ = ["TABLE_DOCS", "add_comments"]
 
 TABLE_DOCS: Mapping[str, TableDoc] = {
     **{name: (text, {**VERSION_DOCS, **columns}) for name, (text, columns) in ENTITY_DOCS.items()},
+    **FEED_DOCS,
     **SYSTEM_DOCS,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from storage.entity_tables import ENTITY_TABLES
+from storage.feed_tables import change_feed, changes, outcome_notices, relays
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders
 from storage.table_docs import add_comments
@@ -13,6 +14,8 @@ from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 __all__ = [
     "ENTITY_TABLES",
     "audit",
+    "change_feed",
+    "changes",
     "dead_letters",
     "erp_faults",
     "feeds",
@@ -22,9 +25,11 @@ __all__ = [
     "missed",
     "order_events",
     "orders",
+    "outcome_notices",
     "outcomes",
     "quarantine",
     "received",
+    "relays",
     "repair_lines",
     "repairs",
     "shops",

@@ -8,12 +8,14 @@ from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects import postgresql
 
 from storage.entity_tables import ENTITY_TABLES
+from storage.feed_tables import change_feed, changes
 from storage.sql_views import SQL_VIEWS, SqlView
 from storage.tables import metadata
 
 __all__ = ["PAGE", "tables_page"]
 
 PAGE = "docs/tables.md"
+_FEED = (changes, change_feed)
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _INTRODUCTION = """# Tables
 
@@ -50,6 +52,35 @@ SELECT sum(quantity) FROM sellable_stock WHERE shop = 'main' AND product_code = 
 - **Only read.** A trigger, a foreign key or a lock of yours on these tables can stop the integration. Indexes of your
   own are allowed, and make each change of their rows dearer.
 
+## Following changes
+
+With `COMPORTA_CHANGES=true` every row of the seven tables that is written also adds a row to `changes`, in the same
+transaction. So a cache or a search index follows by its last position alone:
+
+```sql
+SELECT position, shop, domain, key, version, deleted FROM changes
+WHERE position > 41207 ORDER BY position LIMIT 1000;
+```
+
+- **Complete.** Behind a position that you have seen, no other can appear. Each transaction takes its positions last, by
+  an update of the one row of `change_feed`, and holds that row until its commit is visible: the next transaction takes
+  its positions only then. Sequences and times lack this, because commits come out of order.
+- **No gaps.** Positions grow by one. If the first row after your position is not the next number, or there is none and
+  `change_feed.position` is above yours, changes were pruned (`COMPORTA_CHANGES_HOURS`) or not recorded: read the tables
+  anew, from the value of `change_feed.position` that you read before.
+- **Keys, not states.** Read the row itself by its key. It may be newer than the version in the feed; then its own
+  change follows. `deleted` says that it became a tombstone.
+- What an operator erases, and a version that is forgotten, is no change of the ERP and adds no row.
+
+The same goes to the exchange `comporta.changes` (topic, routing key `<shop>.<domain>`), with at most 500 keys in a
+message: [comporta.changes.v1](contract/schemas/comporta.changes.v1.json). One worker publishes at a time, in the order
+of the positions within a routing key, and only after the commit. A message comes at least once: after a fault it is
+sent again under the same id, and after it those that followed. So compare versions, or keep the highest position of
+each routing key. A message that no queue is bound for is dropped.
+
+The setting must be the same for all workers; the one that starts last decides, and logs it. Workers of a release
+without the feed write no changes: switch it on when all are upgraded. [performance.md](performance.md) has its cost.
+
 ## What may change
 
 A release may add tables, views, columns at the end of a table, and indexes: name the columns that you select. It never
@@ -63,10 +94,10 @@ any release.
 comporta grant-reader shop_reader   # an existing role of PostgreSQL; --dry-run shows the statements
 ```
 
-grants the role the right to read the seven tables and the views, and takes away any other right on Comporta's tables
-that it was granted directly: it reads no quarantined bodies, no audit, no orders. Run it again after an upgrade that
-adds views. It fails, and names them, if the role can still reach other tables of Comporta by other ways. SQLite has
-no roles: whoever can open the file reads everything.
+grants the role the right to read the seven tables, the views, `changes` and `change_feed`, and takes away any other
+right on Comporta's tables that it was granted directly: it reads no quarantined bodies, no audit, no orders. Run it
+again after an upgrade that adds views. It fails, and names them, if the role can still reach other tables of Comporta
+by other ways. SQLite has no roles: whoever can open the file reads everything.
 """
 _OTHERS = """## Other tables
 
@@ -76,13 +107,15 @@ For people who look with SQL. Their owner reads them; `comporta grant-reader` do
 
 def tables_page() -> str:
     """Return the text of the page."""
-    others = [table for table in metadata.sorted_tables if table.name not in ENTITY_TABLES]
+    others = [table for table in metadata.sorted_tables if table.name not in ENTITY_TABLES and table not in _FEED]
     parts = [
         _INTRODUCTION,
         "## Views\n",
         *map(_view, SQL_VIEWS.values()),
         "## Tables of the domains\n",
         *map(_table, ENTITY_TABLES.values()),
+        "## The change feed\n",
+        *map(_table, _FEED),
         _OTHERS,
         *map(_table, sorted(others, key=lambda table: table.name)),
     ]
