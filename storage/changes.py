@@ -21,6 +21,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    true,
     update,
 )
 from sqlalchemy.types import TypeEngine
@@ -171,7 +172,7 @@ def _insert(dialect: str) -> Executable:
     if dialect == "postgresql":
         # One statement: the row stays locked for one round trip less.
         base = _take().cte("taken")
-        source = select(base.c.base + rows.columns["ordinal"], *values, now).select_from(base, rows.source)
+        source = select(base.c.base + rows.columns["ordinal"], *values, now).select_from(base.join(rows.source, true()))
     else:
         source = select(bindparam("base", type_=BIGINT) + rows.columns["ordinal"], *values, now)
     statement: Executable = insert_into(dialect, changes).from_select(["position", *names, "at"], source)
