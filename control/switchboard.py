@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rules.switches import Scope, Switch, Switches, decide, expire
-from schemas.control import Announcement, Command, ControlResult, Reply
+from rules.switches import Decision, Scope, Switch, Switches, decide, expire
+from schemas.control import Announcement, Command, Reply
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Connection, Fence
 from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
@@ -34,7 +34,7 @@ class Switchboard:
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
             sheets.begin(connection, new_sheets + after_resume(command, decision.changes, after), after)
-            reply = _reply(after, before.in_flight, command.scopes, decision.result, decision.error)
+            reply = _reply(after, before.in_flight, command.scopes, decision)
         if decision.changes:
             announcements.append(_change_announcement(reply, command))
         self._announce_all(announcements)
@@ -56,7 +56,7 @@ class Switchboard:
                 source=source,
                 message_id=message_id,
             )
-            return _reply(before.switches, before.in_flight, [("*", "*")], "refused", error)
+            return _reply(before.switches, before.in_flight, [("*", "*")], Decision.refused(error))
 
     def end_expired(self) -> None:
         """End the pauses whose end has passed; of several callers the first does it, once."""
@@ -80,14 +80,15 @@ def _end_expired(connection: Connection, before: ChangeState) -> tuple[Switches,
     return after, announcements, after_expiry(ended, after)
 
 
-def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], result: ControlResult, error: str | None) -> Reply:
+def _reply(state: Switches, in_flight: int, scopes: Iterable[Scope], decision: Decision) -> Reply:
     return Reply(
-        result=result,
+        result=decision.result,
         epoch=state.epoch,
         effective_at=state.now,
         in_flight_orders=in_flight,
         still_off=list(state.still_off(scopes)),
-        error=error,
+        changed_ends=list(decision.ends),
+        error=decision.error,
     )
 
 
@@ -106,7 +107,7 @@ def _change_announcement(reply: Reply, command: Command) -> Announcement:
 
 def _expiry_announcement(switch: Switch, after: Switches, in_flight: int) -> Announcement:
     return Announcement(
-        **_reply(after, in_flight, [switch.scope], "on", None).__dict__,
+        **_reply(after, in_flight, [switch.scope], Decision("on", None, ())).__dict__,
         action="expire",
         shop=switch.shop,
         domains=[switch.domain],

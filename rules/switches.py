@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from schemas.control import ANY, Command, ControlResult, StillOff
+from schemas.control import ANY, Command, ControlResult, EndChange, StillOff
 from schemas.domains import DOMAIN_NAMES
 from schemas.reasons import Reason
 
 __all__ = ["Decision", "Scope", "Switch", "Switches", "decide", "effective", "expire"]
 
 Scope = tuple[str, str]
+_NO_END_CHANGE: dict[str, Any] = {"until_before": None, "until_by": None, "until_at": None}
+_ON: dict[str, Any] = {"off": False, "since": None, "until": None, **_NO_END_CHANGE}
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One switch: its scope, its state with beginning and end, its operator and reason."""
+    """One switch: its scope, its state with beginning and end, its operator and reason.
+
+    If the end was changed during the pause, `until_before` is the end before that, and `until_by` and `until_at` the
+    author and the time.
+    """
 
     shop: str
     domain: str
@@ -29,6 +35,9 @@ class Switch:
     until: datetime | None
     epoch: int
     changed_at: datetime
+    until_before: datetime | None = None
+    until_by: str | None = None
+    until_at: datetime | None = None
 
     @property
     def scope(self) -> Scope:
@@ -102,11 +111,12 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Decision on a command: its result, the error if refused, and the switches to write."""
+    """Decision on a command: its result, the error if refused, the switches to write, and the ends that they change."""
 
     result: ControlResult
     error: str | None
     changes: tuple[Switch, ...]
+    ends: tuple[EndChange, ...] = ()
 
     @classmethod
     def refused(cls, error: str) -> Decision:
@@ -118,21 +128,21 @@ def decide(command: Command, switches: Switches, *, repeated: bool) -> Decision:
     """Return the decision on a pause or a resume, from the present switches."""
     if repeated:
         return Decision("unchanged", None, ())
-    error = _expired(command, switches) or _stale(command, switches)
+    error = _expired(command, switches) or _stale(command, switches) or _seen(command, switches)
     if error is not None:
         return Decision.refused(error)
     change = _pause if command.action == "pause" else _resume
     changes = tuple(new for scope in command.scopes if (new := change(command, scope, switches)) is not None)
+    ends = tuple(end for new in changes if (end := _changed_end(new, switches)) is not None)
     if not any(_flips(new, switches) for new in changes):
-        return Decision("unchanged", None, changes)
-    return Decision("off" if command.action == "pause" else "on", None, changes)
+        return Decision("unchanged", None, changes, ends)
+    return Decision("off" if command.action == "pause" else "on", None, changes, ends)
 
 
 def expire(switches: Switches) -> tuple[Switch, ...]:
     """Return the switches to write for the pauses that have ended."""
     return tuple(
-        replace(switch, off=False, since=None, until=None, epoch=switches.epoch + 1, changed_at=switches.now)
-        for switch in switches.expired
+        replace(switch, **_ON, epoch=switches.epoch + 1, changed_at=switches.now) for switch in switches.expired
     )
 
 
@@ -162,12 +172,21 @@ def _stale(command: Command, switches: Switches) -> str | None:
     return None
 
 
+def _seen(command: Command, switches: Switches) -> str | None:
+    for scope in command.scopes:
+        last = switches.by_scope.get(scope)
+        if last is not None and command.seen_epoch is not None and last.epoch > command.seen_epoch:
+            return (
+                f"{Reason.STALE}: the switch of shop {scope[0]}, domain {scope[1]} has changed since (epoch "
+                f"{last.epoch}); look at it, and if the request is still meant, send it again"
+            )
+    return None
+
+
 def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
     last, until = switches.by_scope.get(scope), command.message.until
-    if last is not None and last.off and not last.expired(switches.now):
-        # An acknowledged pause lasts to its end: a second one may only extend it.
-        later = last.until is not None and (until is None or until > last.until)
-        return replace(last, until=until, epoch=switches.epoch + 1, changed_at=switches.now) if later else None
+    if last is not None and _is_off(last, switches):
+        return _pause_again(command, last, switches)
     return Switch(
         shop=scope[0],
         domain=scope[1],
@@ -179,6 +198,16 @@ def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
         epoch=switches.epoch + 1,
         changed_at=switches.now,
     )
+
+
+def _pause_again(command: Command, last: Switch, switches: Switches) -> Switch | None:
+    """Return the switch to write where a pause is in force: it stays, but for what the message changes expressly."""
+    message = command.message
+    new = replace(last, reason=message.reason, by=command.by) if message.replace else last
+    if message.until != last.until and (message.replace or message.names_end):
+        changed = replace(new, until=message.until, until_before=last.until)
+        new = replace(changed, until_by=command.by, until_at=switches.now)
+    return None if new == last else replace(new, epoch=switches.epoch + 1, changed_at=switches.now)
 
 
 def _resume(command: Command, scope: Scope, switches: Switches) -> Switch | None:
@@ -200,4 +229,15 @@ def _resume(command: Command, scope: Scope, switches: Switches) -> Switch | None
 
 def _flips(new: Switch, switches: Switches) -> bool:
     last = switches.by_scope.get(new.scope)
-    return new.off != (last is not None and last.off and not last.expired(switches.now))
+    return new.off != (last is not None and _is_off(last, switches))
+
+
+def _changed_end(new: Switch, switches: Switches) -> EndChange | None:
+    last = switches.by_scope.get(new.scope)
+    if last is None or not (new.off and _is_off(last, switches)) or new.until == last.until:
+        return None
+    return EndChange(shop=new.shop, domain=new.domain, old=last.until, new=new.until)
+
+
+def _is_off(switch: Switch, switches: Switches) -> bool:
+    return switch.off and not switch.expired(switches.now)

@@ -25,6 +25,7 @@ __all__ = [
     "VersionRules",
     "content_hash",
     "first_kinds",
+    "kind_refusal",
     "latest_version",
     "same_content",
     "split_by_rules",
@@ -48,6 +49,11 @@ _AHEAD = Refusal(
 CONTENT_CHANGED = Refusal(
     Reason.CONTENT_CHANGED, "/data", "an earlier event with this key, version and id has different content"
 )
+
+
+def kind_refusal(*, by_time: bool) -> Refusal:
+    """Return the refusal of an event of the other kind of version, by the kind of its feed (True: by time)."""
+    return _KIND[by_time]
 
 
 class VersionRules(NamedTuple):

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
 from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
+from schemas.health import Health
 from schemas.validation_errors import validation_refused
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Command",
     "ControlMessage",
     "ControlResult",
+    "EndChange",
+    "LastEndChange",
     "Reply",
     "StatusDocument",
     "StillOff",
@@ -42,7 +45,8 @@ def _all_domains() -> list[DomainScope]:
 class ControlMessage(Message):
     """Request of an operator; unlike in events an unknown field is refused.
 
-    A misspelt scope would otherwise mean everything.
+    A misspelt scope would otherwise mean everything. A pause of a scope that is off already leaves the first pause as
+    it is, unless the message has `until` (null: no end) or `replace`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,14 +58,21 @@ class ControlMessage(Message):
     )
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
     until: Time | None = None
+    replace: bool = False
     issued_at: Time | None = None
+
+    @property
+    def names_end(self) -> bool:
+        """Return whether the message says when the pause ends, even if it says: never."""
+        return "until" in self.model_fields_set
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A control message with its action and origin; `source` is the interface it came over: `amqp` or `http`.
 
-    `issued_at` is the message's own, or the end of the second that an AMQP timestamp names.
+    `issued_at` is the message's own, or the end of the second that an AMQP timestamp names. `seen_epoch` is the epoch
+    that the operator saw: a scope whose switch has changed since is left alone.
     """
 
     action: Action
@@ -70,6 +81,7 @@ class Command:
     message_id: str | None = None
     user_id: str | None = None
     issued_at: datetime | None = None
+    seen_epoch: int | None = None
 
     @property
     def scopes(self) -> tuple[tuple[str, str], ...]:
@@ -93,8 +105,21 @@ class StillOff(Message):
     until: datetime | None
 
 
+class EndChange(Message):
+    """The end of a pause before and after a command; null is no end."""
+
+    shop: str
+    domain: str
+    old: datetime | None
+    new: datetime | None
+
+
+def _empty(value: object) -> bool:
+    return not value
+
+
 class Reply(Message):
-    """The answer to a pause or a resume, sent only when it holds."""
+    """The answer to a pause or a resume, sent only when it holds; `changed_ends` is left out if there are none."""
 
     result: ControlResult
     epoch: int
@@ -102,6 +127,7 @@ class Reply(Message):
     in_flight_orders: int
     still_off: list[StillOff]
     error: str | None
+    changed_ends: list[EndChange] = Field(default_factory=list, exclude_if=_empty)
 
 
 class Announcement(Reply):
@@ -115,8 +141,16 @@ class Announcement(Reply):
     until: datetime | None
 
 
+class LastEndChange(Message):
+    """The last change of a pause's end: the end before it (null: none), its author and its time."""
+
+    before: datetime | None
+    by: str
+    at: datetime
+
+
 class SwitchState(Message):
-    """A switch, as the status document shows it."""
+    """A switch, as the status document shows it; `end_change` is there if the end was changed during the pause."""
 
     shop: str
     domain: str
@@ -125,6 +159,7 @@ class SwitchState(Message):
     by: str
     since: datetime | None
     until: datetime | None
+    end_change: LastEndChange | None = Field(default=None, exclude_if=_empty)
 
 
 class WorkerState(Message):
@@ -158,6 +193,7 @@ class StatusDocument(Message):
     switches: list[SwitchState]
     effective: dict[str, dict[str, Literal["on", "off"]]]
     workers: list[WorkerState]
+    health: Health
     orders: dict[str, dict[str, int]]
     in_flight_orders: int
     overdue_orders: dict[str, int]
@@ -187,12 +223,20 @@ def control_message(
     *,
     by: str | None = None,
     until: datetime | None = None,
+    no_end: bool = False,
+    replace: bool = False,
     issued_at: datetime | None = None,
 ) -> ControlMessage:
-    """Return the control message with these values. Raises `Refused` with the first fault."""
-    values = {"reason": reason, "shop": shop, "domains": list(domains), "by": by}
-    times = {"until": until and until.isoformat(), "issued_at": issued_at and issued_at.isoformat()}
-    return _validated(values | times)
+    """Return the control message with these values; `no_end` says that the pause has none, even if it had one before.
+
+    Raises `Refused` with the first fault.
+    """
+    values: dict[str, Any] = {"reason": reason, "shop": shop, "domains": list(domains)}
+    values |= {"by": by} if by is not None else {}
+    values |= {"until": until and until.isoformat()} if until is not None or no_end else {}
+    values |= {"replace": True} if replace else {}
+    values |= {"issued_at": issued_at.isoformat()} if issued_at is not None else {}
+    return _validated(values)
 
 
 def parse_control(body: bytes) -> ControlMessage:

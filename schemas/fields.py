@@ -137,26 +137,28 @@ class Decimals:
         return core_schema.no_info_after_validator_function(_positive, union)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        plain = rf"^-?0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
-        # No pattern can count how far an exponent moves the point: that is left to the format.
-        scientific = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
-        pattern, least = self._least
+        least, words = self._least
         size = f"at most {self.whole} integer and {self.places} decimal digits"
-        description = f"A number in a string, {size}{least}."
+        # One pattern and no `anyOf`, of which code generators make types that no text fits. How far an exponent moves
+        # the point no pattern can count: that is left to the format.
+        plain, scientific = (
+            rf"0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?",
+            r"[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}",
+        )
         return {
             "type": "string",
-            "description": description,
-            **({"pattern": pattern} if pattern else {}),
-            "anyOf": [{"pattern": plain}, scientific],
+            "description": f"A number in a string, {size}{words}.",
+            "pattern": f"^{least}-?({plain}|{scientific})$",
+            "format": self.format,
             **ONE_LINE,
         }
 
     @property
     def _least(self) -> tuple[str, str]:
-        """Return the pattern and the words for the least number."""
+        """Return the condition, before the pattern, and the words for the least number."""
         if self.positive:
-            return "^[0.]*[1-9]", ", above zero"
-        return ("^([0-9]|-[0.]+([eE]|$))", ", at least zero") if self.from_zero else ("", "")
+            return "(?=[0.]*[1-9])", ", above zero"
+        return ("(?=[0-9]|-[0.]+([eE]|$))", ", at least zero") if self.from_zero else ("", "")
 
     @property
     def format(self) -> str:
@@ -200,7 +202,7 @@ class _NotBlank:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {"type": "string", "minLength": 1, "pattern": NO_NUL, "allOf": [{"pattern": NOT_BLANK}]}
+        return {"type": "string", "minLength": 1, "pattern": rf"^[^\x00]*{NOT_BLANK}[^\x00]*$"}
 
 
 class _Rfc3339:

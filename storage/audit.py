@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, update
@@ -50,9 +51,20 @@ def audit_command(connection: Connection, command: Command, decision: Decision, 
         message_id=command.message_id,
         issued_at=command.issued_at,
         until=message.until,
+        subject=_ends(decision),
         result=decision.result,
         error=decision.error,
     )
+
+
+def _ends(decision: Decision) -> str | None:
+    """Return the ends that a command has changed, as `shop/domain: old → new`; None if it has changed none."""
+    changes = (f"{end.shop}/{end.domain}: {_moment(end.old)} → {_moment(end.new)}" for end in decision.ends)
+    return ", ".join(changes) or None
+
+
+def _moment(end: datetime | None) -> str:
+    return "no end" if end is None else end.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> None:

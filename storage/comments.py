@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import DDL, Connection, inspect, text
 from sqlalchemy.schema import ExecutableDDLElement, SetColumnComment, SetTableComment
 
+from storage.all_tables import every_table
 from storage.sql_views import SQL_VIEWS
-from storage.tables import metadata
 
 __all__ = ["write_comments"]
 
@@ -31,7 +31,7 @@ def write_comments(connection: Connection) -> None:
 
 
 def _statements(views: set[str]) -> Iterator[tuple[str, str | None, str | None, ExecutableDDLElement]]:
-    for table in metadata.sorted_tables:
+    for table in every_table().sorted_tables:
         yield table.name, None, table.comment, SetTableComment(table)
         for column in table.columns:
             yield table.name, column.name, column.comment, SetColumnComment(column)

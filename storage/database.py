@@ -16,6 +16,7 @@ from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
 from storage.grants import Granted, grant_reader
+from storage.queues import QueueReadings
 from storage.tail import OutcomeTail
 from storage.views import Views
 
@@ -47,6 +48,11 @@ class Database:
     def gauges(self) -> Gauges:
         """Return the reader of the gauges for monitoring."""
         return Gauges(self._engine)
+
+    @property
+    def queues(self) -> QueueReadings:
+        """Return the writer of the queues' readings."""
+        return QueueReadings(self.fence)
 
     def check_up(self) -> Checkup:
         """Diagnose the database for the operator; raises `Unavailable` if it can't be reached."""

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
+from storage.all_tables import every_table
 from storage.entity_tables import ENTITY_TABLES
 from storage.errors import StorageError, translated
 from storage.feed_tables import change_feed, changes
 from storage.sql_views import SQL_VIEWS
-from storage.tables import metadata
 
 __all__ = ["READABLE", "Granted", "ReaderRefused", "grant_reader"]
 
 READABLE: tuple[str, ...] = (*ENTITY_TABLES, changes.name, change_feed.name, *SQL_VIEWS)
-_ALL = [*sorted(metadata.tables), "alembic_version", *SQL_VIEWS]
+_ALL = [*sorted(every_table().tables), "alembic_version", *SQL_VIEWS]
 _ROLE = text(
     "SELECT rolsuper OR pg_has_role(r.oid, 'pg_read_all_data', 'MEMBER') AS reads_all, "
     "pg_has_role(r.oid, relowner, 'MEMBER') AS owns, pg_has_role(current_user, relowner, 'USAGE') AS may_grant "

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
@@ -18,7 +20,7 @@ from storage.fence import Fence
 from storage.tables import missed
 from storage.views import MissedFilter
 
-__all__ = ["MissedKeys", "Piece", "key_of", "key_values"]
+__all__ = ["MissedKeys", "Piece", "key_of", "key_values", "stored_key"]
 
 
 class Piece(NamedTuple):
@@ -76,3 +78,11 @@ def key_values(domain: str, fields: Mapping[str, Any]) -> tuple[Any, ...]:
     except ValidationError as error:
         raise validation_refused(error) from None
     return tuple(key.__dict__[name] for name in kind.key_fields)
+
+
+def stored_key(domain: str, text: str) -> tuple[Any, ...]:
+    """Return the values of a missed key from its stored text, as an event has them."""
+    fields, times = orjson.loads(text), DOMAINS[domain].key_times
+    return tuple(
+        datetime.fromisoformat(fields[name]) if name in times else fields[name] for name in DOMAINS[domain].key_fields
+    )

@@ -146,6 +146,9 @@ def _switches(rows: Iterable[Any]) -> Switches:
             until=row.until,
             epoch=row.epoch,
             changed_at=row.changed_at,
+            until_before=row.until_before,
+            until_by=row.until_by,
+            until_at=row.until_at,
         )
         for row in rows
         if row.shop is not None

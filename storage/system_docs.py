@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from storage.entity_docs import TableDoc
+from storage.health_docs import HEALTH_DOCS
 from storage.order_docs import ORDER_DOCS
 
 __all__ = ["SYSTEM_DOCS"]
@@ -15,6 +16,7 @@ _WORKER = "Id of the worker: host, process id and a random part."
 
 SYSTEM_DOCS: Mapping[str, TableDoc] = {
     **ORDER_DOCS,
+    **HEALTH_DOCS,
     "switches": (
         "Switches: one row for each scope that was ever switched.",
         {
@@ -27,6 +29,9 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "until": "Planned end of the pause; null: no end.",
             "epoch": "Epoch of the last change.",
             "changed_at": "Time of the last change.",
+            "until_before": "Planned end before it was last moved.",
+            "until_by": "Author of this move.",
+            "until_at": "Time of this move.",
         },
     ),
     "audit": (
@@ -91,6 +96,7 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "started_at": "Time of its start.",
             "last_seen": "Time of its last heartbeat.",
             "epoch_seen": "Newest epoch that it has read.",
+            "lags": "Seconds from event to commit by domain: a JSON object.",
         },
     ),
     "ledger": (

@@ -8,7 +8,6 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes, outcome_notices, relays
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders
-from storage.table_docs import add_comments
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 
 __all__ = [
@@ -76,6 +75,9 @@ switches = Table(
     Column("until", UtcTime),
     Column("epoch", BIGINT, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("until_before", UtcTime),
+    Column("until_by", Text),
+    Column("until_at", UtcTime),
 )
 
 audit = Table(
@@ -204,6 +206,7 @@ workers = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
+    Column("lags", JSON_VALUE),
 )
 
 watchers = Table(
@@ -233,5 +236,3 @@ erp_faults = Table(
     Column("failed_at", UtcTime, nullable=False),
     Column("failures", BIGINT, nullable=False),
 )
-
-add_comments(metadata)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Column, Index, Table
 from sqlalchemy.dialects import postgresql
 
+from storage.all_tables import every_table
 from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes
 from storage.sql_views import SQL_VIEWS, SqlView
-from storage.tables import metadata
 
 __all__ = ["PAGE", "tables_page"]
 
@@ -107,7 +107,7 @@ For people who look with SQL. Their owner reads them; `comporta grant-reader` do
 
 def tables_page() -> str:
     """Return the text of the page."""
-    others = [table for table in metadata.sorted_tables if table.name not in ENTITY_TABLES and table not in _FEED]
+    others = [table for table in every_table().sorted_tables if table.name not in ENTITY_TABLES and table not in _FEED]
     parts = [
         _INTRODUCTION,
         "## Views\n",

@@ -10,14 +10,10 @@ from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, Integer, La
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from schemas.canonical import utc_text
 from schemas.fields import Column
 
 __all__ = ["BIGINT", "BYTES", "EXACT_TEXT", "JSON_VALUE", "SQL_TYPES", "ExactDecimal", "UtcTime", "utc_text"]
-
-
-def utc_text(value: datetime) -> str:
-    """Format a time as RFC 3339 in UTC with six decimals: fixed width, so that text order is time order."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -37,6 +35,7 @@ from storage.dialect import Rowset, dump_rows, rowset
 from storage.entities import event_value, key_text, matching
 from storage.feeds import reset_feed
 from storage.fence import Fence
+from storage.missed import stored_key
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import EXACT_TEXT
 
@@ -150,14 +149,7 @@ def _dumped(connection: Connection, shop: str, domain: str, keys: Sequence[Key])
 def _missed_page(connection: Connection, scope: VersionScope, after: str | None) -> tuple[list[Key], str | None]:
     query = select(missed.c.key).where(*_missed_of(scope.shop, scope.domain), missed.c.key > (after or ""))
     texts = list(connection.scalars(query.order_by(missed.c.key).limit(_PAGE)))
-    return [_stored_key(scope.domain, text) for text in texts], texts[-1] if texts else None
-
-
-def _stored_key(domain: str, text: str) -> Key:
-    fields, times = orjson.loads(text), DOMAINS[domain].key_times
-    return tuple(
-        datetime.fromisoformat(fields[name]) if name in times else fields[name] for name in DOMAINS[domain].key_fields
-    )
+    return [stored_key(scope.domain, text) for text in texts], texts[-1] if texts else None
 
 
 def _table_page(connection: Connection, scope: VersionScope, after: Key | None) -> tuple[list[Key], Key | None]:

@@ -9,7 +9,9 @@ import typer
 
 from broker.connection import BrokerLost
 from comporta.cli import (
+    compare,
     config,
+    digest,
     missed,
     operators,
     order_changes,
@@ -52,6 +54,8 @@ app.command()(status.status)
 app.command()(status.audit)
 app.command()(publish.publish)
 app.command()(validate.validate)
+app.command()(compare.compare)
+app.command()(digest.digest)
 app.command()(tail.tail)
 app.command()(simulate.simulate)
 app.command("simulate-erp")(simulate.simulate_erp)

@@ -37,8 +37,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
     "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
     "unchanged": (
-        "Already in this state; the end time may have been updated (epoch {epoch})",
-        "Já estava nesse estado; o término pode ter sido atualizado (época {epoch})",
+        "Already in this state (epoch {epoch})",
+        "Já estava nesse estado (época {epoch})",
+    ),
+    "changed_end": (
+        "the end of shop {shop}, domain {domain} was {old} and is now {new}",
+        "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
     "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),
@@ -51,6 +55,13 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "switched_off": ("Off", "Desligada"),
     "partly_off": ("Partly off", "Desligada em parte"),
     "integration": ("Integration", "Integração"),
+    "stopped": ("On, but stopped", "Ligada, mas parada"),
+    "delayed": ("On, but delayed", "Ligada, mas atrasada"),
+    "not_taken": ("no process has taken messages for {span}", "nenhum processo retira mensagens há {span}"),
+    "never_taken": ("no process has taken any messages yet", "nenhum processo retirou mensagens ainda"),
+    "broker_away": ("the broker has not answered for {span}", "o broker não responde há {span}"),
+    "waiting": ("messages have been waiting for {span}", "mensagens esperam há {span}"),
+    "in_queue": ("{count} in the queue", "{count} na fila"),
     "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
     "no_rows": ("no rows found", "nenhum registro encontrado"),
 }

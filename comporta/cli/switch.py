@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -14,7 +14,7 @@ from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import parse_duration, user_name
 from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
-from schemas.control import Action, Reply, control_message
+from schemas.control import Action, ControlMessage, Reply, control_message
 from schemas.reasons import Refused
 
 __all__ = ["pause", "resume"]
@@ -34,15 +34,21 @@ def pause(
     domain: Domains = ["*"],  # noqa: B006  typer only reads the default
     duration: Annotated[str | None, typer.Option("--for", help="Duration, such as 30m or 2h.")] = None,
     until: Annotated[str | None, typer.Option(help="End, such as 2026-11-23T23:00:00Z or 23:00.")] = None,
+    no_end: Annotated[bool, typer.Option("--no-end", help="No end, even if the scope is off until some time.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace reason, author and end if it is off.")] = False,
     wait: Wait = False,
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Switch the integration off: changes are discarded, orders wait."""
-    if duration is not None and until is not None:
-        raise typer.BadParameter("use --for or --until, not both")
+    """Switch the integration off: changes are discarded, orders wait.
+
+    A scope that is off already keeps its first pause; --for, --until and --no-end change its end alone.
+    """
+    if [duration is not None, until is not None, no_end].count(True) > 1:
+        raise typer.BadParameter("use one of --for, --until and --no-end")
     end = _end_after(duration) if duration is not None else _parse_time(until) if until is not None else None
-    _change("pause", reason, shop, domain, end, wait, timeout, as_json)
+    message = _message(reason, shop, domain, until=end, no_end=no_end, replace=replace)
+    _change("pause", message, wait, timeout, as_json)
 
 
 def resume(
@@ -54,25 +60,19 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Switch the integration on again."""
-    _change("resume", reason, shop, domain, None, wait, timeout, as_json)
+    _change("resume", _message(reason, shop, domain), wait, timeout, as_json)
 
 
-def _change(
-    action: Action,
-    reason: str,
-    shop: str,
-    domains: list[str],
-    until: datetime | None,
-    wait: bool,
-    timeout: float,
-    as_json: bool,
-) -> None:
+def _message(reason: str, shop: str, domains: list[str], **options: Any) -> ControlMessage:
     try:
-        message = control_message(reason, shop, domains, by=user_name(), until=until)
+        return control_message(reason, shop, domains, by=user_name(), **options)
     except Refused as refused:
         raise typer.BadParameter(str(refused.refusal)) from None
+
+
+def _change(action: Action, message: ControlMessage, wait: bool, timeout: float, as_json: bool) -> None:
     remote = remote_for(load_settings())
-    reply = remote.change(action, message.model_dump_json(exclude_none=True).encode(), str(uuid4()), timeout)
+    reply = remote.change(action, message.model_dump_json(exclude_unset=True).encode(), str(uuid4()), timeout)
     if wait and reply.result != "refused":
         reply = _wait_for_orders(remote, reply, timeout)
     _print(reply, as_json)
@@ -98,11 +98,18 @@ def _print(reply: Reply, as_json: bool) -> None:
     console.print(one_line(translate(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
     if reply.in_flight_orders:
         console.print(translate("in_flight", count=reply.in_flight_orders), markup=False)
+    for end in reply.changed_ends:
+        values = {"shop": end.shop, "domain": end.domain, "old": _end(end.old), "new": _end(end.new)}
+        console.print("  " + translate("changed_end", **values), markup=False)
     for switch in reply.still_off:
-        until = local_time(switch.until, "minutes") if switch.until else translate("open_end")
+        until = _end(switch.until)
         since = local_time(switch.since, "seconds")
         values = {"shop": switch.shop, "domain": switch.domain, "by": switch.by, "reason": switch.reason}
         console.print("  " + one_line(translate("still_off", since=since, until=until, **values)), markup=False)
+
+
+def _end(end: datetime | None) -> str:
+    return local_time(end, "minutes") if end else translate("open_end")
 
 
 def _end_after(duration: str) -> datetime:

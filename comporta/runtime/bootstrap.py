@@ -15,8 +15,9 @@ from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
+from consumers.feed_pulse import FeedPulse
 from consumers.heartbeat import Heartbeat
-from consumers.observer import OnBatch
+from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
@@ -32,6 +33,7 @@ from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
+from storage.feed_activity import FeedActivity
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.workers import WorkerRegistry
@@ -53,14 +55,22 @@ def build_worker(
     database: Database,
     domains: Sequence[str],
     pulse: Callable[[str], threading.Event],
-    observe: OnBatch,
+    metrics: OnBatch,
+    lags: Callable[[], Mapping[str, float]],
 ) -> Components:
     """Build a worker for these domains, with its control consumer, heartbeat and announcer.
 
-    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `observe` for every batch.
+    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `metrics` for every batch; the
+    heartbeat reports the `lags`.
     """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
     wake, cancelled = threading.Event(), threading.Event()
+    feeds = FeedPulse(FeedActivity(database.fence))
+
+    def observe(batch: BatchStats) -> None:
+        metrics(batch)
+        feeds.observe(batch)
+
     announcer = Announcer(settings.broker_url, pulse("announcer"))
 
     def announce(announcement: Announcement) -> None:
@@ -81,9 +91,10 @@ def build_worker(
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
     order_store = OrderStore(database.fence, worker_id, accepted)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
+    registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
-        "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
+        "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
         "relay": feeds_relay(
             settings.broker_url,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -13,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from comporta.runtime.health_metrics import HealthMetrics, HealthReading
 from comporta.runtime.single_flight import SingleFlight
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome
@@ -52,6 +55,7 @@ _WINDOW = 60.0
 # Requests within this time share one sample.
 _SAMPLE_SECONDS = 2.0
 Sums = Mapping[str, tuple[float, float]]
+Value = TypeVar("Value")
 
 
 class WorkMetrics:
@@ -72,6 +76,11 @@ class WorkMetrics:
         self._counters: dict[tuple[str, str, Outcome], Counter] = {}
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
         self._shops: set[str] = set()
+
+    @property
+    def lag(self) -> Collector:
+        """Return the histogram of the lag alone."""
+        return self._lag
 
     def observe(self, batch: BatchStats) -> None:
         """Count the outcomes of one batch, and observe its duration and lag, both in seconds."""
@@ -115,20 +124,34 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: Colle
 
 
 class Exposition:
-    """Metrics of a process: those of its worker, if it has one, and those of the database, if `read` is given."""
+    """Metrics of a process: those of its worker, if it has one, those of the database, if `read` is given, and more."""
 
-    def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self,
+        work: Collector | None,
+        read: Callable[[], Reading] | None,
+        *collectors: Collector,
+        health: Callable[[], HealthReading] | None = None,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._work = work
+        self._collectors = collectors
         self._reading = SingleFlight("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
+        # Apart from the others: the first reading of a large ledger takes longer.
+        self._health = SingleFlight("health", health, patience=patience, fresh=_FRESH) if health is not None else None
         self._away = False
 
     async def render(self, accept: str) -> tuple[str, bytes]:
         """Return content type and body in the format of the `Accept` header; wait for the database 5 s at most."""
         registry = CollectorRegistry()
-        if self._work is not None:
-            registry.register(self._work)
+        for collector in (self._work, *self._collectors):
+            if collector is not None:
+                registry.register(collector)
+        gauges, health = await asyncio.gather(self._read(self._reading), self._read(self._health))
         if self._reading is not None:
-            registry.register(StateMetrics(await self._read(self._reading)))
+            registry.register(StateMetrics(next(iter(gauges), None)))
+        for found in health:
+            registry.register(HealthMetrics(found))
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):
@@ -136,16 +159,19 @@ class Exposition:
             encode, content_type = choose_encoder("")
         return content_type, encode(registry)
 
-    async def _read(self, reading: SingleFlight[Reading]) -> Reading | None:
+    async def _read(self, reading: SingleFlight[Value] | None) -> Sequence[Value]:
+        """Return the reading, or nothing without one or without an answer."""
+        if reading is None:
+            return ()
         try:
-            gauges = await reading.answer()
+            value = await reading.answer()
         except (StorageError, TimeoutError) as error:
             if not self._away:
                 log.warning("no gauges: the database is away", error=str(error) or "no answer in time")
             self._away = True
-            return None
+            return ()
         self._away = False
-        return gauges
+        return (value,)
 
 
 class StateMetrics(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing_extensions import TypedDict
 
 from comporta.runtime.health import Monitor
 from comporta.runtime.settings import PREFIX, SettingsError
+from schemas.health import HealthState
 
 __all__ = ["MonitorServer", "check_ports", "health_router", "listen"]
 log = structlog.get_logger(__name__)
@@ -73,12 +75,20 @@ class Part(TypedDict):
     since: NotRequired[datetime]
 
 
+class Consumption(TypedDict):
+    """State of the consumption: of the worker's own domains, or of all for a process without a worker."""
+
+    state: HealthState
+    since: NotRequired[datetime]
+
+
 class Readiness(TypedDict):
-    """Readiness of the process: reachability of broker and database."""
+    """Readiness of the process: reachability of broker and database, and whether its messages are taken."""
 
     status: Literal["ready", "not ready"]
     broker: Part
     database: Part
+    consumption: Consumption
 
 
 def health_router(monitor: Monitor) -> APIRouter:
@@ -94,16 +104,28 @@ def health_router(monitor: Monitor) -> APIRouter:
         response.status_code = 503
         return {"status": "unwell", "loops": unhealthy}
 
-    @router.get("/readyz", summary="Readiness: broker and database answer", responses={503: {"model": Readiness}})
+    @router.get(
+        "/readyz",
+        summary="Readiness: broker and database answer, and messages are taken",
+        responses={503: {"model": Readiness}},
+    )
     async def readyz(response: Response) -> Readiness:
-        reaches = await monitor.readiness.check()
+        reaches, intake = await asyncio.gather(monitor.readiness.check(), monitor.consumption.check())
         parts: dict[str, Part] = {
             name: {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
             for name, reach in reaches.items()
         }
-        ready = all(reach.reachable for reach in reaches.values())
+        ready = all(reach.reachable for reach in reaches.values()) and not intake.blocks
         response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", "broker": parts["broker"], "database": parts["database"]}
+        consumption: Consumption = {"state": intake.state}
+        if intake.since is not None:
+            consumption["since"] = intake.since
+        return {
+            "status": "ready" if ready else "not ready",
+            "broker": parts["broker"],
+            "database": parts["database"],
+            "consumption": consumption,
+        }
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_METRICS)
     async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:

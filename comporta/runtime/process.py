@@ -13,18 +13,19 @@ from datetime import timedelta
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry
 from tenacity import RetryCallState
 
 from broker.connection import masked as masked_broker
+from broker.queues import QueueProbe
 from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
 from comporta.runtime.logging import configure_logs
-from comporta.runtime.metrics import WorkMetrics
+from comporta.runtime.metrics import RecentLags, WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
 from comporta.runtime.threads import STALL_SECONDS, ThreadGroup, stop_on_signals
+from consumers.queue_watch import QueueWatch
 from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
@@ -41,13 +42,12 @@ _SWITCH_SECONDS = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Parts of a process that its web server uses; `work` holds the metrics of its worker, None without one."""
+    """Parts of a process that its web server uses."""
 
     settings: Settings
     database: Database
     switchboard: Switchboard
     monitor: Monitor
-    work: CollectorRegistry | None
 
 
 class Server(Protocol):
@@ -135,7 +135,10 @@ def run_until(
     )
     loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
     work = metrics.registry if domains else None
-    monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)
+    queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"))
+    monitor = monitor_for(
+        settings.broker_url, database, loops.unhealthy, work, queues.last, domains, with_gauges=serve is not None
+    )
     # Started before the wait for the database: a process that waits is healthy and must answer so.
     monitor_server = _monitor_server(settings, monitor) if serve is None else None
     if monitor_server is not None:
@@ -145,11 +148,12 @@ def run_until(
     _tune_garbage_collector()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if domains:
-        components = build_worker(settings, database, domains, loops.pulse, metrics.observe)
+        lags = RecentLags(metrics.lag).read
+        components = build_worker(settings, database, domains, loops.pulse, metrics.observe, lags)
     else:
         components = build_admin(settings, database, loops.pulse)
-    server = None if serve is None else serve(Host(settings, database, components.switchboard, monitor, work))
-    for name, run in components.loops.items():
+    server = None if serve is None else serve(Host(settings, database, components.switchboard, monitor))
+    for name, run in {**components.loops, "queues": queues.run}.items():
         loops.start(name, run)
     if server is not None:
         loops.start("web", server.run)

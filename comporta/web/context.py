@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
@@ -21,8 +20,7 @@ __all__ = ["AppContext"]
 class AppContext:
     """Parts that the routes call.
 
-    `publish` returns once the broker has answered for every message. `label` names the environment. `lags` returns the
-    current seconds from event to commit by domain, where a worker runs in this process.
+    `publish` returns once the broker has answered for every message. `label` names the environment.
     """
 
     views: Views
@@ -35,4 +33,3 @@ class AppContext:
     actions: OperatorActions
     repairs: Repairs
     label: str | None = None
-    lags: Callable[[], Mapping[str, float]] = dict

@@ -184,7 +184,11 @@ class LiveFeed:
             return {"unavailable": (away["since"], away)}
         self._away_since = None
         # A heartbeat is not a change: it would cause an event twice a second.
-        steady = {**status, "workers": [{**worker, "last_seen": None} for worker in status["workers"]]}
+        steady = {
+            **status,
+            "workers": [{**worker, "last_seen": None} for worker in status["workers"]],
+            "health": _steady(status["health"]),
+        }
         ledger = {"balance": _balance(balance), "last_minute": status["last_minute"]}
         return {"status": (steady, status), "ledger": (ledger, ledger)}
 
@@ -204,6 +208,12 @@ class LiveFeed:
             self._last[name] = (key, event)
             for reader in self._readers:
                 reader.offer(event)
+
+
+def _steady(health: dict[str, Any]) -> dict[str, Any]:
+    """Return the health without what changes with every event."""
+    domains = {name: {**domain, "last_change": None, "lag": None} for name, domain in health["domains"].items()}
+    return {**health, "domains": domains}
 
 
 def _balance(balance: Balance) -> dict[str, Any]:

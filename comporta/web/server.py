@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
-from comporta.runtime.metrics import RecentLags
 from comporta.runtime.monitor_server import listen
 from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
@@ -136,5 +135,4 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
-        lags=RecentLags(host.work).read if host.work is not None else dict,
     )

@@ -10,9 +10,13 @@ from sqlalchemy import Engine, Select, bindparam, func, select
 
 from rules.cost import Cost, estimate_cost
 from schemas.control import ANY, StatusDocument
+from schemas.health import Health
+from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
 from storage.views.biography import Biography, read_biography
+from storage.views.feeds import Recent, read_recent
+from storage.views.health import read_health
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
     ORDER_COLUMNS,
@@ -59,6 +63,16 @@ class Views:
     def status(self) -> StatusDocument:
         """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()
+
+    def health(self) -> Health:
+        """Return whether messages are taken from the queues, by the database's clock."""
+        with translated(), self._engine.connect() as connection:
+            return read_health(connection, database_now(connection))
+
+    def recent_deliveries(self) -> Recent:
+        """Count the deliveries of the last quarter of an hour by shop and domain, and by outcome."""
+        with translated(), self._engine.connect() as connection:
+            return read_recent(connection, database_now(connection))
 
     def page(
         self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True

@@ -133,3 +133,4 @@ class WorkerRow(TypedDict):
     started_at: datetime
     last_seen: datetime
     epoch_seen: int
+    lags: dict[str, float] | None

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from comporta.runtime.health import Monitor, ReadinessProbe
+from comporta.runtime.health import ConsumptionProbe, Monitor, ReadinessProbe
 from comporta.runtime.metrics import Exposition
 from comporta.web.app import create_app
 from comporta.web.context import AppContext
@@ -39,7 +39,10 @@ class WebHarness:
             live=self.live,
             switchboard=self.storage.switchboard,
             monitor=Monitor(
-                dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
+                dict,
+                ReadinessProbe({"broker": lambda: None, "database": lambda: None}),
+                ConsumptionProbe(self.database.views.health, ()),
+                Exposition(None, None),
             ),
             publish=self.publish,
             predict_outcomes=self.database.dry_run.predict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -59,19 +60,52 @@ def test_a_second_pause_keeps_since_and_changes_nothing() -> None:
     assert decide(command("pause"), state(switch()), repeated=False).changes == ()
 
 
+@pytest.mark.parametrize("end", [NOW + HOUR, None])
+def test_a_second_pause_that_names_no_end_leaves_the_first_one_alone(end: datetime | None) -> None:
+    decision = decide(command("pause"), state(switch(until=end)), repeated=False)
+    assert (decision.result, decision.changes, decision.ends) == ("unchanged", (), ())
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "after"),
-    [(NOW + HOUR, NOW + 2 * HOUR, NOW + 2 * HOUR), (NOW + HOUR, None, None)],
+    ("first", "second"),
+    [(NOW + HOUR, NOW + 2 * HOUR), (NOW + 2 * HOUR, NOW + HOUR), (NOW + HOUR, None), (None, NOW + HOUR)],
 )
-def test_a_second_pause_may_move_the_end_out(first: datetime, second: datetime | None, after: datetime | None) -> None:
-    decision = decide(command("pause", until=second), state(switch(until=first)), repeated=False)
+def test_a_second_pause_that_names_an_end_changes_the_end_alone(
+    first: datetime | None, second: datetime | None
+) -> None:
+    decision = decide(command("pause", until=second, by="ana"), state(switch(until=first)), repeated=False)
+    [new] = decision.changes
     assert decision.result == "unchanged"
-    assert [(each.until, each.since) for each in decision.changes] == [(after, NOW - HOUR)]
+    assert (new.until, new.since, new.by, new.reason, new.epoch) == (second, NOW - HOUR, "who", "why", 4)
+    assert (new.until_before, new.until_by, new.until_at) == (first, "ana", NOW)
+    assert [(end.old, end.new) for end in decision.ends] == [(first, second)]
 
 
-def test_a_second_pause_never_moves_the_end_in() -> None:
-    decision = decide(command("pause", until=NOW + HOUR), state(switch(until=NOW + 2 * HOUR)), repeated=False)
-    assert decision.changes == ()
+def test_the_same_end_again_changes_nothing() -> None:
+    again = command("pause", until=NOW + HOUR)
+    assert decide(again, state(switch(until=NOW + HOUR)), repeated=False).changes == ()
+
+
+def test_a_replacement_takes_reason_author_and_end_and_keeps_the_beginning() -> None:
+    again = command("pause", replace=True, by="ana")
+    decision = decide(again, state(switch(until=NOW + HOUR)), repeated=False)
+    [new] = decision.changes
+    assert decision.result == "unchanged"
+    assert (new.reason, new.by, new.until, new.since) == ("test", "ana", None, NOW - HOUR)
+    assert [(end.old, end.new) for end in decision.ends] == [(NOW + HOUR, None)]
+
+
+def test_a_pause_of_more_than_is_off_sets_its_end_where_it_is_new_alone() -> None:
+    before = state(switch(domain="stock", until=NOW + HOUR))
+    decision = decide(command("pause", domains=["stock", "prices"]), before, repeated=False)
+    assert decision.result == "off"
+    assert [(each.domain, each.until) for each in decision.changes] == [("prices", None)]
+
+
+@pytest.mark.parametrize(("seen", "result"), [(2, "refused"), (3, "unchanged"), (None, "unchanged")])
+def test_a_switch_that_changed_after_the_operator_saw_it_is_left_alone(seen: int | None, result: str) -> None:
+    stale = replace(command("pause", until=None), seen_epoch=seen)
+    assert decide(stale, state(switch(until=NOW + HOUR)), repeated=False).result == result
 
 
 def test_a_resume_of_everything_leaves_a_shops_own_switch_and_names_it() -> None:

@@ -130,6 +130,44 @@ def test_a_switch_that_was_turned_since_is_not_switched_on(sqlite_web: WebHarnes
     assert scopes(sqlite_web) == [("*", "*")]
 
 
+def test_a_dialog_from_before_another_pause_changes_nothing(web: WebHarness) -> None:
+    client, end = PageClient(web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    filled = form(client, end="open", change_end="1")
+    web.storage.change("pause", until=end.isoformat(), by="bia")
+    page = client.post_form("/switch/off", 422, **filled)
+    assert "A switch has changed in the meantime" in page.one("p", role="alert").text
+    assert [(switch.until, switch.by) for switch in off(web)] == [(end, "bia")]
+
+
+def test_a_second_pause_leaves_the_end_of_the_first_unless_it_is_ticked(web: WebHarness) -> None:
+    client, end = PageClient(web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    web.storage.change("pause", until=end.isoformat(), by="bia")
+    page = client.post_form("/switch/off", **form(client, end="open"))
+    assert "nothing has changed" in page.text
+    assert [switch.until for switch in off(web)] == [end]
+    page = client.post_form("/switch/off", **form(client, end="open", change_end="1"))
+    assert "only its end has changed" in page.text
+    [switch] = off(web)
+    assert (switch.until, switch.by) == (None, "bia")
+    assert switch.end_change is not None
+    assert (switch.end_change.before, switch.end_change.by) == (end, "ana")
+    [entry, *_] = web.database.views.rows(AuditFilter())
+    assert entry["subject"] == f"*/*: {end.isoformat().replace('+00:00', 'Z')} → no end"
+    assert "The end was changed by ana: no end (before: until" in client.get_page("/").answer.text
+
+
+def test_a_pause_of_which_part_is_off_asks_whether_the_end_of_that_part_changes(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web)
+    sqlite_web.storage.change("pause", domains=["stock"])
+    filled = form(client, which="some", domains=["stock", "prices"], end="60")
+    page = client.post_form("/switch/off", 422, **filled)
+    assert "Part of this is off already" in page.one("p", role="alert").text
+    assert scopes(sqlite_web) == [("*", "stock")]
+    client.post_form("/switch/off", **{**page.form("/switch/off"), "domains": ["stock", "prices"], "change_end": "1"})
+    assert scopes(sqlite_web) == [("*", "prices"), ("*", "stock")]
+    assert None not in [switch.until for switch in off(sqlite_web)]
+
+
 def paused(web: WebHarness, client: PageClient, **filled: Any) -> dict[str, Any]:
     """Switches off for half an hour; returns the form of the banner."""
     client.post_form("/switch/off", **form(client, end="30", **filled))

@@ -172,6 +172,7 @@ ACTIONS: Mapping[str, str] = {
     "release": N_("Released"),
     "cancel": N_("Cancelled"),
     "accept": N_("Accepted"),
+    "compare": N_("Filed as missed"),
 }
 
 

@@ -18,7 +18,7 @@ from comporta.web.pages.switch_forms import FormFault, OffForm, scope_value, sel
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
 from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, control_message
-from schemas.reasons import Refused
+from schemas.reasons import Reason, Refused
 from storage.views import Cost
 
 __all__ = ["EstimateCost", "extend_router", "switch_router"]
@@ -67,14 +67,19 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         end: Form = "",
         until: Form = "",
         until_utc: Form = "",
+        change_end: Form = "",
         message_id: Form = "",
+        epoch: Form = "",
     ) -> Response:
-        form = OffForm(reason, shop, which, domains or (), end, until, until_utc)
+        form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end)
         try:
-            message = form.message(identity_of(request).name, datetime.now(UTC))
+            message = form.checked_message(pages.status(), identity_of(request).name, datetime.now(UTC))
+            reply = switch_pages.change(request, "pause", message, message_id, epoch)
+            if reply.error is not None and reply.error.startswith(Reason.STALE):
+                raise FormFault(N_("A switch has changed in the meantime. Check what is off now, and choose again."))
         except (FormFault, Refused) as fault:
             return switch_pages.off_form(request, form, message_id, fault)
-        return switch_pages.result(request, [switch_pages.change(request, "pause", message, message_id)])
+        return switch_pages.result(request, [reply])
 
     @router.get("/on")
     def on_form(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
@@ -162,11 +167,16 @@ class _SwitchPages:
             fault=_fault_sentence(request, fault),
         )
 
-    def change(self, request: Request, action: Action, message: ControlMessage, message_id: str) -> Reply:
-        """Execute a control message; the audit records the authenticated name beside that in the message."""
-        user_id = identity_of(request).name
+    def change(
+        self, request: Request, action: Action, message: ControlMessage, message_id: str, epoch: str = ""
+    ) -> Reply:
+        """Execute a control message; the audit records the authenticated name beside that in the message.
+
+        `epoch` is that of the page on which the operator decided: what has changed since is left alone.
+        """
+        user_id, seen = identity_of(request).name, int(epoch) if epoch.isascii() and epoch.isdigit() else None
         return self.switchboard.change(
-            Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id)
+            Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id, seen_epoch=seen)
         )
 
     def result(self, request: Request, replies: Sequence[Reply]) -> Response:

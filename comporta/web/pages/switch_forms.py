@@ -20,7 +20,10 @@ class FormFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OffForm:
-    """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC."""
+    """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC.
+
+    `change_end` is ticked if the end of what is off already is to change too.
+    """
 
     reason: str = ""
     shop: str = ANY
@@ -29,6 +32,7 @@ class OffForm:
     end: str = "60"
     until: str = ""
     until_utc: str = ""
+    change_end: str = ""
 
     @property
     def scope(self) -> Sequence[str]:
@@ -60,7 +64,29 @@ class OffForm:
             raise FormFault(N_("Enter a reason: everyone sees it, and the audit records it."))
         if not self.scope:
             raise FormFault(N_("Choose at least one domain, or everything."))
-        return control_message(reason, self.shop, self.scope, by=by, until=self.ends_at(now))
+        ends_at = self.ends_at(now)
+        return control_message(reason, self.shop, self.scope, by=by, until=ends_at, no_end=ends_at is None)
+
+    def checked_message(self, document: StatusDocument, by: str, now: datetime) -> ControlMessage:
+        """Return the control message, which leaves the end of what is off already unless the form says otherwise.
+
+        Raises `FormFault` if only part of the scope is off, since one message can't leave and set an end.
+        """
+        message = self.message(by, now)
+        already = self.already_off(document)
+        if self.change_end or not already:
+            return message
+        if len(already) < len(set(message.domains)):
+            raise FormFault(N_("Part of this is off already. Tick to change its end too, or leave it out."))
+        return control_message(message.reason, self.shop, self.scope, by=by)
+
+    def already_off(self, document: StatusDocument) -> list[SwitchState]:
+        """Return the switches of exactly the scopes of this form that are off."""
+        return [
+            switch
+            for switch in document.switches
+            if switch.off and switch.shop == self.shop and switch.domain in self.scope
+        ]
 
 
 def scope_value(switch: SwitchState) -> str:
