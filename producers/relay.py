@@ -22,7 +22,7 @@ __all__ = ["Relay", "RelaySource"]
 log = structlog.get_logger(__name__)
 
 # What gathers meanwhile costs one transaction instead of many.
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 # The broker has it, or dropped it because no queue is bound: who wants to hear binds one.
 _DONE = frozenset({Fate.CONFIRMED, Fate.RETURNED})

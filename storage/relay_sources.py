@@ -32,6 +32,7 @@ _CHANGES_AT_ONCE = 5_000
 _STEPS_AT_ONCE = 8
 _PRUNE_SECONDS = 30.0
 _COUNT_SECONDS = 5.0
+_LOOK_SECONDS = 5.0
 
 
 class RelayedNotice(NamedTuple):
@@ -53,13 +54,15 @@ class ChangeSource:
         self._lease = RelayLease(FEED, worker, lease)
         # The last position of each message that was handed out, in their order.
         self._sent: list[tuple[str, int]] = []
-        self._next_prune = 0.0
+        self._newest = 0
+        self._next_prune = self._next_look = 0.0
 
     def exchange(self, confirmed: Collection[str]) -> list[RelayedNotice]:
         """Note the confirmed messages and return the next ones; none if another worker publishes."""
         published = self._published(confirmed)
-        prune = time.monotonic() >= self._next_prune
-        if not published and not prune and not self._waits():
+        waits = self._waits()
+        prune = self._newest > 0 and time.monotonic() >= self._next_prune
+        if not published and not prune and not waits:
             return []
         with self._fence.shared() as connection:
             now = database_now(connection)
@@ -90,9 +93,13 @@ class ChangeSource:
         return published
 
     def _waits(self) -> bool:
+        if not self._newest and time.monotonic() < self._next_look:
+            # The feed was never on: that need not be asked every time.
+            return False
+        self._next_look = time.monotonic() + _LOOK_SECONDS
         with self._fence.snapshot() as connection:
-            newest = connection.scalar(select(change_feed.c.position).where(change_feed.c.name == FEED)) or 0
-            return newest > self._lease.position(connection)
+            self._newest = connection.scalar(select(change_feed.c.position).where(change_feed.c.name == FEED)) or 0
+            return self._newest > self._lease.position(connection)
 
     def _prune(self, before: datetime, published: int) -> None:
         for _ in range(_STEPS_AT_ONCE):
