@@ -28,8 +28,6 @@ change_feed = Table(
     Column("name", EXACT_TEXT, primary_key=True),
     Column("recording", Boolean, nullable=False),
     Column("position", BIGINT, nullable=False),
-    # The row is rewritten by every batch: room for its versions in the page.
-    postgresql_with={"fillfactor": 10},
 )
 
 outcome_notices = Table(

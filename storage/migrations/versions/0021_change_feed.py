@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("name", EXACT, primary_key=True),
         sa.Column("recording", sa.Boolean(), nullable=False),
         sa.Column("position", BIGINT, nullable=False),
-        postgresql_with={"fillfactor": 10},
     )
     op.create_table(
         "outcome_notices",
