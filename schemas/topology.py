@@ -64,7 +64,8 @@ class Queue:
     name: str
     exchange: str
     routing_keys: tuple[str, ...]
-    single_active_consumer: bool = False
+    # Arguments of a former release, which an existing queue keeps until it is declared anew.
+    former_arguments: tuple[tuple[str, object], ...] = ()
 
     @property
     def arguments(self) -> dict[str, object]:
@@ -75,9 +76,12 @@ class Queue:
             arguments["x-delivery-limit"] = 1_000_000
         else:
             arguments["x-dead-letter-exchange"] = DEAD
-        if self.single_active_consumer:
-            arguments["x-single-active-consumer"] = True
         return arguments
+
+    @property
+    def former(self) -> dict[str, object] | None:
+        """Return the x-arguments of a former release, None if they were the same."""
+        return {**self.arguments, **dict(self.former_arguments)} if self.former_arguments else None
 
 
 def policy_definitions(*vhosts: str) -> dict[str, Any]:
@@ -98,7 +102,8 @@ QUEUES: dict[str, Queue] = {
         Queue(ORDERS_QUEUE, ORDERS_IN, ("#",)),
         Queue("erp.orders", ORDERS_OUT, ("#",)),
         Queue("erp.resync", RESYNC, ("#",)),
-        Queue(CONTROL, CONTROL, ("pause", "resume", "status"), single_active_consumer=True),
+        # With one active consumer a worker that hangs would hold up every pause, with healthy workers beside it.
+        Queue(CONTROL, CONTROL, ("pause", "resume", "status"), (("x-single-active-consumer", True),)),
         Queue(DEAD, DEAD, ("",)),
     )
 }

@@ -31,7 +31,7 @@ class Checkup(NamedTuple):
 
     `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of this
     machine's, `holders` the connections inside the fence, `busy` the reason that nothing can be written now (None: it
-    can).
+    can), `role` this user.
     """
 
     server: str
@@ -41,6 +41,7 @@ class Checkup(NamedTuple):
     ahead: float
     holders: list[FenceHolder]
     busy: str | None
+    role: str | None = None
 
 
 def check_up(engine: Engine) -> Checkup:
@@ -52,7 +53,8 @@ def check_up(engine: Engine) -> Checkup:
             return Checkup("SQLite", version, schema, [], 0.0, [], _busy(connection))
         lacking = connection.scalars(_LACKING, {"tables": sorted(metadata.tables), "rights": _RIGHTS}).all()
         ahead, holders = _clock_offset(connection), fence_holders(connection)
-        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None)
+        role = connection.scalar(text("SELECT session_user"))
+        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role)
 
 
 def _schema(engine: Engine) -> str | None:

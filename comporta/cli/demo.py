@@ -18,6 +18,7 @@ from rich.text import Text
 
 from comporta.cli.status import headline, order_lines, outcome_table, switch_lines
 from comporta.runtime.process import Running, run_until
+from comporta.runtime.server_settings import WITHOUT_LOGINS
 from comporta.runtime.settings import PREFIX, Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
 from comporta.simulator.erp import Faults, SimulatedErp
@@ -44,6 +45,7 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
     stop_on_signals(ending)
     with tempfile.TemporaryDirectory(prefix="comporta-demo-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(
+            **WITHOUT_LOGINS,
             broker_url="memory://",
             database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
             admin_host="127.0.0.1",

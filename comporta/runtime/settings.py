@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -20,10 +20,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
-from broker import connection
-from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from broker.address import is_memory
+from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
+from comporta.runtime.server_settings import ServerSettings
+from rules.addresses import AddressError, read_address
 from rules.orders import ORDER_ATTEMPTS
 from storage import engine
 
@@ -51,18 +53,6 @@ class SettingsError(ValueError):
     """Invalid settings: every fault with the name of its setting and the remedy."""
 
 
-def _database_url(value: str) -> str:
-    engine.read_url(value)
-    return value
-
-
-def _erp_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https address; leave it out to publish orders to the exchange erp.orders")
-    return value
-
-
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     plain = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment or "@" in value)
@@ -78,17 +68,15 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(ServerSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
-    erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
-    erp_cancel_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    erp_url: Annotated[str, AfterValidator(check_url)] | None = None
+    erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
     erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
@@ -149,10 +137,14 @@ class Settings(BaseSettings):
                     raise ValueError(f"{login} logs in as well: keep one of the two")
         return value
 
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Return the settings without their secrets, for `repr` and `str`."""
+        return ((name, redacted(name, getattr(self, name))) for name in type(self).model_fields)
+
     @property
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
-        return connection.is_memory(self.broker_url)
+        return is_memory(self.broker_url)
 
     @property
     def prefetch_count(self) -> int:
@@ -251,11 +243,11 @@ def _nearest(name: str, known: set[str]) -> str | None:
 
 
 def _masked(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0] + (":***" if ":" in user else "")
-    query = "?***" if parts.query else ""
-    return f"{parts.scheme}://{name}{at}{host}{parts.path}{query}"
+    try:
+        address = read_address(url)
+    except AddressError:
+        return "(unreadable URL)"
+    return address.masked + ("?***" if address.query else "")
 
 
 def program_version() -> str:

@@ -8,8 +8,9 @@ from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from storage.database import open_database
 from storage.diagnostics import Checkup
-from storage.engine import masked
+from storage.engine import APPLICATION, masked
 from storage.errors import StorageError
+from storage.fence import foreign_way_out
 
 __all__ = ["clock_finding", "database_findings"]
 
@@ -87,7 +88,18 @@ def clock_finding(ahead: float) -> Finding:
 
 
 def _fence(checkup: Checkup) -> Iterator[Finding]:
-    long = [holder for holder in checkup.holders if (holder.seconds or 0.0) >= _LONG]
+    # Comporta's own processes may use another role than this one.
+    foreign = [
+        holder for holder in checkup.holders if holder.role != checkup.role and holder.application != APPLICATION
+    ]
+    for holder in foreign:
+        yield Finding.error(
+            _PART,
+            f"connection {holder.pid} ({holder.application}) of the database role {holder.role} holds the fence, and "
+            "with it every batch and switch",
+            foreign_way_out(holder),
+        )
+    long = [holder for holder in checkup.holders if (holder.seconds or 0.0) >= _LONG and holder not in foreign]
     for holder in long:
         yield Finding.warning(
             _PART,
@@ -95,5 +107,5 @@ def _fence(checkup: Checkup) -> Iterator[Finding]:
             f"{holder.seconds:.0f} s",
             "it ends by itself after 5 s without a statement; a switch that waits for it ends it after 6 s",
         )
-    if not long:
+    if not long and not foreign:
         yield Finding.ok(_PART, "no transaction hangs inside the fence")
