@@ -268,7 +268,8 @@ def follow(url: str) -> list[str]:
     watch.join()
     assert not errors
     with engine.connect() as connection:
-        final = dict(connection.execute(select(stock.c.product_code, stock.c.version)).tuples().all())
+        rows = connection.execute(select(stock.c.product_code, stock.c.version))
+        final = {row.product_code: row.version for row in rows}
     engine.dispose()
     harness.engine.dispose()
     assert len(final) == KEYS
