@@ -35,7 +35,16 @@ from storage.feed_tables import change_feed, changes
 from storage.fence import Fence
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
-__all__ = ["FEED", "Change", "ChangeFeed", "read_changes", "record_changes", "recording", "written_events"]
+__all__ = [
+    "FEED",
+    "Change",
+    "ChangeFeed",
+    "read_changes",
+    "record_changes",
+    "record_if_on",
+    "recording",
+    "written_events",
+]
 
 FEED = "changes"
 # A pause waits for as long as a step takes.
@@ -106,6 +115,12 @@ def record_changes(connection: Connection, events: Iterable[ChangeEvent], now: d
     if dialect != "postgresql":
         parameters["base"] = connection.scalar(_take(), {"count": len(rows)})
     connection.execute(_insert(dialect), parameters)
+
+
+def record_if_on(connection: Connection, events: Iterable[ChangeEvent], now: datetime) -> None:
+    """Add the changes of a transaction that is no batch to the feed, if it is on. To be called last, too."""
+    if connection.scalar(recording()):
+        record_changes(connection, events, now)
 
 
 def read_changes(connection: Connection, after: int, limit: int) -> Iterator[Change]:

@@ -17,8 +17,9 @@ from rules.outcomes import Outcome
 from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, parse_event
 from storage import event_store
-from storage.changes import ChangeFeed, read_changes, record_changes
+from storage.changes import ChangeFeed, read_changes, record_changes, record_if_on
 from storage.engine import open_engine
+from storage.entities import apply_and_return
 from storage.event_store import EventStore
 from storage.feed_tables import change_feed, changes
 from storage.fence import Fence, fence_for
@@ -134,6 +135,17 @@ def test_a_batch_that_fails_leaves_no_gap(harness: StorageHarness, monkeypatch: 
     assert newest(harness.fence) == before
     harness.commit(stock_change(3))
     assert [row[3] for row in recorded(harness.fence)] == [1, 3]
+
+
+def test_what_is_written_outside_of_batches_is_recorded_too(harness: StorageHarness) -> None:
+    feed = ChangeFeed(harness.fence)
+    for version, on in ((1, False), (2, True)):
+        feed.switch(on=on)
+        with harness.fence.shared() as connection:
+            now = datetime.now(UTC)
+            written = apply_and_return(connection, "stock", [stock_change(version)], now)
+            record_if_on(connection, written, now)
+    assert [row[3] for row in recorded(harness.fence)] == [2]
 
 
 def test_a_reader_sees_that_the_feed_was_off(harness: StorageHarness, feed: ChangeFeed) -> None:
