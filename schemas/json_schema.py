@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
+from schemas.feeds import FEED_TYPES
 from schemas.fields import ONE_LINE, JsonSchema, Message
 from schemas.order_notices import NOTICE_TYPES
 from schemas.orders import ORDER_TYPES
@@ -23,6 +24,7 @@ _MAX_SEQUENCE = str(2**62)
 _OTHERS: dict[str, type[Message]] = {
     **ORDER_TYPES,
     **NOTICE_TYPES,
+    **FEED_TYPES,
     "comporta.control.message": ControlMessage,
     "comporta.control.reply": Reply,
     "comporta.status.announcement": Announcement,

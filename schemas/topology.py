@@ -8,6 +8,7 @@ from typing import Any
 from schemas.domains import DOMAINS
 
 __all__ = [
+    "CHANGES",
     "CONTROL",
     "DEAD",
     "EVENTS",
@@ -16,6 +17,7 @@ __all__ = [
     "ORDERS_OUT",
     "ORDERS_QUEUE",
     "ORDER_NOTICES",
+    "OUTCOMES",
     "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
@@ -30,6 +32,7 @@ EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
 # Shops bind queues of their own to it; the queue of the same name takes the orders that they place.
 ORDER_NOTICES = "comporta.orders"
+CHANGES, OUTCOMES = "comporta.changes", "comporta.outcomes"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
 
@@ -52,6 +55,8 @@ EXCHANGES: dict[str, str] = {
     CONTROL: "direct",
     STATUS: "fanout",
     ORDER_NOTICES: "topic",
+    CHANGES: "topic",
+    OUTCOMES: "topic",
     DEAD: "fanout",
 }
 

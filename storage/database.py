@@ -15,6 +15,7 @@ from storage.dry_run import DryRun
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
+from storage.grants import Granted, grant_reader
 from storage.queues import QueueReadings
 from storage.tail import OutcomeTail
 from storage.views import Views
@@ -68,6 +69,10 @@ class Database:
     def require_current(self) -> None:
         """Check the revision; raises `SchemaOutdated` unless it is this program's."""
         migrate.require_current(self._engine)
+
+    def grant_reader(self, role: str, *, dry_run: bool = False) -> Granted:
+        """Let a role of the database read the shop's tables and views, and nothing else; raises `ReaderRefused`."""
+        return grant_reader(self._engine, role, dry_run=dry_run)
 
     def close(self) -> None:
         """Close the connections."""

@@ -24,6 +24,7 @@ from rules.unknown_fields import FieldCounts, count_fields
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
+from storage.changes import record_changes, written_events
 from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
 from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
@@ -122,6 +123,9 @@ class EventStore:
             if state.watched:
                 results = outcome_per_item(batch, plan, applied)
                 record_outcomes(connection, self._worker, batch, results, state.switches.now)
+            if state.recording:
+                # Last of all: every other batch with changes waits from here until the commit.
+                record_changes(connection, applied, state.switches.now)
         self._shops |= new_shops
         self._feeds.update(decided)
         return Committed(plan.tally, state.switches.epoch, plan.quarantine, unknown)
@@ -142,7 +146,7 @@ class EventStore:
     def _write(
         self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: set[str]
     ) -> list[ChangeEvent]:
-        """Write the plan; return the applied events, or none without a watcher."""
+        """Write the plan; return the applied events, or none if neither a watcher nor the change feed needs them."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
         if new:
@@ -153,7 +157,10 @@ class EventStore:
                 applied += newer
                 _count_applied(plan, domain, Counter(event.shop for event in newer))
             else:
-                _count_applied(plan, domain, apply_events(connection, domain, events, now))
+                counts = apply_events(connection, domain, events, now)
+                _count_applied(plan, domain, counts)
+                if state.recording:
+                    applied += written_events(connection, domain, events, sum(counts.values()), now)
             if domain in state.missed:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():

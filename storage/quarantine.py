@@ -17,10 +17,11 @@ from rules.outcomes import RejectedDelivery
 from schemas.domains import NO_SHOP, ORDERS
 from schemas.order_notices import Notice
 from schemas.text import storable
+from storage import outbox, outcome_notices
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
 from storage.message_keys import MessageKey, read_message_key
-from storage.outbox import OrderNotice, add_notices
+from storage.outbox import OrderNotice
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -35,22 +36,25 @@ _DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
-    """Insert refused messages, and tell the shop of each refused order.
+    """Insert refused messages, and the notices of them: for the ERP, and for the shop of a refused order.
 
     A message that the broker redelivers after a crash is already there and not inserted again.
     """
-    notices = []
+    stored: list[tuple[str, RejectedDelivery]] = []
+    orders: list[OrderNotice] = []
     for item in rejected:
         digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
         key = read_message_key(item.domain, item.body, item.headers)
         if item.domain == ORDERS and item.shop != NO_SHOP:
-            notices.append(_refused_order(item, key))
+            orders.append(_refused_order(item, key))
+        identity = str(uuid7())
+        stored.append((identity, item))
         connection.execute(
             quarantine.insert(),
             {
-                "id": str(uuid7()),
+                "id": identity,
                 "at": now,
                 "shop": item.shop,
                 "domain": item.domain,
@@ -67,8 +71,9 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
                 "subject": key.subject,
             },
         )
-    if notices:
-        add_notices(connection, notices, now)
+    outcome_notices.add_notices(connection, stored, now)
+    if orders:
+        outbox.add_notices(connection, orders, now)
 
 
 def _refused_order(item: RejectedDelivery, key: MessageKey) -> OrderNotice:

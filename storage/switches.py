@@ -14,7 +14,7 @@ from rules.orders import OrderState
 from rules.switches import Switch, Switches
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
-from storage.tables import audit, generations, missed, orders, switches, watchers
+from storage.tables import audit, change_feed, generations, missed, orders, switches, watchers
 from storage.types import UtcTime
 
 __all__ = [
@@ -42,13 +42,15 @@ class EndsExpired(Protocol):
 class BatchState:
     """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists.
 
-    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays.
+    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays. `recording`
+    tells whether the changes go into the change feed.
     """
 
     switches: Switches
     missed: frozenset[str]
     watched: bool
     feeds: int
+    recording: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def read_for_batch(connection: Connection) -> BatchState:
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0)
+    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0, bool(first["recording"]))
 
 
 def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
@@ -105,6 +107,7 @@ def _batch_query(dialect: str) -> Select[Any]:
         *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
         select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
+        select(change_feed.c.recording).scalar_subquery().label("recording"),
     )
 
 

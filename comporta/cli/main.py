@@ -17,6 +17,7 @@ from comporta.cli import (
     order_changes,
     publish,
     quarantine,
+    reader,
     run,
     schema,
     simulate,
@@ -59,6 +60,7 @@ app.command()(tail.tail)
 app.command()(simulate.simulate)
 app.command("simulate-erp")(simulate.simulate_erp)
 app.command()(schema.schema)
+app.command("grant-reader")(reader.grant_reader)
 app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")

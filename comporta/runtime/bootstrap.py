@@ -25,6 +25,7 @@ from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
+from producers.feeds import feeds_relay
 from producers.order_dispatcher import OrderDispatcher
 from producers.order_relay import OrderRelay
 from producers.publisher import Publisher
@@ -100,6 +101,14 @@ def build_worker(
         "announcer": announcer.run,
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
+        "relay": feeds_relay(
+            settings.broker_url,
+            database.fence,
+            worker_id,
+            pulse("relay"),
+            changes=settings.changes,
+            keep=timedelta(hours=settings.changes_hours),
+        ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
         "worker": worker.run,
     }

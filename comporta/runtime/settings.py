@@ -87,6 +87,8 @@ class Settings(ServerSettings):
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
+    changes: bool = False
+    changes_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None

@@ -16,6 +16,7 @@ from schemas.topology import CONTROL
 from storage.event_store import EventStore
 from storage.order_queue import OrderQueue
 from storage.outbox import Outbox
+from storage.relay_sources import ChangeSource
 
 __all__: list[str] = []
 
@@ -96,6 +97,17 @@ def _before_removing_notices(number: int) -> None:
     Outbox.exchange = faulty  # type: ignore[method-assign]
 
 
+def _before_noting_changes(number: int) -> None:
+    exchange = ChangeSource.exchange
+
+    def faulty(self: ChangeSource, confirmed: Any) -> Any:
+        if confirmed:
+            _signal_at_turn(signal.SIGKILL, number)
+        return exchange(self, confirmed)
+
+    ChangeSource.exchange = faulty  # type: ignore[method-assign]
+
+
 _FAULTS: dict[str, Callable[[int], None]] = {
     "hangs with the batch written and not committed": lambda number: _in_transaction(signal.SIGSTOP, number),
     "dies before the commit": lambda number: _in_transaction(signal.SIGKILL, number),
@@ -104,6 +116,7 @@ _FAULTS: dict[str, Callable[[int], None]] = {
     "dies before sending an order": lambda number: _around_an_order(number, "before sending"),
     "dies between sending and recording": lambda number: _around_an_order(number, "before recording"),
     "dies between publishing and removing notices": _before_removing_notices,
+    "dies between publishing and noting changes": _before_noting_changes,
     "dies after recording": lambda number: _around_an_order(number, "after recording"),
 }
 
