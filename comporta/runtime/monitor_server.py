@@ -8,28 +8,29 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 import structlog
-import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Response
 from typing_extensions import TypedDict
 
 from comporta.runtime.health import Monitor
+from comporta.runtime.http.limits import HttpLimits
+from comporta.runtime.http.server import http_server
 from comporta.runtime.settings import PREFIX, SettingsError
 
-__all__ = ["MonitorServer", "check_ports", "health_router", "listen"]
+__all__ = ["HEALTH_ROUTES", "MonitorServer", "check_ports", "health_router", "listen"]
 log = structlog.get_logger(__name__)
 
+HEALTH_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 _METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}}
 
 
 class MonitorServer:
     """Server of the routes for health and metrics, which listens once built; raises `SettingsError` if it can't."""
 
-    def __init__(self, host: str, port: int, monitor: Monitor) -> None:
+    def __init__(self, host: str, port: int, monitor: Monitor, limits: HttpLimits) -> None:
         self._socket = _listen(host, port)
         app = FastAPI(openapi_url=None)
         app.include_router(health_router(monitor))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = http_server(app, limits, grace=1, reserved=HEALTH_ROUTES)
 
     def run(self) -> None:
         """Serve until stopped."""

@@ -20,6 +20,7 @@ from broker.connection import masked as masked_broker
 from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
+from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.metrics import WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
@@ -179,7 +180,7 @@ def run_until(
 
 def _monitor_server(settings: Settings, monitor: Monitor) -> MonitorServer | None:
     port = settings.metrics_port
-    return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
+    return None if port is None else MonitorServer(settings.metrics_host, port, monitor, HttpLimits.of(settings))
 
 
 def _tune_garbage_collector() -> None:

@@ -20,10 +20,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from broker import connection
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from comporta.runtime.http.limits import HttpSettings
 from rules.orders import ORDER_ATTEMPTS
 from storage import engine
 
@@ -78,7 +79,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(

@@ -1,4 +1,4 @@
-"""Web server: uvicorn with the page and the API, in a thread of the process."""
+"""Web server: the page and the API, in a thread of the process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
+from comporta.runtime.http.limits import HttpLimits
+from comporta.runtime.http.server import http_server
 from comporta.runtime.metrics import RecentLags
-from comporta.runtime.monitor_server import listen
+from comporta.runtime.monitor_server import HEALTH_ROUTES, listen
 from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
 from comporta.web.access import Access, open_access
@@ -35,6 +36,8 @@ __all__ = ["WebServer", "bind", "secure", "web_server"]
 
 log = structlog.get_logger(__name__)
 
+# Routes that are answered also when every connection is busy.
+_RESERVED = HEALTH_ROUTES | {"/api/pause", "/api/resume"}
 # Seconds until an unconfirmed publish is answered with 503; the client repeats the request later.
 _HTTP_DEADLINE = 5.0
 # Seconds for an action on many messages; the answer then counts those left.
@@ -59,7 +62,7 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class WebServer:
-    """uvicorn without its signal handlers; `link` is the login link, None with an operators file."""
+    """Server of the page and the API; `link` is the login link, None with an operators file."""
 
     def __init__(self, access: Access, host: Host) -> None:
         settings = host.settings
@@ -72,17 +75,13 @@ class WebServer:
         address = settings.admin_address(self.port)
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
-        config = uvicorn.Config(
+        self._server = http_server(
             secure(create_app(context), access, self.port),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=3,
-            timeout_keep_alive=30,
+            HttpLimits.of(settings),
+            grace=3,
+            reserved=_RESERVED,
+            root=access.public_url.root,
         )
-        self._server = uvicorn.Server(config)
 
     def run(self) -> None:
         """Serve until stopped."""
