@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -52,6 +55,7 @@ def open_engine(text: str) -> Engine:
         engine = create_engine(
             url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": LOCK_MS / 1000}
         )
+        event.listen(engine, "do_connect", _create_private)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     options = (
@@ -72,6 +76,13 @@ def open_engine(text: str) -> Engine:
             "tcp_user_timeout": 15_000,
         },
     )
+
+
+def _create_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:
+    # Orders and customers are in it. SQLite gives its -wal and -shm the mode of the file, and would create the file
+    # itself with the mode that the umask leaves.
+    with suppress(OSError):
+        os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 __all__ = [
     "CONTENT_CHANGED",
+    "DISK_FULL",
     "ContentChanged",
     "RowRefused",
     "SchemaOutdated",
@@ -22,6 +23,7 @@ _VALUE_CLASSES = ("22", "23", "54")
 # … and those that blame the schema or the rights on it: the cure is `comporta migrate`.
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
+DISK_FULL = "53100"
 # A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
 CONTENT_CHANGED = "comporta: content changed"
 
@@ -57,6 +59,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         code = f"SQLSTATE {state} ({type(cause).__name__})"
         if state.startswith(_VALUE_CLASSES):
             return RowRefused(f"the database refuses a value: {code}")
+        if state == DISK_FULL:
+            return Unavailable(f"the disk of the database is full: {code}")
         if state == _NO_RIGHT:
             return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):
@@ -67,6 +71,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return SchemaOutdated("a table is missing, run `comporta migrate`")
     if name in {"IntegrityError", "DataError"}:
         return RowRefused(f"the database refuses a value: {name}")
+    if str(cause).startswith("database or disk is full"):
+        return Unavailable("the disk of the database is full")
     return Unavailable(f"the database can't be reached: {_first_line(cause) or name}")
 
 

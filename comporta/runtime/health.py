@@ -81,12 +81,18 @@ def monitor_for(
     work: CollectorRegistry | None,
     *,
     with_gauges: bool,
+    disk_minimum: int = 0,
 ) -> Monitor:
     """Return the monitor of a process.
 
-    `work` holds the metrics of its worker, None without one; `with_gauges` adds those read from the database.
+    `work` holds the metrics of its worker, None without one; `with_gauges` adds those read from the database. Where
+    fewer than `disk_minimum` bytes are left on the database's disk, the process is not ready.
     """
-    checks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
+    checks = {
+        "broker": lambda: _reach_broker(broker_url),
+        "database": database.gauges.ping,
+        "disk": database.watch_disk(disk_minimum).check,
+    }
     return Monitor(unhealthy, ReadinessProbe(checks), Exposition(work, database.gauges.read if with_gauges else None))
 
 

@@ -115,18 +115,22 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: Colle
 
 
 class Exposition:
-    """Metrics of a process: those of its worker, if it has one, and those of the database, if `read` is given."""
+    """Metrics of a process: of its worker, if any, of the database, if `read` is given, and of parts added later."""
 
     def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
-        self._work = work
+        self._collectors = [] if work is None else [work]
         self._reading = SingleFlight("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
         self._away = False
+
+    def add(self, collector: Collector) -> None:
+        """Add the metrics of another part of the process."""
+        self._collectors.append(collector)
 
     async def render(self, accept: str) -> tuple[str, bytes]:
         """Return content type and body in the format of the `Accept` header; wait for the database 5 s at most."""
         registry = CollectorRegistry()
-        if self._work is not None:
-            registry.register(self._work)
+        for collector in self._collectors:
+            registry.register(collector)
         if self._reading is not None:
             registry.register(StateMetrics(await self._read(self._reading)))
         try:

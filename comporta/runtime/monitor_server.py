@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, FastAPI, Header, Response
 from typing_extensions import TypedDict
 
-from comporta.runtime.health import Monitor
+from comporta.runtime.health import Monitor, Reach
 from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.http.server import http_server
 from comporta.runtime.settings import PREFIX, SettingsError
@@ -74,12 +74,20 @@ class Part(TypedDict):
     since: NotRequired[datetime]
 
 
+class Full(TypedDict):
+    """Disk that is full or nearly, and the time of the first check that found it so."""
+
+    full: Literal[True]
+    since: NotRequired[datetime]
+
+
 class Readiness(TypedDict):
-    """Readiness of the process: reachability of broker and database."""
+    """Readiness of the process: reachability of broker and database; `disk` only while that of the database is full."""
 
     status: Literal["ready", "not ready"]
     broker: Part
     database: Part
+    disk: NotRequired[Full]
 
 
 def health_router(monitor: Monitor) -> APIRouter:
@@ -98,20 +106,37 @@ def health_router(monitor: Monitor) -> APIRouter:
     @router.get("/readyz", summary="Readiness: broker and database answer", responses={503: {"model": Readiness}})
     async def readyz(response: Response) -> Readiness:
         reaches = await monitor.readiness.check()
-        parts: dict[str, Part] = {
-            name: {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
-            for name, reach in reaches.items()
-        }
         ready = all(reach.reachable for reach in reaches.values())
         response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", "broker": parts["broker"], "database": parts["database"]}
+        answer: Readiness = {
+            "status": "ready" if ready else "not ready",
+            "broker": _part(reaches["broker"]),
+            "database": _part(reaches["database"]),
+        }
+        disk = reaches.get("disk")
+        if disk is not None and disk.since is not None:
+            answer["disk"] = {"full": True, "since": disk.since}
+        return answer
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_METRICS)
     async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
         content_type, body = await monitor.exposition.render(accept)
         return Response(body, media_type=content_type)
 
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        # Load balancers ask by HEAD; the server leaves out the body.
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=["HEAD"],
+            include_in_schema=False,
+            response_class=Response if endpoint is metrics else JSONResponse,
+        )
     return router
+
+
+def _part(reach: Reach) -> Part:
+    return {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
 
 
 def listen(host: str, port: int) -> socket.socket:

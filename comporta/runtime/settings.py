@@ -88,6 +88,7 @@ class Settings(HttpSettings):
 
     broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
+    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50
     erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None

@@ -21,6 +21,7 @@ from comporta.web.access import Access, open_access
 from comporta.web.app import create_app
 from comporta.web.auth import AuthMiddleware
 from comporta.web.context import AppContext
+from comporta.web.failed_logins import FailedLogins
 from comporta.web.live import LiveFeed
 from comporta.web.middleware import RootPath, SecurityHeaders
 from comporta.web.pages.login import login_router
@@ -75,8 +76,10 @@ class WebServer:
         address = settings.admin_address(self.port)
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
+        failures = FailedLogins()
+        host.monitor.exposition.add(failures.registry)
         self._server = http_server(
-            secure(create_app(context), access, self.port),
+            secure(create_app(context), access, self.port, failures),
             HttpLimits.of(settings),
             grace=3,
             reserved=_RESERVED,
@@ -107,9 +110,9 @@ class WebServer:
         return None if self._token is None else save_local_token(self.port, self._token)
 
 
-def secure(app: FastAPI, access: Access, port: int) -> ASGIApp:
+def secure(app: FastAPI, access: Access, port: int, failures: FailedLogins | None = None) -> ASGIApp:
     """Wrap the application in authentication, login and security headers; `port` is the listening port."""
-    cookie, limiter = SessionCookie(access.public_url, port), LoginLimiter()
+    cookie, limiter = SessionCookie(access.public_url, port), LoginLimiter(failures)
     app.include_router(login_router(access, cookie, limiter))
     secured: ASGIApp = AuthMiddleware(app, access, cookie, limiter)
     # DNS rebinding: without operators, another site must not reach us through a name that resolves to loopback.

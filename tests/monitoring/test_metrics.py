@@ -32,6 +32,8 @@ STATE = {
     "comporta_erp_failing_seconds": {"shop", "answer"},
     # Ours: that the others are not there is seen by this one.
     "comporta_database_up": set(),
+    # Ours: wrong tokens, by the way they came.
+    "comporta_failed_logins_total": {"way"},
 }
 
 
@@ -56,6 +58,7 @@ def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_els
     assert families(admin.names) == STATE
     assert worker.kinds["comporta_events"] == "counter"
     assert {worker.kinds[f"comporta_{name}_seconds"] for name in ("batch", "event_lag")} == {"histogram"}
+    assert admin.kinds.pop("comporta_failed_logins") == "counter"
     assert set(admin.kinds.values()) == {"gauge"}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,6 +29,8 @@ BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
 # Lower bound of an event's size: a batch with more items contains junk, and an error per item would fill the memory.
 _MIN_EVENT_BYTES = 100
+# Refusals and predictions listed in one answer; all of them are counted.
+MOST_LISTED = 1_000
 _RETRY_AFTER = "5"
 _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.COMPRESSED})
 _IDENTITY = frozenset({"", "identity"})
@@ -65,8 +69,9 @@ class Foreseen(BaseModel):
 
 
 class ForeseenAll(BaseModel):
-    """Predicted outcome of each event; nothing was published."""
+    """Predicted outcomes, counted, and listed for the first 1,000 events; nothing was published."""
 
+    outcomes: dict[Outcome, int]
     events: list[Foreseen]
 
 
@@ -148,16 +153,17 @@ def _documents(request: Request, body: bytes) -> list[Any]:
 
 
 def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [_error(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
-    if errors:
-        return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
+    refused = [(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
+    if refused:
+        detail = f"{len(refused)} of {len(events)} events are refused; nothing was published"
+        return _problem(400, detail + _listed(refused), _errors(refused))
     results = publish([event.outgoing for event in events if event.outgoing is not None])
-    errors = [_error(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
-    if errors:
+    failed = [(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
+    if failed:
         detail = (
-            f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
+            f"{len(failed)} of {len(results)} events are not confirmed; send the request again with the same event ids"
         )
-        return _problem(503, detail, errors, {"Retry-After": _RETRY_AFTER})
+        return _problem(503, detail + _listed(failed), _errors(failed), {"Retry-After": _RETRY_AFTER})
     return JSONResponse({"accepted": len(results)}, 202)
 
 
@@ -166,7 +172,8 @@ def _dry_run(
 ) -> Response:
     items = [event.item for event in events if event.item is not None]
     predicted = predict_outcomes(items)
-    more = far_superseded(items, [outcome for outcome, _ in predicted], stored_versions)
+    outcomes = [outcome for outcome, _ in predicted]
+    more = far_superseded(items, outcomes, stored_versions)
     predictions = [
         {
             "index": index,
@@ -174,10 +181,18 @@ def _dry_run(
             "warnings": [warning.as_json() for warning in (*event.warnings, *more[index])],
             **(refusal.as_json() if refusal else {}),
         }
-        for index, (event, (outcome, late)) in enumerate(zip(events, predicted, strict=True))
+        for index, (event, (outcome, late)) in enumerate(islice(zip(events, predicted, strict=True), MOST_LISTED))
         for refusal in (event.refusal or late,)
     ]
-    return JSONResponse({"events": predictions})
+    return JSONResponse({"outcomes": Counter(outcomes), "events": predictions})
+
+
+def _errors(refusals: Sequence[tuple[int, Refusal]]) -> list[dict[str, Any]]:
+    return [_error(index, refusal) for index, refusal in refusals[:MOST_LISTED]]
+
+
+def _listed(refusals: Sequence[tuple[int, Refusal]]) -> str:
+    return f"; the first {MOST_LISTED} are listed" if len(refusals) > MOST_LISTED else ""
 
 
 def _failed(result: PublishResult) -> bool:

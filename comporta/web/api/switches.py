@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import anyio
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 
-from comporta.web.request import Identity, identity_of, media_type, read_body
+from comporta.web.request import LOCAL, Identity, identity_of, media_type, read_body
 from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage, Reply, parse_control
 from schemas.events import CONTENT_TYPES
@@ -68,4 +68,7 @@ def _execute(
     except Refused as refused:
         error = f"invalid: {refused.refusal}"
         return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=caller.name)
+    if caller != LOCAL:
+        # The name in the message is free text: the status, the page and the audit show the one that was authenticated.
+        message = message.model_copy(update={"by": caller.name})
     return switchboard.change(Command(action, message, "http", message_id, caller.name, message.issued_at))
