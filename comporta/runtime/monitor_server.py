@@ -125,13 +125,7 @@ def health_router(monitor: Monitor) -> APIRouter:
 
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
         # Load balancers ask by HEAD; the server leaves out the body.
-        router.add_api_route(
-            path,
-            endpoint,
-            methods=["HEAD"],
-            include_in_schema=False,
-            response_class=Response if endpoint is metrics else JSONResponse,
-        )
+        router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     return router
 
 

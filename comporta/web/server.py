@@ -129,7 +129,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
     views = host.database.views
     return AppContext(
         views=views,
-        live=LiveFeed(views, host.monitor.readiness.check),
+        live=LiveFeed(views, host.monitor.readiness.check, most_readers=host.settings.http_streams),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,

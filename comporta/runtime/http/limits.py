@@ -31,6 +31,7 @@ class HttpSettings(BaseSettings):
     http_header_timeout: Annotated[float, Field(gt=0, le=3600)] = 10.0
     http_body_timeout: Annotated[float, Field(gt=0, le=3600)] = 120.0
     http_body_rate: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1024
+    http_streams: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from comporta.web.api.large_bodies import LargeBodies
 from comporta.web.problems import problem
-from comporta.web.request import media_type, read_body
+from comporta.web.request import media_type
 from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome, RejectedDelivery
@@ -78,6 +79,7 @@ class ForeseenAll(BaseModel):
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": ForeseenAll, "description": "With dry_run: the outcome that each event would have"},
     413: {"description": "More than 8 MiB"},
+    503: {"description": "The broker did not confirm, or too many requests of more than 256 KiB are at work"},
     415: {"description": "The content type is not one of events, or the body is encoded"},
 }
 _BODIES = {
@@ -94,7 +96,7 @@ _BODIES = {
 
 def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_versions: StoredVersions) -> APIRouter:
     """Return the route that publishes events; `publish` returns once the broker has answered for every message."""
-    router = APIRouter()
+    router, large = APIRouter(), LargeBodies()
 
     @router.post(
         "/events",
@@ -107,8 +109,8 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_ve
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publish the events of a request: 202 once the broker has confirmed all of them."""
-        body = await read_body(request, MAX_REQUEST, "a request with events")
-        return await run_in_threadpool(_handle, request, body, shop, dry_run)
+        async with large.read(request, MAX_REQUEST, "a request with events") as body:
+            return await run_in_threadpool(_handle, request, body, shop, dry_run)
 
     def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
