@@ -11,12 +11,19 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from storage.pooler import Pooling
+
 __all__ = ["DatabaseUrlError", "masked", "open_engine", "read_url"]
 
 # A worker that hangs inside a transaction holds the fence: PostgreSQL ends it after this long.
 IDLE_IN_TRANSACTION_MS = 5_000
 # Together below the broker's heartbeat, so that a slow statement never costs the broker connection.
 LOCK_MS, STATEMENT_MS = 10_000, 20_000
+LIMITS_MS = {
+    "lock_timeout": LOCK_MS,
+    "statement_timeout": STATEMENT_MS,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+}
 
 
 class DatabaseUrlError(ValueError):
@@ -58,24 +65,21 @@ def open_engine(text: str) -> Engine:
         event.listen(engine, "do_connect", _create_private)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    options = (
-        f"-c timezone=UTC -c lock_timeout={LOCK_MS} -c statement_timeout={STATEMENT_MS} "
-        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
-    )
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=4,
         max_overflow=8,
         pool_timeout=10,
         connect_args={
-            "options": options,
             "connect_timeout": 5,
             "application_name": "comporta",
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },
     )
+    Pooling(LIMITS_MS).install(engine)
+    return engine
 
 
 def _create_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:

@@ -24,6 +24,8 @@ _VALUE_CLASSES = ("22", "23", "54")
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
 DISK_FULL = "53100"
+# Prepared statements that a pooler gave to another client's connection: nothing is wrong with the schema.
+_PREPARED = {"42P05", "26000"}
 # A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
 CONTENT_CHANGED = "comporta: content changed"
 
@@ -61,6 +63,10 @@ def _translate(error: SQLAlchemyError) -> StorageError:
             return RowRefused(f"the database refuses a value: {code}")
         if state == DISK_FULL:
             return Unavailable(f"the disk of the database is full: {code}")
+        if state in _PREPARED:
+            return Unavailable(
+                f"a pooler has lost or repeated a prepared statement, and the statement is retried: {code}"
+            )
         if state == _NO_RIGHT:
             return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):

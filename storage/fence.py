@@ -10,13 +10,14 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import translated
+from storage.pooler import server_pid
 
 __all__ = ["Connection", "Fence", "FenceHolder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
 
@@ -82,7 +83,7 @@ class PostgresFence:
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         with translated(), self._engine.begin() as connection:
-            with self._watched(_pid(connection)):
+            with self._watched(server_pid(connection)):
                 connection.execute(_EXCLUSIVE)
             yield connection
 
@@ -123,12 +124,6 @@ class PostgresFence:
                         connection.execute(_TERMINATE, {"pid": holder.pid})
         except SQLAlchemyError as error:
             log.warning("fence holders unknown", error=type(error).__name__)
-
-
-def _pid(connection: Connection) -> int:
-    driver: Any = connection.connection.driver_connection
-    pid: int = driver.info.backend_pid
-    return pid
 
 
 def fence_holders(connection: Connection) -> list[FenceHolder]:
