@@ -21,6 +21,7 @@ MB = 1_000_000
 SIZE = 60 * MB
 MESSAGE = "018f0000-0000-7000-8000-000000000001"
 READERS = 8
+LONG = "x" * 1_000
 # Eight whole bodies would be 480 MB, and a body as text or JSON several times that.
 MOST_GROWTH = 250 * MB
 
@@ -60,6 +61,13 @@ class Deployment:
         with sqlite3.connect(self._database, timeout=30) as connection:
             statement = f"INSERT INTO quarantine ({names}) VALUES ({marks}, zeroblob(?))"
             connection.execute(statement, (*values.values(), size))
+
+    def miss(self, number: int) -> None:
+        """Make so many keys missed."""
+        now = datetime.now(UTC).isoformat(sep=" ")
+        rows = (("products", "main", json.dumps({"code": f"{row}{LONG}"}), 1, "e", now) for row in range(number))
+        with sqlite3.connect(self._database, timeout=30) as connection:
+            connection.executemany("INSERT INTO missed VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def peak(self) -> int:
         """Return the most memory that the process has had, in bytes."""
@@ -123,6 +131,22 @@ def test_a_reader_that_stops_reading_holds_little(programs: Programs) -> None:
             answer.close()
 
 
+def test_exports_of_many_rows_are_streamed(programs: Programs) -> None:
+    deployment = Deployment(programs)
+    deployment.miss(20_000)
+    with deployment.client() as client:
+        client.get("/api/status")
+        before = deployment.peak()
+
+        def export(number: int) -> int:
+            with client.stream("GET", "/api/missed", params={"format": ("csv", "json")[number % 2]}) as answer:
+                assert answer.status_code == 200
+                return sum(len(chunk) for chunk in answer.iter_raw())
+
+        assert all(isinstance(size, int) and size > 20_000 * len(LONG) for size in at_once(6, export))
+        assert deployment.peak() - before < 100 * MB
+
+
 def test_large_requests_with_events_are_taken_a_few_at_a_time(programs: Programs) -> None:
     deployment = Deployment(programs)
     # Junk that is as expensive as JSON can be: a list of three bytes is 64 in memory.
@@ -148,12 +172,13 @@ def test_streams_beyond_the_limit_are_told_to_come_back(programs: Programs) -> N
         for _ in range(3):
             answer = client.send(client.build_request("GET", "/api/events"), stream=True)
             assert answer.status_code == 200
-            # The reader counts once its first event has come.
-            next(answer.iter_raw())
-            opened.append(answer)
+            # The reader counts once its first event has come, and goes with its iterator.
+            lines = answer.iter_raw()
+            next(lines)
+            opened.append((answer, lines))
         refused = client.get("/api/events")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
         assert "COMPORTA_HTTP_STREAMS" in refused.json()["detail"]
         assert client.get("/api/status").status_code == 200
-        for answer in opened:
+        for answer, _ in opened:
             answer.close()
