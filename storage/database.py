@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from rules.versions import DEFAULT_CLOCK_AHEAD
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
+from storage.disk import DiskWatch
 from storage.dry_run import DryRun
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
@@ -53,6 +54,10 @@ class Database:
     def queues(self) -> QueueReadings:
         """Return the writer of the queues' readings."""
         return QueueReadings(self.fence)
+
+    def watch_disk(self, minimum: int) -> DiskWatch:
+        """Return a watch over the database's disk, of which `minimum` bytes are to stay free."""
+        return DiskWatch(self._engine, minimum)
 
     def check_up(self) -> Checkup:
         """Diagnose the database for the operator; raises `Unavailable` if it can't be reached."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -11,6 +14,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError
 
 from rules.addresses import Address, AddressError, read_address
+from storage.pooler import Pooling
 
 __all__ = ["APPLICATION", "DatabaseUrlError", "masked", "open_engine", "read_url"]
 
@@ -20,6 +24,11 @@ APPLICATION = "comporta"
 IDLE_IN_TRANSACTION_MS = 5_000
 # Together below the broker's heartbeat, so that a slow statement never costs the broker connection.
 LOCK_MS, STATEMENT_MS = 10_000, 20_000
+LIMITS_MS = {
+    "lock_timeout": LOCK_MS,
+    "statement_timeout": STATEMENT_MS,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+}
 
 
 _FORM = "use sqlite:///file.db or postgresql://user@host/name"
@@ -125,12 +134,9 @@ def open_engine(text: str) -> Engine:
         engine = create_engine(
             url, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args={"timeout": LOCK_MS / 1000}
         )
+        event.listen(engine, "do_connect", _create_private)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    options = (
-        f"-c timezone=UTC -c lock_timeout={LOCK_MS} -c statement_timeout={STATEMENT_MS} "
-        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
-    )
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -138,7 +144,6 @@ def open_engine(text: str) -> Engine:
         max_overflow=8,
         pool_timeout=10,
         connect_args={
-            "options": options,
             "connect_timeout": 5,
             "application_name": APPLICATION,
             "keepalives_idle": 10,
@@ -146,6 +151,7 @@ def open_engine(text: str) -> Engine:
         },
     )
     event.listen(engine, "handle_error", _leave_standby)
+    Pooling(LIMITS_MS).install(engine)
     return engine
 
 
@@ -153,6 +159,13 @@ def _leave_standby(context: ExceptionContext) -> None:
     # After a failover the server may only read: the next connection looks for the one that can be written to.
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
+
+
+def _create_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:
+    # Orders and customers are in it. SQLite gives its -wal and -shm the mode of the file, and would create the file
+    # itself with the mode that the umask leaves.
+    with suppress(OSError):
+        os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

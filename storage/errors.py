@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 __all__ = [
     "CONTENT_CHANGED",
+    "DISK_FULL",
     "ContentChanged",
     "RowRefused",
     "SchemaOutdated",
@@ -23,6 +24,9 @@ _VALUE_CLASSES = ("22", "23", "54")
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
 _LOCK_TIMEOUT = "55P03"
+DISK_FULL = "53100"
+# Prepared statements that a pooler gave to another client's connection: nothing is wrong with the schema.
+_PREPARED = {"42P05", "26000"}
 # A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
 CONTENT_CHANGED = "comporta: content changed"
 
@@ -58,6 +62,12 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         code = f"SQLSTATE {state} ({type(cause).__name__})"
         if state.startswith(_VALUE_CLASSES):
             return RowRefused(f"the database refuses a value: {code}")
+        if state == DISK_FULL:
+            return Unavailable(f"the disk of the database is full: {code}")
+        if state in _PREPARED:
+            return Unavailable(
+                f"a pooler has lost or repeated a prepared statement, and the statement is retried: {code}"
+            )
         if state == _NO_RIGHT:
             return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):
@@ -72,6 +82,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return SchemaOutdated("a table is missing, run `comporta migrate`")
     if name in {"IntegrityError", "DataError"}:
         return RowRefused(f"the database refuses a value: {name}")
+    if str(cause).startswith("database or disk is full"):
+        return Unavailable("the disk of the database is full")
     return Unavailable(f"the database can't be reached: {_connection_faults(cause) or name}")
 
 

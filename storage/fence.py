@@ -10,13 +10,14 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from storage.errors import translated
+from storage.pooler import server_pid
 
 __all__ = [
     "Connection",
@@ -98,7 +99,7 @@ class PostgresFence:
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         with translated(), self._engine.begin() as connection:
-            with self._watched(_pid(connection)):
+            with self._watched(server_pid(connection)):
                 connection.execute(_EXCLUSIVE)
             yield connection
 
@@ -168,12 +169,6 @@ def foreign_way_out(holder: FenceHolder) -> str:
         f"let an administrator run SELECT pg_terminate_backend({holder.pid}), and unless it is one of Comporta's own "
         f"revoke CONNECT on this database from the role {holder.role}: any role that may connect can take the lock"
     )
-
-
-def _pid(connection: Connection) -> int:
-    driver: Any = connection.connection.driver_connection
-    pid: int = driver.info.backend_pid
-    return pid
 
 
 def fence_holders(connection: Connection) -> list[FenceHolder]:

@@ -125,13 +125,19 @@ def monitor_for(
     domains: Sequence[str],
     *,
     with_gauges: bool,
+    disk_minimum: int = 0,
 ) -> Monitor:
     """Return the monitor of a process that consumes these domains.
 
     `work` holds the metrics of its worker, None without one; `queues` returns its last reading of the queues;
-    `with_gauges` adds the metrics read from the database.
+    `with_gauges` adds the metrics read from the database. Where fewer than `disk_minimum` bytes are left on the
+    database's disk, the process is not ready.
     """
-    checks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
+    checks = {
+        "broker": lambda: _reach_broker(broker_url),
+        "database": database.gauges.ping,
+        "disk": database.watch_disk(disk_minimum).check,
+    }
     gauges, health = (database.gauges.read, partial(read_health, database.views)) if with_gauges else (None, None)
     exposition = Exposition(work, gauges, BrokerMetrics(queues), health=health)
     return Monitor(unhealthy, ReadinessProbe(checks), ConsumptionProbe(database.views.health, domains), exposition)

@@ -124,7 +124,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: Colle
 
 
 class Exposition:
-    """Metrics of a process: those of its worker, if it has one, those of the database, if `read` is given, and more."""
+    """Metrics of a process: of its worker, if any, of the database, if `read` is given, and of other parts."""
 
     def __init__(
         self,
@@ -134,19 +134,21 @@ class Exposition:
         health: Callable[[], HealthReading] | None = None,
         patience: float = _PATIENCE,
     ) -> None:
-        self._work = work
-        self._collectors = collectors
+        self._collectors = [*([] if work is None else [work]), *collectors]
         self._reading = SingleFlight("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
         # Apart from the others: the first reading of a large ledger takes longer.
         self._health = SingleFlight("health", health, patience=patience, fresh=_FRESH) if health is not None else None
         self._away = False
 
+    def add(self, collector: Collector) -> None:
+        """Add the metrics of another part of the process."""
+        self._collectors.append(collector)
+
     async def render(self, accept: str) -> tuple[str, bytes]:
         """Return content type and body in the format of the `Accept` header; wait for the database 5 s at most."""
         registry = CollectorRegistry()
-        for collector in (self._work, *self._collectors):
-            if collector is not None:
-                registry.register(collector)
+        for collector in self._collectors:
+            registry.register(collector)
         gauges, health = await asyncio.gather(self._read(self._reading), self._read(self._health))
         if self._reading is not None:
             registry.register(StateMetrics(next(iter(gauges), None)))

@@ -20,12 +20,15 @@ from broker.queues import QueueProbe
 from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
+from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.logging import configure_logs
+from comporta.runtime.login_link import print_login_link
 from comporta.runtime.metrics import RecentLags, WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
 from comporta.runtime.threads import STALL_SECONDS, ThreadGroup, stop_on_signals
 from consumers.queue_watch import QueueWatch
+from control.auth.local_token import delete_local_link
 from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
@@ -91,12 +94,8 @@ def run_process(
 
 
 def _print_link(running: Running) -> Mapping[str, Callable[[], None]]:
-    # Printed on the terminal and never logged: every reader of the log could use the link to act.
     if running.link is not None:
-        try:
-            print(f"Open {running.link}", flush=True)
-        except OSError as error:
-            log.warning("the link to the page can't be shown", error=error.strerror)
+        print_login_link(running.link, running.port, sys.stdout)
     return {}
 
 
@@ -137,7 +136,14 @@ def run_until(
     work = metrics.registry if domains else None
     queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"))
     monitor = monitor_for(
-        settings.broker_url, database, loops.unhealthy, work, queues.last, domains, with_gauges=serve is not None
+        settings.broker_url,
+        database,
+        loops.unhealthy,
+        work,
+        queues.last,
+        domains,
+        with_gauges=serve is not None,
+        disk_minimum=settings.disk_free_mb * 1_000_000,
     )
     # Started before the wait for the database: a process that waits is healthy and must answer so.
     monitor_server = _monitor_server(settings, monitor) if serve is None else None
@@ -176,6 +182,8 @@ def run_until(
     loops.join()
     if server is not None:
         server.close()
+        if server.link is not None:
+            delete_local_link(server.port, server.link)
     database.close()
     log.info("stopped", worker=components.worker_id, failed=loops.failed)
     return 1 if loops.failed else 0
@@ -183,7 +191,7 @@ def run_until(
 
 def _monitor_server(settings: Settings, monitor: Monitor) -> MonitorServer | None:
     port = settings.metrics_port
-    return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
+    return None if port is None else MonitorServer(settings.metrics_host, port, monitor, HttpLimits.of(settings))
 
 
 def _tune_garbage_collector() -> None:

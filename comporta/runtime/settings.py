@@ -24,6 +24,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsC
 
 from broker.address import is_memory
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
+from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.server_settings import ServerSettings
 from rules.addresses import AddressError, read_address
 from rules.orders import ORDER_ATTEMPTS
@@ -68,13 +69,14 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(ServerSettings):
+class Settings(ServerSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50
     erp_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, literal, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rules.masking import mask_documents
@@ -30,6 +30,8 @@ __all__ = [
 MOST_SHOWN = 100
 _MOST_TABLES = 1_000
 # About the rows that one second can read.
+# Bytes of a refused message's body up to which it is searched.
+_BODY_SEARCHED = 1024 * 1024
 _MISSED_SEARCHED, _MESSAGES_SEARCHED, _ORDERS_SEARCHED = 100_000, 5_000, 20_000
 # A shorter text occurs in every body; it is searched as a whole JSON text only.
 _SUBSTRING_LENGTH = 6
@@ -102,7 +104,7 @@ def quarantine_mentions(
 ) -> list[QuarantineRow]:
     """Return the refused messages with this key, and the newest whose body holds the text or the document.
 
-    A document is searched with and without punctuation.
+    A document is searched with and without punctuation. Bodies of more than a megabyte are not searched.
     """
     of_shop = [] if shop is None else [quarantine.c.shop == shop]
     by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))
@@ -113,7 +115,9 @@ def quarantine_mentions(
     searched = _bounded(connection, newest, "quarantine", _MESSAGES_SEARCHED, bounds)
     matches = or_(*(_contains(connection.dialect.name, searched.c.body, needle) for needle in _needles(terms)))
     columns = [column for column in searched.c if column.name != "body"]
-    query = select(*columns).where(matches).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
+    # The size comes first: a body that is not searched is not loaded.
+    searchable = and_(func.length(searched.c.body) <= _BODY_SEARCHED, matches)
+    query = select(*columns).where(searchable).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
     found = {row.id: row for row in [*connection.execute(by_key), *connection.execute(query)]}
     return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
 

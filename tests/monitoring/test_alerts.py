@@ -52,6 +52,7 @@ def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
         ("(min(comporta_worker_last_seen_seconds) > 60)", "(max(comporta_worker_last_seen_seconds) > 60)"),
         ("unless on () count", "and on () count"),
         ("quantile(0.95", "quantile(0.97"),
+        ("total[10m])) > 30", "total[10m])) >= 30"),
         ("max(comporta_database_up) == 0", "min(comporta_database_up) == 0"),
         ("for: 5m", "for: 4m"),
         ("max(comporta_broker_up) == 0", "min(comporta_broker_up) == 0"),

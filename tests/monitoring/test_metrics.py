@@ -38,6 +38,8 @@ STATE = {
     "comporta_feed_deliveries": {"shop", "domain", "outcome"},
     # Ours: that the others are not there is seen by this one.
     "comporta_database_up": set(),
+    # Ours: wrong tokens, by the way they came.
+    "comporta_failed_logins_total": {"way"},
 }
 # Ours: what every process exposes of itself and of the broker.
 EVERYWHERE = {
@@ -73,6 +75,7 @@ def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_els
         assert {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= scraped.names.keys()
     assert worker.kinds["comporta_events"] == "counter"
     assert {worker.kinds[f"comporta_{name}_seconds"] for name in ("batch", "event_lag")} == {"histogram"}
+    assert admin.kinds.pop("comporta_failed_logins") == "counter"
     assert {kind for name, kind in admin.kinds.items() if name.startswith("comporta_")} == {"gauge"}
 
 

@@ -8,7 +8,7 @@ from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from storage.database import open_database
 from storage.diagnostics import Checkup
-from storage.engine import APPLICATION, masked
+from storage.engine import APPLICATION, LIMITS_MS, masked
 from storage.errors import StorageError
 from storage.fence import foreign_way_out
 
@@ -41,6 +41,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     yield _rights(checkup)
     if database.is_sqlite:
         return
+    yield from _pooler(checkup)
     yield clock_finding(checkup.ahead)
     yield from _fence(checkup)
 
@@ -76,6 +77,18 @@ def _rights(checkup: Checkup) -> Finding:
             "let their owner grant SELECT, INSERT, UPDATE and DELETE on all tables, or migrate as this user",
         )
     return Finding.ok(_PART, "this user may read and write all tables")
+
+
+def _pooler(checkup: Checkup) -> Iterator[Finding]:
+    if checkup.unlimited:
+        settings = ", ".join(f"{name} = {value}" for name, value in LIMITS_MS.items())
+        yield Finding.warning(
+            _PART,
+            "a pooler stands before it and drops the time limits; transactions set them, reads outside have none",
+            f"give them to the database user, one `ALTER ROLE … SET` each (in milliseconds): {settings}",
+        )
+    elif checkup.pooled:
+        yield Finding.ok(_PART, "a pooler stands before it; the database user has time limits of its own")
 
 
 def clock_finding(ahead: float) -> Finding:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,8 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from comporta.web.api.large_bodies import LargeBodies
 from comporta.web.problems import problem
-from comporta.web.request import media_type, read_body
+from comporta.web.request import media_type
 from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome
@@ -38,6 +41,8 @@ BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
 # Lower bound of an event's size: a batch with more items contains junk, and an error per item would fill the memory.
 _MIN_EVENT_BYTES = 100
+# Refusals and predictions listed in one answer; all of them are counted.
+MOST_LISTED = 1_000
 _RETRY_AFTER = "5"
 _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.COMPRESSED})
 _IDENTITY = frozenset({"", "identity"})
@@ -76,14 +81,16 @@ class Foreseen(BaseModel):
 
 
 class ForeseenAll(BaseModel):
-    """Predicted outcome of each event; nothing was published."""
+    """Predicted outcomes, counted, and listed for the first 1,000 events; nothing was published."""
 
+    outcomes: dict[Outcome, int]
     events: list[Foreseen]
 
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": ForeseenAll, "description": "With dry_run: the outcome that each event would have"},
     413: {"description": "More than 8 MiB"},
+    503: {"description": "The broker did not confirm, or too many requests of more than 256 KiB are at work"},
     415: {"description": "The content type is not one of events, or the body is encoded"},
 }
 EVENT_BODIES = {
@@ -100,7 +107,7 @@ EVENT_BODIES = {
 
 def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_versions: StoredVersions) -> APIRouter:
     """Return the route that publishes events; `publish` returns once the broker has answered for every message."""
-    router = APIRouter()
+    router, large = APIRouter(), LargeBodies()
 
     @router.post(
         "/events",
@@ -113,8 +120,8 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_ve
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publish the events of a request: 202 once the broker has confirmed all of them."""
-        body = await read_body(request, MAX_REQUEST, "a request with events")
-        return await run_in_threadpool(_handle, request, body, shop, dry_run)
+        async with large.read(request, MAX_REQUEST, "a request with events") as body:
+            return await run_in_threadpool(_handle, request, body, shop, dry_run)
 
     def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
@@ -159,16 +166,17 @@ def read_documents(request: Request, body: bytes, shop: str) -> list[Any]:
 
 
 def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [error_of(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
-    if errors:
-        return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
+    refused = [(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
+    if refused:
+        detail = f"{len(refused)} of {len(events)} events are refused; nothing was published"
+        return _problem(400, detail + _listed(refused), _errors(refused))
     results = publish([event.outgoing for event in events if event.outgoing is not None])
-    errors = [error_of(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
-    if errors:
+    failed = [(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
+    if failed:
         detail = (
-            f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
+            f"{len(failed)} of {len(results)} events are not confirmed; send the request again with the same event ids"
         )
-        return _problem(503, detail, errors, {"Retry-After": _RETRY_AFTER})
+        return _problem(503, detail + _listed(failed), _errors(failed), {"Retry-After": _RETRY_AFTER})
     return JSONResponse({"accepted": len(results)}, 202)
 
 
@@ -183,7 +191,8 @@ def outcomes_response(
     """Return the outcome that each event would have, without publishing or storing anything."""
     items = [event.item for event in events if event.item is not None]
     predicted = predict_outcomes(items)
-    more = far_superseded(items, [outcome for outcome, _ in predicted], stored_versions)
+    outcomes = [outcome for outcome, _ in predicted]
+    more = far_superseded(items, outcomes, stored_versions)
     predictions = [
         {
             "index": index,
@@ -191,10 +200,18 @@ def outcomes_response(
             "warnings": [warning.as_json() for warning in (*event.warnings, *more[index])],
             **(refusal.as_json() if refusal else {}),
         }
-        for index, (event, (outcome, late)) in enumerate(zip(events, predicted, strict=True))
+        for index, (event, (outcome, late)) in enumerate(islice(zip(events, predicted, strict=True), MOST_LISTED))
         for refusal in (event.refusal or late,)
     ]
-    return JSONResponse({"events": predictions})
+    return JSONResponse({"outcomes": Counter(outcomes), "events": predictions})
+
+
+def _errors(refusals: Sequence[tuple[int, Refusal]]) -> list[dict[str, Any]]:
+    return [error_of(index, refusal) for index, refusal in refusals[:MOST_LISTED]]
+
+
+def _listed(refusals: Sequence[tuple[int, Refusal]]) -> str:
+    return f"; the first {MOST_LISTED} are listed" if len(refusals) > MOST_LISTED else ""
 
 
 def _failed(result: PublishResult) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
 from comporta.web.api.params import (
@@ -31,11 +33,19 @@ from storage.views import (
     Views,
 )
 
-__all__ = ["quarantine_router"]
+__all__ = ["MOST_BODY", "body_text", "quarantine_router"]
+
+
+# Bytes of a body that a message's document holds; the whole is streamed.
+MOST_BODY = 256 * 1024
 
 
 class QuarantinedDocument(BaseModel):
-    """Quarantined message in full; bytes of the body that are not UTF-8 are written as \\xNN."""
+    """Quarantined message; bytes of the body that are not UTF-8 are written as \\xNN.
+
+    `size` is that of the body in bytes. Where `cut` is true, `body` is only its beginning, and the whole is at
+    /api/quarantine/{id}/body.
+    """
 
     id: str
     at: datetime
@@ -48,6 +58,8 @@ class QuarantinedDocument(BaseModel):
     content_type: str
     headers: Any
     body: str
+    size: int
+    cut: bool
     digest: str
     worker: str
     key: str | None
@@ -156,13 +168,30 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         "/quarantine/{identity}",
         tags=["look"],
         response_model=QuarantinedDocument,
-        summary="One quarantined message in full",
+        summary="One quarantined message, with the beginning of its body",
     )
     def quarantined(identity: str) -> dict[str, Any]:
-        row = views.quarantined_message(identity)
+        row = views.quarantined_message(identity, MOST_BODY)
         if row is None:
-            raise HTTPException(404, f"no message with the id {identity} is in the quarantine")
-        return {**row, "body": row["body"].decode(errors="backslashreplace")}
+            raise _unknown(identity)
+        cut = row["size"] > len(row["body"])
+        return {**row, "body": body_text(row["body"], cut=cut), "cut": cut}
+
+    @router.get(
+        "/quarantine/{identity}/body",
+        tags=["look"],
+        response_class=Response,
+        responses=_BODY,
+        summary="The whole body of a quarantined message, as it was received",
+    )
+    def body(identity: str) -> Response:
+        found = views.quarantined_body(identity)
+        if found is None:
+            raise _unknown(identity)
+        size, pieces = found
+        # As a download of no known type: the body is whatever somebody has sent.
+        headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{identity}"'}
+        return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @router.post("/quarantine/{identity}/replay", tags=["act"])
     def replay(request: Request, identity: str, body: Why | None = None) -> ReplayDone:
@@ -183,3 +212,17 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return DropDone(chosen=1, dropped=1)
 
     return router
+
+
+def body_text(body: bytes, *, cut: bool) -> str:
+    """Return a body as text; a character that a cut has split is left out."""
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(body, final=not cut)
+
+
+def _unknown(identity: str) -> HTTPException:
+    return HTTPException(404, f"no message with the id {identity} is in the quarantine")
+
+
+_BODY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Form as FormField
 from pydantic import BaseModel
 
+from comporta.web.api.quarantine import body_text
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_, wanted_language
@@ -27,7 +28,7 @@ from storage.views import QuarantineFilter, UnknownFieldFilter, Views
 
 __all__ = ["quarantine_router"]
 
-_MAX_CHARACTERS = 64 * 1024
+_MOST_BYTES = 64 * 1024
 _FIELDS_SHOWN = 10
 
 
@@ -84,21 +85,21 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
 
     @router.get("/quarantine/message")
     def message(request: Request, id: str) -> Response:
-        row = views.quarantined_message(id)
+        row = views.quarantined_message(id, _MOST_BYTES)
         if row is None:
             text = N_("No message with the id %(id)s is in the quarantine: it was replayed or dropped.")
             sentence = translate(request, text, id=id)
             if is_refresh(request):
                 return pages.render(request, "message_gone.html", sentence=sentence)
             raise HTTPException(404, sentence)
-        body = row["body"].decode(errors="backslashreplace")
+        cut = row["size"] > len(row["body"])
         return pages.render(
             request,
             "message.html",
             message=row,
-            body=mask_documents(indented(body[:_MAX_CHARACTERS] if len(body) > _MAX_CHARACTERS else body)),
-            cut=len(body) > _MAX_CHARACTERS,
-            size=len(row["body"]),
+            body=mask_documents(indented(body_text(row["body"], cut=cut))),
+            cut=cut,
+            size=row["size"],
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
             acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),

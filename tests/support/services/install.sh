@@ -17,6 +17,7 @@ fi
 if [ -z "${COMPORTA_TEST_DATABASE_URL:-}" ] && ! has /usr/lib/postgresql/*/bin/initdb initdb; then
     missing="$missing postgresql"
 fi
+if ! has /usr/sbin/pgbouncer pgbouncer; then missing="$missing pgbouncer"; fi
 # What runs the examples of languages that an ERP may be written in.
 if ! has node; then missing="$missing nodejs"; fi
 if ! has npm; then missing="$missing npm"; fi
