@@ -52,6 +52,25 @@ ORDER_DOCS: Mapping[str, TableDoc] = {
             "received_at": "Time at which Comporta stored it.",
         },
     ),
+    "outbox": (
+        "Order notices that are yet to be published to the exchange comporta.orders.",
+        {
+            "position": "Place in the order of the changes; part of the notice's id, never given twice.",
+            "shop": _SHOP,
+            "order_id": "Id of the order; null if a refused message names none.",
+            "kind": "What happened: accepted, refused, internalized, rejected, stuck, cancelled, and so on.",
+            "data": "Data of the notice, as JSON text.",
+            "at": "Time of the change.",
+        },
+    ),
+    "outbox_leases": (
+        "Worker that publishes the order notices of a shop.",
+        {
+            "shop": _SHOP,
+            "worker": "Id of the worker.",
+            "until": "Time from which another worker may take the shop.",
+        },
+    ),
     "erp_faults": (
         "What the ERP answered last, of each shop from which no order reaches it.",
         {

@@ -84,6 +84,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "digest": "Hash by which a redelivery is recognised.",
             "worker": _WORKER,
             "lease_until": "Time until which one replay alone holds it.",
+            "key": "Id of the order, or key of the change event as JSON text; null if it can't be read.",
+            "subject": "Subject of the event; null if it can't be read.",
         },
     ),
     "workers": (
