@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
+from control.shops import ShopActions
 from producers.messages import Publish
 from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
+from rules.shops import OPEN, ShopRules
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
@@ -46,10 +48,17 @@ class OperatorActions:
     """The operators' actions, each audited with operator, reason and count.
 
     An action that can't be done raises an `ActionError`. `seconds` bounds a replay of many messages: an HTTP client
-    gets the number that is left and repeats its request.
+    gets the number that is left and repeats its request. `shops` are the actions on known shops.
     """
 
-    def __init__(self, database: Database, publish: Publish, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publish: Publish,
+        seconds: float | None = None,
+        shop_rules: ShopRules = OPEN,
+    ) -> None:
+        self.shops = ShopActions(database.fence, shop_rules)
         self._publish = publish
         self._seconds = seconds
         self._audit = AuditLog(database.fence)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from rules.shops import OPEN, ShopRules, is_known, unknown_shop
 from rules.switches import Decision, Scope, Switch, Switches, decide, expire
-from schemas.control import Announcement, Command, Reply
+from schemas.control import ANY, Announcement, Command, Reply
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Connection, Fence
 from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
+from storage.shops import known_shops
 from storage.switches import ChangeState, read_for_change, write_switches
 
 __all__ = ["Switchboard"]
@@ -16,18 +18,44 @@ __all__ = ["Switchboard"]
 Announce = Callable[[Announcement], None]
 
 
-class Switchboard:
-    """The only writer of the switches; when a method returns, its change has committed."""
+class _UnknownShop(Exception):
+    """A command that names a shop that is not known."""
 
-    def __init__(self, fence: Fence, announce: Announce) -> None:
+    def __init__(self, known: frozenset[str]) -> None:
+        self.known = known
+
+
+class Switchboard:
+    """The only writer of the switches; when a method returns, its change has committed.
+
+    `shop_rules` name the shops that are known beside those in the database.
+    """
+
+    def __init__(self, fence: Fence, announce: Announce, shop_rules: ShopRules = OPEN) -> None:
         self._fence = fence
         self._announce = announce
+        self._shop_rules = shop_rules
 
     def change(self, command: Command) -> Reply:
         """Obey a pause or a resume; when this returns, every later batch obeys the change."""
+        try:
+            return self._change(command)
+        except _UnknownShop as unknown:
+            # Outside the fence: the search for names like it may take a while.
+            return self.refuse(
+                command.action,
+                f"invalid: {unknown_shop(command.message.shop, unknown.known)}",
+                source=command.source,
+                message_id=command.message_id,
+                user_id=command.user_id,
+                command=command,
+            )
+
+    def _change(self, command: Command) -> Reply:
         likely = command.action == "resume"
         with RepairSheetWriter(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
-            before = read_for_change(connection, command.message_id)
+            before = read_for_change(connection, command.message_id, command.message.shop)
+            self._check_shop(connection, command, before)
             state, announcements, new_sheets = _end_expired(connection, before)
             decision = decide(command, state, repeated=before.obeyed)
             write_switches(connection, decision.changes)
@@ -40,10 +68,26 @@ class Switchboard:
         self._announce_all(announcements)
         return reply
 
+    def _check_shop(self, connection: Connection, command: Command, before: ChangeState) -> None:
+        """Raise `_UnknownShop` if the message names a shop that is not known, and does not say that it is new."""
+        shop = command.message.shop
+        if shop == ANY or command.message.new_shop or before.shop_seen or before.obeyed:
+            return
+        known = known_shops(connection) | (self._shop_rules.listed() if self._shop_rules.listed else frozenset())
+        if not is_known(shop, known):
+            raise _UnknownShop(known)
+
     def refuse(
-        self, action: str, error: str, *, source: str, message_id: str | None = None, user_id: str | None = None
+        self,
+        action: str,
+        error: str,
+        *,
+        source: str,
+        message_id: str | None = None,
+        user_id: str | None = None,
+        command: Command | None = None,
     ) -> Reply:
-        """Audit a control message that could not be parsed, and return the reply."""
+        """Audit a control message that could not be parsed, or a command that names no known shop; return the reply."""
         with self._fence.shared() as connection:
             before = read_for_change(connection)
             audit_unreadable(
@@ -51,12 +95,14 @@ class Switchboard:
                 before.switches,
                 action=action,
                 error=error,
-                by=user_id or "unknown",
+                by=command.by if command else user_id or "unknown",
                 user_id=user_id,
                 source=source,
                 message_id=message_id,
+                command=command,
             )
-            return _reply(before.switches, before.in_flight, [("*", "*")], Decision.refused(error))
+            scopes = command.scopes if command else [(ANY, ANY)]
+            return _reply(before.switches, before.in_flight, scopes, Decision.refused(error))
 
     def end_expired(self) -> None:
         """End the pauses whose end has passed; of several callers the first does it, once."""

@@ -45,7 +45,8 @@ class ControlMessage(Message):
     """What an operator asks; unlike in events an unknown field is refused.
 
     A misspelt scope would otherwise mean everything. A pause of a scope that is off already leaves the first pause as
-    it is, unless the message has `until` (null: no end) or `replace`.
+    it is, unless the message has `until` (null: no end) or `replace`. A shop that is not known is refused
+    unless the message has `new_shop`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -58,6 +59,7 @@ class ControlMessage(Message):
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
     until: Time | None = None
     replace: bool = False
+    new_shop: bool = False
     issued_at: Time | None = None
 
     @property
@@ -223,6 +225,7 @@ def control_message(
     until: datetime | None = None,
     no_end: bool = False,
     replace: bool = False,
+    new_shop: bool = False,
     issued_at: datetime | None = None,
 ) -> ControlMessage:
     """Return the control message with these values; `no_end` says that the pause has none, even if it had one before.
@@ -232,7 +235,7 @@ def control_message(
     values: dict[str, Any] = {"reason": reason, "shop": shop, "domains": list(domains)}
     values |= {"by": by} if by is not None else {}
     values |= {"until": until and until.isoformat()} if until is not None or no_end else {}
-    values |= {"replace": True} if replace else {}
+    values |= {name: True for name, said in (("replace", replace), ("new_shop", new_shop)) if said}
     values |= {"issued_at": issued_at.isoformat()} if issued_at is not None else {}
     return _validated(values)
 

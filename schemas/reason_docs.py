@@ -126,6 +126,14 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "`erp.price.changed.v1` with the routing key `main.stock`",
         ),
         ReasonDoc(
+            Reason.UNKNOWN_SHOP,
+            "The shop in the routing key is not known, and no more shops become known by a message: "
+            "`COMPORTA_SHOPS` is set, or there are `COMPORTA_MAX_SHOPS` shops.",
+            "Correct the routing key. If the shop is new, an operator says `comporta shop add`, and replays "
+            "the message.",
+            "the routing key `mian.stock`",
+        ),
+        ReasonDoc(
             Reason.MISSING_FIELD,
             "A field that is required is not there.",
             "Events carry the whole state: send every required field each time, also those that didn't change.",

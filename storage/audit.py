@@ -37,24 +37,30 @@ _ANY = "*"
 
 def audit_command(connection: Connection, command: Command, decision: Decision, after: Switches) -> None:
     """Record a command and its result."""
-    message = command.message
     _add(
         connection,
         after,
+        **_said(command),
         action=command.action,
-        shop=message.shop,
-        domains=list(message.domains),
         by=command.by,
         user_id=command.user_id,
         source=command.source,
-        reason=message.reason,
         message_id=command.message_id,
-        issued_at=command.issued_at,
-        until=message.until,
         subject=_ends(decision),
         result=decision.result,
         error=decision.error,
     )
+
+
+def _said(command: Command) -> dict[str, Any]:
+    message = command.message
+    return {
+        "shop": message.shop,
+        "domains": list(message.domains),
+        "reason": message.reason,
+        "issued_at": command.issued_at,
+        "until": message.until,
+    }
 
 
 def _ends(decision: Decision) -> str | None:
@@ -82,9 +88,12 @@ def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> Non
     )
 
 
-def audit_unreadable(connection: Connection, state: Switches, **columns: str | None) -> None:
-    """Record a control message that could not be parsed."""
-    _add(connection, state, result="refused", **columns)
+def audit_unreadable(
+    connection: Connection, state: Switches, *, command: Command | None = None, **columns: str | None
+) -> None:
+    """Record a control message that could not be parsed, or a command that was refused before a decision."""
+    said = _said(command) if command is not None else {}
+    _add(connection, state, result="refused", **said, **columns)
 
 
 def _add(connection: Connection, state: Switches, **row: Any) -> None:

@@ -13,15 +13,17 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import OrderRecord, OrderState, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules
 from rules.unknown_fields import FieldCounts, count_fields
-from schemas.domains import ORDERS
+from schemas.domains import NO_SHOP, ORDERS
 from schemas.orders import Receipt, ReceivedOrder
 from schemas.reasons import Reason, Refusal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
 from storage.event_store import Committed, Reject
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally, count_received
+from storage.ledger import add_tally, count_received
 from storage.quarantine import add_rejected
+from storage.shops import ShopMemory, add_shops
 from storage.switches import read_switches
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
@@ -42,10 +44,17 @@ _SETTLED = ("state", "erp_number", "last_error", "receipt_id")
 class OrderStore:
     """The orders and receipts of one worker; `accepted` is called when a new order may be sent."""
 
-    def __init__(self, fence: Fence, worker: str, accepted: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        fence: Fence,
+        worker: str,
+        accepted: Callable[[], None] = lambda: None,
+        shop_rules: ShopRules = OPEN,
+    ) -> None:
         self._fence = fence
         self._worker = worker
         self._accepted = accepted
+        self._shop_rules = shop_rules
         self._unknown_fields = UnknownFieldCounts()
 
     def commit(self, batch: Sequence[OrderItem], _reject: Reject | None = None) -> Committed:
@@ -59,13 +68,19 @@ class OrderStore:
             state = read_switches(connection)
             rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
             decoded = [item for item in batch if not isinstance(item, RejectedDelivery)]
+            # Asked for every batch, unlike for events: an operator may have removed a shop.
+            admission = ShopMemory(self._shop_rules).admit(connection, {item.message.shop for item in decoded})
+            strangers = [item.reject(UNKNOWN_SHOP) for item in decoded if item.message.shop in admission.refused]
+            decoded = [item for item in decoded if item.message.shop not in admission.refused]
             rejected += _accept(connection, decoded, tally, state.now)
             rejected += _settle(connection, decoded, tally, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
-            shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
-            if shops:
-                add_shops(connection, shops, state.now)
+            for item in strangers:
+                tally[NO_SHOP, item.domain, Outcome.QUARANTINED] += 1
+            rejected += strangers
+            accepted = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
+            add_shops(connection, accepted & admission.new, state.now)
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
             add_tally(connection, self._worker, received_counts, tally, state.now)

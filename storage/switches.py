@@ -14,7 +14,7 @@ from rules.orders import OrderState
 from rules.switches import Switch, Switches
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
-from storage.tables import audit, generations, missed, orders, switches, watchers
+from storage.tables import audit, generations, missed, orders, shops, switches, watchers
 from storage.types import UtcTime
 
 __all__ = [
@@ -53,11 +53,15 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class ChangeState:
-    """The state for a change: every switch, the number of orders in flight, and whether its message was obeyed."""
+    """The state for a change: every switch, the number of orders in flight, and whether its message was obeyed.
+
+    `shop_seen` says whether an event, an order or an operator has named the shop of the message.
+    """
 
     switches: Switches
     in_flight: int
     obeyed: bool
+    shop_seen: bool
 
 
 def read_switches(connection: Connection) -> Switches:
@@ -74,19 +78,20 @@ def read_for_batch(connection: Connection) -> BatchState:
     return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0)
 
 
-def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
-    """Read every switch, the number of orders in flight to the ERP, and whether this message was obeyed before.
+def read_for_change(connection: Connection, message_id: str | None = None, shop: str | None = None) -> ChangeState:
+    """Read every switch, the number of orders in flight to the ERP, and what is known of this message and this shop.
 
     In one statement: an operator waits for every round trip.
     """
-    params = {**_clock(connection), "message_id": message_id}
+    params = {**_clock(connection), "message_id": message_id, "of_shop": shop}
     rows = connection.execute(_change_query(connection.dialect.name), params).all()
-    return ChangeState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
+    first = rows[0]
+    return ChangeState(_switches(rows), first.in_flight, bool(first.obeyed), bool(first.shop_seen))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
     """Insert or update the changed switches."""
-    names = [column.name for column in switches.columns]
+    names = [column.name for column in switches.columns if not column.name.startswith("plan_")]
     insert = insert_into(connection.dialect.name, switches)
     statement = insert.on_conflict_do_update(
         index_elements=["shop", "domain"], set_={name: insert.excluded[name] for name in names}
@@ -114,7 +119,9 @@ def _change_query(dialect: str) -> Select[Any]:
     before = exists(1).where(
         audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type), audit.c.result != "refused"
     )
-    return _query(dialect, only_off=False).add_columns(in_flight.label("in_flight"), before.label("obeyed"))
+    seen = exists(1).where(shops.c.shop == bindparam("of_shop", type_=shops.c.shop.type))
+    columns = in_flight.label("in_flight"), before.label("obeyed"), seen.label("shop_seen")
+    return _query(dialect, only_off=False).add_columns(*columns)
 
 
 def _now(dialect: str) -> ColumnElement[Any]:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
+from control.shops import KnownShop, ShopRemoval
 from producers.errors import NoReply
 from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
 from schemas.domains import DOMAINS
@@ -26,13 +27,32 @@ __all__ = ["Actions", "HttpActions"]
 
 Document = TypeVar("Document")
 _REPLAYED, _COUNTS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
+_SHOPS, _REMOVAL = TypeAdapter(list[KnownShop]), TypeAdapter(ShopRemoval)
+_CREATED = 201
 _REFUSALS = {kind.status: kind for kind in (NotFound, Conflict, NotConfirmed)}
 # An action on many items may take long.
 _TIMEOUT_SECONDS = 3600.0
 
 
+class Shops(Protocol):
+    """Actions on known shops; each raises `ActionError` as `ShopActions` does."""
+
+    def known(self) -> list[KnownShop]:
+        """Return the known shops."""
+
+    def add(self, shop: str, context: AuditContext, /) -> bool:
+        """Make a shop known; return whether it was not known before."""
+
+    def remove(self, shop: str, context: AuditContext, /, *, dry_run: bool = False, force: bool = False) -> ShopRemoval:
+        """Erase a shop; with `dry_run` only count its rows."""
+
+
 class Actions(Protocol):
     """Actions of an operator beside pause and resume; each raises `ActionError` as `OperatorActions` does."""
+
+    @property
+    def shops(self) -> Shops:
+        """Return the actions on known shops."""
 
     def count_quarantined(self, filters: QuarantineFilter, /) -> int:
         """Return the number of messages that pass the filter."""
@@ -67,11 +87,31 @@ class Actions(Protocol):
         """Let the orders that pass the filter be sent again; return their number."""
 
 
+class HttpShops:
+    """Actions on known shops over HTTP."""
+
+    def __init__(self, request: Callable[..., httpx.Response]) -> None:
+        self._request = request
+
+    def known(self) -> list[KnownShop]:
+        return _read(_SHOPS, _check(self._request("GET", "/api/shops")))
+
+    def add(self, shop: str, context: AuditContext) -> bool:
+        content, headers = orjson.dumps({"shop": shop, **_reason(context)}), {"content-type": "application/json"}
+        return _check(self._request("POST", "/api/shops", content=content, headers=headers)).status_code == _CREATED
+
+    def remove(self, shop: str, context: AuditContext, *, dry_run: bool = False, force: bool = False) -> ShopRemoval:
+        params = {"dry_run": dry_run, "force": force, **_reason(context)}
+        path = f"/api/shops/{quote(shop, safe='')}"
+        return _read(_REMOVAL, _check(self._request("DELETE", path, params=params, timeout=_TIMEOUT_SECONDS)))
+
+
 class HttpActions:
     """Actions over HTTP, on behalf of the token's operator; `request` sends one request to the running process."""
 
     def __init__(self, request: Callable[..., httpx.Response]) -> None:
         self._request = request
+        self.shops = HttpShops(request)
 
     def count_quarantined(self, filters: QuarantineFilter) -> int:
         return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]

@@ -25,6 +25,7 @@ Reason = Annotated[str, typer.Option("--reason", "-r", help="Reason; stored in t
 Shop = Annotated[str, typer.Option(help="One shop, or * for all.")]
 Domains = Annotated[list[str], typer.Option("--domain", "-d", help="A domain; may be given several times.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the reply.", min=0.1, max=3600)]
+NewShop = Annotated[bool, typer.Option("--new-shop", help="The shop is not known yet; pause it all the same.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Also wait until no order is in flight.")]
 
 
@@ -36,6 +37,7 @@ def pause(
     until: Annotated[str | None, typer.Option(help="End, such as 2026-11-23T23:00:00Z or 23:00.")] = None,
     no_end: Annotated[bool, typer.Option("--no-end", help="No end, even if the scope is off until some time.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace reason, author and end if it is off.")] = False,
+    new_shop: NewShop = False,
     wait: Wait = False,
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
@@ -47,7 +49,7 @@ def pause(
     if [duration is not None, until is not None, no_end].count(True) > 1:
         raise typer.BadParameter("use one of --for, --until and --no-end")
     end = _end_after(duration) if duration is not None else _parse_time(until) if until is not None else None
-    message = _message(reason, shop, domain, until=end, no_end=no_end, replace=replace)
+    message = _message(reason, shop, domain, until=end, no_end=no_end, replace=replace, new_shop=new_shop)
     _change("pause", message, wait, timeout, as_json)
 
 
@@ -55,12 +57,13 @@ def resume(
     reason: Reason,
     shop: Shop = "*",
     domain: Domains = ["*"],  # noqa: B006  typer only reads the default
+    new_shop: NewShop = False,
     wait: Wait = False,
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Switch the integration on again."""
-    _change("resume", _message(reason, shop, domain), wait, timeout, as_json)
+    _change("resume", _message(reason, shop, domain, new_shop=new_shop), wait, timeout, as_json)
 
 
 def _message(reason: str, shop: str, domains: list[str], **options: Any) -> ControlMessage:

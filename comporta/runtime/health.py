@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from broker.connection import is_memory, open_connection, release
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, with_most_shops
 from comporta.runtime.metrics import Exposition
 from comporta.runtime.single_flight import SingleFlight
 from storage.database import Database
+from storage.gauges import Reading
 
 __all__ = ["Monitor", "Reach", "ReadinessProbe", "monitor_for"]
 
@@ -81,13 +83,19 @@ def monitor_for(
     work: CollectorRegistry | None,
     *,
     with_gauges: bool,
+    most_shops: int = DEFAULT_METRICS_SHOPS,
 ) -> Monitor:
     """Return the monitor of a process.
 
     `work` holds the metrics of its worker, None without one; `with_gauges` adds those read from the database.
+    Of more than `most_shops` shops, the others share one series.
     """
+
+    def read() -> Reading:
+        return with_most_shops(database.gauges.read(), most_shops)
+
     checks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
-    return Monitor(unhealthy, ReadinessProbe(checks), Exposition(work, database.gauges.read if with_gauges else None))
+    return Monitor(unhealthy, ReadinessProbe(checks), Exposition(work, read if with_gauges else None))
 
 
 def _reach_broker(url: str) -> None:

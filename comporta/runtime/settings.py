@@ -24,7 +24,10 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from broker import connection
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
+from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.orders import ORDER_ATTEMPTS
+from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
 __all__ = [
@@ -98,6 +101,9 @@ class Settings(BaseSettings):
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
+    shops: Annotated[str, AfterValidator(check_shops)] = "open"
+    max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS
+    metrics_shops: Annotated[int, Field(ge=0, le=100_000)] = DEFAULT_METRICS_SHOPS
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
@@ -149,6 +155,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
         return connection.is_memory(self.broker_url)
+
+    @property
+    def shop_rules(self) -> ShopRules:
+        """Return the rules for shops that are not known."""
+        return shop_rules(self.shops, self.max_shops)
 
     @property
     def prefetch_count(self) -> int:

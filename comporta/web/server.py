@@ -133,7 +133,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         publish=publish,
         predict_outcomes=host.database.foresight.predict,
         stored_versions=host.database.foresight.stored_versions,
-        actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
+        actions=OperatorActions(host.database, publish, _ACTION_SECONDS, host.settings.shop_rules),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
         lags=RecentLags(host.work).read if host.work is not None else dict,

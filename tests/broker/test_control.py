@@ -121,7 +121,7 @@ def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: Contr
 
 
 def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(harness: ControlHarness) -> None:
-    harness.ask("pause", {"reason": "stocktaking", "shop": "a"})
+    harness.ask("pause", {"reason": "stocktaking", "shop": "a", "new_shop": True})
     harness.ask("pause", {"reason": "test"})
     reply = harness.ask("resume", {"reason": "test"})
     assert (reply["result"], reply["epoch"]) == ("on", 3)
@@ -263,7 +263,9 @@ def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) ->
     running = threading.Thread(target=announcer.run, daemon=True)
     running.start()
     for action in ("pause", "pause", "resume"):
-        harness.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
+        harness.ask(
+            action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"], "new_shop": True}
+        )
     heard = []
     for _ in range(2):
         message = wait_until(lambda: harness.channel.basic_get("listener", no_ack=True), what="an announcement")

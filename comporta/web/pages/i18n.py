@@ -149,6 +149,8 @@ ACTIONS: Mapping[str, str] = {
     "resync": N_("Requested again"),
     "retry": N_("Sent again"),
     "versions-forget": N_("Versions forgotten"),
+    "shop-add": N_("Shop added"),
+    "shop-remove": N_("Shop removed"),
 }
 
 

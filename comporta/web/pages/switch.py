@@ -68,10 +68,11 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         until: Form = "",
         until_utc: Form = "",
         change_end: Form = "",
+        new_shop: Form = "",
         message_id: Form = "",
         epoch: Form = "",
     ) -> Response:
-        form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end)
+        form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end, new_shop)
         try:
             message = form.checked_message(pages.status(), identity_of(request).name, datetime.now(UTC))
             reply = switch_pages.change(request, "pause", message, message_id, epoch)

@@ -24,7 +24,8 @@ class FormFault(ValueError):
 class OffForm:
     """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC.
 
-    `change_end` is ticked if the end of what is off already is to change too.
+    `change_end` is ticked if the end of what is off already is to change too; `new_shop` is a shop that is not known
+    yet.
     """
 
     reason: str = ""
@@ -35,6 +36,12 @@ class OffForm:
     until: str = ""
     until_utc: str = ""
     change_end: str = ""
+    new_shop: str = ""
+
+    @property
+    def scope_shop(self) -> str:
+        """Return the shop to pause, or `*`: one that is not known yet, if it is filled in."""
+        return self.new_shop.strip() or self.shop
 
     @property
     def scope(self) -> Sequence[str]:
@@ -66,8 +73,10 @@ class OffForm:
             raise FormFault(N_("Enter a reason: everyone sees it, and the audit records it."))
         if not self.scope:
             raise FormFault(N_("Choose at least one domain, or everything."))
-        ends_at = self.ends_at(now)
-        return control_message(reason, self.shop, self.scope, by=by, until=ends_at, no_end=ends_at is None)
+        ends_at, new = self.ends_at(now), bool(self.new_shop.strip())
+        return control_message(
+            reason, self.scope_shop, self.scope, by=by, until=ends_at, no_end=ends_at is None, new_shop=new
+        )
 
     def checked_message(self, document: StatusDocument, by: str, now: datetime) -> ControlMessage:
         """Return the control message, which leaves the end of what is off already unless the form says otherwise.
@@ -80,14 +89,14 @@ class OffForm:
             return message
         if len(already) < len(set(message.domains)):
             raise FormFault(N_("Part of this is off already. Tick to change its end too, or leave it out."))
-        return control_message(message.reason, self.shop, self.scope, by=by)
+        return control_message(message.reason, message.shop, self.scope, by=by, new_shop=message.new_shop)
 
     def already_off(self, document: StatusDocument) -> list[SwitchState]:
         """Return the switches of exactly the scopes of this form that are off."""
         return [
             switch
             for switch in document.switches
-            if switch.off and switch.shop == self.shop and switch.domain in self.scope
+            if switch.off and switch.shop == self.scope_shop and switch.domain in self.scope
         ]
 
 
