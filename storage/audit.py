@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 from uuid_utils import uuid7
 
 from rules.actions import AuditContext
-from rules.switches import Decision, Switch, Switches
+from rules.switches import Decision, Plan, Switch, Switches
 from schemas.control import Command
 from storage.errors import StorageError
 from storage.fence import Fence
@@ -26,6 +26,7 @@ __all__ = [
     "AuditLog",
     "OpenEntry",
     "add_count",
+    "audit_begin",
     "audit_command",
     "audit_expiry",
     "audit_unreadable",
@@ -46,7 +47,7 @@ def audit_command(connection: Connection, command: Command, decision: Decision, 
         user_id=command.user_id,
         source=command.source,
         message_id=command.message_id,
-        subject=_ends(decision),
+        subject=_subject(command, decision),
         result=decision.result,
         error=decision.error,
     )
@@ -61,6 +62,12 @@ def _said(command: Command) -> dict[str, Any]:
         "issued_at": command.issued_at,
         "until": message.until,
     }
+
+
+def _subject(command: Command, decision: Decision) -> str | None:
+    if command.message.begins is not None:
+        return f"from {_moment(command.message.begins)}"
+    return _ends(decision)
 
 
 def _ends(decision: Decision) -> str | None:
@@ -85,6 +92,24 @@ def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> Non
         source="clock",
         reason=EXPIRED_REASON,
         result="on",
+    )
+
+
+def audit_begin(connection: Connection, switch: Switch, plan: Plan, after: Switches) -> None:
+    """Record the beginning of a planned pause, or that its end has passed before it could begin."""
+    _add(
+        connection,
+        after,
+        action="begin",
+        shop=switch.shop,
+        domains=[switch.domain],
+        by=plan.by,
+        source="clock",
+        reason=plan.reason,
+        until=switch.until if switch.off else plan.until,
+        subject=f"from {_moment(plan.begins)}",
+        result="off" if switch.off else "unchanged",
+        error=None if switch.off else "its end had passed before any process could begin it",
     )
 
 

@@ -104,7 +104,8 @@ class EventStore:
                 continue
             if committed is not None:
                 return committed
-            # A pause has expired: it is ended inside the fence, so that no two batches see it differently.
+            # A pause has expired, or a planned one is due: it is ended or begun inside the fence, so that no two
+            # batches see it differently.
             self._switchboard.end_expired()
 
     def _try(
@@ -116,10 +117,10 @@ class EventStore:
         *,
         compare: bool,
     ) -> Committed | None:
-        """Commit the batch, or return None if a pause has to be ended first."""
+        """Commit the batch, or return None if a pause has to be ended or begun first."""
         with self._fence.shared() as connection:
             state = read_for_batch(connection)
-            if state.switches.expired:
+            if state.switches.overdue:
                 return None
             self._forget_removed(state)
             admission = self._shops.admit(connection, {shop for _, shop, _ in sorted_batch.feeds})

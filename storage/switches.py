@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, or_, select, true
 
 from rules.orders import OrderState
-from rules.switches import Switch, Switches
+from rules.switches import Plan, Switch, Switches
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
 from storage.tables import audit, generations, missed, orders, shops, switches, watchers
@@ -29,19 +29,21 @@ __all__ = [
 ]
 
 FEEDS = "feeds"
+_PLAN = {switches.c[f"plan_{name}"] for name in ("from", "until", "reason", "by")}
 
 
 class EndsExpired(Protocol):
     """The part of the switchboard that a batch needs; the switchboard itself is in the room above."""
 
     def end_expired(self) -> None:
-        """End the pauses whose end has passed."""
+        """End the pauses whose end has passed, and begin those whose beginning has."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists.
+    """The state for a batch: its switches, the domains with missed keys, and whether a watcher exists.
 
+    The switches are those that are off, and those with a planned pause that is due.
     `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays.
     """
 
@@ -71,7 +73,7 @@ def read_switches(connection: Connection) -> Switches:
 
 
 def read_for_batch(connection: Connection) -> BatchState:
-    """Read the switches that are off and everything else that a batch needs to know, in one statement."""
+    """Read the switches that are off or due, and everything else that a batch needs to know, in one statement."""
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
@@ -91,13 +93,24 @@ def read_for_change(connection: Connection, message_id: str | None = None, shop:
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
     """Insert or update the changed switches."""
-    names = [column.name for column in switches.columns if not column.name.startswith("plan_")]
+    names = [column.name for column in switches.columns]
     insert = insert_into(connection.dialect.name, switches)
     statement = insert.on_conflict_do_update(
         index_elements=["shop", "domain"], set_={name: insert.excluded[name] for name in names}
     )
     for switch in changes:
-        connection.execute(statement, {name: getattr(switch, name) for name in names})
+        connection.execute(statement, _row(switch))
+
+
+def _row(switch: Switch) -> dict[str, Any]:
+    plan = switch.plan
+    return {
+        **{column.name: getattr(switch, column.name) for column in switches.columns if column not in _PLAN},
+        "plan_from": plan and plan.begins,
+        "plan_until": plan and plan.until,
+        "plan_reason": plan and plan.reason,
+        "plan_by": plan and plan.by,
+    }
 
 
 def _clock(connection: Connection) -> dict[str, Any]:
@@ -133,7 +146,7 @@ def _now(dialect: str) -> ColumnElement[Any]:
 def _query(dialect: str, *, only_off: bool) -> Select[Any]:
     newest = select(func.max(switches.c.epoch)).scalar_subquery()
     overall = select(_now(dialect).label("now"), newest.label("newest")).subquery()
-    condition = switches.c.off if only_off else true()
+    condition = or_(switches.c.off, switches.c.plan_from <= overall.c.now) if only_off else true()
     return select(overall.c.now, overall.c.newest, switches).select_from(overall.outerjoin(switches, condition))
 
 
@@ -153,6 +166,7 @@ def _switches(rows: Iterable[Any]) -> Switches:
             until_before=row.until_before,
             until_by=row.until_by,
             until_at=row.until_at,
+            plan=row.plan_from and Plan(row.plan_from, row.plan_until, row.plan_reason, row.plan_by),
         )
         for row in rows
         if row.shop is not None

@@ -31,7 +31,7 @@ class WorkerRegistry:
     domains: Sequence[str]
 
     def beat(self) -> bool:
-        """Record a heartbeat; return whether a pause has expired and has to be ended."""
+        """Record a heartbeat; return whether a pause has to be ended or begun by the clock."""
         with self.fence.shared() as connection:
             state = read_for_batch(connection).switches
             epoch = connection.scalar(select(func.max(switches.c.epoch))) or 0
@@ -50,7 +50,7 @@ class WorkerRegistry:
             )
             forget_outcomes(connection, state.now)
             connection.execute(workers.delete().where(workers.c.last_seen < state.now - _RETENTION))
-            return bool(state.expired)
+            return state.overdue
 
     def leave(self) -> None:
         """Delete the row of the worker."""
