@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from comporta.web.api.params import ReasonQuery, ShopName, Why, only_known
 from comporta.web.request import audit_context
-from control.shops import KnownShop, ShopActions, ShopRemoval
+from control.shops import ShopActions, ShopRemoval
 
 __all__ = ["shops_router"]
 
@@ -18,6 +19,14 @@ class ShopWanted(Why):
     """A shop that is to become known."""
 
     shop: ShopName
+
+
+class ListedShop(BaseModel):
+    """A known shop; `admitted` says whether its events are taken, `first_seen` is null before the first of them."""
+
+    shop: str
+    first_seen: datetime | None
+    admitted: bool
 
 
 class Added(BaseModel):
@@ -32,8 +41,8 @@ def shops_router(shops: ShopActions) -> APIRouter:
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
 
     @router.get("/shops", tags=["look"], summary="Known shops")
-    def known_shops() -> list[KnownShop]:
-        return shops.known()
+    def known_shops() -> list[ListedShop]:
+        return [ListedShop(**shop._asdict()) for shop in shops.known()]
 
     @router.post("/shops", tags=["act"], responses={201: {"model": Added, "description": "It is known now"}})
     def add(request: Request, response: Response, body: ShopWanted) -> Added:
