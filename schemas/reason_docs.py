@@ -61,6 +61,14 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "characters.",
             "routing key `Main.stock`",
         ),
+        ReasonDoc(
+            Reason.UNKNOWN_SHOP,
+            "The shop in the routing key is not known, and no more shops become known by a message: "
+            "`COMPORTA_SHOPS` is set, or there are `COMPORTA_MAX_SHOPS` shops.",
+            "Correct the routing key. If the shop is new, an operator says `comporta shop add`, and replays "
+            "the message.",
+            "the routing key `mian.stock`",
+        ),
     ),
     "JSON": (
         ReasonDoc(
@@ -124,14 +132,6 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "The entity in `type` and the domain of the routing key differ.",
             "Publish a stock event with `<shop>.stock`, a price event with `<shop>.prices`.",
             "`erp.price.changed.v1` with the routing key `main.stock`",
-        ),
-        ReasonDoc(
-            Reason.UNKNOWN_SHOP,
-            "The shop in the routing key is not known, and no more shops become known by a message: "
-            "`COMPORTA_SHOPS` is set, or there are `COMPORTA_MAX_SHOPS` shops.",
-            "Correct the routing key. If the shop is new, an operator says `comporta shop add`, and replays "
-            "the message.",
-            "the routing key `mian.stock`",
         ),
         ReasonDoc(
             Reason.MISSING_FIELD,
