@@ -159,6 +159,27 @@ def test_a_wrong_control_message_is_refused_and_audited(harness: ControlHarness,
     assert harness.pipeline.queue_depth(CONTROL) == 0
 
 
+@pytest.mark.parametrize("queue", ["comporta.stock", "erp.orders", "comporta.control", "amq.topic"])
+def test_a_message_that_wants_its_reply_in_a_queue_of_others_is_refused_without_one(
+    harness: ControlHarness, queue: str
+) -> None:
+    harness.send("pause", {"reason": "x"}, reply_to=queue)
+    harness.step()
+    assert harness.pipeline.database.views.status().all_on
+    [row] = audit(harness.pipeline)
+    assert row["result"] == "refused"
+    assert "reply_to" in row["error"]
+    if queue.startswith(("comporta.stock", "erp.")):
+        assert harness.pipeline.queue_depth(queue) == 0
+    assert harness.ask("pause", {"reason": "x"})["result"] == "off"
+
+
+def test_the_status_is_not_written_into_a_queue_of_others(harness: ControlHarness) -> None:
+    harness.send("status", b"", reply_to="erp.orders")
+    harness.step()
+    assert harness.pipeline.queue_depth("erp.orders") == 0
+
+
 def test_a_message_around_the_exchange_is_refused(harness: ControlHarness) -> None:
     reply = harness.ask(CONTROL, {"reason": "x"}, exchange="")
     assert (reply["result"], reply["error"]) == ("refused", "invalid: the routing key must be pause, resume or status")
