@@ -14,7 +14,7 @@ from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
 from control.shops import KnownShop, ShopRemoval
 from producers.errors import NoReply
-from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
+from rules.actions import AuditContext, Conflict, DiscardRefused, NotConfirmed, NotFound, WouldBeDiscarded
 from schemas.domains import DOMAINS
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class Actions(Protocol):
     def count_quarantined(self, filters: QuarantineFilter, /) -> int:
         """Return the number of messages that pass the filter."""
 
-    def replay(self, identity: str, context: AuditContext, /) -> None:
-        """Publish one message again."""
+    def replay(self, identity: str, context: AuditContext, /, *, discard: bool = True) -> None:
+        """Publish one message again; without `discard` not if it would be discarded."""
 
     def replay_many(
-        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /, *, discard: bool = True
     ) -> ReplayResult:
         """Publish the messages that pass the filter again."""
 
@@ -71,7 +71,9 @@ class Actions(Protocol):
     def drop_many(self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /) -> int:
         """Remove the messages that pass the filter for good; return their number."""
 
-    def resync(self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False) -> ResyncResult:
+    def resync(
+        self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False, discard: bool = True
+    ) -> ResyncResult:
         """Request missed keys from the ERP; with `dry_run` only count them."""
 
     def forget_versions(self, scope: VersionScope, context: AuditContext, /, *, dry_run: bool = False) -> ForgetResult:
@@ -116,13 +118,13 @@ class HttpActions:
     def count_quarantined(self, filters: QuarantineFilter) -> int:
         return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]
 
-    def replay(self, identity: str, context: AuditContext) -> None:
-        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _reason(context))
+    def replay(self, identity: str, context: AuditContext, *, discard: bool = True) -> None:
+        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", {"discard": discard, **_reason(context)})
 
     def replay_many(
-        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, *, discard: bool = True
     ) -> ReplayResult:
-        payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
+        payload = {"filter": _fields(filters), "expected": expected, "discard": discard, **_reason(context)}
         return _read(_REPLAYED, self._post("/api/quarantine/replay", payload))
 
     def drop(self, identity: str, context: AuditContext) -> None:
@@ -133,9 +135,12 @@ class HttpActions:
         payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
         return self._post_counts("/api/quarantine/drop", payload)["dropped"]
 
-    def resync(self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False) -> ResyncResult:
+    def resync(
+        self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False, discard: bool = True
+    ) -> ResyncResult:
         payload = {"shop": filters.shop, "domain": filters.domain, "dry_run": dry_run, **_reason(context)}
-        return ResyncResult(**self._post_counts("/api/missed/resync", payload))
+        counts = self._post_counts("/api/missed/resync", {**payload, "discard": discard})
+        return ResyncResult(counts["keys"], counts["messages"], counts["requested"])
 
     def forget_versions(self, scope: VersionScope, context: AuditContext, *, dry_run: bool = False) -> ForgetResult:
         payload = {"shop": scope.shop, "domain": scope.domain, "dry_run": dry_run, **_reason(context)}
@@ -181,6 +186,8 @@ def _reason(context: AuditContext) -> dict[str, str]:
 
 
 def _check(response: httpx.Response) -> httpx.Response:
+    if response.status_code == WouldBeDiscarded.status:
+        raise DiscardRefused(_detail(response))
     refusal = _REFUSALS.get(response.status_code)
     if refusal is not None:
         raise refusal(_detail(response))
