@@ -22,18 +22,15 @@ __all__ = ["ShopStore", "shop_tables"]
 
 # So few that a pause, which waits for the running step, waits for milliseconds.
 _AT_ONCE = 1_000
-# What may be left for the last step, which holds the fence alone.
-_MOST_LEFT = 5_000
-_MOST_PASSES = 20
 # The ERP has these orders, has refused them, or will never get them.
 _SETTLED = ("internalized", "rejected", "cancelled")
 
 
 def shop_tables() -> list[Table]:
-    """Return the tables that hold rows of a shop, those that say whether it is on last."""
-    last = [switches, shops]
-    named = [table for table in metadata.sorted_tables if "shop" in table.columns and table is not audit]
-    return [table for table in named if table not in last] + last
+    """Return the tables that hold rows of a shop, but for those that say whether it is known and on, and the audit."""
+    return [
+        table for table in metadata.sorted_tables if "shop" in table.columns and table not in (audit, shops, switches)
+    ]
 
 
 class ShopStore:
@@ -80,20 +77,23 @@ class ShopStore:
     def erase(self, shop: str, audit_id: str) -> Iterator[int]:
         """Delete every row of a shop, step by step; yield the number of rows of each step.
 
-        The last step is alone behind the fence: after it no row of the shop is left, and every worker asks anew whether
-        the shop is known.
+        The switches go alone behind the fence, and from then on every worker asks anew whether the shop is known. What
+        was written in the meantime goes after them; events that arrive later may or may not be included.
         """
-        for _ in range(_MOST_PASSES):
-            for table in shop_tables()[:-2]:
-                while deleted := self._step(table, shop, audit_id):
-                    yield deleted
-            if sum(self.count(shop).values()) <= _MOST_LEFT:
-                break
+        yield from self._erase_rows(shop, audit_id)
         with self._fence.exclusive() as connection:
-            deleted = sum(_delete(connection, table, shop) for table in shop_tables())
+            deleted = sum(_delete(connection, table, shop) for table in (switches, shops))
             end_memories(connection)
             add_count(connection, audit_id, deleted)
         yield deleted
+        yield from self._erase_rows(shop, audit_id)
+
+    def _erase_rows(self, shop: str, audit_id: str) -> Iterator[int]:
+        counts = self.count(shop)
+        for table in shop_tables():
+            # No more steps than the rows need: while events arrive, a table may never be empty.
+            for _ in range(0, counts.get(table.name, 0), _AT_ONCE):
+                yield self._step(table, shop, audit_id)
 
     def _step(self, table: Table, shop: str, audit_id: str) -> int:
         with self._fence.shared() as connection:
@@ -107,7 +107,7 @@ class ShopStore:
 def _counts(connection: Connection, shop: str) -> dict[str, int]:
     numbers = {
         table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.shop == shop)) or 0
-        for table in shop_tables()
+        for table in (*shop_tables(), shops, switches)
     }
     return {name: number for name, number in numbers.items() if number}
 

@@ -45,6 +45,9 @@ def shop_rules(shops: str, most: int) -> ShopRules:
 
 def check_shops(value: str) -> str:
     """Check the setting COMPORTA_SHOPS; raises `ValueError` with the remedy."""
+    if not value:
+        # docker compose passes on a variable that is not set as an empty text.
+        return _OPEN
     if value not in (_OPEN, _TABLE):
         try:
             _read(Path(value))

@@ -22,7 +22,7 @@ from storage.event_store import EventStore
 from storage.order_store import OrderStore
 from storage.shop_rows import shop_tables
 from storage.shops import known_shops
-from storage.tables import feeds, ledger, quarantine
+from storage.tables import feeds, ledger, quarantine, shops, switches
 from storage.views import AuditFilter, QuarantineFilter
 from tests.support.order_events import decoded_order, placed
 from tests.support.storage_harness import StorageHarness, reject_event_at, stock_change
@@ -174,7 +174,7 @@ def test_a_removed_shop_leaves_no_row_behind_and_the_others_keep_theirs(place: P
     removal = place.actions.remove("gone", ANA)
     assert removal.removed == sum(dry.rows.values())
     with place.engine.connect() as connection:
-        for table in shop_tables():
+        for table in (*shop_tables(), shops, switches):
             left = set(connection.scalars(select(table.c.shop)))
             assert "gone" not in left, table.name
     assert len(place.rows()) == 1
