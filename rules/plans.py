@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rules.switches import Decision, Plan, Scope, Switch, Switches, decide, refusal_before
 from schemas.control import Command, PlannedPause
@@ -13,11 +13,14 @@ __all__ = ["NEVER_TURNED", "begin", "decide_command", "planned_pauses"]
 
 # The epoch of a switch that has a plan alone.
 NEVER_TURNED = 0
+_WEEK = timedelta(days=7)
 
 
 def decide_command(command: Command, switches: Switches, *, repeated: bool) -> Decision:
     """Return the decision on a pause, now or later, or on a resume, from the present switches."""
     begins = command.message.begins
+    if command.message.weekly and not repeated and (begins is None or begins <= switches.now):
+        return Decision.refused("invalid: weekly needs a from in the future")
     if begins is None or repeated:
         return decide(command, switches, repeated=repeated)
     if command.action == "resume":
@@ -31,7 +34,7 @@ def begin(switches: Switches) -> tuple[Switch, ...]:
     """Return the switches to write for the plans whose time has come.
 
     Where a pause is in force already, it stays until the later of the two ends. A plan whose end has passed too, as
-    while no process ran, is dropped.
+    while no process ran, is dropped. A weekly plan stays, for the next week.
     """
     return tuple(_begun(switch, switch.plan, switches) for switch in switches.due if switch.plan is not None)
 
@@ -43,6 +46,7 @@ def planned_pauses(switches: Switches, scopes: Sequence[Scope] | None = None) ->
             shop=switch.shop,
             domain=switch.domain,
             until=switch.plan.until,
+            weekly=switch.plan.weekly,
             reason=switch.plan.reason,
             by=switch.plan.by,
             **{"from": switch.plan.begins},
@@ -58,7 +62,9 @@ def _plan(command: Command, begins: datetime, switches: Switches) -> Decision:
     error = refusal_before(command, switches)
     if error is None and message.until is not None and message.until <= begins:
         error = f"invalid: until ({message.until.isoformat()}) must lie after from ({begins.isoformat()})"
-    plan = Plan(begins, message.until, message.reason, command.by)
+    if error is None and message.weekly and (message.until is None or message.until - begins >= _WEEK):
+        error = "invalid: a weekly pause needs an until that lies less than a week after from"
+    plan = Plan(begins, message.until, message.reason, command.by, message.weekly)
     error = error or _planned_otherwise(command, plan, switches)
     if error is not None:
         return Decision.refused(error)
@@ -90,11 +96,22 @@ def _with_plan(scope: Scope, plan: Plan, switches: Switches) -> Switch | None:
 
 
 def _same_time(one: Plan, other: Plan) -> bool:
-    return (one.begins, one.until) == (other.begins, other.until)
+    return (one.begins, one.until, one.weekly) == (other.begins, other.until, other.weekly)
+
+
+def _next(plan: Plan, now: datetime) -> Plan | None:
+    """Return the plan of the first week whose pause has not begun yet; None if the plan is for once."""
+    if not plan.weekly or plan.until is None:
+        return None
+    later = ((now - plan.begins) // _WEEK + 1) * _WEEK
+    try:
+        return replace(plan, begins=plan.begins + later, until=plan.until + later)
+    except OverflowError:
+        return None
 
 
 def _begun(switch: Switch, plan: Plan, switches: Switches) -> Switch:
-    new = replace(switch, plan=None, changed_at=switches.now)
+    new = replace(switch, plan=_next(plan, switches.now), changed_at=switches.now)
     if plan.until is not None and plan.until <= switches.now:
         return new
     new = replace(new, epoch=switches.epoch + 1)

@@ -31,12 +31,13 @@ _ON: dict[str, Any] = {"off": False, "since": None, "until": None, **_NO_END_CHA
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A pause that is planned: its beginning and end, its reason and its operator."""
+    """A pause that is planned: its beginning and end, its reason and its operator, and whether it comes every week."""
 
     begins: datetime
     until: datetime | None
     reason: str
     by: str
+    weekly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

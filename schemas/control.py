@@ -47,7 +47,8 @@ class ControlMessage(Message):
 
     A misspelt scope would otherwise mean everything. A pause of a scope that is off already leaves the first pause as
     it is, unless the message has `until` (null: no end) or `replace`. A shop that is not known is refused
-    unless the message has `new_shop`. `from` in the future plans the pause.
+    unless the message has `new_shop`. `from` in the future plans the pause, with `weekly`
+    anew every week.
     """
 
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
@@ -60,6 +61,7 @@ class ControlMessage(Message):
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
     begins: Time | None = Field(default=None, alias="from")
     until: Time | None = None
+    weekly: bool = False
     replace: bool = False
     new_shop: bool = False
     issued_at: Time | None = None
@@ -117,6 +119,7 @@ class PlannedPause(Message):
     domain: str
     begins: datetime = Field(alias="from")
     until: datetime | None
+    weekly: bool
     reason: str
     by: str
 
@@ -245,6 +248,7 @@ def control_message(
     until: datetime | None = None,
     no_end: bool = False,
     begins: datetime | None = None,
+    weekly: bool = False,
     replace: bool = False,
     new_shop: bool = False,
     issued_at: datetime | None = None,
@@ -256,8 +260,9 @@ def control_message(
     values: dict[str, Any] = {"reason": reason, "shop": shop, "domains": list(domains)}
     values |= {"by": by} if by is not None else {}
     values |= {"until": until and until.isoformat()} if until is not None or no_end else {}
+    flags = {"weekly": weekly, "replace": replace, "new_shop": new_shop}
     values |= {"from": begins.isoformat()} if begins is not None else {}
-    values |= {name: True for name, said in (("replace", replace), ("new_shop", new_shop)) if said}
+    values |= {name: True for name, said in flags.items() if said}
     values |= {"issued_at": issued_at.isoformat()} if issued_at is not None else {}
     return _validated(values)
 

@@ -66,7 +66,7 @@ def _said(command: Command) -> dict[str, Any]:
 
 def _subject(command: Command, decision: Decision) -> str | None:
     if command.message.begins is not None:
-        return f"from {_moment(command.message.begins)}"
+        return f"from {_moment(command.message.begins)}" + (", every week" if command.message.weekly else "")
     return _ends(decision)
 
 

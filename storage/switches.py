@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FEEDS = "feeds"
-_PLAN = {switches.c[f"plan_{name}"] for name in ("from", "until", "reason", "by")}
+_PLAN = {switches.c[f"plan_{name}"] for name in ("from", "until", "reason", "by", "weekly")}
 
 
 class EndsExpired(Protocol):
@@ -110,6 +110,7 @@ def _row(switch: Switch) -> dict[str, Any]:
         "plan_until": plan and plan.until,
         "plan_reason": plan and plan.reason,
         "plan_by": plan and plan.by,
+        "plan_weekly": plan and plan.weekly,
     }
 
 
@@ -150,6 +151,12 @@ def _query(dialect: str, *, only_off: bool) -> Select[Any]:
     return select(overall.c.now, overall.c.newest, switches).select_from(overall.outerjoin(switches, condition))
 
 
+def _plan(row: Any) -> Plan | None:
+    if row.plan_from is None:
+        return None
+    return Plan(row.plan_from, row.plan_until, row.plan_reason, row.plan_by, bool(row.plan_weekly))
+
+
 def _switches(rows: Iterable[Any]) -> Switches:
     rows = list(rows)
     known = [
@@ -166,7 +173,7 @@ def _switches(rows: Iterable[Any]) -> Switches:
             until_before=row.until_before,
             until_by=row.until_by,
             until_at=row.until_at,
-            plan=row.plan_from and Plan(row.plan_from, row.plan_until, row.plan_reason, row.plan_by),
+            plan=_plan(row),
         )
         for row in rows
         if row.shop is not None

@@ -107,6 +107,7 @@ switches = Table(
     Column("plan_until", UtcTime),
     Column("plan_reason", Text),
     Column("plan_by", Text),
+    Column("plan_weekly", Boolean),
 )
 
 audit = Table(

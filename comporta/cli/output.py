@@ -44,6 +44,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "the end of shop {shop}, domain {domain} was {old} and is now {new}",
         "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
+    "weekly": ("every week", "toda semana"),
     "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (época {epoch})"),
     "planned_pause": (
         "planned: shop {shop}, domain {domain}, from {begins}, end {until}, by {by}: {reason}",

@@ -140,7 +140,7 @@ def _plan_line(plan: PlannedPause) -> Text:
     until = local_time(plan.until, "minutes") if plan.until else translate("open_end")
     values = {"shop": plan.shop, "domain": plan.domain, "by": plan.by, "reason": plan.reason}
     line = translate("planned_pause", begins=local_time(plan.begins, "minutes"), until=until, **values)
-    return Text("  " + one_line(line))
+    return Text("  " + one_line(line + (f" ({translate('weekly')})" if plan.weekly else "")))
 
 
 def _switch_line(switch: Mapping[str, Any]) -> Text:

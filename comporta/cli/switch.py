@@ -38,6 +38,7 @@ def pause(
     begin: Annotated[
         str | None, typer.Option("--from", help="Beginning, if not now; then --for counts from it.")
     ] = None,
+    weekly: Annotated[bool, typer.Option("--weekly", help="Every week at the times of --from and its end.")] = False,
     no_end: Annotated[bool, typer.Option("--no-end", help="No end, even if the scope is off until some time.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace reason, author and end if it is off.")] = False,
     new_shop: NewShop = False,
@@ -56,7 +57,7 @@ def pause(
     if duration is not None:
         end = _end_after(duration, begins)
     message = _message(
-        reason, shop, domain, begins=begins, until=end, no_end=no_end, replace=replace, new_shop=new_shop
+        reason, shop, domain, begins=begins, until=end, weekly=weekly, no_end=no_end, replace=replace, new_shop=new_shop
     )
     _change("pause", message, wait, timeout, as_json)
 
@@ -117,7 +118,8 @@ def _print(reply: Reply, as_json: bool) -> None:
     for plan in reply.planned:
         values = {"shop": plan.shop, "domain": plan.domain, "begins": local_time(plan.begins, "minutes")}
         values |= {"by": plan.by, "reason": plan.reason, "until": _end(plan.until)}
-        console.print("  " + one_line(translate("planned_pause", **values)), markup=False)
+        weekly = f" ({translate('weekly')})" if plan.weekly else ""
+        console.print("  " + one_line(translate("planned_pause", **values) + weekly), markup=False)
     for switch in reply.still_off:
         until = _end(switch.until)
         since = local_time(switch.since, "seconds")

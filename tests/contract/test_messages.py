@@ -50,7 +50,7 @@ STATUS = StatusDocument(
             end_change=LastEndChange(before=NOW, by="bia", at=NOW),
         ),
     ],
-    planned=[PlannedPause(shop="*", domain="*", until=None, reason="move", by="ana", **{"from": NOW})],
+    planned=[PlannedPause(shop="*", domain="*", until=None, weekly=False, reason="move", by="ana", **{"from": NOW})],
     effective={"main": {"stock": "off"}},
     workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
     orders={"main": {"waiting": 1}},

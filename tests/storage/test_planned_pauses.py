@@ -81,6 +81,17 @@ def test_a_plan_can_be_resumed_away_and_planned_anew(harness: StorageHarness) ->
     assert again.result == "refused"
 
 
+def test_a_weekly_pause_begins_and_is_planned_for_the_next_week(harness: StorageHarness) -> None:
+    begins = plan(harness, until=(datetime.now(UTC) + 2 * SOON).isoformat(), weekly=True)
+    let_it_come(harness)
+    assert harness.commit(stock_change(1)) == {Outcome.DISCARDED: 1}
+    [planned] = harness.views.status().planned
+    assert planned.weekly
+    assert planned.begins - begins > timedelta(days=5)
+    assert harness.change("resume").result == "on"
+    assert len(harness.views.status().planned) == 1
+
+
 def test_a_pause_of_now_keeps_the_plan_for_later(harness: StorageHarness) -> None:
     begins = plan(harness)
     assert harness.change("pause").result == "off"

@@ -244,3 +244,31 @@ def test_a_resume_ends_the_pause_and_a_second_one_drops_the_plan() -> None:
     assert (first.result, on.off, len(planned_pauses(on))) == ("on", [], 1)
     second = decide_command(command("resume"), on, repeated=False)
     assert (second.result, planned_pauses(on.changed(second.changes))) == ("on", [])
+
+
+def weekly(begins: datetime) -> Plan:
+    return replace(planned(begins, begins + HOUR), weekly=True)
+
+
+@pytest.mark.parametrize("weeks", [0, 1, 5])
+def test_a_weekly_plan_stays_for_the_first_week_that_has_not_begun(weeks: int) -> None:
+    week = timedelta(days=7)
+    before = state(replace(switch(off=False), plan=weekly(NOW - weeks * week)))
+    after = before.changed(begin(before))
+    assert [each.until for each in after.off] == ([NOW + HOUR] if weeks == 0 else [])
+    assert [(plan.begins, plan.until) for plan in planned_pauses(after)] == [(NOW + week, NOW + week + HOUR)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"from": NOW - HOUR, "until": NOW + HOUR},
+        {"from": NOW + HOUR},
+        {"from": NOW + HOUR, "until": NOW + HOUR + timedelta(days=7)},
+    ],
+)
+def test_a_weekly_pause_needs_a_beginning_and_an_end_within_the_week(fields: dict[str, Any]) -> None:
+    decision = decide_command(command("pause", weekly=True, **fields), state(), repeated=False)
+    assert decision.result == "refused"
+    assert str(decision.error).startswith("invalid: ")

@@ -190,6 +190,16 @@ def test_a_pause_is_planned_shown_before_it_begins_and_dropped(web: WebHarness) 
     client.post_form("/switch/on", 422, scope=chosen, reason="not needed")
 
 
+def test_a_weekly_pause_needs_an_end_and_says_that_it_comes_back(sqlite_web: WebHarness) -> None:
+    client, at = PageClient(sqlite_web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    later = {"begin": "at", "from_at_utc": at.isoformat(), "weekly": "1"}
+    page = client.post_form("/switch/off", 422, **form(client, **later, end="open"))
+    assert "A weekly pause ends within a week" in page.one("p", role="alert").text
+    assert "every week" in client.post_form("/switch/off", **form(client, **later, end="60")).text
+    assert [plan.weekly for plan in sqlite_web.database.views.status().planned] == [True]
+    assert "every week" in client.get_page("/").answer.text
+
+
 def paused(web: WebHarness, client: PageClient, **filled: Any) -> dict[str, Any]:
     """Switches off for half an hour; returns the form of the banner."""
     client.post_form("/switch/off", **form(client, end="30", **filled))

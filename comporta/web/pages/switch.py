@@ -88,10 +88,11 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         begin: Form = "now",
         from_at: Form = "",
         from_at_utc: Form = "",
+        weekly: Form = "",
         message_id: Form = "",
         epoch: Form = "",
     ) -> Response:
-        planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc}
+        planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc, "weekly": weekly}
         form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end, new_shop, **planned)
         try:
             message = form.checked_message(pages.status(), identity_of(request).name, datetime.now(UTC))

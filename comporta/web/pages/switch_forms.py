@@ -14,6 +14,7 @@ __all__ = ["Ends", "FormFault", "OffForm", "droppable", "plan_value", "scope_val
 
 Ends = Literal["30", "60", "120", "until", "open"]
 _LONGEST = timedelta(days=366)
+_WEEK = timedelta(days=7)
 
 
 class FormFault(ValueError):
@@ -25,7 +26,8 @@ class OffForm:
     """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC.
 
     `change_end` is ticked if the end of what is off already is to change too; `new_shop` is a shop that is not known
-    yet. `begin` is `now`, or `at` for a pause that is planned for `from_at`.
+    yet. `begin` is `now`, or `at` for a pause that is planned for `from_at`, and every week from then on if
+    `weekly` is ticked.
     """
 
     reason: str = ""
@@ -40,6 +42,7 @@ class OffForm:
     begin: str = "now"
     from_at: str = ""
     from_at_utc: str = ""
+    weekly: str = ""
 
     @property
     def scope_shop(self) -> str:
@@ -91,6 +94,10 @@ class OffForm:
         if not self.scope:
             raise FormFault(N_("Choose at least one domain, or everything."))
         ends_at, new = self.ends_at(now), bool(self.new_shop.strip())
+        begins = self.begins_at(now)
+        weekly = begins is not None and bool(self.weekly)
+        if begins is not None and weekly and (ends_at is None or ends_at - begins >= _WEEK):
+            raise FormFault(N_("A weekly pause ends within a week."))
         return control_message(
             reason,
             self.scope_shop,
@@ -98,7 +105,8 @@ class OffForm:
             by=by,
             until=ends_at,
             no_end=ends_at is None,
-            begins=self.begins_at(now),
+            begins=begins,
+            weekly=weekly,
             new_shop=new,
         )
 

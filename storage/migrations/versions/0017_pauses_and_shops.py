@@ -17,6 +17,7 @@ COLUMNS = (
     ("plan_until", TIME),
     ("plan_reason", sa.Text()),
     ("plan_by", sa.Text()),
+    ("plan_weekly", sa.Boolean()),
 )
 TABLES = (
     "products",
