@@ -17,6 +17,7 @@ from storage.dialect import database_now
 from storage.fence import Fence
 from storage.order_store import accept_orders
 from storage.outbox import OrderNotice, add_notices
+from storage.shops import add_shops
 from storage.tables import orders, quarantine
 from storage.types import utc_text
 
