@@ -84,6 +84,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "digest": "Hash by which a redelivery is recognised.",
             "worker": _WORKER,
             "lease_until": "Time until which one replay alone holds it.",
+            "key": "Key of the message as far as it can be read: an order's id, or key fields as JSON text.",
+            "subject": "Its attribute subject, if it has one.",
         },
     ),
     "workers": (
