@@ -5,10 +5,13 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
+from control.discards import check_discards, count_discards
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
+from control.shops import ShopActions
 from producers.messages import Publish
 from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
+from rules.shops import OPEN, ShopRules
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
@@ -53,10 +56,18 @@ class OperatorActions:
     """The operators' actions, each audited with operator, reason and count.
 
     An action that can't be done raises an `ActionError`. `seconds` bounds a replay of many messages: an HTTP client
-    gets the number that is left and repeats its request.
+    gets the number that is left and repeats its request. `shops` are the actions on known shops.
     """
 
-    def __init__(self, database: Database, publish: Publish, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publish: Publish,
+        seconds: float | None = None,
+        shop_rules: ShopRules = OPEN,
+    ) -> None:
+        self.shops = ShopActions(database.fence, shop_rules)
+        self._fence = database.fence
         self._publish = publish
         self._seconds = seconds
         self._audit = AuditLog(database.fence)
@@ -71,11 +82,16 @@ class OperatorActions:
         """Return the number of messages that a replay or a drop would affect."""
         return self._quarantine.select(filter).number
 
-    def replay(self, identity: str, context: AuditContext) -> None:
-        """Publish one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays in the quarantine."""
+    def replay(self, identity: str, context: AuditContext, *, discard: bool = True) -> None:
+        """Publish one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays in the quarantine.
+
+        Without `discard` it raises `WouldBeDiscarded` while the message's shop and domain are off.
+        """
         scope = self._quarantine.scope_of(identity)
         if scope is None:
             raise NotFound(_not_found(identity))
+        if not discard:
+            check_discards(self._fence, "messages", {scope: 1})
         result = self._replay(AuditEntry("replay", context, *scope, identity), QuarantineFilter(ids=(identity,)))
         if result.refused:
             raise Conflict(f"{identity} can't be replayed: {result.refused[0].why}")
@@ -84,9 +100,20 @@ class OperatorActions:
         if not result.replayed:
             raise Conflict(f"another replay of {identity} is running; try again in half a minute")
 
-    def replay_many(self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None) -> ReplayResult:
-        """Publish the selected messages again; raises `CountChanged` if there are not as many as expected."""
+    def replay_many(
+        self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None, *, discard: bool = True
+    ) -> ReplayResult:
+        """Publish the selected messages again; raises `CountChanged` if there are not as many as expected.
+
+        Without `discard` it raises `WouldBeDiscarded` while any of their shops and domains is off.
+        """
+        if not discard:
+            check_discards(self._fence, "messages", self._quarantine.scopes(filter))
         return self._replay(_entry("replay", context, filter), filter, expected)
+
+    def replays_discarded(self, filter: QuarantineFilter) -> int:
+        """Return the number of the selected messages that would be discarded now."""
+        return sum(count_discards(self._fence, self._quarantine.scopes(filter)).values())
 
     def drop(self, identity: str, context: AuditContext) -> None:
         """Delete one message; raises `NotFound`."""
@@ -107,6 +134,10 @@ class OperatorActions:
         """Return the number of keys that a resync would request."""
         return sum(self._missed.scopes(filter).values())
 
+    def resync_discarded(self, filter: MissedFilter) -> int:
+        """Return the number of missed keys whose events would be discarded now, if the ERP sent them."""
+        return sum(count_discards(self._fence, self._missed.scopes(filter)).values())
+
     def resync(
         self,
         filter: MissedFilter,
@@ -115,12 +146,13 @@ class OperatorActions:
         dry_run: bool = False,
         expected: int | None = None,
         request: str | None = None,
+        discard: bool = True,
     ) -> ResyncResult:
         """Request the missed keys from the ERP, and wait until the broker has confirmed every message.
 
         The same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
         missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
-        does not take a message.
+        does not take a message. Without `discard` it raises `WouldBeDiscarded` while any of their domains is off.
         """
         scopes = self._missed.scopes(filter)
         keys = sum(scopes.values())
@@ -129,6 +161,8 @@ class OperatorActions:
             raise CountChanged("missed keys", expected, keys)
         if dry_run or not keys:
             return ResyncResult(keys, messages, 0)
+        if not discard:
+            check_discards(self._fence, "keys", scopes)
         with self._audit.open(AuditEntry("resync", context, filter.shop, filter.domain)) as entry:
             pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
             requested = request_resync(

@@ -19,6 +19,7 @@ from consumers.source import BatchLimits, KombuSource
 from control.switchboard import Switchboard
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
 from schemas.reasons import Reason, Refused
+from schemas.reply_to import may_reply_to
 from schemas.topology import CONTROL
 from storage.errors import RowRefused, Unavailable
 
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 0.25
 # The broker gives what a worker holds that hangs or is cut off to another one after twice as long.
 _HEARTBEAT = 5
+_FOREIGN_QUEUE = "reply_to names a queue that is not the sender's own: use direct reply-to, or an exclusive queue"
 _ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
 
 
@@ -99,6 +101,8 @@ class ControlConsumer:
             if action is None:
                 error = "invalid: the routing key must be pause, resume or status"
                 return self.switchboard.refuse("unknown", error, source="amqp", **identity)
+            if not may_reply_to(properties.get("reply_to") or ""):
+                raise Refused(Reason.ROUTING_KEY, "", _FOREIGN_QUEUE)
             message = parse_control(delivery.body)
             issued = message.issued_at or issued_at(properties)
         except Refused as refused:
@@ -110,6 +114,9 @@ class ControlConsumer:
     def _reply(self, properties: Mapping[str, Any], reply: Reply | StatusDocument) -> None:
         reply_to = properties.get("reply_to")
         if not reply_to:
+            return
+        if not may_reply_to(reply_to):
+            log.warning("reply withheld", reply_to=reply_to, why=_FOREIGN_QUEUE)
             return
         correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
         try:

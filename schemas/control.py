@@ -23,6 +23,7 @@ __all__ = [
     "ControlResult",
     "EndChange",
     "LastEndChange",
+    "PlannedPause",
     "Reply",
     "StatusDocument",
     "StillOff",
@@ -34,7 +35,7 @@ __all__ = [
 
 ANY = "*"
 Action = Literal["pause", "resume"]
-ControlResult = Literal["off", "on", "unchanged", "refused"]
+ControlResult = Literal["off", "on", "unchanged", "planned", "refused"]
 DomainScope = Literal["*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
 
 
@@ -46,10 +47,12 @@ class ControlMessage(Message):
     """Request of an operator; unlike in events an unknown field is refused.
 
     A misspelt scope would otherwise mean everything. A pause of a scope that is off already leaves the first pause as
-    it is, unless the message has `until` (null: no end) or `replace`.
+    it is, unless the message has `until` (null: no end) or `replace`. A shop that is not known is refused
+    unless the message has `new_shop`. `from` in the future plans the pause, with `weekly`
+    anew every week.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
     shop: ShopOrAny = ANY
@@ -57,8 +60,11 @@ class ControlMessage(Message):
         default_factory=_all_domains
     )
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
+    begins: Time | None = Field(default=None, alias="from")
     until: Time | None = None
+    weekly: bool = False
     replace: bool = False
+    new_shop: bool = False
     issued_at: Time | None = None
 
     @property
@@ -105,6 +111,20 @@ class StillOff(Message):
     until: datetime | None
 
 
+class PlannedPause(Message):
+    """A pause that has not begun; `from` is its beginning, and `until` null if it has no end."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    shop: str
+    domain: str
+    begins: datetime = Field(alias="from")
+    until: datetime | None
+    weekly: bool
+    reason: str
+    by: str
+
+
 class EndChange(Message):
     """The end of a pause before and after a command; null is no end."""
 
@@ -119,7 +139,10 @@ def _empty(value: object) -> bool:
 
 
 class Reply(Message):
-    """The answer to a pause or a resume, sent only when it holds; `changed_ends` is left out if there are none."""
+    """The answer to a pause or a resume, sent only when it holds.
+
+    `changed_ends` and `planned`, the planned pauses of these scopes, are left out if there are none.
+    """
 
     result: ControlResult
     epoch: int
@@ -128,12 +151,13 @@ class Reply(Message):
     still_off: list[StillOff]
     error: str | None
     changed_ends: list[EndChange] = Field(default_factory=list, exclude_if=_empty)
+    planned: list[PlannedPause] = Field(default_factory=list, exclude_if=_empty)
 
 
 class Announcement(Reply):
     """A change as it is published to `comporta.status`: the reply, and what was asked."""
 
-    action: Literal["pause", "resume", "expire"]
+    action: Literal["pause", "resume", "expire", "begin"]
     shop: str
     domains: list[str]
     reason: str
@@ -191,6 +215,7 @@ class StatusDocument(Message):
 
     epoch: int
     switches: list[SwitchState]
+    planned: list[PlannedPause]
     effective: dict[str, dict[str, Literal["on", "off"]]]
     workers: list[WorkerState]
     health: Health
@@ -224,7 +249,10 @@ def control_message(
     by: str | None = None,
     until: datetime | None = None,
     no_end: bool = False,
+    begins: datetime | None = None,
+    weekly: bool = False,
     replace: bool = False,
+    new_shop: bool = False,
     issued_at: datetime | None = None,
 ) -> ControlMessage:
     """Return the control message with these values; `no_end` says that the pause has none, even if it had one before.
@@ -234,7 +262,9 @@ def control_message(
     values: dict[str, Any] = {"reason": reason, "shop": shop, "domains": list(domains)}
     values |= {"by": by} if by is not None else {}
     values |= {"until": until and until.isoformat()} if until is not None or no_end else {}
-    values |= {"replace": True} if replace else {}
+    flags = {"weekly": weekly, "replace": replace, "new_shop": new_shop}
+    values |= {"from": begins.isoformat()} if begins is not None else {}
+    values |= {name: True for name, said in flags.items() if said}
     values |= {"issued_at": issued_at.isoformat()} if issued_at is not None else {}
     return _validated(values)
 

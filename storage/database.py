@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from rules.shops import OPEN, ShopRules
 from rules.versions import DEFAULT_CLOCK_AHEAD
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
@@ -85,13 +86,16 @@ class Database:
 
 
 def open_database(
-    url: str, receipt_timeout: timedelta = timedelta(minutes=15), clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+    url: str,
+    receipt_timeout: timedelta = timedelta(minutes=15),
+    clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
+    shop_rules: ShopRules = OPEN,
 ) -> Database:
     """Open the database of a URL.
 
     An order without a receipt for longer than `receipt_timeout` is overdue; a time that serves as version may lie
-    `clock_ahead` ahead of the database's clock.
+    `clock_ahead` ahead of the database's clock. A dry run asks `shop_rules` about shops that are not known.
     """
     engine = open_engine(url)
-    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
+    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead, shop_rules)
     return Database(url, fence_for(engine), views, dry_run, receipt_timeout, engine)

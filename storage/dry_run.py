@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from rules.cancellations import cancel
 from rules.orders import NOT_PLACED
 from rules.outcomes import Outcome, RejectedDelivery, outcome_per_item, plan_batch, sort_batch
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules, split_refused
 from rules.switches import Scope
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
@@ -25,6 +26,7 @@ from storage.event_store import Batch
 from storage.feeds import read_feeds
 from storage.order_rows import OrderKey, peek_orders
 from storage.repeats import take_repeats
+from storage.shops import ShopMemory
 from storage.switches import read_switches
 
 __all__ = ["DryItem", "DryRun", "Prediction"]
@@ -43,9 +45,12 @@ class Prediction(NamedTuple):
 class DryRun:
     """Outcomes by the rules of `EventStore` and `OrderStore` on the present rows, without a write."""
 
-    def __init__(self, engine: Engine, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD) -> None:
+    def __init__(
+        self, engine: Engine, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD, shop_rules: ShopRules = OPEN
+    ) -> None:
         self._engine = engine
         self._clock_ahead = clock_ahead
+        self._shop_rules = shop_rules
 
     def outcomes(self, batch: Sequence[DryItem]) -> list[Outcome]:
         """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
@@ -67,10 +72,14 @@ class DryRun:
         sorted_batch = sort_batch(batch)
         switches = read_switches(connection)
         latest = latest_version(switches.now, self._clock_ahead)
-        known = read_feeds(connection, {(shop, domain) for domain, shop, _ in sorted_batch.feeds})
+        shops = {shop for _, shop, _ in sorted_batch.feeds}
+        admission = ShopMemory(self._shop_rules).admit(connection, shops, dry_run=True)
+        admitted, strangers = split_refused(sorted_batch, admission.refused)
+        known = read_feeds(connection, {(shop, domain) for domain, shop, _ in admitted.feeds})
         kinds = (decided or {}) | known
-        first = first_kinds(batch, sorted_batch.feeds, kinds, latest)
-        plan = plan_batch(sorted_batch, switches.stops, VersionRules(kinds | first, latest))
+        first = first_kinds(batch, admitted.feeds, kinds, latest)
+        plan = plan_batch(admitted, switches.stops, VersionRules(kinds | first, latest))
+        plan.refuse_strangers(strangers, UNKNOWN_SHOP)
         take_repeats(connection, plan)
         applied = [
             event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)

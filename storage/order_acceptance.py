@@ -15,9 +15,9 @@ from schemas.reasons import Refused
 from storage.audit import AuditEntry, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
-from storage.ledger import add_shops
 from storage.order_store import accept_orders
 from storage.outbox import OrderNotice, add_notices
+from storage.shops import add_shops
 from storage.tables import orders, quarantine
 from storage.types import utc_text
 

@@ -77,12 +77,12 @@ class OrderQueue:
         while True:
             with self._fence.shared() as connection:
                 state = read_switches(connection)
-                if not state.expired:
+                if not state.overdue:
                     self._write(connection, results, state.now)
                     due = self._due(connection, state)
                     shares = [(shop, number) for shop, number in share(due) if shop not in due.stopped]
                     return claim_first(connection, shares, state.now, state.now + self._lease) if shares else []
-            # A pause has expired: it is ended inside the fence, as for a batch.
+            # A pause has expired, or a planned one is due: it is ended or begun inside the fence, as for a batch.
             self._switchboard.end_expired()
 
     def record(self, results: Sequence[DeliveryRecord]) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from rules.cancellations import answer_cancellation, cancel
 from rules.orders import NOT_PLACED, OrderRecord, ReceiptDecision, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules
 from rules.unknown_fields import FieldCounts, count_fields
-from schemas.domains import ORDERS
+from schemas.domains import NO_SHOP, ORDERS
 from schemas.order_news import CancelAnswer, Cancellation, OrderNews
 from schemas.order_notices import Notice
 from schemas.orders import ORDER_CHANGED, OrderMessage, ReceivedOrder
@@ -21,34 +22,42 @@ from schemas.receipts import Receipt
 from storage.dialect import database_now
 from storage.event_store import Committed, Reject
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally, count_received
+from storage.ledger import add_tally, count_received
 from storage.order_news import add_news, fill_placeholders, insert_placeholders
 from storage.order_rows import OrderKey, insert_orders, order_key, read_orders, write_settled
 from storage.outbox import OrderNotice, add_notices, change_notices
 from storage.quarantine import add_rejected
+from storage.shops import ShopMemory, add_shops
 from storage.switches import read_switches
 from storage.unknown_fields import UnknownFieldCounts
 
-__all__ = ["OrderItem", "OrderStore", "OrdersContradict", "accept_orders"]
+__all__ = ["OrderItem", "OrderStore", "OrdersRefused", "accept_orders"]
 _DecodedItem = Decoded[OrderMessage]
 OrderItem = _DecodedItem | RejectedDelivery
 
 
-class OrdersContradict(Exception):
-    """Error: orders have the ids of earlier ones and another content; nothing is stored."""
+class OrdersRefused(Exception):
+    """Error: orders contradict earlier ones of their ids, or are of an unknown shop; `refusals` has them by index."""
 
-    def __init__(self, indexes: Sequence[int]) -> None:
-        super().__init__(f"{len(indexes)} orders have the ids of earlier ones and another content")
-        self.indexes = indexes
+    def __init__(self, refusals: Mapping[int, Refusal]) -> None:
+        super().__init__(f"{len(refusals)} orders are refused")
+        self.refusals = refusals
 
 
 class OrderStore:
     """The orders and receipts of one worker; `accepted` is called when a new order may be sent."""
 
-    def __init__(self, fence: Fence, worker: str, accepted: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        fence: Fence,
+        worker: str,
+        accepted: Callable[[], None] = lambda: None,
+        shop_rules: ShopRules = OPEN,
+    ) -> None:
         self._fence = fence
         self._worker = worker
         self._accepted = accepted
+        self._shop_rules = shop_rules
         self._unknown_fields = UnknownFieldCounts()
 
     def commit(self, batch: Sequence[OrderItem], _reject: Reject | None = None) -> Committed:
@@ -62,6 +71,10 @@ class OrderStore:
             state = read_switches(connection)
             rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
             decoded = [item for item in batch if not isinstance(item, RejectedDelivery)]
+            # Asked for every batch, unlike for events: an operator may have removed a shop.
+            admission = ShopMemory(self._shop_rules).admit(connection, {item.message.shop for item in decoded})
+            strangers = [item.reject(UNKNOWN_SHOP) for item in decoded if item.message.shop in admission.refused]
+            decoded = [item for item in decoded if item.message.shop not in admission.refused]
             notices: list[OrderNotice] = []
             rejected += _accept(connection, decoded, tally, notices, state.now)
             _cancel(connection, decoded, tally, notices, state.now)
@@ -70,9 +83,11 @@ class OrderStore:
                 add_notices(connection, notices, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
-            shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
-            if shops:
-                add_shops(connection, shops, state.now)
+            for item in strangers:
+                tally[NO_SHOP, item.domain, Outcome.QUARANTINED] += 1
+            rejected += strangers
+            accepted = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
+            add_shops(connection, accepted & admission.new, state.now)
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
             add_tally(connection, self._worker, received_counts, tally, state.now)
@@ -84,13 +99,18 @@ class OrderStore:
     def place(self, messages: Sequence[ReceivedOrder | Cancellation]) -> list[Outcome]:
         """Store orders and cancellations, all or none; when this returns, they are committed.
 
-        Returns `APPLIED` for each that is new. Raises `OrdersContradict`, and what `commit` raises.
+        Returns `APPLIED` for each that is new. Raises `OrdersRefused`, and what `commit` raises.
         """
         if not messages:
             return []
         notices: list[OrderNotice] = []
         with self._fence.shared() as connection:
             now = database_now(connection)
+            strangers = ShopMemory(self._shop_rules).admit(connection, {each.shop for each in messages}).refused
+            if strangers:
+                raise OrdersRefused(
+                    {index: UNKNOWN_SHOP for index, each in enumerate(messages) if each.shop in strangers}
+                )
             placed = [message for message in messages if isinstance(message, ReceivedOrder)]
             wishes = [message for message in messages if isinstance(message, Cancellation)]
             of_orders = iter(_place(connection, placed, notices, now))
@@ -98,7 +118,7 @@ class OrderStore:
             outcomes = [next(of_orders if isinstance(each, ReceivedOrder) else of_wishes) for each in messages]
             contradicting = [index for index, outcome in enumerate(outcomes) if outcome is Outcome.QUARANTINED]
             if contradicting:
-                raise OrdersContradict(contradicting)
+                raise OrdersRefused(dict.fromkeys(contradicting, ORDER_CHANGED))
             if notices:
                 add_notices(connection, notices, now)
             add_shops(connection, {message.shop for message in messages}, now)

@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 from rules.actions import publisher_headers
 from rules.headers import headers_as_json
 from rules.outcomes import RejectedDelivery
+from rules.switches import Scope
 from schemas.domains import NO_SHOP, ORDERS
 from schemas.order_notices import Notice
 from schemas.text import storable
@@ -183,6 +184,13 @@ class QuarantineStore:
             dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(batch))).rowcount
             add_count(connection, audit_id, dropped)
             return dropped
+
+    def scopes(self, filter: QuarantineFilter) -> dict[Scope, int]:
+        """Count the messages that pass the filter, by shop and domain."""
+        query = select(quarantine.c.shop, quarantine.c.domain, func.count()).where(*filter.where())
+        with self._fence.snapshot() as connection:
+            rows = connection.execute(query.group_by(quarantine.c.shop, quarantine.c.domain)).all()
+        return {(shop, domain): count for shop, domain, count in map(tuple, rows)}
 
     def scope_of(self, identity: str) -> tuple[str, str] | None:
         """Return the shop and domain of a message, or None if no message has this id."""

@@ -80,6 +80,11 @@ switches = Table(
     Column("until_before", UtcTime),
     Column("until_by", Text),
     Column("until_at", UtcTime),
+    Column("plan_from", UtcTime),
+    Column("plan_until", UtcTime),
+    Column("plan_reason", Text),
+    Column("plan_by", Text),
+    Column("plan_weekly", Boolean),
 )
 
 audit = Table(

@@ -35,7 +35,7 @@ class WorkerRegistry:
     lags: Callable[[], Mapping[str, float]] = dict
 
     def beat(self) -> bool:
-        """Record a heartbeat; return whether a pause has expired and has to be ended."""
+        """Record a heartbeat; return whether a pause has to be ended or begun by the clock."""
         lags = {domain: round(seconds, 4) for domain, seconds in self.lags().items()}
         with self.fence.shared() as connection:
             state = read_for_batch(connection).switches
@@ -55,7 +55,7 @@ class WorkerRegistry:
             )
             forget_outcomes(connection, state.now)
             connection.execute(workers.delete().where(workers.c.last_seen < state.now - _RETENTION))
-            return bool(state.expired)
+            return state.overdue
 
     def leave(self) -> None:
         """Delete the row of the worker."""

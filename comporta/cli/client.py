@@ -78,6 +78,7 @@ class _Broker:
         self._page = _Http(settings, settings.public_url) if settings.public_url else None
         self._log_format = settings.log_format
         self._database_url = settings.database_url
+        self._shop_rules = settings.shop_rules
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
 
     @cached_property
@@ -162,7 +163,7 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield OperatorActions(self._database, publish)
+            yield OperatorActions(self._database, publish, shop_rules=self._shop_rules)
 
 
 class _Http:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Why, audit_context, print_list
+from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm_discard, print_list
 from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import ORDERS
@@ -32,13 +32,24 @@ def missed_list(
 
 @missed_app.command("resync")
 def missed_resync(
-    shop: Shop = None, domain: Domain = None, why: Why = None, dry_run: DryRun = False, as_json: AsJson = False
+    shop: Shop = None,
+    domain: Domain = None,
+    why: Why = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Ask the ERP to publish the missed keys again, by messages to the exchange erp.resync."""
+    """Ask the ERP to publish the missed keys again, by messages to the exchange erp.resync.
+
+    While their domain is off, the answers would be discarded: that needs a confirmation, or --yes.
+    """
     if domain == ORDERS:
         raise typer.BadParameter("--domain: orders wait while they are off and are never missed")
     with remote_for(load_settings()).actions() as actions:
-        result = actions.resync(MissedFilter(shop, domain), audit_context(why), dry_run=dry_run)
+        context, selection = audit_context(why), MissedFilter(shop, domain)
+        result = confirm_discard(
+            lambda discard: actions.resync(selection, context, dry_run=dry_run, discard=discard), yes=yes
+        )
     if as_json:
         print_json(result._asdict())
     elif dry_run:

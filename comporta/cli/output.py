@@ -44,6 +44,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "the end of shop {shop}, domain {domain} was {old} and is now {new}",
         "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
+    "weekly": ("every week", "toda semana"),
+    "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (época {epoch})"),
+    "planned_pause": (
+        "planned: shop {shop}, domain {domain}, from {begins}, end {until}, by {by}: {reason}",
+        "planejada: loja {shop}, domínio {domain}, de {begins}, término {until}, por {by}: {reason}",
+    ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
     "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),
     "still_off": (

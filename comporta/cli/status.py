@@ -19,7 +19,7 @@ from comporta.cli.output import AsJson, console, local_time, one_line, print_jso
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
-from schemas.control import ErpFault, StatusDocument
+from schemas.control import ErpFault, PlannedPause, StatusDocument
 from schemas.domains import DOMAIN_NAMES
 from storage.errors import StorageError
 
@@ -91,7 +91,7 @@ def status_view(document: StatusDocument) -> Group:
         for worker in document.workers
     ]
     table = outcome_table(document, document.last_minute)
-    above = (headline(document), *health_line(document), *switch_lines(document))
+    above = (headline(document), *health_line(document), *switch_lines(document), *plan_lines(document))
     return Group(*above, table, health_table(document), *order_lines(document), *workers)
 
 
@@ -106,6 +106,11 @@ def headline(document: StatusDocument) -> Text:
 def switch_lines(document: StatusDocument) -> list[Text]:
     """Return one line per switch that is off."""
     return [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
+
+
+def plan_lines(document: StatusDocument) -> list[Text]:
+    """Return one line per planned pause."""
+    return [_plan_line(plan) for plan in document.planned]
 
 
 def outcome_table(document: StatusDocument, counts: Counts) -> Table:
@@ -138,6 +143,13 @@ def _fault_line(shop: str, fault: ErpFault) -> Text:
 def _order_counts(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
     overdue = document.overdue_orders.get(shop)
     return [*sorted(document.orders[shop].items()), *([("overdue", overdue)] if overdue else [])]
+
+
+def _plan_line(plan: PlannedPause) -> Text:
+    until = local_time(plan.until, "minutes") if plan.until else translate("open_end")
+    values = {"shop": plan.shop, "domain": plan.domain, "by": plan.by, "reason": plan.reason}
+    line = translate("planned_pause", begins=local_time(plan.begins, "minutes"), until=until, **values)
+    return Text("  " + one_line(line + (f" ({translate('weekly')})" if plan.weekly else "")))
 
 
 def _switch_line(switch: Mapping[str, Any]) -> Text:

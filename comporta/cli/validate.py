@@ -99,7 +99,9 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
     """Return a prediction by the database of the settings; without a database, events are only checked."""
     from storage.database import open_database
 
-    database = open_database(settings.database_url, clock_ahead=timedelta(seconds=settings.clock_ahead))
+    database = open_database(
+        settings.database_url, clock_ahead=timedelta(seconds=settings.clock_ahead), shop_rules=settings.shop_rules
+    )
     try:
         if not database.is_there:
             raise StorageError("it does not exist yet")

@@ -87,14 +87,15 @@ def build_worker(
         wake.set()
         cancelled.set()
 
-    switchboard = Switchboard(database.fence, announce)
+    shop_rules = settings.shop_rules
+    switchboard = Switchboard(database.fence, announce, shop_rules)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead))
+    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead), shop_rules)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
-    order_store = OrderStore(database.fence, worker_id, accepted)
+    order_store = OrderStore(database.fence, worker_id, accepted, shop_rules)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
     registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
@@ -136,7 +137,7 @@ def build_worker(
 def build_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Components:
     """Build the parts of a process without a worker: the switchboard for the page, and the announcer of its changes."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
-    switchboard = Switchboard(database.fence, announcer.announce)
+    switchboard = Switchboard(database.fence, announcer.announce, settings.shop_rules)
     return Components(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
 
 

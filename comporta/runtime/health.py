@@ -13,12 +13,14 @@ from prometheus_client import CollectorRegistry
 from broker.connection import is_memory, open_connection, release
 from comporta.runtime.broker_metrics import BrokerMetrics
 from comporta.runtime.health_metrics import read_health
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, with_most_shops
 from comporta.runtime.metrics import Exposition
 from comporta.runtime.single_flight import SingleFlight
 from consumers.queue_watch import BrokerReading
 from rules.consumption import worst_of
 from schemas.health import Health, HealthState
 from storage.database import Database
+from storage.gauges import Reading
 
 __all__ = ["ConsumptionProbe", "Intake", "Monitor", "Reach", "ReadinessProbe", "monitor_for"]
 
@@ -126,19 +128,24 @@ def monitor_for(
     *,
     with_gauges: bool,
     disk_minimum: int = 0,
+    most_shops: int = DEFAULT_METRICS_SHOPS,
 ) -> Monitor:
     """Return the monitor of a process that consumes these domains.
 
     `work` holds the metrics of its worker, None without one; `queues` returns its last reading of the queues;
     `with_gauges` adds the metrics read from the database. Where fewer than `disk_minimum` bytes are left on the
-    database's disk, the process is not ready.
+    database's disk, the process is not ready. Of more than `most_shops` shops, the others share one series.
     """
+
+    def read() -> Reading:
+        return with_most_shops(database.gauges.read(), most_shops)
+
     checks = {
         "broker": lambda: _reach_broker(broker_url),
         "database": database.gauges.ping,
         "disk": database.watch_disk(disk_minimum).check,
     }
-    gauges, health = (database.gauges.read, partial(read_health, database.views)) if with_gauges else (None, None)
+    gauges, health = (read, partial(read_health, database.views)) if with_gauges else (None, None)
     exposition = Exposition(work, gauges, BrokerMetrics(queues), health=health)
     return Monitor(unhealthy, ReadinessProbe(checks), ConsumptionProbe(database.views.health, domains), exposition)
 

@@ -16,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from comporta.runtime.health_metrics import HealthMetrics, HealthReading
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, NamedShops
 from comporta.runtime.single_flight import SingleFlight
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome
@@ -31,7 +32,7 @@ _BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5,
 _LAG_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 _EVENTS = (
     "Deliveries with a committed outcome, as the ledger counts them. The shop is ? where the message names none "
-    "that has sent this worker anything readable."
+    "that has sent this worker anything readable, and _other for every shop beyond COMPORTA_METRICS_SHOPS."
 )
 _FIELDS = (
     "Fields of committed messages that Comporta ignores, by their names as GET /api/unknown-fields lists them. The "
@@ -61,7 +62,7 @@ Value = TypeVar("Value")
 class WorkMetrics:
     """Metrics of a worker's batches, observed by several threads; `registry` holds these four and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_shops: int = DEFAULT_METRICS_SHOPS) -> None:
         # Otherwise each series gets a second one with its creation time, which no chart or alert uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -75,7 +76,7 @@ class WorkMetrics:
         # Finding a series by its labels costs more than counting with it.
         self._counters: dict[tuple[str, str, Outcome], Counter] = {}
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
-        self._shops: set[str] = set()
+        self._shops = NamedShops(most_shops)
 
     @property
     def lag(self) -> Collector:
@@ -94,8 +95,8 @@ class WorkMetrics:
             seconds.observe(batch.seconds)
             if domain in batch.lags:
                 lag.observe(batch.lags[domain])
-        for key, use in batch.unknown.items():
-            self._field(key).inc(use.number)
+        for (shop, domain, name), use in batch.unknown.items():
+            self._field((self._shops.label(shop), domain, name)).inc(use.number)
 
     def _field(self, key: FieldKey) -> Counter:
         if key not in self._field_keys and len(self._field_keys) >= _MOST_FIELDS:
@@ -104,12 +105,12 @@ class WorkMetrics:
         return self._fields.labels(*key)
 
     def _counter(self, shop: str, domain: str, outcome: Outcome) -> Counter:
-        if outcome is not Outcome.QUARANTINED:
-            self._shops.add(shop)
-        elif shop not in self._shops:
+        if outcome is Outcome.QUARANTINED and shop not in self._shops:
             # A publisher can send an unreadable message under any shop's name, and each name would stay as a series.
             return self._events.labels(UNKNOWN_SHOP, domain, outcome.value)
-        counter = self._counters[shop, domain, outcome] = self._events.labels(shop, domain, outcome.value)
+        counter = self._counters[shop, domain, outcome] = self._events.labels(
+            self._shops.label(shop), domain, outcome.value
+        )
         return counter
 
     def _timer(self, domain: str) -> tuple[Histogram, Histogram]:

@@ -130,9 +130,12 @@ def run_until(
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
     database = open_database(
-        settings.database_url, timedelta(seconds=settings.receipt_timeout), timedelta(seconds=settings.clock_ahead)
+        settings.database_url,
+        timedelta(seconds=settings.receipt_timeout),
+        timedelta(seconds=settings.clock_ahead),
+        settings.shop_rules,
     )
-    loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
+    loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics(settings.metrics_shops)
     work = metrics.registry if domains else None
     queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"))
     monitor = monitor_for(
@@ -144,6 +147,7 @@ def run_until(
         domains,
         with_gauges=serve is not None,
         disk_minimum=settings.disk_free_mb * 1_000_000,
+        most_shops=settings.metrics_shops,
     )
     # Started before the wait for the database: a process that waits is healthy and must answer so.
     monitor_server = _monitor_server(settings, monitor) if serve is None else None

@@ -25,9 +25,12 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsC
 from broker.address import is_memory
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
 from comporta.runtime.http.limits import HttpSettings
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
 from comporta.runtime.server_settings import ServerSettings
+from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.addresses import AddressError, read_address
 from rules.orders import ORDER_ATTEMPTS
+from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
 __all__ = [
@@ -91,6 +94,9 @@ class Settings(ServerSettings, HttpSettings):
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     changes: bool = False
     changes_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
+    shops: Annotated[str, AfterValidator(check_shops)] = "open"
+    max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS
+    metrics_shops: Annotated[int, Field(ge=0, le=100_000)] = DEFAULT_METRICS_SHOPS
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
@@ -147,6 +153,11 @@ class Settings(ServerSettings, HttpSettings):
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
         return is_memory(self.broker_url)
+
+    @property
+    def shop_rules(self) -> ShopRules:
+        """Return the rules for shops that are not known."""
+        return shop_rules(self.shops, self.max_shops)
 
     @property
     def prefetch_count(self) -> int:

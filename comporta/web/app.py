@@ -15,6 +15,7 @@ from comporta.web.api.orders import orders_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
+from comporta.web.api.shops import shops_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
@@ -37,6 +38,7 @@ def create_app(context: AppContext) -> FastAPI:
     app.add_exception_handler(ActionError, action_refused)
     for router in (
         status_router(context.views),
+        shops_router(context.actions.shops),
         missed_router(context.views, context.actions),
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),

@@ -136,8 +136,10 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         publish=publish,
         predict_outcomes=host.database.dry_run.predict,
         stored_versions=host.database.dry_run.stored_versions,
-        place_orders=OrderStore(host.database.fence, f"{socket.gethostname()}-{getpid()}-http").place,
-        actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
+        place_orders=OrderStore(
+            host.database.fence, f"{socket.gethostname()}-{getpid()}-http", shop_rules=host.settings.shop_rules
+        ).place,
+        actions=OperatorActions(host.database, publish, _ACTION_SECONDS, host.settings.shop_rules),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
     )

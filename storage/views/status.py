@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
 from rules.orders import OrderState
+from rules.plans import NEVER_TURNED, planned_pauses
 from rules.switches import Switch, Switches, effective
 from schemas.control import ANY, ErpFault, LastEndChange, StatusDocument, SwitchState, WorkerState
 from storage.erp_faults import read_faults
@@ -49,6 +50,7 @@ class StatusView:
             return StatusDocument(
                 epoch=state.epoch,
                 switches=_switches(state),
+                planned=planned_pauses(state),
                 effective=effective(state, known or {"main"}),
                 workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
                 health=read_health(connection, state.now),
@@ -91,6 +93,7 @@ def _switches(state: Switches) -> list[SwitchState]:
             end_change=_end_change(switch),
         )
         for _, switch in sorted(state.by_scope.items())
+        if switch.epoch != NEVER_TURNED
     ]
 
 

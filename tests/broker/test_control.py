@@ -124,7 +124,7 @@ def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: Contr
 
 
 def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(harness: ControlHarness) -> None:
-    harness.ask("pause", {"reason": "stocktaking", "shop": "a"})
+    harness.ask("pause", {"reason": "stocktaking", "shop": "a", "new_shop": True})
     harness.ask("pause", {"reason": "test"})
     reply = harness.ask("resume", {"reason": "test"})
     assert (reply["result"], reply["epoch"]) == ("on", 3)
@@ -160,6 +160,27 @@ def test_a_wrong_control_message_is_refused_and_audited(harness: ControlHarness,
     [row] = audit(harness.pipeline)
     assert (row["action"], row["result"], row["error"]) == ("pause", "refused", reply["error"])
     assert harness.pipeline.queue_depth(CONTROL) == 0
+
+
+@pytest.mark.parametrize("queue", ["comporta.stock", "erp.orders", "comporta.control", "amq.topic"])
+def test_a_message_that_wants_its_reply_in_a_queue_of_others_is_refused_without_one(
+    harness: ControlHarness, queue: str
+) -> None:
+    harness.send("pause", {"reason": "x"}, reply_to=queue)
+    harness.step()
+    assert harness.pipeline.database.views.status().all_on
+    [row] = audit(harness.pipeline)
+    assert row["result"] == "refused"
+    assert "reply_to" in row["error"]
+    if queue.startswith(("comporta.stock", "erp.")):
+        assert harness.pipeline.queue_depth(queue) == 0
+    assert harness.ask("pause", {"reason": "x"})["result"] == "off"
+
+
+def test_the_status_is_not_written_into_a_queue_of_others(harness: ControlHarness) -> None:
+    harness.send("status", b"", reply_to="erp.orders")
+    harness.step()
+    assert harness.pipeline.queue_depth("erp.orders") == 0
 
 
 def test_a_message_around_the_exchange_is_refused(harness: ControlHarness) -> None:
@@ -266,7 +287,9 @@ def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) ->
     running = threading.Thread(target=announcer.run, daemon=True)
     running.start()
     for action in ("pause", "pause", "resume"):
-        harness.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
+        harness.ask(
+            action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"], "new_shop": True}
+        )
     heard = []
     for _ in range(2):
         message = wait_until(lambda: harness.channel.basic_get("listener", no_ack=True), what="an announcement")

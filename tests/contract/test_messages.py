@@ -12,6 +12,7 @@ from schemas.control import (
     Announcement,
     EndChange,
     LastEndChange,
+    PlannedPause,
     Reply,
     StatusDocument,
     StillOff,
@@ -50,6 +51,7 @@ STATUS = StatusDocument(
             end_change=LastEndChange(before=NOW, by="bia", at=NOW),
         ),
     ],
+    planned=[PlannedPause(shop="*", domain="*", until=None, weekly=False, reason="move", by="ana", **{"from": NOW})],
     effective={"main": {"stock": "off"}},
     workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
     health=Health(

@@ -100,7 +100,7 @@ def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(deployment:
     main = {"shop": "paused", "domain": "stock"}
     deployment.publish(Event("stock", "paused", "a", 1))
     wait_until(lambda: deployment.admin.value("comporta_switch_off", **main) == 0, what="the shop to be known")
-    deployment.command("pause", "--reason", "a test", "--shop", "paused", "--domain", "stock")
+    deployment.command("pause", "--reason", "a test", "--shop", "paused", "--new-shop", "--domain", "stock")
     off = wait_until(lambda: with_value(deployment.admin, "comporta_switch_off", 1, **main), what="it to be off")
     assert off.value("comporta_missed", **main) == 0
     assert off.value("comporta_switch_off", shop="paused", domain="prices") == 0

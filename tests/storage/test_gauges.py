@@ -57,7 +57,7 @@ def test_an_empty_database_shows_one_shop_all_on_and_nothing_to_do(harness: Gaug
 
 
 def test_a_scope_is_off_for_as_long_as_the_longest_of_its_switches(harness: GaugesHarness) -> None:
-    harness.change("pause", shop="north")
+    harness.change("pause", shop="north", new_shop=True)
     harness.grow_older("switches", "since", 2 * HOUR)
     harness.change("pause", domains=["stock"])
     off = harness.reading.off

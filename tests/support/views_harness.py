@@ -61,7 +61,7 @@ class ViewsHarness(StorageHarness):
 
     def discard(self, *keys: str, shop: str = "main") -> None:
         """Discard a stock event of each key, one batch each."""
-        self.change("pause", shop=shop, domains=["stock"])
+        self.change("pause", shop=shop, domains=["stock"], new_shop=True)
         for key in keys:
             self.store.commit([change_event("stock", shop=shop, product_code=key)])
         self.change("resume", shop=shop, domains=["stock"])

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.outcomes import plan_batch, sort_batch
-from rules.switches import Switch, Switches, decide, expire
+from rules.plans import begin, decide_command, planned_pauses
+from rules.switches import Plan, Switch, Switches, decide, expire
 from rules.versions import VersionRules
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent
@@ -169,3 +170,105 @@ def test_the_order_of_deliveries_does_not_matter() -> None:
         for order in permutations(events)
     ]
     assert all(plan == plans[0] for plan in plans)
+
+
+def planned(begins: datetime, until: datetime | None = None) -> Plan:
+    return Plan(begins, until, "planned", "ana")
+
+
+def test_a_pause_from_later_on_is_planned_and_turns_nothing_yet() -> None:
+    before = state(switch(off=False))
+    decision = decide_command(command("pause", **{"from": NOW + HOUR}, by="ana"), before, repeated=False)
+    after = before.changed(decision.changes)
+    assert (decision.result, after.epoch, after.off, after.overdue) == ("planned", 3, [], False)
+    assert [(plan.begins, plan.until, plan.by) for plan in planned_pauses(after)] == [(NOW + HOUR, None, "ana")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (command("resume", **{"from": NOW + HOUR}), "from belongs to a pause"),
+        (command("pause", **{"from": NOW + HOUR}, until=NOW + HOUR), "must lie after from"),
+        (command("pause", **{"from": NOW + HOUR}, until=NOW), "expired"),
+        (command("pause", **{"from": NOW + 2 * HOUR}), "is planned from"),
+    ],
+)
+def test_a_plan_that_can_not_be_is_refused(asked: Command, says: str) -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW + HOUR)))
+    decision = decide_command(asked, before, repeated=False)
+    assert decision.result == "refused"
+    assert says in str(decision.error)
+
+
+def test_a_pause_from_a_moment_that_has_passed_begins_at_once() -> None:
+    assert decide_command(command("pause", **{"from": NOW - HOUR}), state(), repeated=False).result == "off"
+
+
+def test_a_plan_begins_when_its_time_comes_once() -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW, NOW + HOUR)))
+    assert before.overdue
+    after = before.changed(begin(before))
+    [off] = after.off
+    assert (off.reason, off.by, off.since, off.until, off.epoch) == ("planned", "ana", NOW, NOW + HOUR, 4)
+    assert begin(after) == ()
+    assert not after.overdue
+
+
+@pytest.mark.parametrize(
+    ("end", "plan_end", "then"),
+    [
+        (NOW + HOUR, NOW + 2 * HOUR, NOW + 2 * HOUR),
+        (NOW + 2 * HOUR, NOW + HOUR, NOW + 2 * HOUR),
+        (None, NOW + HOUR, None),
+        (NOW + HOUR, None, None),
+    ],
+)
+def test_a_plan_that_begins_during_a_pause_holds_until_the_later_end(
+    end: datetime | None, plan_end: datetime | None, then: datetime | None
+) -> None:
+    before = state(replace(switch(until=end), plan=planned(NOW, plan_end)))
+    [off] = before.changed(begin(before)).off
+    assert (off.until, off.since, off.by, off.plan) == (then, NOW - HOUR, "who", None)
+
+
+def test_a_plan_whose_end_has_passed_is_dropped() -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW - HOUR, NOW)))
+    after = before.changed(begin(before))
+    assert (after.off, after.epoch, planned_pauses(after)) == ([], 3, [])
+
+
+def test_a_resume_ends_the_pause_and_a_second_one_drops_the_plan() -> None:
+    before = state(replace(switch(), plan=planned(NOW + HOUR)))
+    first = decide_command(command("resume"), before, repeated=False)
+    on = before.changed(first.changes)
+    assert (first.result, on.off, len(planned_pauses(on))) == ("on", [], 1)
+    second = decide_command(command("resume"), on, repeated=False)
+    assert (second.result, planned_pauses(on.changed(second.changes))) == ("on", [])
+
+
+def weekly(begins: datetime) -> Plan:
+    return replace(planned(begins, begins + HOUR), weekly=True)
+
+
+@pytest.mark.parametrize("weeks", [0, 1, 5])
+def test_a_weekly_plan_stays_for_the_first_week_that_has_not_begun(weeks: int) -> None:
+    week = timedelta(days=7)
+    before = state(replace(switch(off=False), plan=weekly(NOW - weeks * week)))
+    after = before.changed(begin(before))
+    assert [each.until for each in after.off] == ([NOW + HOUR] if weeks == 0 else [])
+    assert [(plan.begins, plan.until) for plan in planned_pauses(after)] == [(NOW + week, NOW + week + HOUR)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"from": NOW - HOUR, "until": NOW + HOUR},
+        {"from": NOW + HOUR},
+        {"from": NOW + HOUR, "until": NOW + HOUR + timedelta(days=7)},
+    ],
+)
+def test_a_weekly_pause_needs_a_beginning_and_an_end_within_the_week(fields: dict[str, Any]) -> None:
+    decision = decide_command(command("pause", weekly=True, **fields), state(), repeated=False)
+    assert decision.result == "refused"
+    assert str(decision.error).startswith("invalid: ")

@@ -12,10 +12,12 @@ from comporta.web.api.params import (
     MOST_NAMED,
     After,
     ChangeDomain,
+    Discard,
     FormatQuery,
     Limit,
     ShopName,
     Why,
+    is_zero,
     listed,
     missed_filter,
     only_known,
@@ -42,6 +44,7 @@ class ResyncWanted(Why):
     """Missed keys to request from the ERP: all, those of a shop or domain, or the given keys of one shop and domain."""
 
     shop: ShopName | None = None
+    discard: Discard = False
     domain: ChangeDomain | None = None
     keys: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     dry_run: bool = False
@@ -64,11 +67,15 @@ class ResyncWanted(Why):
 
 
 class ResyncDone(BaseModel):
-    """Number of missed keys, of messages that they fit into, and of keys requested from the ERP."""
+    """Number of missed keys, of messages that they fit into, and of keys requested from the ERP.
+
+    A dry run names in `discarded` the keys whose events would be discarded on arrival, if there are any.
+    """
 
     keys: int
     messages: int
     requested: int
+    discarded: Annotated[int, Field(exclude_if=is_zero)] = 0
 
 
 def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
@@ -89,7 +96,10 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
 
     @router.post("/missed/resync", tags=["act"])
     def resync(request: Request, body: ResyncWanted, idempotency_key: RequestId = None) -> ResyncDone:
-        """Request missed keys from the ERP again: 200 once the broker has confirmed every message."""
+        """Request missed keys from the ERP again: 200 once the broker has confirmed every message.
+
+        428 if the ERP's answers would be discarded, since their domain is off, unless the body says `discard`.
+        """
         try:
             selection = body.selection
         except Refused as refused:
@@ -100,7 +110,9 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
             dry_run=body.dry_run,
             expected=body.expected,
             request=idempotency_key,
+            discard=body.discard,
         )
-        return ResyncDone(**result._asdict())
+        discarded = actions.resync_discarded(selection) if body.dry_run else 0
+        return ResyncDone(**result._asdict(), discarded=discarded)
 
     return router

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,10 +27,10 @@ from producers.events import CheckedEvent, outgoing_document
 from rules.outcomes import Outcome
 from schemas.domains import ORDERS
 from schemas.order_news import Cancellation
-from schemas.orders import ORDER_CHANGED, ReceivedOrder
+from schemas.orders import ReceivedOrder
 from schemas.reasons import Reason, Refusal, Refused
 from storage.errors import RowRefused
-from storage.order_store import OrdersContradict
+from storage.order_store import OrdersRefused
 
 __all__ = ["PlaceOrders", "order_intake_router"]
 
@@ -92,8 +92,8 @@ def _place(events: Sequence[CheckedEvent], place: PlaceOrders) -> Response:
         return _refused(refusals, len(events))
     try:
         outcomes = place([event.item for event in events if isinstance(event.item, ReceivedOrder | Cancellation)])
-    except OrdersContradict as error:
-        return _refused(dict.fromkeys(error.indexes, ORDER_CHANGED), len(events))
+    except OrdersRefused as error:
+        return _refused(error.refusals, len(events))
     except RowRefused as error:
         return refused_response(
             "an order can't be stored; nothing was stored", Refusal(Reason.REFUSED_BY_DATABASE, "", str(error))
@@ -102,7 +102,7 @@ def _place(events: Sequence[CheckedEvent], place: PlaceOrders) -> Response:
     return JSONResponse({"accepted": len(outcomes), "repeated": repeated}, 202)
 
 
-def _refused(refusals: dict[int, Refusal], number: int) -> Response:
+def _refused(refusals: Mapping[int, Refusal], number: int) -> Response:
     errors = [error_of(index, refusal) for index, refusal in refusals.items()]
     detail = f"{len(errors)} of {number} orders are refused; nothing was stored"
     return problem(400, detail, title="Orders refused", errors=errors)

@@ -25,6 +25,7 @@ __all__ = [
     "MOST_NAMED",
     "After",
     "ChangeDomain",
+    "Discard",
     "Domain",
     "Expected",
     "FormatQuery",
@@ -41,6 +42,7 @@ __all__ = [
     "Words",
     "audit_filter",
     "export_format",
+    "is_zero",
     "listed",
     "missed_filter",
     "only_known",
@@ -93,6 +95,14 @@ Expected = Annotated[
         ge=0, description="Number that was shown; the request is refused if it has changed. Required unless dry_run."
     ),
 ]
+
+
+Discard = Annotated[bool, Field(description="Act also on what would be discarded on arrival, since it is off.")]
+
+
+def is_zero(value: int) -> bool:
+    """Return whether a count is left out of a response."""
+    return value == 0
 
 
 class RequestBody(BaseModel):

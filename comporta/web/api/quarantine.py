@@ -14,12 +14,14 @@ from comporta.web.api.params import (
     LISTED,
     MOST_NAMED,
     After,
+    Discard,
     FormatQuery,
     Limit,
     Many,
     ReasonQuery,
     RequestBody,
     Why,
+    is_zero,
     listed,
     only_known,
     quarantine_filter,
@@ -90,6 +92,18 @@ class ManyMessages(Many):
         return QuarantineFilter(**{**fields, "ids": fields["ids"] and tuple(fields["ids"])})
 
 
+class ManyReplays(ManyMessages):
+    """Replay of the messages that match a filter."""
+
+    discard: Discard = False
+
+
+class ReplayWanted(Why):
+    """Replay of one message."""
+
+    discard: Discard = False
+
+
 class UnreplayedShown(BaseModel):
     """Message that can't be replayed, with the cause."""
 
@@ -98,7 +112,10 @@ class UnreplayedShown(BaseModel):
 
 
 class ReplayDone(BaseModel):
-    """Number of chosen messages: replayed, staying because they can't be replayed, and left untried."""
+    """Number of chosen messages: replayed, staying because they can't be replayed, and left untried.
+
+    A dry run names in `discarded` those that would be discarded on arrival, if there are any.
+    """
 
     chosen: int
     replayed: int
@@ -106,12 +123,13 @@ class ReplayDone(BaseModel):
     refused: list[UnreplayedShown]
     left: int
     error: str | None
+    discarded: Annotated[int, Field(exclude_if=is_zero)] = 0
 
     @classmethod
-    def of(cls, result: ReplayResult) -> Self:
+    def of(cls, result: ReplayResult, discarded: int = 0) -> Self:
         """Build the response from the result of a replay."""
         refused = [UnreplayedShown(id=failure.id, why=failure.why) for failure in result.refused]
-        return cls.model_validate({**vars(result), "refused": refused})
+        return cls.model_validate({**vars(result), "refused": refused, "discarded": discarded})
 
 
 class DropDone(BaseModel):
@@ -150,11 +168,16 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return listed(request, views, filters, QuarantineRow, "quarantine", (limit, after, format))
 
     @router.post("/quarantine/replay", tags=["act"])
-    def replay_many(request: Request, body: ManyMessages) -> ReplayDone:
-        """Publish the chosen messages again, unchanged; 409 unless their number is the expected one."""
+    def replay_many(request: Request, body: ManyReplays) -> ReplayDone:
+        """Publish the chosen messages again, unchanged; 409 unless their number is the expected one.
+
+        428 if some would be discarded, since they are off, unless the body says `discard`.
+        """
         if body.dry_run:
-            return ReplayDone.of(ReplayResult(actions.count_quarantined(body.selection)))
-        return ReplayDone.of(actions.replay_many(body.selection, audit_context(request, body.reason), body.expected))
+            discarded = actions.replays_discarded(body.selection)
+            return ReplayDone.of(ReplayResult(actions.count_quarantined(body.selection)), discarded)
+        context = audit_context(request, body.reason)
+        return ReplayDone.of(actions.replay_many(body.selection, context, body.expected, discard=body.discard))
 
     @router.post("/quarantine/drop", tags=["act"])
     def drop_many(request: Request, body: ManyMessages) -> DropDone:
@@ -194,9 +217,10 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @router.post("/quarantine/{identity}/replay", tags=["act"])
-    def replay(request: Request, identity: str, body: Why | None = None) -> ReplayDone:
-        """Publish a message again, unchanged; the switches apply to it like to any other."""
-        actions.replay(identity, audit_context(request, body.reason if body else None))
+    def replay(request: Request, identity: str, body: ReplayWanted | None = None) -> ReplayDone:
+        """Publish a message again, unchanged; 428 if it would be discarded, unless the body says `discard`."""
+        wanted = body or ReplayWanted()
+        actions.replay(identity, audit_context(request, wanted.reason), discard=wanted.discard)
         return ReplayDone.of(ReplayResult(1, 1))
 
     @router.post("/quarantine/{identity}/accept", tags=["act"])

@@ -29,12 +29,26 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
 
     @router.get("/missed/resync")
     def resync_form(request: Request, shop: str = "", domain: str = "") -> Response:
-        count = actions.count_missed(MissedFilter(blank_to_none(shop), blank_to_none(domain)))
-        return pages.render(request, "ask/resync.html", count=count, shop=shop, domain=domain, request_id=str(uuid7()))
+        selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
+        count, discarded = actions.count_missed(selection), actions.resync_discarded(selection)
+        return pages.render(
+            request,
+            "ask/resync.html",
+            count=count,
+            discarded=discarded,
+            shop=shop,
+            domain=domain,
+            request_id=str(uuid7()),
+        )
 
     @router.post("/missed/resync")
     def resync(
-        request: Request, shop: Form = "", domain: Form = "", expected: Form = "", request_id: Form = ""
+        request: Request,
+        shop: Form = "",
+        domain: Form = "",
+        expected: Form = "",
+        request_id: Form = "",
+        discard: Form = "",
     ) -> Response:
         def run() -> str:
             selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
@@ -43,6 +57,7 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
                 audit_context(request),
                 expected=parse_expected(expected),
                 request=blank_to_none(request_id[:100]),
+                discard=bool(discard),
             )
             text = N_("The ERP was asked for %(requested)s keys in %(messages)s messages.")
             return translate(request, text, requested=result.requested, messages=result.messages)

@@ -61,6 +61,7 @@ class _BulkForm(_Filter):
     """Form of a bulk action: the filter, and the number of messages that the form showed."""
 
     expected: str = ""
+    discard: str = ""
 
 
 def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
@@ -100,6 +101,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             body=mask_documents(indented(body_text(row["body"], cut=cut))),
             cut=cut,
             size=row["size"],
+            discarded=actions.replays_discarded(QuarantineFilter(ids=(id,))),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
             acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
@@ -110,19 +112,22 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
         request: Request, action: Literal["replay", "drop"], query: Annotated[_Filter, Query()], id: str = ""
     ) -> Response:
         count = 1 if id else actions.count_quarantined(query.selection)
+        selection = QuarantineFilter(ids=(id,)) if id else query.selection
+        discarded = actions.replays_discarded(selection) if action == "replay" else 0
         return pages.render(
             request,
             "ask/quarantine.html",
             action=action,
             count=count,
+            discarded=discarded,
             id=id,
             filters=query.model_dump(exclude_defaults=True),
         )
 
     @router.post("/quarantine/replay")
-    def replay(request: Request, id: Form = "") -> Response:
+    def replay(request: Request, id: Form = "", discard: Form = "") -> Response:
         def run() -> str:
-            actions.replay(id, audit_context(request))
+            actions.replay(id, audit_context(request), discard=bool(discard))
             return translate(request, N_("The message is on its way again. If it is still refused, it comes back."))
 
         return run_action(pages, request, run)
@@ -146,9 +151,9 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.post("/quarantine/replay-many")
     def replay_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            return _replay_sentence(
-                request, actions.replay_many(form.selection, audit_context(request), parse_expected(form.expected))
-            )
+            context, expected = audit_context(request), parse_expected(form.expected)
+            result = actions.replay_many(form.selection, context, expected, discard=bool(form.discard))
+            return _replay_sentence(request, result)
 
         return run_action(pages, request, run)
 
