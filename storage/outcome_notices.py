@@ -68,9 +68,11 @@ def add_notices(connection: Connection, rejected: Sequence[tuple[str, RejectedDe
         connection.execute(outcome_notices.insert(), rows)
 
 
-def waiting_notices(connection: Connection) -> list[Notice]:
-    """Return the oldest notices."""
+def waiting_notices(connection: Connection, skip: Collection[str] = ()) -> list[Notice]:
+    """Return the oldest notices, but for the shops in `skip`."""
     query = select(*(outcome_notices.c[name] for name in Notice._fields)).order_by(outcome_notices.c.id)
+    if skip:
+        query = query.where(outcome_notices.c.shop.not_in(sorted(skip)))
     return [Notice(*row) for row in connection.execute(query.limit(NOTICES_AT_ONCE))]
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from broker.connection import open_connection
-from producers.feeds import feeds_relay
+from producers.feeds import relay_loop
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from producers.relay import Relay
@@ -167,7 +167,7 @@ def test_a_refused_event_is_told_at_once(pipeline: Pipeline, engine: Engine) -> 
     wrong["data"]["on_hand"] = 5
     pipeline.publish(json.dumps(wrong).encode(), key="main.stock")
     stop = threading.Event()
-    run = feeds_relay(pipeline.url, pipeline.database.fence, "w1", stop, changes=False, keep=_KEEP)
+    run = relay_loop(pipeline.url, pipeline.database.fence, "w1", stop, changes=False, keep=_KEEP)
     thread = threading.Thread(target=run)
     with pipeline.stepped_worker("stock") as worker:
         thread.start()
