@@ -20,7 +20,7 @@ __all__ = ["BatchStats", "OnBatch", "distances_of", "ignore_batch", "lags_of"]
 # From this value on (the year 10000) a timestamp is taken for milliseconds and ignored: AMQP has whole seconds.
 _YEAR_10000 = 253_402_300_800
 # To read the time of every event would cost more and add little.
-_SAMPLE = 64
+_SAMPLE = 16
 
 
 class BatchStats(NamedTuple):

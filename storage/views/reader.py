@@ -15,7 +15,7 @@ from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import orders, quarantine
 from storage.views.biography import Biography, read_biography
-from storage.views.feeds import Recent, read_recent
+from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
@@ -42,6 +42,7 @@ class Views:
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
+        self.feeds = FeedsView(engine).rows
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 
