@@ -23,12 +23,14 @@ from rules.switches import Scope
 from rules.unknown_fields import FieldCounts, count_fields
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
 from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
 from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
 from storage.fence import Fence
 from storage.ledger import add_shops, add_tally, count_received
+from storage.load_recorder import load_work, record_loads
 from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
 from storage.switches import BatchState, EndsExpired, read_for_batch
@@ -37,7 +39,7 @@ from storage.unknown_fields import UnknownFieldCounts
 
 __all__ = ["Batch", "Committed", "EventStore", "Reject"]
 
-Batch = Sequence[ChangeEvent | RejectedDelivery]
+Batch = Sequence[ChangeEvent | LoadMessage | RejectedDelivery]
 # The rejected delivery of the item at a position of the batch, whole.
 Reject = Callable[[int, Refusal], RejectedDelivery]
 
@@ -60,15 +62,24 @@ def _no_delivery(_position: int, refusal: Refusal) -> RejectedDelivery:
 
 
 class EventStore:
-    """The batches of one worker; `clock_ahead` bounds the times that serve as versions."""
+    """The batches of one worker; `clock_ahead` bounds the times that serve as versions.
+
+    `on_load` is called after the commit of a batch that leaves something to settle of a full load.
+    """
 
     def __init__(
-        self, fence: Fence, switchboard: EndsExpired, worker: str, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+        self,
+        fence: Fence,
+        switchboard: EndsExpired,
+        worker: str,
+        clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
+        on_load: Callable[[], None] = lambda: None,
     ) -> None:
         self._fence = fence
         self._switchboard = switchboard
         self._worker = worker
         self._clock_ahead = clock_ahead
+        self._on_load = on_load
         self._shops: set[str] = set()
         self._feeds: dict[Scope, bool] = {}
         self._feeds_generation = 0
@@ -115,15 +126,19 @@ class EventStore:
             plan = plan_batch(sorted_batch, state.switches.stops, rules)
             if compare:
                 take_repeats(connection, plan)
-            _reject_refused(batch, plan, reject)
             new_shops = self._new_shops(plan)
-            applied = self._write(connection, received_counts, plan, state, new_shops)
+            applied = self._write_entities(connection, plan, state, new_shops)
+            settles = _record_loads(connection, plan, state, rules)
+            _reject_refused(batch, plan, reject)
+            self._write_counts(connection, received_counts, plan, state)
             unknown = self._count_unknown(connection, plan, state)
             if state.watched:
                 results = outcome_per_item(batch, plan, applied)
                 record_outcomes(connection, self._worker, batch, results, state.switches.now)
         self._shops |= new_shops
         self._feeds.update(decided)
+        if settles:
+            self._on_load()
         return Committed(plan.tally, state.switches.epoch, plan.quarantine, unknown)
 
     def _version_rules(
@@ -139,10 +154,10 @@ class EventStore:
         decided = decide_feeds(connection, first, state.switches.now)
         return VersionRules(self._feeds | decided, latest), decided
 
-    def _write(
-        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: set[str]
+    def _write_entities(
+        self, connection: Connection, plan: Plan, state: BatchState, new: set[str]
     ) -> list[ChangeEvent]:
-        """Write the plan; return the applied events, or none without a watcher."""
+        """Write the plan's events; return the applied ones, or none without a watcher."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
         if new:
@@ -158,10 +173,15 @@ class EventStore:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
             record_missed(connection, domain, events, now)
+        return applied
+
+    def _write_counts(
+        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState
+    ) -> None:
+        now = state.switches.now
         if plan.quarantine:
             add_rejected(connection, self._worker, plan.quarantine, now)
         add_tally(connection, self._worker, received_counts, plan.tally, now)
-        return applied
 
     def _count_unknown(self, connection: Connection, plan: Plan, state: BatchState) -> FieldCounts:
         # Last: all workers write these rows, and hold them only until the commit that follows.
@@ -173,6 +193,20 @@ class EventStore:
     def _new_shops(self, plan: Plan) -> set[str]:
         # Only events that passed the checks make a shop known: an invalid message may carry any name.
         return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
+
+
+def _record_loads(connection: Connection, plan: Plan, state: BatchState, rules: VersionRules) -> bool:
+    """Record what the batch says of full loads; return whether there is something to settle."""
+    work = load_work(plan)
+    if not work:
+        return False
+    record = record_loads(connection, work, state.switches.now, rules.latest)
+    plan.refuse(record.refused)
+    for message in plan.messages:
+        if (outcome := record.outcomes.get(id(message))) is not None:
+            plan.tally[message.shop, message.domain, outcome] += 1
+            plan.message_outcomes[id(message)] = outcome
+    return record.progress
 
 
 def _reject_refused(batch: Batch, plan: Plan, reject: Reject) -> None:

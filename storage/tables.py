@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
 
 from schemas import fields
 from schemas.domains import DOMAINS, Domain
+from storage.load_tables import load_chunks, load_keys, loads
+from storage.metadata import metadata
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
 
 __all__ = [
@@ -16,6 +18,9 @@ __all__ = [
     "feeds",
     "generations",
     "ledger",
+    "load_chunks",
+    "load_keys",
+    "loads",
     "metadata",
     "missed",
     "orders",
@@ -30,8 +35,6 @@ __all__ = [
     "watchers",
     "workers",
 ]
-
-metadata = MetaData()
 
 
 def _entity_table(domain: Domain) -> Table:
