@@ -7,10 +7,23 @@ from typing import Any, Literal, NamedTuple
 
 from schemas.domains import DOMAINS
 from schemas.fields import JsonSchema
+from schemas.full_load import LOAD_TYPES
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.resync import RESYNC_TYPE
-from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
+from schemas.topology import (
+    BULK,
+    CONTROL,
+    DEAD,
+    EVENTS,
+    EXCHANGES,
+    ORDERS_IN,
+    ORDERS_OUT,
+    QUEUES,
+    RESYNC,
+    STATUS,
+    Queue,
+)
 
 __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
 
@@ -72,14 +85,23 @@ def _flows() -> list[_Flow]:
             EVENTS,
             f"{{shop}}.{domain.name}",
             f"Changes of {domain.name}, from the ERP.",
-            tuple(event_schemas(domain)),
+            (*event_schemas(domain), *LOAD_TYPES),
             "receive",
         )
         for domain in DOMAINS.values()
     ]
+    bulk = [
+        flow._replace(
+            name=f"{flow.name}.{BULK}",
+            address=f"{flow.address}.{BULK}",
+            summary=f"{flow.summary} In bulk, such as a full load: served after the others.",
+        )
+        for flow in events
+    ]
     message, reply, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
     return [
         *events,
+        *bulk,
         _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders.", _RECEIPTS, "receive"),
         _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop.", (PLACED,), "receive"),
         _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP.", (TO_ERP,), "send"),

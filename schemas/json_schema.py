@@ -11,6 +11,7 @@ from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.fields import ONE_LINE, JsonSchema, Message
+from schemas.full_load import LOAD_TYPES
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
 from schemas.unknown_fields import misspelt_pattern
@@ -20,6 +21,7 @@ __all__ = ["DIALECT", "event_schemas", "message_schemas"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_SEQUENCE = str(2**62)
 _OTHERS: dict[str, type[Message]] = {
+    **LOAD_TYPES,
     **ORDER_TYPES,
     "comporta.control.message": ControlMessage,
     "comporta.control.reply": Reply,

@@ -16,6 +16,7 @@ from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.heartbeat import Heartbeat
+from consumers.load_settler import LoadSettler
 from consumers.observer import OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
@@ -29,6 +30,7 @@ from schemas.domains import DOMAINS, ORDERS
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
+from storage.load_settlement import LoadSettlement
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.workers import WorkerRegistry
@@ -67,7 +69,13 @@ def build_worker(
 
     switchboard = Switchboard(database.fence, announce)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead))
+    settlement = LoadSettlement(
+        database.fence, settings.full_load_max_deletes, timedelta(seconds=settings.full_load_timeout)
+    )
+    settler = LoadSettler(settlement, pulse("loads"))
+    store = EventStore(
+        database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead), settler.wake.set
+    )
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
@@ -79,6 +87,7 @@ def build_worker(
         "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
         "control": controller.run,
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
+        "loads": settler.run,
         "worker": worker.run,
     }
     if ORDERS in domains:

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from broker import connection
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
 from rules.orders import ORDER_ATTEMPTS
 from storage import engine
 
@@ -98,6 +99,8 @@ class Settings(BaseSettings):
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
+    full_load_max_deletes: Annotated[float, Field(ge=0, le=100)] = DEFAULT_MAX_DELETES
+    full_load_timeout: Annotated[float, Field(gt=0, le=365 * 86_400)] = DEFAULT_TIMEOUT.total_seconds()
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None

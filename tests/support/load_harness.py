@@ -14,14 +14,14 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.full_load import BEGUN, CHUNK, COMPLETED, LoadMessage, parse_message
 from schemas.reasons import Refusal
-from storage.event_store import Reject
+from storage.event_store import EventStore, Reject
 from storage.load_settlement import LoadSettlement
 from storage.load_tables import load_keys
 from storage.loads import StoredLoad, read_chunks, read_load
 from tests.support.event_samples import sample_event
 from tests.support.storage_harness import StorageHarness
 
-__all__ = ["LoadHarness", "load_message", "product", "reject_at"]
+__all__ = ["Item", "LoadHarness", "load_message", "product", "reject_at"]
 
 Item = ChangeEvent | LoadMessage | RejectedDelivery
 
@@ -67,6 +67,10 @@ class LoadHarness(StorageHarness):
     def __init__(self, url: str, page: int = 2) -> None:
         super().__init__(url)
         self.settlement = LoadSettlement(self.fence, page=page)
+
+    def new_store(self) -> EventStore:
+        """Return the store of a worker that has just started."""
+        return EventStore(self.fence, self.switchboard, "w1")
 
     def send(self, *items: Item) -> dict[Outcome, int]:
         """Commit one batch; return the number of each outcome."""
