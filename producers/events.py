@@ -14,7 +14,8 @@ from producers.messages import CLOUDEVENT, OutgoingMessage
 from rules.outcomes import Outcome, RejectedDelivery
 from rules.warnings import event_warnings, superseded_warnings
 from schemas.domains import NO_DOMAIN
-from schemas.events import ChangeEvent, domain_of, load_json, read_event
+from schemas.events import ChangeEvent, load_json
+from schemas.full_load import LoadMessage, message_domain, read_message
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS
 from schemas.warnings import EventWarning
@@ -27,7 +28,7 @@ _LONGEST_ID = 255
 class CheckedEvent(NamedTuple):
     """Event as a worker would receive it: its message if it is valid, else the refusal; `item` is None if unchecked."""
 
-    item: ChangeEvent | RejectedDelivery | None
+    item: ChangeEvent | LoadMessage | RejectedDelivery | None
     outgoing: OutgoingMessage | None
     refusal: Refusal | None
 
@@ -56,7 +57,7 @@ def outgoing_document(shop: str, document: Any) -> CheckedEvent:
 
 
 def far_superseded(
-    events: Sequence[ChangeEvent | RejectedDelivery],
+    events: Sequence[ChangeEvent | LoadMessage | RejectedDelivery],
     outcomes: Sequence[Outcome],
     stored_versions: Callable[[Sequence[ChangeEvent]], Sequence[int | None]],
 ) -> list[list[EventWarning]]:
@@ -88,12 +89,12 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
         document = None
     identity = document.get("id") if isinstance(document, dict) else None
     message_id = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
-    return OutgoingMessage(EVENTS, f"{shop}.{domain or domain_of(document)}", text, message_id)
+    return OutgoingMessage(EVENTS, f"{shop}.{domain or message_domain(document)}", text, message_id)
 
 
 def _checked(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
-    domain = domain or domain_of(document)
-    event = read_event(domain, shop, document)
+    domain = domain or message_domain(document)
+    event = read_message(domain, shop, document)
     return CheckedEvent(event, OutgoingMessage(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
 
 

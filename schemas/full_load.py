@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from schemas.domains import DOMAINS
-from schemas.events import MAX_SEQUENCE, Attributes, ChangeEvent, load_json, read_event
-from schemas.fields import Id, Message, Text, fault
+from schemas.events import MAX_SEQUENCE, Attributes, ChangeEvent, domain_of, load_json, read_event
+from schemas.fields import ONE_LINE, Id, JsonSchema, Message, Text, fault
 from schemas.key_ranges import KeyRange, read_range
 from schemas.reasons import Reason, Refused
 from schemas.unknown_fields import fold
@@ -25,7 +25,7 @@ __all__ = [
     "LoadChunk",
     "LoadCompleted",
     "LoadMessage",
-    "load_domain",
+    "message_domain",
     "parse_message",
     "read_load_message",
     "read_message",
@@ -89,7 +89,11 @@ def _in_range(value: int) -> int:
     return value
 
 
-Counter = Annotated[int, BeforeValidator(_counter, json_schema_input_type=str), AfterValidator(_in_range)]
+_COUNTER: JsonSchema = {
+    "description": "The ERP's counter at that time: digits in a string, at most 2^62, as in sequence.",
+    "anyOf": [{"type": "string", "pattern": "^[0-9]{1,255}$", **ONE_LINE}, {"type": "integer", "minimum": 0}],
+}
+Counter = Annotated[int, BeforeValidator(_counter), AfterValidator(_in_range), WithJsonSchema(_COUNTER)]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 _Bound = Annotated[list[Any] | None, Field(description="Key values in the order of the key fields; null: open.")]
@@ -144,6 +148,8 @@ class _CompletedEvent(_LoadEvent):
 
 
 LOAD_TYPES: dict[str, type[_LoadEvent]] = {BEGUN: _BegunEvent, CHUNK: _ChunkEvent, COMPLETED: _CompletedEvent}
+# A list, since a document's type may be anything, also what can't be hashed.
+_TYPES = list(LOAD_TYPES)
 
 
 def parse_message(
@@ -159,10 +165,8 @@ def parse_message(
 
 def read_message(domain: str, shop: str, document: Any) -> ChangeEvent | LoadMessage:
     """Return the change event or the load's message in a JSON value. Raises `Refused` with the first fault."""
-    if isinstance(document, dict):
-        kind = document.get("type")
-        if isinstance(kind, str) and kind in LOAD_TYPES:
-            return read_load_message(domain, shop, document)
+    if isinstance(document, dict) and document.get("type") in _TYPES:
+        return read_load_message(domain, shop, document)
     return read_event(domain, shop, document)
 
 
@@ -187,8 +191,10 @@ def read_load_message(domain: str, shop: str, document: dict[str, Any]) -> LoadM
             return LoadCompleted(domain, shop, event.id, data.load_id, data.chunks or None, data.count)
 
 
-def load_domain(document: Mapping[str, Any]) -> str:
-    """Return the domain that a load's message names. Raises `Refused` if it names none."""
+def message_domain(document: Any) -> str:
+    """Return the domain of a change event, by its type, or the one that a load's message names. Raises `Refused`."""
+    if not (isinstance(document, dict) and document.get("type") in _TYPES):
+        return domain_of(document)
     data = document.get("data")
     domain = data.get("domain") if isinstance(data, dict) else None
     if not isinstance(domain, str) or domain not in DOMAINS:

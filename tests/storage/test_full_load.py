@@ -12,6 +12,7 @@ from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
 from schemas.full_load import parse_message
 from schemas.key_ranges import read_range
+from schemas.load_parts import WHOLE, LoadPart
 from storage.entities import event_value
 from storage.load_settlement import LoadSettlement
 from tests.support.event_samples import sample_event
@@ -385,3 +386,35 @@ def test_a_load_of_which_nothing_comes_any_more_expires(place: LoadHarness) -> N
     assert place.remembered_keys() == 0
     place.send(product(10, "A", "L", 1))
     assert place.remembered_keys() == 0
+
+
+def test_a_load_of_many_keys_is_exact(place: LoadHarness) -> None:
+    """Three sets of keys: named, deleted, and changed by live events while the load runs."""
+    number = 100_000 if place.engine.dialect.name == "sqlite" else 20_000
+    place.settlement = LoadSettlement(place.fence)
+    first = product(10, "0")
+
+    def events(versions: dict[int, int], load: str | None = None) -> None:
+        for start in range(0, number, 5_000):
+            place.send(
+                *(changed(first, key, versions[key], load) for key in range(start, start + 5_000) if key in versions)
+            )
+
+    events(dict.fromkeys(range(number), 10))
+    place.begin()
+    events({key: 10 for key in range(number) if key % 10}, "L")
+    events(dict.fromkeys(range(0, number, 100), 200))
+    place.complete(number * 9 // 10)
+    place.settle()
+    expected = {
+        key: (200, False) if key % 100 == 0 else (10, False) if key % 10 else (100, True) for key in range(number)
+    }
+    assert {int(key): row for key, row in place.versions().items()} == expected
+    assert (place.state(), place.remembered_keys()) == ("completed", 0)
+
+
+def changed(like: ChangeEvent, key: int, version: int, load: str | None) -> ChangeEvent:
+    """Make another event of one, faster than its text is parsed."""
+    part, code = None if load is None else LoadPart(load, WHOLE), f"{key:06}"
+    data = like.data.model_copy(update={"code": code})
+    return like._replace(key=(code,), version=version, event_id=f"{load}-{version}", data=data, load=part)

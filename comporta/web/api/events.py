@@ -17,6 +17,7 @@ from producers.messages import Fate, Publish, PublishResult
 from rules.outcomes import Outcome, RejectedDelivery
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
+from schemas.full_load import LoadMessage
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.warnings import WarningCode
 from storage.dry_run import Prediction
@@ -32,7 +33,7 @@ _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.C
 _IDENTITY = frozenset({"", "identity"})
 
 StoredVersions = Callable[[Sequence[ChangeEvent]], list[int | None]]
-PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
+PredictOutcomes = Callable[[Sequence[ChangeEvent | LoadMessage | RejectedDelivery]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
