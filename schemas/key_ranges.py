@@ -19,7 +19,7 @@ from schemas.fields import Column, Text
 from schemas.reasons import Reason, Refused
 from schemas.validation_errors import validation_refused
 
-__all__ = ["EVERYTHING", "Bound", "KeyRange", "bound_texts", "read_bound", "read_range"]
+__all__ = ["EVERYTHING", "Bound", "KeyRange", "bound_texts", "comparable", "read_bound", "read_range"]
 
 # Values as an event has them: texts, a time as a `datetime`, a quantity as its canonical text.
 Bound = tuple[Any, ...]
@@ -33,9 +33,9 @@ class KeyRange(NamedTuple):
 
     def holds(self, domain: str, key: Bound) -> bool:
         """Return whether a key lies in the range."""
-        place = _comparable(domain, key)
-        return (self.start is None or place >= _comparable(domain, self.start)) and (
-            self.end is None or place < _comparable(domain, self.end)
+        place = comparable(domain, key)
+        return (self.start is None or place >= comparable(domain, self.start)) and (
+            self.end is None or place < comparable(domain, self.end)
         )
 
 
@@ -92,7 +92,8 @@ def _adapters(domain: str) -> tuple[TypeAdapter[Any], ...]:
     return tuple(adapters)
 
 
-def _comparable(domain: str, key: Bound) -> tuple[Any, ...]:
+def comparable(domain: str, key: Bound) -> tuple[Any, ...]:
+    """Return a key, or the beginning of one, as it compares with others."""
     columns = DOMAINS[domain].columns
     # Python compares texts by code points, which is the order of their bytes in UTF-8.
     return tuple(

@@ -10,6 +10,7 @@ import typer
 from broker.connection import BrokerLost
 from comporta.cli import (
     config,
+    loads,
     missed,
     operators,
     orders,
@@ -60,6 +61,7 @@ app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(orders.orders_app, name="orders")
+app.add_typer(loads.loads_app, name="loads")
 app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")

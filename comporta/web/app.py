@@ -8,6 +8,7 @@ from comporta.runtime.monitor_server import health_router
 from comporta.runtime.settings import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.ledger import ledger_router
+from comporta.web.api.loads import loads_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.orders import orders_router
 from comporta.web.api.quarantine import quarantine_router
@@ -39,6 +40,7 @@ def create_app(context: AppContext) -> FastAPI:
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),
         repairs_router(context.repairs),
+        loads_router(context.views, context.actions),
         versions_router(context.actions),
         ledger_router(context.views),
         unknown_fields_router(context.views),

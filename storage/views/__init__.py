@@ -6,6 +6,7 @@ from rules.cost import Basis, Cost
 from storage.views.biography import Biography
 from storage.views.ledger import Balance, LedgerFilter, LedgerRow, RangeTooLong, Terms
 from storage.views.lists import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter, WorkerFilter
+from storage.views.loads import LoadFilter, LoadRow, WholeLoad
 from storage.views.pagination import BadCursor, Count, Listing, Page
 from storage.views.reader import Views
 from storage.views.rows import AuditRow, MissedRow, OrderRow, QuarantineRow, WholeOrder, WorkerRow
@@ -23,6 +24,8 @@ __all__ = [
     "LedgerFilter",
     "LedgerRow",
     "Listing",
+    "LoadFilter",
+    "LoadRow",
     "MissedFilter",
     "MissedRow",
     "OrderFilter",
@@ -35,6 +38,7 @@ __all__ = [
     "UnknownFieldFilter",
     "UnknownFieldRow",
     "Views",
+    "WholeLoad",
     "WholeOrder",
     "WorkerFilter",
     "WorkerRow",

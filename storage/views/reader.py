@@ -18,6 +18,7 @@ from storage.views.lists import (
     ORDER_COLUMNS,
     with_doc,
 )
+from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
 from storage.views.rows import (
     plain_row,
@@ -70,6 +71,11 @@ class Views:
         details = (orders.c[name] for name in ("failures", "failing_since", "payload", "lease_until"))
         query = select(*ORDER_COLUMNS, *details)
         return self._one(query.where(orders.c.shop == shop, orders.c.order_id == order_id))
+
+    def load(self, shop: str, domain: str, load_id: str) -> WholeLoad | None:
+        """Return one full load with its chunks; None if no load has this id."""
+        with translated(), self._engine.connect() as connection:
+            return read_whole_load(connection, shop, domain, load_id)
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
         """Estimate the cost of a pause of a scope from its deliveries in the last hour."""

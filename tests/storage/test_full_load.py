@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from rules.actions import AuditContext, Conflict, CountChanged, NotFound
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
 from schemas.full_load import parse_message
 from schemas.key_ranges import read_range
 from schemas.load_parts import WHOLE, LoadPart
+from storage.audit import AuditEntry
 from storage.entities import event_value
+from storage.load_decisions import LoadDecisions
 from storage.load_settlement import LoadSettlement
+from storage.views import AuditFilter, LoadFilter
 from tests.support.event_samples import sample_event
 from tests.support.load_harness import LoadHarness, load_message, product
 
@@ -418,3 +422,49 @@ def changed(like: ChangeEvent, key: int, version: int, load: str | None) -> Chan
     part, code = None if load is None else LoadPart(load, WHOLE), f"{key:06}"
     data = like.data.model_copy(update={"code": code})
     return like._replace(key=(code,), version=version, event_id=f"{load}-{version}", data=data, load=part)
+
+
+def held(place: LoadHarness, number: int = 100) -> None:
+    """Let a load be held that would delete all but one of so many keys."""
+    place.send(*(product(10, f"{key:03}") for key in range(number)))
+    place.begin()
+    place.send(product(10, "000", "L"))
+    place.complete(1)
+    place.settle()
+    assert place.state() == "held"
+
+
+def test_a_held_load_deletes_once_an_operator_has_said_the_number(place: LoadHarness) -> None:
+    held(place)
+    decisions, ana = LoadDecisions(place.fence), AuditContext("ana", "http", "seen")
+    entry = AuditEntry("load-confirm", ana, "main", "products", "L")
+    shown = place.views.load("main", "products", "L")
+    assert shown is not None
+    assert (shown["would_delete"], len(shown["would_delete_keys"])) == (99, 99)
+    with pytest.raises(CountChanged, match="99 now"):
+        decisions.confirm(entry, ("main", "products"), "L", 98)
+    place.change("pause")
+    with pytest.raises(Conflict, match="off"):
+        decisions.confirm(entry, ("main", "products"), "L", 99)
+    place.change("resume")
+    assert decisions.confirm(entry, ("main", "products"), "L", 99) == 99
+    place.settle()
+    assert (place.state(), place.live()) == ("completed", {"000"})
+    last = place.views.rows(AuditFilter())[0]
+    said = (last["action"], last["by"], last["shop"], last["domains"], last["subject"], last["count"])
+    assert said == ("load-confirm", "ana", "main", ["products"], "L", 99)
+    with pytest.raises(Conflict, match="completed"):
+        decisions.cancel(entry, ("main", "products"), "L")
+    with pytest.raises(NotFound):
+        decisions.cancel(entry, ("main", "products"), "M")
+
+
+def test_a_cancelled_load_deletes_nothing_more(place: LoadHarness) -> None:
+    held(place)
+    entry = AuditEntry("load-cancel", AuditContext("ana", "http"), "main", "products", "L")
+    LoadDecisions(place.fence).cancel(entry, ("main", "products"), "L")
+    assert place.begin() == {Outcome.SUPERSEDED: 1}
+    place.settle()
+    assert (place.state(), len(place.live()), place.remembered_keys()) == ("cancelled", 100, 0)
+    [row] = place.views.rows(LoadFilter(shop="main", state="cancelled"))
+    assert (row["load_id"], row["count"], row["seen"], row["deleted"]) == ("L", 1, 1, 0)
