@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from schemas.domains import DOMAINS
 from schemas.events import MAX_SEQUENCE, Attributes, ChangeEvent, domain_of, load_json, read_event
-from schemas.fields import ONE_LINE, Id, JsonSchema, Message, Text, fault
+from schemas.fields import Id, Message, Text, fault
 from schemas.key_ranges import KeyRange, read_range
 from schemas.reasons import Reason, Refused
 from schemas.unknown_fields import fold
@@ -89,11 +89,7 @@ def _in_range(value: int) -> int:
     return value
 
 
-_COUNTER: JsonSchema = {
-    "description": "The ERP's counter at that time: digits in a string, at most 2^62, as in sequence.",
-    "anyOf": [{"type": "string", "pattern": "^[0-9]{1,255}$", **ONE_LINE}, {"type": "integer", "minimum": 0}],
-}
-Counter = Annotated[int, BeforeValidator(_counter), AfterValidator(_in_range), WithJsonSchema(_COUNTER)]
+Counter = Annotated[int, BeforeValidator(_counter), AfterValidator(_in_range)]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 _Bound = Annotated[list[Any] | None, Field(description="Key values in the order of the key fields; null: open.")]

@@ -46,7 +46,7 @@ def read_range(domain: str, start: object, end: object) -> KeyRange:
     """Return the range of a chunk's `from` and `to`. Raises `Refused` if a bound is no key, or the range is empty."""
     found = KeyRange(_read(domain, "from", start), _read(domain, "to", end))
     if None not in found and not found.holds(domain, found.start or ()):
-        raise Refused(Reason.WRONG_VALUE, "/data/to", "must come after from, by the bytes of UTF-8")
+        raise Refused(Reason.WINDOW_EMPTY, "/data/to", "must come after from, by the bytes of UTF-8")
     return found
 
 
