@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from comporta.web.context import AppContext
 from comporta.web.pages.errors import error_page, wants_html
+from comporta.web.pages.loads import loads_router
 from comporta.web.pages.missed import missed_router
 from comporta.web.pages.orders import orders_router
 from comporta.web.pages.overview import overview_router
@@ -40,6 +41,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         orders_router(pages, context.views, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
+        loads_router(pages, context.views, context.actions),
         unknown_fields_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
         extend_router(pages, context.switchboard),
