@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, cast, func, select
 from typing_extensions import TypedDict
 
 from rules.full_load import ChunkState, Load
@@ -15,6 +15,7 @@ from schemas.key_ranges import bound_texts
 from storage.load_keys import unnamed_keys
 from storage.load_tables import load_chunks, loads
 from storage.loads import StoredLoad, read_chunks, read_load
+from storage.types import BIGINT
 from storage.views.pagination import Listing, Moment
 from storage.views.rows import plain_row
 
@@ -110,7 +111,10 @@ def _select() -> Select[Any]:
         _chunks(func.count(), ChunkState.INCOMPLETE).label("incomplete"),
         loads.c["count"],
         loads.c.seen,
-        func.coalesce(_chunks(func.sum(load_chunks.c.would_delete), ChunkState.COUNTED), 0).label("would_delete"),
+        # PostgreSQL's sum of whole numbers is a decimal.
+        cast(func.coalesce(_chunks(func.sum(load_chunks.c.would_delete), ChunkState.COUNTED), 0), BIGINT).label(
+            "would_delete"
+        ),
         *(loads.c[name] for name in ("deleted", "started_at", "changed_at", "ended_at")),
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.asyncapi import asyncapi_document
 from schemas.domains import DOMAINS
+from schemas.full_load import LOAD_TYPES
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.topology import EXCHANGES, QUEUES
 from tests.support.contract_samples import INVALID, VALID
@@ -62,7 +63,10 @@ def test_both_events_of_a_domain_go_to_its_queue_under_its_routing_key() -> None
         both = {f"erp.{domain.entity}.{action}.v1" for action in ("changed", "deleted")}
         published, queued = CHANNELS[f"events.{name}"], CHANNELS[f"queue.comporta.{name}"]
         assert published["address"] == f"{{shop}}.{name}"
-        assert published["messages"].keys() == queued["messages"].keys() == both
+        assert published["messages"].keys() == queued["messages"].keys() == both | LOAD_TYPES.keys()
+        bulk = CHANNELS[f"events.{name}.bulk"], CHANNELS[f"queue.comporta.{name}.bulk"]
+        assert bulk[0]["address"] == f"{{shop}}.{name}.bulk"
+        assert bulk[0]["messages"].keys() == bulk[1]["messages"].keys() == published["messages"].keys()
 
 
 @pytest.mark.parametrize(
