@@ -243,7 +243,7 @@ def _clear(connection: Connection, now: datetime) -> bool:
     row = connection.execute(query.where(~load_chunks.c.cleared, over).limit(1)).first()
     if row is None:
         return _forget(connection, now)
-    if remove_keys(connection, row.load, row.chunk, _KEYS_AT_ONCE) < _KEYS_AT_ONCE:
+    if not remove_keys(connection, row.load, row.chunk, _KEYS_AT_ONCE):
         own = (load_chunks.c.load == row.load, load_chunks.c.chunk == row.chunk)
         connection.execute(update(load_chunks).where(*own).values(cleared=True))
     return True
