@@ -5,7 +5,7 @@ A table of all cases is in docs/full-load.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,7 +31,6 @@ __all__ = [
     "deletes_allowed",
     "is_expired",
     "is_finished",
-    "is_superseded",
     "judge_chunk",
     "tombstone_id",
 ]
@@ -216,17 +215,6 @@ def is_finished(load: Load, settled: Collection[int]) -> bool:
     if load.chunks is None:
         return WHOLE in settled
     return sum(1 <= number <= load.chunks for number in settled) == load.chunks
-
-
-def is_superseded(load: Load, others: Iterable[Load]) -> bool:
-    """Return whether another load of the same shop and domain that still runs is newer."""
-    if load.version is None:
-        return False
-    stamp = (load.version, load.load_id)
-    return any(
-        other.scope == load.scope and other.version is not None and (other.version, other.load_id) > stamp
-        for other in others
-    )
 
 
 def is_expired(load: Load, now: datetime, resumed_at: datetime | None, timeout: timedelta) -> bool:

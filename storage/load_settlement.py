@@ -6,7 +6,6 @@ has changed the load or the chunk meanwhile. One process at a time takes steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,7 +22,6 @@ from rules.full_load import (
     deletes_allowed,
     is_expired,
     is_finished,
-    is_superseded,
 )
 from rules.switches import Switches
 from storage.entities import apply_and_return, clear_missed
@@ -32,7 +30,17 @@ from storage.load_keys import count_live, count_unnamed, page_end, remove_keys, 
 from storage.load_missed import settle_missed
 from storage.load_tables import load_chunks, loads
 from storage.load_tombstones import tombstones
-from storage.loads import StoredLoad, active_loads, end_load, lock_load, read_chunk, write_chunk, write_load
+from storage.loads import (
+    StoredLoad,
+    active_loads,
+    end_load,
+    lock_load,
+    read_chunk,
+    ready_loads,
+    superseded_load,
+    write_chunk,
+    write_load,
+)
 from storage.switches import read_switches
 
 __all__ = ["LoadSettlement", "pending_deletes"]
@@ -84,25 +92,24 @@ class LoadSettlement:
         if switches.expired:
             # A batch or the heartbeat ends the pause first, so that all see it alike.
             return False
-        stored_loads = active_loads(connection)
-        return any(self._advance(connection, stored, stored_loads, switches) for stored in stored_loads) or _clear(
+        # Before all else: the newer load may be about to end, and would then supersede nothing.
+        older = superseded_load(connection)
+        if older is not None:
+            return self._end(connection, older, LoadState.SUPERSEDED, switches.now)
+        for stored in ready_loads(connection):
+            if not switches.stops(*stored.load.scope) and (chunk := _next_chunk(connection, stored)) is not None:
+                return self._settle(connection, stored, chunk, switches.now)
+        return any(self._wind_up(connection, stored, switches) for stored in active_loads(connection)) or _clear(
             connection, switches.now
         )
 
-    def _advance(
-        self, connection: Connection, stored: StoredLoad, all_active: Sequence[StoredLoad], switches: Switches
-    ) -> bool:
-        load, now = stored.load, switches.now
-        if is_superseded(load, (other.load for other in all_active)):
-            return self._end(connection, stored, LoadState.SUPERSEDED, now)
-        if switches.stops(*load.scope):
+    def _wind_up(self, connection: Connection, stored: StoredLoad, switches: Switches) -> bool:
+        if switches.stops(*stored.load.scope):
             return False
-        if load.version is not None and (chunk := _next_chunk(connection, stored)) is not None:
-            return self._settle(connection, stored, chunk, now)
-        if is_finished(load, _settled(connection, stored)):
-            return self._finish(connection, stored, now)
-        if is_expired(load, now, _resumed_at(switches, stored), self._timeout):
-            return self._end(connection, stored, LoadState.EXPIRED, now)
+        if is_finished(stored.load, _settled(connection, stored)):
+            return self._finish(connection, stored, switches.now)
+        if is_expired(stored.load, switches.now, _resumed_at(switches, stored), self._timeout):
+            return self._end(connection, stored, LoadState.EXPIRED, switches.now)
         return False
 
     def _settle(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, tuple_, update
 
 from rules.full_load import Chunk, ChunkReason, ChunkState, Load, LoadState
 from rules.switches import Scope
@@ -25,6 +25,8 @@ __all__ = [
     "read_chunk",
     "read_chunks",
     "read_load",
+    "ready_loads",
+    "superseded_load",
     "write_chunk",
     "write_load",
 ]
@@ -67,6 +69,29 @@ def read_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad 
 def active_loads(connection: Connection) -> list[StoredLoad]:
     """Return the loads that have not ended."""
     return [_stored(row) for row in connection.execute(_query(loads.c.ended_at.is_(None)))]
+
+
+def ready_loads(connection: Connection) -> list[StoredLoad]:
+    """Return the loads that have begun, not ended, and have a chunk to count or to delete from."""
+    ready = exists(1).where(
+        load_chunks.c.load == loads.c.number,
+        load_chunks.c.state.in_((ChunkState.COMPLETE.value, ChunkState.COUNTED.value)),
+        ~load_chunks.c.cleared,
+    )
+    query = _query((loads.c.ended_at.is_(None), loads.c.version.is_not(None), ready))
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def superseded_load(connection: Connection) -> StoredLoad | None:
+    """Return a load beside which a newer one of the same shop and domain runs; None if there is none."""
+    newer = loads.alias("newer")
+    beside = exists(1).where(
+        newer.c.shop == loads.c.shop,
+        newer.c.domain == loads.c.domain,
+        newer.c.ended_at.is_(None),
+        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
+    )
+    return _one(connection, _query((loads.c.ended_at.is_(None), beside)).limit(1))
 
 
 def write_load(connection: Connection, load: Load) -> None:

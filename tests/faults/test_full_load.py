@@ -6,6 +6,7 @@ import json
 import signal
 from typing import Any
 
+import amqp
 from kombu import Connection
 
 from broker.connection import open_connection
@@ -52,8 +53,8 @@ def publish(url: str, bodies: list[bytes], key: str) -> None:
     connection: Connection
     with open_connection(url, name="test ERP") as connection, connection.channel() as channel:
         for body in bodies:
-            properties = {"content_type": "application/cloudevents+json", "delivery_mode": 2}
-            channel.basic_publish(channel.prepare_message(body, **properties), EVENTS, key)
+            message = amqp.Message(body, content_type="application/cloudevents+json", delivery_mode=2)
+            channel.basic_publish(message, exchange=EVENTS, routing_key=key)
         # The broker answers in order: all of it has arrived.
         channel.queue_declare("comporta.products", passive=True)
 

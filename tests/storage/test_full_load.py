@@ -468,3 +468,12 @@ def test_a_cancelled_load_deletes_nothing_more(place: LoadHarness) -> None:
     assert (place.state(), len(place.live()), place.remembered_keys()) == ("cancelled", 100, 0)
     [row] = place.views.rows(LoadFilter(shop="main", state="cancelled"))
     assert (row["load_id"], row["count"], row["seen"], row["deleted"]) == ("L", 1, 1, 0)
+
+
+def test_a_newer_load_that_is_complete_at_once_supersedes_the_older_one_all_the_same(place: LoadHarness) -> None:
+    place.begin("z", 100)
+    place.begin("a", 200)
+    place.send(product(10, "A", "a"))
+    place.complete(1, load="a")
+    place.settle()
+    assert (place.state("a"), place.state("z")) == ("completed", "superseded")

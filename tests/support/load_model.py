@@ -9,11 +9,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from rules.actions import AuditContext
 from rules.full_load import tombstone_id
 from schemas.events import ChangeEvent
 from schemas.full_load import LoadBegun, LoadChunk, LoadCompleted
+from storage.audit import AuditEntry
+from storage.load_decisions import LoadDecisions
 from storage.load_settlement import LoadSettlement
-from storage.views import MissedFilter
+from storage.views import LoadFilter, MissedFilter
 from tests.support.load_harness import Item, LoadHarness, load_message, product
 
 __all__ = ["LoadLifecycle", "LoadModel"]
@@ -255,4 +258,11 @@ class LoadLifecycle(RuleBasedStateMachine):
         assert {row["key"]["code"]: row["version"] for row in missed} == self.model.missed
 
     def teardown(self) -> None:
+        """Leave nothing to settle to the next example."""
         self.place.change("resume", shop=self.shop)
+        decisions = LoadDecisions(self.place.fence)
+        for row in self.place.views.rows(LoadFilter(shop=self.shop)):
+            if row["ended_at"] is None:
+                entry = AuditEntry("load-cancel", AuditContext("test", "http"), self.shop, "products", row["load_id"])
+                decisions.cancel(entry, (self.shop, "products"), row["load_id"])
+        self.place.settle()
