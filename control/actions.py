@@ -1,4 +1,4 @@
-"""Operator actions besides switching: replay, drop, resync, retry, forget versions; for API, page and command line."""
+"""Operator actions besides switching: replay, drop, resync, retry, forget versions, decide on full loads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
+from storage.load_decisions import LoadDecisions
 from storage.missed import MissedKeys
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
 from storage.order_changes import Change, OrderChanges
@@ -74,6 +75,7 @@ class OperatorActions:
         self._missed = MissedKeys(database.fence)
         self._quarantine = QuarantineStore(database.fence)
         self._versions = VersionStore(database.fence)
+        self._loads = LoadDecisions(database.fence)
         self._retries = OrderRetries(database.fence, database.receipt_timeout)
         self._changes = OrderChanges(database.fence, database.receipt_timeout)
         self._acceptance = OrderAcceptance(database.fence)
@@ -187,6 +189,18 @@ class OperatorActions:
             if scope.keys is None:
                 self._versions.decide_anew(scope.shop, scope.domain)
         return ForgetResult(*count, forgotten)
+
+    def confirm_load(self, shop: str, domain: str, load_id: str, expected: int, context: AuditContext) -> int:
+        """Let a held load delete what it has counted, and return the number of keys.
+
+        Raises `NotFound`, `Conflict` if it is not held or its scope is off, and `CountChanged`.
+        """
+        entry = AuditEntry("load-confirm", context, shop, domain, load_id)
+        return self._loads.confirm(entry, (shop, domain), load_id, expected)
+
+    def cancel_load(self, shop: str, domain: str, load_id: str, context: AuditContext) -> None:
+        """End a load, which then deletes nothing more; raises `NotFound`, or `Conflict` if it has ended."""
+        self._loads.cancel(AuditEntry("load-cancel", context, shop, domain, load_id), (shop, domain), load_id)
 
     def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         """Queue an order again; return whether one exists that is neither internalized nor being sent."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from storage.entity_docs import TableDoc
 from storage.health_docs import HEALTH_DOCS
+from storage.load_docs import LOAD_DOCS
 from storage.order_docs import ORDER_DOCS
 
 __all__ = ["SYSTEM_DOCS"]
@@ -17,6 +18,7 @@ _WORKER = "Id of the worker: host, process id and a random part."
 SYSTEM_DOCS: Mapping[str, TableDoc] = {
     **ORDER_DOCS,
     **HEALTH_DOCS,
+    **LOAD_DOCS,
     "switches": (
         "Switches: one row for each scope that was ever switched.",
         {
@@ -32,7 +34,7 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "until_before": "Planned end before it was last moved.",
             "until_by": "Author of this move.",
             "until_at": "Time of this move.",
-            "plan_from": "Begin of the planned pause; null: none is planned.",
+            "plan_from": "Begin of a planned pause; null: none is planned.",
             "plan_until": "End of the planned pause; null: no end.",
             "plan_reason": "Reason of the planned pause.",
             "plan_by": "Author of the planned pause.",
@@ -89,8 +91,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "digest": "Hash by which a redelivery is recognised.",
             "worker": _WORKER,
             "lease_until": "Time until which one replay alone holds it.",
-            "key": "Id of the order, or key of the change event as JSON text; null if it can't be read.",
-            "subject": "Subject of the event; null if it can't be read.",
+            "key": "Key of the message as far as it can be read: an order's id, or key fields as JSON text.",
+            "subject": "Its attribute subject, if it has one.",
         },
     ),
     "workers": (

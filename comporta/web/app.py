@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from comporta.runtime.monitor_server import health_router
 from comporta.runtime.settings import program_version
 from comporta.web.api.events import events_router
+from comporta.web.api.feeds import feeds_router
 from comporta.web.api.ledger import ledger_router
+from comporta.web.api.loads import loads_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
 from comporta.web.api.order_intake import order_intake_router
@@ -44,9 +46,11 @@ def create_app(context: AppContext) -> FastAPI:
         orders_router(context.views, context.actions),
         order_changes_router(context.views, context.actions),
         repairs_router(context.repairs),
+        loads_router(context.views, context.actions),
         versions_router(context.actions),
         ledger_router(context.views),
         unknown_fields_router(context.views),
+        feeds_router(context.views),
         search_router(context.views),
         stream_router(context.live),
         switches_router(context.switchboard),

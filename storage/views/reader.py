@@ -16,13 +16,14 @@ from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
 from storage.views.biography import Biography, read_biography
 from storage.views.bodies import body_pieces, read_body
-from storage.views.feeds import Recent, read_recent
+from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
     ORDER_COLUMNS,
     with_doc,
 )
+from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
 from storage.views.rows import (
     plain_row,
@@ -58,6 +59,7 @@ class Views:
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
+        self.feeds = FeedsView(engine).rows
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 
@@ -113,6 +115,11 @@ class Views:
                 return None
             news = connection.execute(_NEWS, {"of_shop": shop, "of_order": order_id})
             return {**plain_row(row), "events": [plain_row(each) for each in news]}
+
+    def load(self, shop: str, domain: str, load_id: str) -> WholeLoad | None:
+        """Return one full load with its chunks; None if no load has this id."""
+        with translated(), self._engine.connect() as connection:
+            return read_whole_load(connection, shop, domain, load_id)
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
         """Estimate the cost of a pause of a scope from its deliveries in the last hour."""
