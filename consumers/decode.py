@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes, names_in_octets
 from schemas.domains import DOMAINS, NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
 from schemas.events import CONTENT_TYPES, STRUCTURED, ChangeEvent, parse_event
-from schemas.orders import parse_order, parse_receipt
+from schemas.orders import OrderMessage, parse_receipt, parse_shop_message
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.routing import routing_key_form, shop_in
 from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, event_queue
@@ -24,6 +24,10 @@ __all__ = ["check_properties", "decode", "decode_order", "reject", "shop_of"]
 _DOMAIN_OF = {event_queue(domain): domain for domain in DOMAINS}
 _PLAIN_ENCODINGS = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
 _DEFAULT_TYPE = "application/json"
+
+
+_Parse = Callable[[str, bytes, Mapping[str, str] | None], OrderMessage]
+_PARSERS: dict[bool, tuple[str, _Parse]] = {True: (ORDERS, parse_shop_message), False: (RECEIPTS, parse_receipt)}
 
 
 def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
@@ -37,8 +41,8 @@ def decode(delivery: Delivery) -> ChangeEvent | RejectedDelivery:
 
 
 def decode_order(delivery: Delivery) -> OrderItem:
-    """Return the order or the receipt in a delivery, or its rejection."""
-    domain, parse = (ORDERS, parse_order) if delivery.queue == ORDERS_QUEUE else (RECEIPTS, parse_receipt)
+    """Return the order, the cancellation or the receipt in a delivery, or its rejection."""
+    domain, parse = _PARSERS[delivery.queue == ORDERS_QUEUE]
     try:
         attributes = check_properties(delivery.properties)
         message = parse(shop_of(delivery, domain), delivery.body, attributes)

@@ -14,6 +14,8 @@ from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
 from storage.missed import MissedKeys
+from storage.order_acceptance import AcceptedOrder, OrderAcceptance
+from storage.order_changes import Change, OrderChanges
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderKey
 from storage.quarantine import QuarantineStore
@@ -22,6 +24,11 @@ from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
 __all__ = ["ForgetResult", "OperatorActions", "ResyncResult"]
 
+_UNCHANGED: dict[Change, str] = {
+    "hold": "the order is being sent, is held already, or is internalized or cancelled; `orders show` shows its state",
+    "release": "the order is not held; `orders show` shows its state",
+    "cancel": "the order is cancelled already, or its cancellation is on the way to the ERP",
+}
 # No shop has an empty name.
 _BEFORE_ALL: OrderKey | None = ("", "")
 
@@ -57,6 +64,8 @@ class OperatorActions:
         self._quarantine = QuarantineStore(database.fence)
         self._versions = VersionStore(database.fence)
         self._retries = OrderRetries(database.fence, database.receipt_timeout)
+        self._changes = OrderChanges(database.fence, database.receipt_timeout)
+        self._acceptance = OrderAcceptance(database.fence)
 
     def count_quarantined(self, filter: QuarantineFilter) -> int:
         """Return the number of messages that a replay or a drop would affect."""
@@ -162,6 +171,37 @@ class OperatorActions:
                 count, after = self._retries.retry_batch(entry.id, filter, after)
                 retried += count
         return retried
+
+    def change_order(self, change: Change, shop: str, order_id: str, context: AuditContext) -> None:
+        """Hold, release or cancel one order; raises `NotFound`, or `Conflict` if its state does not allow it."""
+        changed = self._changes.change(change, AuditEntry(change, context), shop, order_id)
+        if changed is None:
+            raise NotFound(f"the shop {shop} has placed no order with the id {order_id}")
+        if not changed:
+            raise Conflict(_UNCHANGED[change])
+
+    def count_changeable(self, change: Change, filter: OrderFilter) -> int:
+        """Return the number of orders that a hold, a release or a cancellation of many would affect."""
+        return self._changes.count(change, filter)
+
+    def change_orders(
+        self, change: Change, filter: OrderFilter, context: AuditContext, expected: int | None = None
+    ) -> int:
+        """Hold, release or cancel the selected orders and return their number; raises `CountChanged`."""
+        check_expected("orders", expected, self._changes.count(change, filter))
+        changed, after = 0, _BEFORE_ALL
+        with self._audit.open(AuditEntry(change, context, filter.shop, ORDERS, str(filter))) as entry:
+            while after is not None:
+                count, after = self._changes.change_batch(change, entry.id, context.reason, filter, after)
+                changed += count
+        return changed
+
+    def accept(self, identity: str, context: AuditContext) -> AcceptedOrder:
+        """Accept a quarantined order as it is; raises `NotFound` or `Conflict`."""
+        accepted = self._acceptance.accept(AuditEntry("accept", context), identity)
+        if accepted is None:
+            raise NotFound(_not_found(identity))
+        return accepted
 
     def _replay(self, entry: AuditEntry, filter: QuarantineFilter, expected: int | None = None) -> ReplayResult:
         selection = self._quarantine.select(filter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,17 @@ from schemas.orders import order_event
 from schemas.text import printable
 from schemas.topology import ORDERS_OUT
 
-__all__ = ["AmqpErpGateway", "ErpAccess", "ErpGateway", "HttpErpGateway", "Order"]
+__all__ = [
+    "AmqpErpGateway",
+    "ErpAccess",
+    "ErpAddress",
+    "ErpGateway",
+    "HttpErpGateway",
+    "Order",
+    "response_of",
+    "shown",
+    "wait_of",
+]
 
 # The shop, the order's id and the order's data as the shop sent it.
 Order = tuple[str, str, Mapping[str, Any]]
@@ -69,7 +79,7 @@ class AmqpErpGateway:
             OutgoingMessage(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
             for shop, order_id, payload in orders
         )
-        return [_finished(_response_of(result)) for result in self._publisher.publish_all(messages)]
+        return [_finished(response_of(result)) for result in self._publisher.publish_all(messages)]
 
     def close(self) -> None:
         """Close the connection."""
@@ -92,6 +102,36 @@ class ErpAccess:
         return text
 
 
+class ErpAddress:
+    """Address of an ERP over HTTP: each message is signed, and has the same idempotency key at every attempt."""
+
+    def __init__(
+        self, url: str, connections: int, timeout: float, connect_timeout: float, access: ErpAccess | None
+    ) -> None:
+        self._access = access or ErpAccess()
+        headers = {"Content-Type": "application/json", **self._access.headers}
+        self._client = HttpClient(url, connections, timeout, connect_timeout, headers)
+
+    def post(self, key: str, data: Mapping[str, Any], parse: Callable[[HttpAnswer], ErpResponse]) -> ErpResponse:
+        """POST data as JSON and return its parsed answer, without the secrets that it may repeat."""
+        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        key = _header(key)
+        signature = sign(self._access.signing_keys, key, datetime.now(UTC), body)
+        try:
+            answer = self._client.post(body, {"Idempotency-Key": key, **signature})
+        except HttpFailure as failure:
+            response = ErpResponse(DeliveryStatus.FAILED, error=printable(str(failure), replacement=" "))
+        else:
+            response = parse(answer)
+        if response.error is None:
+            return response
+        return response._replace(error=self._access.redact(response.error))
+
+    def close(self) -> None:
+        """Close the connections: a hanging request ends with an error."""
+        self._client.close()
+
+
 class HttpErpGateway:
     """Gateway that POSTs each order as JSON, with the same idempotency key at every attempt."""
 
@@ -105,9 +145,7 @@ class HttpErpGateway:
         connect_timeout: float = 5.0,
         access: ErpAccess | None = None,
     ) -> None:
-        self._access = access or ErpAccess()
-        headers = {"Content-Type": "application/json", **self._access.headers}
-        self._client = HttpClient(url, max_parallel, timeout, connect_timeout, headers)
+        self._address = ErpAddress(url, max_parallel, timeout, connect_timeout, access)
         self._pool = ThreadPoolExecutor(max_parallel, thread_name_prefix="order")
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
@@ -116,22 +154,11 @@ class HttpErpGateway:
 
     def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
         """Send one order and map the HTTP status of the response."""
-        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-        key = _header(f"{shop}/{order_id}")
-        signature = sign(self._access.signing_keys, key, datetime.now(UTC), body)
-        try:
-            answer = self._client.post(body, {"Idempotency-Key": key, **signature})
-        except HttpFailure as failure:
-            response = ErpResponse(DeliveryStatus.FAILED, error=printable(str(failure), replacement=" "))
-        else:
-            response = _parse_answer(answer)
-        if response.error is None:
-            return response
-        return response._replace(error=self._access.redact(response.error))
+        return self._address.post(f"{shop}/{order_id}", payload, _parse_answer)
 
     def close(self) -> None:
         """Close the connections: a hanging request ends with an error, and then its thread ends."""
-        self._client.close()
+        self._address.close()
         self._pool.shutdown()
 
 
@@ -141,7 +168,7 @@ def _finished(response: ErpResponse) -> Future[ErpResponse]:
     return future
 
 
-def _response_of(result: PublishResult) -> ErpResponse:
+def response_of(result: PublishResult) -> ErpResponse:
     """Return `SENT` only for a confirm without a return."""
     if result.fate is Fate.CONFIRMED:
         return ErpResponse(DeliveryStatus.SENT)
@@ -161,10 +188,10 @@ def _parse_answer(answer: HttpAnswer) -> ErpResponse:
             return ErpResponse(DeliveryStatus.INTERNALIZED, erp_number=number)
     if code == HTTPStatus.ACCEPTED:
         return ErpResponse(DeliveryStatus.SENT)
-    error = f"HTTP {code}{_missing_number(code)}: {_excerpt(answer)}".removesuffix(": ")
+    error = shown(answer, _missing_number(code))
     if code in _REJECTED:
         return ErpResponse(DeliveryStatus.REJECTED, error=error)
-    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=_retry_after(answer))
+    return ErpResponse(DeliveryStatus.FAILED, error=error, retry_after=wait_of(answer))
 
 
 def _missing_number(code: int) -> str:
@@ -194,11 +221,16 @@ def _excerpt(answer: HttpAnswer) -> str:
     return printable(answer.text[:200], replacement=" ").strip()
 
 
+def shown(answer: HttpAnswer, comment: str = "") -> str:
+    """Return the status of an answer and the beginning of its text, for operators."""
+    return f"HTTP {answer.status}{comment}: {_excerpt(answer)}".removesuffix(": ")
+
+
 def _without_query(url: str) -> str:
     return printable(url.partition("?")[0].rpartition("@")[2][:200], replacement=" ")
 
 
-def _retry_after(answer: HttpAnswer) -> float | None:
+def wait_of(answer: HttpAnswer) -> float | None:
     """Return the seconds of a Retry-After header, a number or a date (RFC 9110, section 10.2.3)."""
     value = answer.headers.get("retry-after", "")
     if value.isascii() and value.isdigit():

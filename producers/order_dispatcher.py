@@ -19,7 +19,8 @@ from producers.erp import ErpGateway
 from rules.orders import ORDER_ATTEMPTS, DeliveryStatus, ErpResponse, OrderUpdate, after_attempt
 from rules.throttle import Throttle
 from storage.errors import RowRefused, Unavailable
-from storage.order_queue import ClaimedOrder, DeliveryRecord, Due, OrderQueue
+from storage.order_claims import ClaimedOrder
+from storage.order_queue import DeliveryRecord, Due, OrderQueue
 
 __all__ = ["OrderDispatcher"]
 

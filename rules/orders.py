@@ -11,9 +11,12 @@ from schemas.orders import Receipt
 from schemas.reasons import Reason, Refusal
 
 __all__ = [
+    "CANCELLING",
+    "NOT_PLACED",
     "NO_FAILURES",
     "ORDER_ATTEMPTS",
     "RETRYABLE",
+    "CancelState",
     "DeliveryStatus",
     "ErpResponse",
     "FailureHistory",
@@ -32,6 +35,8 @@ _LONGEST_WAIT_IN_OUTAGE = 30.0
 # A success longer ago says nothing about the ERP's state at a failure.
 _EVIDENCE_SECONDS = 600.0
 _LONGEST_ERROR = 500
+# No digest: an empty text stands for an order that was cancelled before it came.
+NOT_PLACED = ""
 
 
 class OrderState(StrEnum):
@@ -43,20 +48,46 @@ class OrderState(StrEnum):
     INTERNALIZED = "internalized"
     REJECTED = "rejected"
     STUCK = "stuck"
+    HELD = "held"
+    CANCELLED = "cancelled"
 
 
-# States in which an operator may send an order again.
+# States in which an operator may send an order again; a held one is released.
 RETRYABLE = (OrderState.REJECTED, OrderState.SENT, OrderState.STUCK, OrderState.WAITING)
 
 
+class CancelState(StrEnum):
+    """State of a cancellation that the ERP has to hear of; an order that never left has none."""
+
+    TELLING = "telling"
+    TOLD = "told"
+    # The ERP takes no cancellations: an operator has to tell it.
+    CANCEL_REQUESTED = "cancel_requested"
+    REFUSED = "refused"
+    CONFIRMED = "confirmed"
+
+
+# An order with such a cancellation never leaves again.
+CANCELLING = (CancelState.TELLING, CancelState.TOLD, CancelState.CANCEL_REQUESTED)
+
+
 class OrderRecord(NamedTuple):
-    """Stored order: the digest of its content, its state, and the last receipt that was applied."""
+    """Stored order: the digest of its content, its state, and the last receipt that was applied.
+
+    An order that was cancelled before it came has the digest `NOT_PLACED`.
+    """
 
     digest: str
     state: OrderState
     erp_number: str | None = None
     last_error: str | None = None
     receipt_id: str | None = None
+    attempts: int = 0
+    cancellation: CancelState | None = None
+    cancel_reason: str | None = None
+    cancelled_at: datetime | None = None
+    cancel_due_at: datetime | None = None
+    cancel_error: str | None = None
 
 
 class ReceiptDecision(NamedTuple):
@@ -67,19 +98,24 @@ class ReceiptDecision(NamedTuple):
     refusal: Refusal | None = None
 
 
-def apply_receipt(record: OrderRecord | None, receipt: Receipt) -> ReceiptDecision:
+def apply_receipt(record: OrderRecord | None, receipt: Receipt, now: datetime) -> ReceiptDecision:
     """Return the decision on a receipt, in any state of the order: it may precede the confirm of the delivery."""
-    if record is None:
+    if record is None or record.digest == NOT_PLACED:
         return _refused(Reason.ORDER_UNKNOWN, "no such order has come from the shop")
     if record.receipt_id == receipt.event_id:
         # Also after an operator has sent the order again: a repeat of the old receipt does not answer the new delivery.
         return ReceiptDecision(Outcome.SUPERSEDED, record)
     if receipt.erp_number is not None:
-        return _internalized(record, receipt, receipt.erp_number)
+        return _internalized(record, receipt, receipt.erp_number, now)
     return _rejected(record, receipt)
 
 
-def _internalized(record: OrderRecord, receipt: Receipt, number: str) -> ReceiptDecision:
+def _internalized(record: OrderRecord, receipt: Receipt, number: str, now: datetime) -> ReceiptDecision:
+    if record.cancellation is CancelState.CONFIRMED:
+        return _late_number(record, receipt, number)
+    if record.state is OrderState.CANCELLED and record.cancellation is None:
+        # The ERP has the order all the same, and must hear of the cancellation.
+        record = record._replace(cancellation=CancelState.TELLING, cancel_due_at=now)
     if record.state is not OrderState.INTERNALIZED:
         order = record._replace(state=OrderState.INTERNALIZED, erp_number=number, last_error=None)
         return ReceiptDecision(Outcome.APPLIED, order._replace(receipt_id=receipt.event_id))
@@ -88,9 +124,24 @@ def _internalized(record: OrderRecord, receipt: Receipt, number: str) -> Receipt
     return _refused(Reason.ORDER_CHANGED, "the order is internalized already, under another number")
 
 
+def _late_number(record: OrderRecord, receipt: Receipt, number: str) -> ReceiptDecision:
+    """Keep the number of an order that the ERP has cancelled since."""
+    if record.erp_number == number:
+        return ReceiptDecision(Outcome.SUPERSEDED, record)
+    if record.erp_number is not None:
+        return _refused(Reason.ORDER_CHANGED, "the order is internalized already, under another number")
+    return ReceiptDecision(Outcome.APPLIED, record._replace(erp_number=number, receipt_id=receipt.event_id))
+
+
 def _rejected(record: OrderRecord, receipt: Receipt) -> ReceiptDecision:
     if record.state is OrderState.INTERNALIZED:
         return _refused(Reason.ORDER_CHANGED, "the order is internalized already: it can't be rejected any more")
+    if record.state is OrderState.CANCELLED or record.cancellation in CANCELLING:
+        # The ERP has not taken the order: there is nothing left to cancel.
+        order = record._replace(state=OrderState.CANCELLED, receipt_id=receipt.event_id)
+        if record.cancellation is not CancelState.CONFIRMED:
+            order = order._replace(cancellation=None, cancel_due_at=None)
+        return ReceiptDecision(Outcome.APPLIED, order)
     order = record._replace(state=OrderState.REJECTED, last_error=receipt.reason, receipt_id=receipt.event_id)
     return ReceiptDecision(Outcome.APPLIED, order)
 

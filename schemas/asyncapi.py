@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from schemas.domains import DOMAINS
 from schemas.fields import JsonSchema
 from schemas.json_schema import event_schemas, message_schemas
+from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.resync import RESYNC_TYPE
 from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
@@ -17,7 +18,8 @@ __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
 CONTRACT_VERSION = "1.0.0"
 _BINDING = {"bindingVersion": "0.3.0"}
 _CLOUD_EVENT, _JSON = "application/cloudevents+json", "application/json"
-_RECEIPTS = (INTERNALIZED, REJECTED)
+_RECEIPTS = (INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED)
+_FROM_SHOP, _TO_ERP = (PLACED, CANCELLED), (TO_ERP, CANCEL_TO_ERP)
 _PARAMETERS = {
     "shop": {"description": "The id of a shop: a-z, 0-9 and -, at most 63 characters.", "default": "main"},
     "domain": {"description": "One kind of change event.", "enum": list(DOMAINS)},
@@ -80,9 +82,23 @@ def _flows() -> list[_Flow]:
     message, reply, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
     return [
         *events,
-        _Flow("receipts", EVENTS, "{shop}.receipts", "The ERP's answers to orders.", _RECEIPTS, "receive"),
-        _Flow("orders.placed", ORDERS_IN, "{shop}", "Orders, from the shop.", (PLACED,), "receive"),
-        _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders, to the ERP.", (TO_ERP,), "send"),
+        _Flow(
+            "receipts",
+            EVENTS,
+            "{shop}.receipts",
+            "The ERP's answers to orders, and its later news.",
+            _RECEIPTS,
+            "receive",
+        ),
+        _Flow(
+            "orders.placed",
+            ORDERS_IN,
+            "{shop}",
+            "Orders and their cancellations, from the shop.",
+            _FROM_SHOP,
+            "receive",
+        ),
+        _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders and their cancellations, to the ERP.", _TO_ERP, "send"),
         _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,), "send"),
         _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (message,), "receive", reply),
         _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (message,), "receive", reply),

@@ -123,6 +123,7 @@ class Decimals:
     places: int
     positive: bool = False
     from_zero: bool = False
+    below_zero: Reason = Reason.WRONG_VALUE
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         sign = "" if self.from_zero else "-?"
@@ -179,7 +180,7 @@ class Decimals:
         if len(places) - shift > self.places:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.places} decimal digits")
         if self.from_zero and significant and value.startswith("-"):
-            raise fault(Reason.WRONG_VALUE, "must not be less than zero")
+            raise fault(self.below_zero, "must not be less than zero")
         return format(Decimal(value), "f") if significant else "0"
 
 

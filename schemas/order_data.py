@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +24,7 @@ from schemas.fields import (
     CPF_SCHEMA,
     NO_NUL,
     Currency,
+    Decimals,
     Id,
     JsonSchema,
     Message,
@@ -38,33 +41,53 @@ from schemas.fields import (
 from schemas.keys import Key
 from schemas.reasons import Reason
 
-__all__ = ["Buyer", "Freight", "Item", "Payment", "PlacedOrder"]
+__all__ = ["Buyer", "Freight", "Item", "Payment", "PlacedOrder", "Tax"]
 
 _MOST_ITEMS = 10_000
-_CENT = Decimal("0.01")
+# A cent, and the half by which each line may have been rounded.
+_CENT, _ROUNDING = Decimal("0.01"), Decimal("0.005")
+_LINE_TOLERANCE = _CENT + _ROUNDING
+# Characters of a mask, listed for all languages: white space, dashes, invisible characters, point and slash.
+_MASK = r"\t-\r \x85\xa0\xad\u1680\u180e\u2000-\u2015\u2028-\u202f\u205f-\u2064\u2212\u3000\ufeff./\-"
+_MASKED = re.compile(f"[{_MASK}]+")
 
 
 @dataclass(frozen=True)
 class _Document:
-    """A CPF if it has 11 digits, a CNPJ if it has 14 digits or capitals, else an id from abroad."""
+    """A CPF if it has 11 digits, a CNPJ if it has 14 digits or letters, else an id from abroad; masks don't count."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        kinds = [_if_shaped("^[0-9]{11}$", 11, CPF_SCHEMA), _if_shaped("^[0-9A-Z]{14}$", 14, CNPJ_SCHEMA)]
+        kinds = [
+            _if_shaped(_masked("[0-9]", 11), CPF_SCHEMA, _masked("[0-9]", 11)),
+            _if_shaped(_masked("[0-9A-Za-z]", 14), CNPJ_SCHEMA, _masked("[0-9A-Za-z]", 12, "[0-9]", 2)),
+        ]
         return {**handler(core), "allOf": kinds}
 
 
-def _if_shaped(pattern: str, length: int, schema: JsonSchema) -> JsonSchema:
-    return {"if": {"pattern": pattern, "maxLength": length}, "then": schema}
+def _masked(*parts: str | int) -> str:
+    """Return the pattern of characters with any mask between them: a class, its number, and so on."""
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return f"^[{_MASK}]*" + "".join(f"({kind}[{_MASK}]*){{{number}}}" for kind, number in pairs) + "$"
+
+
+def _if_shaped(shape: str, schema: JsonSchema, pattern: str) -> JsonSchema:
+    computed = {"description": schema["description"], "format": f"{schema['format']}-masked", "pattern": pattern}
+    return {"if": {"pattern": shape}, "then": computed}
 
 
 def _check_document(value: str) -> str:
-    if not value.isascii() or not value.isalnum():
+    """Judge a document by its characters without mask and letter case, and return it as it was sent."""
+    bare = value if value.isalnum() else _MASKED.sub("", value)
+    if not bare.isascii() or not bare.isalnum():
         return value
-    if len(value) == 11 and value.isdecimal():
-        return check_cpf(value)
-    return check_cnpj(value) if len(value) == 14 and value == value.upper() else value
+    if len(bare) == 11 and bare.isdecimal():
+        check_cpf(bare)
+    elif len(bare) == 14:
+        check_cnpj(bare.upper())
+    return value
 
 
+Total = Annotated[str, Decimals(11, 10, from_zero=True, below_zero=Reason.NEGATIVE_TOTAL)]
 Document = Annotated[
     str,
     StringConstraints(pattern=NO_NUL, min_length=1, max_length=255),
@@ -75,7 +98,7 @@ Counted = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Buyer(Message):
-    """Buyer of the order; `document` is a CPF, a CNPJ or, in any other shape, a foreign id."""
+    """Buyer of the order; `document` is a CPF, a CNPJ (masked or not) or, in any other shape, a foreign id."""
 
     code: Text | None = None
     document: Document
@@ -100,8 +123,21 @@ class Freight(Message):
     carrier: Text | None = None
 
 
+class Tax(Message):
+    """A tax on top of the price, such as IPI or ICMS-ST; what the price includes is not listed."""
+
+    kind: Text
+    value: MoneyFromZero
+
+
+Taxes = Annotated[list[Tax], StopAtFirst()]
+
+
 class Item(Message):
-    """One line of an order; `factor` says how many base units the packaging holds."""
+    """One line of an order; `factor` says how many base units the packaging holds.
+
+    Its total is quantity × unit_price - discount, within 0.015: a cent, and the rounding of half a cent.
+    """
 
     line: Counted
     product_code: Id
@@ -110,11 +146,26 @@ class Item(Message):
     factor: PositiveQuantity | None = None
     unit_price: MoneyFromZero
     discount: Money | None = None
-    total: Money
+    taxes: Taxes | None = None
+    total: Total
+
+    @field_validator("total")
+    @classmethod
+    def _product(cls, total: str, info: ValidationInfo) -> str:
+        # A part that is missing here has been refused, with a fault of its own.
+        if not {"quantity", "unit_price", "discount"} <= info.data.keys():
+            return total
+        price = Decimal(info.data["quantity"]) * Decimal(info.data["unit_price"]) - _amount(info.data["discount"])
+        if abs(price - Decimal(total)) > _LINE_TOLERANCE:
+            raise fault(Reason.LINE_SUM, "must equal quantity x unit_price - discount, within 0.015")
+        return total
 
 
 class PlacedOrder(Message):
-    """An order: the totals of its items + freight - discount are its total, within a cent."""
+    """An order: items + taxes + freight + insurance + other charges - discount are its total.
+
+    The tolerance is a cent, and half a cent a line.
+    """
 
     order_id: Key
     display_number: Text | None = None
@@ -126,8 +177,11 @@ class PlacedOrder(Message):
     payment: Payment
     freight: Freight | None = None
     items: Annotated[list[Item], StopAtFirst(), Field(min_length=1, max_length=_MOST_ITEMS)]
+    taxes: Taxes | None = None
+    insurance: MoneyFromZero | None = None
+    other_charges: MoneyFromZero | None = None
     discount: Money | None = None
-    total: Money
+    total: Total
     delivery_address: Address | None = None
     notes: Text | None = None
 
@@ -141,15 +195,34 @@ class PlacedOrder(Message):
     @field_validator("total")
     @classmethod
     def _sum(cls, total: str, info: ValidationInfo) -> str:
-        # A part that is missing here has been refused, with a fault of its own.
-        if not {"items", "freight", "discount"} <= info.data.keys():
+        if not info.data.keys() >= _SUMMED:
             return total
-        freight: Freight | None = info.data["freight"]
-        items = sum((Decimal(item.total) for item in info.data["items"]), Decimal(0))
-        expected = items + _amount(freight.value if freight else None) - _amount(info.data["discount"])
-        if abs(expected - Decimal(total)) > _CENT:
-            raise fault(Reason.ORDER_SUM, "must equal the totals of the items + freight - discount, within 0.01")
+        items: list[Item] = info.data["items"]
+        if abs(_sum_of(items, info.data) - Decimal(total)) > _CENT + _ROUNDING * len(items):
+            raise fault(
+                Reason.ORDER_SUM,
+                "must equal items + taxes + freight + insurance + other_charges - discount, "
+                "within 0.01 and half a cent a line",
+            )
         return total
+
+
+_SUMMED = frozenset({"items", "taxes", "freight", "insurance", "other_charges", "discount"})
+
+
+def _sum_of(items: list[Item], parts: Mapping[str, Any]) -> Decimal:
+    freight: Freight | None = parts["freight"]
+    total = _amount(freight.value if freight else None) - _amount(parts["discount"]) + _sum_of_taxes(parts["taxes"])
+    total += _amount(parts["insurance"]) + _amount(parts["other_charges"])
+    for item in items:
+        total += Decimal(item.total)
+        if item.taxes:
+            total += _sum_of_taxes(item.taxes)
+    return total
+
+
+def _sum_of_taxes(taxes: list[Tax] | None) -> Decimal:
+    return sum((Decimal(tax.value) for tax in taxes or ()), Decimal(0))
 
 
 def _amount(value: str | None) -> Decimal:

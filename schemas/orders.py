@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,34 +10,57 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import orjson
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from schemas.events import NOT_AN_EVENT, Attributes, load_json
-from schemas.fields import NO_NUL, Id, Message, Text
-from schemas.order_data import PlacedOrder
+from schemas.fields import NO_NUL, Id, Message, Time
+from schemas.order_data import Item, PlacedOrder
+from schemas.order_news import (
+    CANCEL_REFUSED,
+    CANCEL_TO_ERP,
+    CANCELLED,
+    ERP_CANCELLED,
+    INVOICED,
+    NEWS_TYPES,
+    SHIPPED,
+    CancelAnswer,
+    Cancellation,
+    CancelledEvent,
+    CancelRefusedEvent,
+    ErpCancelledEvent,
+    InvoicedEvent,
+    OrderEvent,
+    OrderNews,
+    ShippedEvent,
+)
+from schemas.payloads import canonical_text
 from schemas.reasons import Reason, Refused
 from schemas.unknown_fields import UnknownField, unknown_fields
-from schemas.validation_errors import document_refused
+from schemas.validation_errors import document_refused, other_fault
 
 __all__ = [
+    "ACCEPTABLE",
     "INTERNALIZED",
     "ORDER_TYPES",
     "PLACED",
     "REJECTED",
     "TO_ERP",
+    "OrderMessage",
     "PlacedOrder",
     "Receipt",
     "ReceivedOrder",
+    "cancel_event",
     "order_event",
+    "parse_as_is",
     "parse_order",
     "parse_receipt",
+    "parse_shop_message",
 ]
 
 PLACED, TO_ERP = "shop.order.placed.v1", "comporta.order.v1"
 INTERNALIZED, REJECTED = "erp.order.internalized.v1", "erp.order.rejected.v1"
 _VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
 _MOST_UNKNOWN = 50
-_SMALLEST, _BIGGEST = -(2**63), 2**64 - 1
 
 
 class ReceivedOrder(NamedTuple):
@@ -67,18 +89,17 @@ class Receipt(NamedTuple):
     reason: str | None
 
 
-class _OrderEvent(Attributes):
-    subject: Text | None = None
+OrderMessage = ReceivedOrder | Cancellation | Receipt | CancelAnswer | OrderNews
 
 
-class _PlacedEvent(_OrderEvent):
+class _PlacedEvent(OrderEvent):
     """A shop says that an order was placed."""
 
     type: Literal["shop.order.placed.v1"]
     data: PlacedOrder
 
 
-class _OrderToErp(_OrderEvent):
+class _OrderToErp(OrderEvent):
     """Comporta hands an order to the ERP, with all that the shop said of it."""
 
     type: Literal["comporta.order.v1"]
@@ -99,14 +120,14 @@ class Rejected(Message):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
 
 
-class _InternalizedEvent(_OrderEvent):
+class _InternalizedEvent(OrderEvent):
     """The ERP has taken an order."""
 
     type: Literal["erp.order.internalized.v1"]
     data: Internalized
 
 
-class _RejectedEvent(_OrderEvent):
+class _RejectedEvent(OrderEvent):
     """The ERP does not take an order."""
 
     type: Literal["erp.order.rejected.v1"]
@@ -118,8 +139,32 @@ ORDER_TYPES: dict[str, type[Attributes]] = {
     TO_ERP: _OrderToErp,
     INTERNALIZED: _InternalizedEvent,
     REJECTED: _RejectedEvent,
+    **NEWS_TYPES,
 }
-_Event = TypeVar("_Event", bound=_OrderEvent)
+# Faults of an order that an operator may accept: a contradiction, no gap.
+ACCEPTABLE = frozenset(
+    {
+        Reason.ORDER_SUM,
+        Reason.LINE_SUM,
+        Reason.NEGATIVE_TOTAL,
+        Reason.CPF_CHECK_DIGIT,
+        Reason.CNPJ_CHECK_DIGIT,
+    }
+)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Time)
+_Event = TypeVar("_Event", bound=OrderEvent)
+
+
+def parse_shop_message(
+    shop: str, body: bytes, attributes: Mapping[str, str] | None = None
+) -> ReceivedOrder | Cancellation:
+    """Return the order or the cancellation in a message's body. Raises `Refused` with the first fault."""
+    document = _document(body, attributes, (PLACED, CANCELLED))
+    if document["type"] == PLACED:
+        return _placed(shop, document)
+    event = _validated(CancelledEvent, document)
+    data = event.data
+    return Cancellation(shop, data.order_id, event.id, data.reason, data.cancelled_at or event.time)
 
 
 def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ReceivedOrder:
@@ -127,44 +172,101 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
 
     With `attributes` (binary mode) the body is only the event's data.
     """
+    return _placed(shop, _document(body, attributes, (PLACED,)))
+
+
+def parse_as_is(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ReceivedOrder:
+    """Return an order whose only faults are of `ACCEPTABLE`. Raises `Refused` with the first other fault."""
     document = _document(body, attributes, (PLACED,))
+    try:
+        return _placed(shop, document)
+    except Refused as refused:
+        if refused.refusal.reason not in ACCEPTABLE:
+            raise
+    _require_only(_PlacedEvent, document)
+    data: dict[str, Any] = document["data"]
+    # A list is read up to its first fault: the items behind it are checked one by one.
+    for item in data["items"]:
+        _require_only(Item, item)
+    placed_at: datetime = _MOMENT.validate_python(data["placed_at"])
+    model = PlacedOrder.model_construct(**{**data, "placed_at": placed_at})
+    return _received(shop, document, str(document["id"]), data["order_id"], model)
+
+
+def _require_only(model: type[Message], value: Any) -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        if (other := other_fault(error, ACCEPTABLE)) is not None:
+            raise other from None
+
+
+def _placed(shop: str, document: dict[str, Any]) -> ReceivedOrder:
     event = _validated(_PlacedEvent, document)
-    payload: dict[str, Any] = document["data"]
-    text = _canonical_text(payload)
     data = event.data
-    return ReceivedOrder(
-        shop,
-        data.order_id,
-        event.id,
-        data.placed_at,
-        data,
-        payload,
-        hashlib.sha256(text).hexdigest(),
-        tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN)),
-    )
+    received = _received(shop, document, event.id, data.order_id, data)
+    return received._replace(unknown=tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN)))
 
 
-def parse_receipt(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> Receipt:
+def _received(shop: str, document: dict[str, Any], event_id: str, order_id: str, data: PlacedOrder) -> ReceivedOrder:
+    payload: dict[str, Any] = document["data"]
+    digest = hashlib.sha256(canonical_text(payload)).hexdigest()
+    return ReceivedOrder(shop, order_id, event_id, data.placed_at, data, payload, digest, ())
+
+
+def parse_receipt(
+    shop: str, body: bytes, attributes: Mapping[str, str] | None = None
+) -> Receipt | CancelAnswer | OrderNews:
     """Return the receipt in a message's body. Raises `Refused` with the first fault."""
-    document = _document(body, attributes, (INTERNALIZED, REJECTED))
-    if document["type"] == INTERNALIZED:
-        internalized = _validated(_InternalizedEvent, document)
-        return Receipt(shop, internalized.data.order_id, internalized.id, internalized.data.erp_number, None)
-    rejected = _validated(_RejectedEvent, document)
-    return Receipt(shop, rejected.data.order_id, rejected.id, None, rejected.data.reason)
+    document = _document(body, attributes, (INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED))
+    match document["type"]:
+        case "erp.order.internalized.v1":
+            internalized = _validated(_InternalizedEvent, document)
+            return Receipt(shop, internalized.data.order_id, internalized.id, internalized.data.erp_number, None)
+        case "erp.order.rejected.v1":
+            rejected = _validated(_RejectedEvent, document)
+            return Receipt(shop, rejected.data.order_id, rejected.id, None, rejected.data.reason)
+        case "erp.order.cancelled.v1":
+            cancelled = _validated(ErpCancelledEvent, document)
+            return CancelAnswer(shop, cancelled.data.order_id, cancelled.id, True, cancelled.data.reason)
+        case "erp.order.cancel_refused.v1":
+            refused = _validated(CancelRefusedEvent, document)
+            return CancelAnswer(shop, refused.data.order_id, refused.id, False, refused.data.reason)
+        case "erp.order.invoiced.v1":
+            invoiced = _validated(InvoicedEvent, document)
+            return _news(shop, "invoiced", invoiced, invoiced.data.order_id, invoiced.data.issued_at, document)
+        case _:
+            shipped = _validated(ShippedEvent, document)
+            return _news(shop, "shipped", shipped, shipped.data.order_id, shipped.data.shipped_at, document)
+
+
+def _news(
+    shop: str, kind: str, event: OrderEvent, order_id: str, at: datetime | None, document: dict[str, Any]
+) -> OrderNews:
+    canonical_text(document["data"])
+    return OrderNews(shop, order_id, event.id, kind, document["data"], at or event.time)
 
 
 def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: datetime) -> bytes:
     """Return the event that takes an order to the ERP; every repeat has the same id."""
+    return _to_erp(TO_ERP, f"{shop}/{order_id}", order_id, payload, at)
+
+
+def cancel_event(shop: str, order_id: str, data: Mapping[str, Any], at: datetime) -> bytes:
+    """Return the event that tells the ERP of a cancellation; every repeat has the same id."""
+    return _to_erp(CANCEL_TO_ERP, f"{shop}/{order_id}/cancel", order_id, data, at)
+
+
+def _to_erp(kind: str, identity: str, order_id: str, data: Mapping[str, Any], at: datetime) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",
-            "id": f"{shop}/{order_id}",
+            "id": identity,
             "source": "/comporta",
-            "type": TO_ERP,
+            "type": kind,
             "time": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "subject": order_id,
-            "data": payload,
+            "data": data,
         }
     )
 
@@ -192,44 +294,3 @@ def _validated(model: type[_Event], document: dict[str, Any]) -> _Event:
         return model.model_validate(document)
     except ValidationError as error:
         raise document_refused(document, error) from None
-
-
-def _canonical_text(payload: dict[str, Any]) -> bytes:
-    """Return the payload as JSON with sorted keys. Raises `Refused` if a value would not survive storage unchanged."""
-    try:
-        text = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        # orjson does not write integers beyond 64 bits: search the payload for one.
-        text = b"null"
-    # orjson writes an infinity as null. Few orders have a null or a NUL, and only those are searched value by value.
-    if (b"null" in text or b"\\u0000" in text) and (loss := _find_loss(payload)):
-        raise Refused(*loss)
-    return text
-
-
-def _find_loss(payload: dict[str, Any]) -> tuple[Reason, str, str] | None:
-    """Return the fault of the first value that a database or a JSON library would change; None if there is none.
-
-    Such a value is in a field that Comporta only passes on: the models refuse it in all others.
-    """
-    pending: list[Any] = [payload]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            if "\0" in value:
-                return _NUL
-        elif isinstance(value, dict):
-            pending += value
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
-        elif isinstance(value, int):
-            if not _SMALLEST <= value <= _BIGGEST:
-                return _TOO_BIG
-        elif isinstance(value, float) and not math.isfinite(value):
-            return _TOO_BIG
-    return None
-
-
-_NUL = (Reason.NUL_CHARACTER, "/data", "a field that is only passed on holds the NUL character")
-_TOO_BIG = (Reason.NUMBER_RANGE, "/data", "a field that is only passed on holds a number beyond 64 bits")

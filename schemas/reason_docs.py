@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from schemas.broker_reason_docs import BROKER_AND_DATABASE
+from schemas.order_reason_docs import ORDER_DOCS
 from schemas.reason_docs_pt import PORTUGUESE
 from schemas.reasons import Reason, ReasonDoc
 from schemas.value_reason_docs import VALUE_DOCS
@@ -109,8 +110,9 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
         ReasonDoc(
             Reason.UNKNOWN_TYPE,
             "The `type` is none of the contract's.",
-            "Use `erp.<entity>.changed.v1` or `erp.<entity>.deleted.v1`; an order is `shop.order.placed.v1`, a receipt "
-            "`erp.order.internalized.v1` or `erp.order.rejected.v1`.",
+            "Use `erp.<entity>.changed.v1` or `erp.<entity>.deleted.v1`; a shop sends `shop.order.placed.v1` or "
+            "`shop.order.cancelled.v1`, a receipt is `erp.order.` and `internalized.v1`, `rejected.v1`, "
+            "`cancelled.v1`, `cancel_refused.v1`, `invoiced.v1` or `shipped.v1`.",
             '`"type": "erp.discount.changed.v1"`',
         ),
         ReasonDoc(
@@ -147,29 +149,7 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
     ),
     "The version": VERSION_REASONS,
     "Values": VALUE_DOCS,
-    "Orders": (
-        ReasonDoc(
-            Reason.ORDER_SUM,
-            "The totals of the items + the freight - the discount of the order differ by more than 0.01 from `total`.",
-            "Send the totals as they were charged; a discount on one item belongs into that item's total.",
-            '`"total": "10.02"` for items of `"4.00"` and `"6.00"`',
-        ),
-        ReasonDoc(
-            Reason.LINE_TWICE,
-            "Two items of an order have the same `line`.",
-            "Number the items: the ERP names them by their line.",
-        ),
-        ReasonDoc(
-            Reason.ORDER_CHANGED,
-            "An order came again with the same `order_id` and other data. The first one stays as it is.",
-            "An order that was placed doesn't change: place a new one with an id of its own.",
-        ),
-        ReasonDoc(
-            Reason.ORDER_UNKNOWN,
-            "A receipt names an order that this shop never placed.",
-            "Answer with the `order_id` of the order and the routing key of its shop; then replay the receipt.",
-        ),
-    ),
+    "Orders": ORDER_DOCS,
     "Control messages": (
         ReasonDoc(
             Reason.STALE,

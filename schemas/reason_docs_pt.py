@@ -79,8 +79,9 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
     ),
     Reason.UNKNOWN_TYPE: (
         "O `type` não é nenhum dos que o contrato define.",
-        "Use `erp.<entity>.changed.v1` ou `erp.<entity>.deleted.v1`; um pedido é `shop.order.placed.v1`, um recibo "
-        "`erp.order.internalized.v1` ou `erp.order.rejected.v1`.",
+        "Use `erp.<entity>.changed.v1` ou `erp.<entity>.deleted.v1`; uma loja envia `shop.order.placed.v1` "
+        "ou `shop.order.cancelled.v1`, um recibo é `erp.order.` e `internalized.v1`, `rejected.v1`, `cancelled.v1`, "
+        "`cancel_refused.v1`, `invoiced.v1` ou `shipped.v1`.",
     ),
     Reason.UNKNOWN_VERSION: (
         "O `type` é conhecido, mas a versão principal não.",
@@ -177,14 +178,15 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "barras.",
     ),
     Reason.CPF_CHECK_DIGIT: (
-        "O documento de um cliente do tipo `PF`, ou um de 11 dígitos em um pedido, não é um CPF: 11 dígitos, os dois "
-        "últimos verificadores.",
-        "Envie só os dígitos; corrija o número na origem, ou envie o tipo `foreign` para outro documento.",
+        "O documento de um cliente do tipo `PF`, ou um de 11 dígitos em um pedido (com ou sem máscara), não é um CPF: "
+        "11 dígitos, os dois últimos verificadores.",
+        "Envie os dígitos de um cliente sem máscara; corrija o número na origem, ou envie um cliente do tipo `foreign` "
+        "para outro documento.",
     ),
     Reason.CNPJ_CHECK_DIGIT: (
-        "O documento de um cliente do tipo `PJ`, ou um de 14 dígitos ou maiúsculas em um pedido, não é um CNPJ: 12 "
-        "dígitos ou maiúsculas e 2 dígitos verificadores.",
-        "Envie-o sem pontos, barra e traço, com letras maiúsculas; corrija o número na origem.",
+        "O documento de um cliente do tipo `PJ`, ou um de 14 dígitos ou letras em um pedido (com ou sem máscara), não "
+        "é um CNPJ: 12 dígitos ou maiúsculas e 2 dígitos verificadores.",
+        "Envie o de um cliente sem pontos, barra e traço, com letras maiúsculas; corrija o número na origem.",
     ),
     Reason.CURRENCY_UNKNOWN: (
         "A moeda não é um código em uso da ISO 4217.",
@@ -199,8 +201,20 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "available = on_hand - reserved; ou omita `available`.",
     ),
     Reason.ORDER_SUM: (
-        "A soma do pedido não fecha com `total`, dentro da tolerância.",
-        "Envie os totais como foram cobrados; o desconto de um item entra no total desse item.",
+        "Σ totais dos itens + Σ impostos (dos itens e do pedido) + frete + insurance + other_charges - desconto do "
+        "pedido difere de `total` em mais de 0.01 e meio centavo por linha.",
+        "Envie os totais como foram cobrados: impostos por fora do preço em `taxes`, o desconto de um item nesse item. "
+        "Um operador pode aceitar o pedido como está (`comporta quarantine accept`).",
+    ),
+    Reason.LINE_SUM: (
+        "O `total` de um item difere de quantity × unit_price - discount em mais de 0.015: um centavo, e o meio pelo "
+        "qual ele pode ser arredondado. Os impostos do item ficam à parte.",
+        "Envie `unit_price` com todas as casas (até 10), por unidade da embalagem, e o desconto do item no item. Um "
+        "operador pode aceitar o pedido como está.",
+    ),
+    Reason.NEGATIVE_TOTAL: (
+        "O total de um item ou do pedido é menor que zero.",
+        "Uma devolução ou um crédito não é um pedido: omita essas linhas, ou envie o valor como desconto.",
     ),
     Reason.LINE_TWICE: (
         "Dois itens de um pedido têm o mesmo `line`.",

@@ -57,6 +57,8 @@ class Reason(StrEnum):
     WINDOW_EMPTY = "window_empty"
     AVAILABLE_MISMATCH = "available_mismatch"
     ORDER_SUM = "order_sum"
+    LINE_SUM = "line_sum"
+    NEGATIVE_TOTAL = "negative_total"
     LINE_TWICE = "line_twice"
     ORDER_CHANGED = "order_changed"
     ORDER_UNKNOWN = "order_unknown"

@@ -63,8 +63,12 @@ SENTENCES: dict[str, str] = {
     "must lie after valid_from": "deve ser depois de valid_from",
     "must equal on_hand - reserved": "deve ser igual a on_hand - reserved",
     "two items have the same line": "dois itens têm o mesmo line",
-    "must equal the totals of the items + freight - discount, within 0.01": "deve ser a soma dos totais dos itens + "
-    "frete - desconto, com diferença de até 0.01",
+    "must equal quantity x unit_price - discount, within 0.015": "deve ser quantity x unit_price - discount, com "
+    "diferença de até 0.015",
+    "must equal items + taxes + freight + insurance + other_charges - discount, within 0.01 and half a cent a line": (
+        "deve ser itens + impostos + frete + insurance + other_charges - desconto, com diferença de até 0.01 e meio "
+        "centavo por linha"
+    ),
     "an earlier order with this id has different content": "um pedido anterior com este id tem outro conteúdo",
     "a field that is only passed on holds the NUL character": "um campo que só é repassado contém o caractere NUL",
     "a field that is only passed on holds a number beyond 64 bits": "um campo que só é repassado contém um número além "
@@ -93,6 +97,8 @@ SENTENCES: dict[str, str] = {
     "the order is internalized already, under another number": "o pedido já foi internalizado, com outro número",
     "the order is internalized already: it can't be rejected any more": "o pedido já foi internalizado: não pode mais "
     "ser rejeitado",
+    "no cancellation of this order has been sent to the ERP": "nenhum cancelamento deste pedido foi enviado ao ERP",
+    "the ERP has confirmed the cancellation already": "o ERP já confirmou o cancelamento",
     "an earlier event with this key, version and id has different content": "um evento anterior com esta chave, versão "
     "e id tem outro conteúdo",
     "another program rejected it in its queue": "outro programa a rejeitou na fila dela",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from schemas.fields import HTTP, NCM, NO_NUL, NOT_BLANK, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 from schemas.text import printable
 
-__all__ = ["document_refused", "json_refused", "member_pointer", "validation_refused"]
+__all__ = ["document_refused", "json_refused", "member_pointer", "other_fault", "validation_refused"]
 
 _MOST_FAULTS = 50
 _LONGEST_POINTER = 120
@@ -83,16 +84,30 @@ def validation_refused(error: ValidationError) -> Refused:
     count = error.error_count()
     if count > _MOST_FAULTS:
         return Refused(Reason.TOO_MANY_FAULTS, "", f"the message has {count} faults")
-    errors = error.errors(include_input=False, include_url=False)
-    locations = {fault["loc"] for fault in errors}
-    # Of the two errors of a decimal, the one of the branch `exact` has the code.
-    faults = [
-        fault for fault in errors if not (fault["loc"][-1:] == ("plain",) and _is_branch(fault["loc"], locations))
-    ]
+    faults, locations = _faults(error)
     reason, sentence = _reason(faults[0])
     more = len({fault["loc"] for fault in faults}) - 1
     pointer = _pointer(faults[0]["loc"], locations)
     return Refused(reason, pointer, sentence + (f" (and {more} more faults)" if more else ""))
+
+
+def other_fault(error: ValidationError, known: Collection[Reason]) -> Refused | None:
+    """Return the refusal for the first fault with a reason beside those `known`, or None if there is none."""
+    faults, locations = _faults(error)
+    for fault in faults:
+        reason, sentence = _reason(fault)
+        if reason not in known:
+            return Refused(reason, _pointer(fault["loc"], locations), sentence)
+    return None
+
+
+def _faults(error: ValidationError) -> tuple[list[ErrorDetails], set[tuple[Any, ...]]]:
+    errors = error.errors(include_input=False, include_url=False)
+    locations = {fault["loc"] for fault in errors}
+    # Of the two errors of a decimal, the one of the branch `exact` has the code.
+    return [
+        fault for fault in errors if not (fault["loc"][-1:] == ("plain",) and _is_branch(fault["loc"], locations))
+    ], locations
 
 
 def _is_branch(loc: tuple[Any, ...], locations: set[tuple[Any, ...]]) -> bool:

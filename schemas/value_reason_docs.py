@@ -78,16 +78,18 @@ VALUE_DOCS: tuple[ReasonDoc, ...] = (
     ),
     ReasonDoc(
         Reason.CPF_CHECK_DIGIT,
-        "The document of a customer of kind `PF`, or one of 11 digits in an order, is no CPF: 11 digits, the last "
-        "two of them checked.",
-        "Send digits only; correct the number where it comes from, or send kind `foreign` for another document.",
-        '`"document": "529.982.247-25"`',
+        "The document of a customer of kind `PF`, or one of 11 digits in an order (masked or not), is no CPF: 11 "
+        "digits, the last two of them checked.",
+        "Send a customer's digits without a mask; correct the number where it comes from, or send a customer of kind "
+        "`foreign` for another document.",
+        '`"document": "52998224724"`',
     ),
     ReasonDoc(
         Reason.CNPJ_CHECK_DIGIT,
-        "The document of a customer of kind `PJ`, or one of 14 digits or capitals in an order, is no CNPJ: 12 "
-        "digits or capitals and 2 check digits.",
-        "Send it without points, slash and dash, letters as capitals; correct the number where it comes from.",
+        "The document of a customer of kind `PJ`, or one of 14 digits or letters in an order (masked or not), is no "
+        "CNPJ: 12 digits or capitals and 2 check digits.",
+        "Send a customer's without points, slash and dash, letters as capitals; correct the number where it comes "
+        "from.",
         '`"document": "12ABC34501DE36"`',
     ),
     ReasonDoc(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,65 +11,30 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
-    Integer,
-    Row,
-    Select,
-    Text,
     and_,
-    any_,
     bindparam,
     case,
-    cast,
-    exists,
-    func,
-    literal,
-    literal_column,
     or_,
-    select,
-    true,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
-from rules.orders import NO_FAILURES, FailureHistory, OrderState, OrderUpdate
+from rules.orders import CancelState, OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
 from storage.dialect import dump_rows, rowset
 from storage.erp_faults import ErpFaults
 from storage.fence import Fence
+from storage.order_claims import CANCELLING_NOW, ClaimedOrder, claim_first, find_due
 from storage.switches import EndsExpired, read_switches
-from storage.tables import orders, shops, workers
+from storage.tables import orders
 from storage.types import UtcTime
 
-__all__ = ["ClaimedOrder", "DeliveryRecord", "Due", "DueShops", "OrderQueue", "claim_first", "find_due"]
+__all__ = ["DeliveryRecord", "Due", "OrderQueue"]
 # The longest time of an attempt; the orders of a worker that died are free again after it.
 LEASE = timedelta(seconds=60)
 _WRITTEN = OrderUpdate._fields
-_CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "payload", "placed_at")
 _NOW = bindparam("now", type_=UtcTime)
-_ALIVE_WITHIN = timedelta(seconds=10)
-
-_ROWID: ColumnElement[Any] = literal_column("orders.rowid")
-_CTID: ColumnElement[Any] = literal_column("orders.ctid")
-
-
-class ClaimedOrder(NamedTuple):
-    """An order that this worker alone may send until its lease ends."""
-
-    shop: str
-    order_id: str
-    attempts: int
-    payload: dict[str, Any]
-    history: FailureHistory = NO_FAILURES
-
-
-class DueShops(NamedTuple):
-    """The shops with due orders, those of them with orders never tried, and the number of workers that send orders."""
-
-    shops: tuple[str, ...]
-    untried: frozenset[str]
-    senders: int
 
 
 class Due(NamedTuple):
@@ -165,6 +130,7 @@ def _record(dialect: str) -> Executable:
         .values(
             {name: rows[name] for name in _WRITTEN}
             | {
+                **_after_cancelling(state, rows["next_attempt_at"]),
                 "lease_until": None,
                 "sent_at": case((state == OrderState.SENT.value, _NOW), else_=orders.c.sent_at),
                 "internalized_at": case((state == OrderState.INTERNALIZED.value, _NOW), else_=None),
@@ -173,105 +139,19 @@ def _record(dialect: str) -> Executable:
     )
 
 
-def find_due(connection: Connection, now: datetime) -> DueShops:
-    """Find the shops with due orders, untried ones first, after returning the orders whose lease has ended."""
-    params = {"now": now, "heard": now - _ALIVE_WITHIN}
-    rows = connection.execute(_FIND_DUE, params).all()
-    if rows[0].lost:
-        connection.execute(_RETURN_LOST, params)
-        rows = connection.execute(_FIND_DUE, params).all()
-    due = [row for row in rows if row.shop is not None]
-    untried = frozenset(row.shop for row in due if row.attempts == 0)
-    return DueShops(tuple(row.shop for row in due), untried, rows[0].senders)
-
-
-def claim_first(
-    connection: Connection, shares: Sequence[tuple[str, int]], now: datetime, until: datetime
-) -> list[ClaimedOrder]:
-    """Claim so many orders of each shop, in the given order of shops: fewest attempts first, then oldest."""
-    rank = {shop: index for index, (shop, _) in enumerate(shares)}
-    rows = list(_claim(connection, shares, {"now": now, "until": until}))
-    rows.sort(key=lambda row: (rank[row.shop], row.attempts, row.placed_at, row.order_id))
-    return [
-        ClaimedOrder(row.shop, row.order_id, row.attempts, row.payload, FailureHistory(row.failures, row.failing_since))
-        for row in rows
-    ]
-
-
-def _claim(connection: Connection, shares: Sequence[tuple[str, int]], params: dict[str, Any]) -> Iterator[Row[Any]]:
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        # One round trip, however many shops there are.
-        rows = ({"of_shop": shop, "number": number} for shop, number in shares)
-        yield from connection.execute(_CLAIM_OF_EACH, {"rows": dump_rows(dialect, rows), **params})
-        return
-    for shop, number in shares:
-        yield from connection.execute(_CLAIM_OF_ONE, {"of_shop": shop, "number": number, **params})
-
-
-def _is(state: OrderState) -> ColumnElement[bool]:
-    # A literal: for a parameter no database can prove that the partial index of waiting orders applies.
-    return orders.c.state == literal(state.value, literal_execute=True)
-
-
-def _first_due(column: ColumnElement[Any], shop: ColumnElement[str], number: ColumnElement[int]) -> Select[Any]:
-    due = select(column).where(orders.c.shop == shop, _DUE)
-    return due.order_by(orders.c.attempts, orders.c.placed_at, orders.c.order_id).limit(number)
-
-
-def _of_each() -> Select[Any]:
-    rows = rowset("postgresql", {"of_shop": Text(), "number": Integer()})
-    first = _first_due(_CTID.label("place"), rows.columns["of_shop"], rows.columns["number"])
-    # Orders that another worker is claiming are skipped, not waited for.
-    lateral = first.with_for_update(skip_locked=True).correlate(rows.source).lateral("first_due")
-    return select(lateral.c.place).select_from(rows.source.join(lateral, true()))
-
-
-def _claiming(condition: ColumnElement[bool]) -> ReturningUpdate[Any]:
-    return (
-        update(orders)
-        .where(condition)
-        .values(
-            state=OrderState.SENDING.value,
-            attempts=orders.c.attempts + 1,
-            lease_until=bindparam("until", type_=UtcTime),
-            next_attempt_at=None,
-        )
-        .returning(*(orders.c[name] for name in _CLAIMED))
-    )
-
-
-def _finding_due() -> Select[Any]:
-    """Return at least one row: the values for all shops, joined with each shop that has due orders."""
-    # A JSON list of names: each stands between quotes, and no name contains a quote.
-    delivers = cast(workers.c.domains, Text).contains(f'"{ORDERS}"')
-    senders = select(func.count()).where(workers.c.last_seen > bindparam("heard", type_=UtcTime), delivers)
-    overall = select(senders.scalar_subquery().label("senders"), exists(1).where(_LOST).label("lost")).subquery()
-    attempts = _first_due(orders.c.attempts, shops.c.shop, literal(1)).scalar_subquery()
-    due = select(shops.c.shop, attempts.label("attempts")).subquery()
-    query = select(overall.c.senders, overall.c.lost, due.c.shop, due.c.attempts)
-    return query.select_from(overall.outerjoin(due, due.c.attempts.is_not(None))).order_by(due.c.attempts, due.c.shop)
-
-
-_DUE = and_(_is(OrderState.WAITING), or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= _NOW))
-
-
-_LOST = and_(_is(OrderState.SENDING), orders.c.lease_until < _NOW)
-_RETURN_LOST = update(orders).where(_LOST).values(state=OrderState.WAITING.value, lease_until=None)
-
-
-# The selection is a CTE, so that it is made once: inside the condition its limit could apply to each row anew.
-_OF_ONE = _first_due(_ROWID.label("place"), bindparam("of_shop"), bindparam("number")).cte("selection")
-
-
-_OF_EACH = _of_each().cte("selection")
-
-
-_CLAIM_OF_ONE = _claiming(_ROWID.in_(select(_OF_ONE.c.place)))
-
-
-# As one array of row addresses: with a join by key, the planner expects thousands of rows and scans the backlog.
-_CLAIM_OF_EACH = _claiming(any_(func.array(select(_OF_EACH.c.place).scalar_subquery())) == _CTID)
-
-
-_FIND_DUE = _finding_due()
+def _after_cancelling(state: ColumnElement[str], next_attempt_at: ColumnElement[Any]) -> dict[str, Any]:
+    """Return the values of an order that may have been cancelled while its attempt ran: it never leaves again."""
+    arrived = state.in_([OrderState.SENT.value, OrderState.INTERNALIZED.value])
+    confirmed = (state == OrderState.INTERNALIZED.value) & (orders.c.cancellation == CancelState.CONFIRMED.value)
+    # The ERP has an order that was thought never to have left: it must hear of the cancellation.
+    unheard = and_(arrived, orders.c.state == OrderState.CANCELLED.value, orders.c.cancellation.is_(None))
+    refused = and_(CANCELLING_NOW, state == OrderState.REJECTED.value)
+    return {
+        "state": case(
+            (or_(confirmed, and_(CANCELLING_NOW, ~arrived)), OrderState.CANCELLED.value),
+            else_=state,
+        ),
+        "next_attempt_at": case((CANCELLING_NOW, None), else_=next_attempt_at),
+        "cancellation": case((refused, None), (unheard, CancelState.TELLING.value), else_=orders.c.cancellation),
+        "cancel_due_at": case((refused, None), (unheard, _NOW), else_=orders.c.cancel_due_at),
+    }

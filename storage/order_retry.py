@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_, update
 
-from rules.orders import NO_FAILURES, RETRYABLE, OrderState
+from rules.orders import CANCELLING, NO_FAILURES, RETRYABLE, OrderState
 from schemas.domains import ORDERS
 from storage.audit import AuditEntry, add_count, record_action
 from storage.dialect import database_now
@@ -22,6 +22,7 @@ __all__ = ["OrderRetries"]
 _AT_ONCE = 500
 # The ERP knows an order by its id, so sending it again is harmless; orders in flight or internalized are not touched.
 _MAY_BE_SENT = tuple(state.value for state in RETRYABLE)
+_NOT_CANCELLED = or_(orders.c.cancellation.is_(None), orders.c.cancellation.not_in([each.value for each in CANCELLING]))
 
 
 class OrderRetries:
@@ -33,7 +34,7 @@ class OrderRetries:
 
     def retry(self, entry: AuditEntry, shop: str, order_id: str) -> bool:
         """Make one order due at once; return whether it exists and may be sent."""
-        where = (orders.c.shop == shop, orders.c.order_id == order_id, orders.c.state.in_(_MAY_BE_SENT))
+        where = (orders.c.shop == shop, orders.c.order_id == order_id, orders.c.state.in_(_MAY_BE_SENT), _NOT_CANCELLED)
         with self._fence.shared() as connection:
             retried = connection.execute(_make_due(*where)).rowcount > 0
             if retried:
@@ -66,7 +67,7 @@ class OrderRetries:
             return len(keys), keys[-1]
 
     def _where(self, connection: Connection, filter: OrderFilter) -> list[ColumnElement[bool]]:
-        where = filter.where(Moment(database_now(connection), self._receipt_timeout))
+        where = [*filter.where(Moment(database_now(connection), self._receipt_timeout)), _NOT_CANCELLED]
         if filter.state == OrderState.WAITING:
             # A new order is due anyway; only a failed one waits for the time of its next attempt.
             where.append(orders.c.next_attempt_at.is_not(None))

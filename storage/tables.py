@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from schemas import fields
 from schemas.domains import DOMAINS, Domain
+from storage.metadata import metadata
+from storage.order_tables import order_events, orders
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "ledger",
     "metadata",
     "missed",
+    "order_events",
     "orders",
     "outcomes",
     "quarantine",
@@ -30,8 +33,6 @@ __all__ = [
     "watchers",
     "workers",
 ]
-
-metadata = MetaData()
 
 
 def _entity_table(domain: Domain) -> Table:
@@ -245,34 +246,6 @@ outcomes = Table(
     Column("worker", Text, nullable=False),
     Column("lines", Text, nullable=False),
     Column("left_out", Integer, nullable=False),
-)
-
-_CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
-# Few orders of many: the index that claims read is as small as the number of waiting orders.
-_IS_WAITING = text("state = 'waiting'")
-orders = Table(
-    "orders",
-    metadata,
-    Column("shop", EXACT_TEXT, primary_key=True),
-    Column("order_id", EXACT_TEXT, primary_key=True),
-    Column("state", EXACT_TEXT, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("failing_since", UtcTime),
-    Column("next_attempt_at", UtcTime),
-    Column("erp_number", Text),
-    Column("last_error", Text),
-    Column("placed_at", UtcTime, nullable=False),
-    Column("received_at", UtcTime, nullable=False),
-    Column("internalized_at", UtcTime),
-    Column("payload", JSON_VALUE, nullable=False),
-    Column("digest", Text),
-    Column("receipt_id", Text),
-    Column("lease_until", UtcTime),
-    Column("sent_at", UtcTime),
-    Index("orders_state", "state", "shop", "placed_at"),
-    Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
-    Index("orders_placed", "placed_at", "shop", "order_id"),
 )
 
 erp_faults = Table(

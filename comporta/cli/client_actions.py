@@ -15,10 +15,12 @@ from control.replay import ReplayResult
 from producers.errors import NoReply
 from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
 from schemas.domains import DOMAINS
+from storage.order_acceptance import AcceptedOrder
 
 if TYPE_CHECKING:
     import httpx
 
+    from storage.order_changes import Change
     from storage.versions import VersionScope
     from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
@@ -26,6 +28,7 @@ __all__ = ["Actions", "HttpActions"]
 
 Document = TypeVar("Document")
 _REPLAYED, _COUNTS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
+_ACCEPTED = TypeAdapter(AcceptedOrder)
 _REFUSALS = {kind.status: kind for kind in (NotFound, Conflict, NotConfirmed)}
 # An action on many items may take long.
 _TIMEOUT_SECONDS = 3600.0
@@ -65,6 +68,20 @@ class Actions(Protocol):
 
     def retry_many(self, filters: OrderFilter, context: AuditContext, expected: int | None = None, /) -> int:
         """Let the orders that pass the filter be sent again; return their number."""
+
+    def change_order(self, change: Change, shop: str, order_id: str, context: AuditContext, /) -> None:
+        """Hold, release or cancel one order."""
+
+    def count_changeable(self, change: Change, filters: OrderFilter, /) -> int:
+        """Return the number of orders that pass the filter and can be changed."""
+
+    def change_orders(
+        self, change: Change, filters: OrderFilter, context: AuditContext, expected: int | None = None, /
+    ) -> int:
+        """Hold, release or cancel the orders that pass the filter; return their number."""
+
+    def accept(self, identity: str, context: AuditContext, /) -> AcceptedOrder:
+        """Accept a quarantined order as it is."""
 
 
 class HttpActions:
@@ -118,6 +135,23 @@ class HttpActions:
         payload = {"filter": _order_fields(filters), "expected": expected, **_reason(context)}
         return self._post_counts("/api/orders/retry", payload)["retried"]
 
+    def change_order(self, change: Change, shop: str, order_id: str, context: AuditContext) -> None:
+        self._post(f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/{change}", _reason(context))
+
+    def count_changeable(self, change: Change, filters: OrderFilter) -> int:
+        payload = {"filter": _change_fields(filters), "dry_run": True}
+        return self._post_counts(f"/api/orders/{change}", payload)["chosen"]
+
+    def change_orders(
+        self, change: Change, filters: OrderFilter, context: AuditContext, expected: int | None = None
+    ) -> int:
+        payload = {"filter": _change_fields(filters), "expected": expected, **_reason(context)}
+        return self._post_counts(f"/api/orders/{change}", payload)["changed"]
+
+    def accept(self, identity: str, context: AuditContext) -> AcceptedOrder:
+        path = f"/api/quarantine/{quote(identity, safe='')}/accept"
+        return _read(_ACCEPTED, self._post(path, _reason(context)))
+
     def _post_counts(self, path: str, payload: dict[str, Any]) -> dict[str, int]:
         return _read(_COUNTS, self._post(path, payload))
 
@@ -161,3 +195,9 @@ def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:
         return adapter.validate_json(response.content)
     except ValidationError:
         raise NoReply(f"{response.url} sent an unexpected response: is it Comporta, and the same version?") from None
+
+
+def _change_fields(filters: OrderFilter) -> dict[str, Any]:
+    fields = asdict(filters)
+    age = filters.older_than
+    return {**fields, "older_than": None if age is None else age.total_seconds()}

@@ -14,7 +14,7 @@ from comporta.cli import (
     digest,
     missed,
     operators,
-    orders,
+    order_changes,
     publish,
     quarantine,
     run,
@@ -63,7 +63,7 @@ app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
-app.add_typer(orders.orders_app, name="orders")
+app.add_typer(order_changes.orders_app, name="orders")
 app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")

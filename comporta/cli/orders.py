@@ -14,14 +14,14 @@ from rules.actions import AuditContext
 from rules.orders import RETRYABLE, OrderState
 from storage.views import OrderFilter
 
-__all__ = ["orders_app"]
+__all__ = ["MAIN", "OrderIds", "orders_app"]
 
 orders_app = typer.Typer(no_args_is_help=True, help="Orders from the shops, on their way to the ERP.")
 
 OrderIds = Annotated[list[str] | None, typer.Argument(metavar="[ORDER_ID]…")]
 OfShop = Annotated[str, typer.Option("--shop", help="The shop that placed it.")]
 _COLUMNS = ("placed_at", "shop", "order_id", "state", "attempts", "next_attempt_at", "erp_number", "last_error")
-_MAIN = "main"
+MAIN = "main"
 
 
 @orders_app.command("list")
@@ -55,7 +55,7 @@ def orders_list(
 
 @orders_app.command("show")
 def orders_show(
-    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID")], shop: OfShop = _MAIN, as_json: AsJson = False
+    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID")], shop: OfShop = MAIN, as_json: AsJson = False
 ) -> None:
     """Show one order in full."""
     order = remote_for(load_settings()).order(shop, order_id)
@@ -87,7 +87,7 @@ def orders_retry(
     if state is not None:
         _retry_all(state, shop, audit_context(why), as_json)
     else:
-        _retry_each(order_ids or [], shop or _MAIN, audit_context(why), as_json)
+        _retry_each(order_ids or [], shop or MAIN, audit_context(why), as_json)
 
 
 def _retry_all(state: OrderState, shop: str | None, context: AuditContext, as_json: bool) -> None:

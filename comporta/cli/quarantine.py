@@ -69,6 +69,16 @@ def quarantine_replay(
     _print_replayed(result, as_json)
 
 
+@quarantine_app.command("accept")
+def quarantine_accept(
+    ids: Annotated[list[str], typer.Argument(metavar="ID…")], why: Why = None, as_json: AsJson = False
+) -> None:
+    """Accept refused orders as they are: sums and check digits only; each is marked, and goes on to the ERP."""
+    context = audit_context(why)
+    with remote_for(load_settings()).actions() as actions:
+        _apply_to_each("accepted", ids, lambda identity: actions.accept(identity, context), as_json)
+
+
 @quarantine_app.command("drop")
 def quarantine_drop(
     ids: Ids = None,
@@ -106,7 +116,7 @@ def _filter(
     return QuarantineFilter(shop=shop, domain=domain, reason=reason)
 
 
-def _apply_to_each(participle: str, ids: list[str], action: Callable[[str], None], as_json: bool) -> None:
+def _apply_to_each(participle: str, ids: list[str], action: Callable[[str], object], as_json: bool) -> None:
     """Apply an action to each message; end with the errors of the messages that it failed for."""
     left: dict[str, str] = {}
     for identity in dict.fromkeys(ids):

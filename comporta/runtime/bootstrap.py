@@ -22,10 +22,12 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
+from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
+from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
@@ -57,13 +59,17 @@ def build_worker(
     `pulse` returns the `stop` event of a loop by the loop's name; the workers call `observe` for every batch.
     """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
-    wake = threading.Event()
+    wake, cancelled = threading.Event(), threading.Event()
     announcer = Announcer(settings.broker_url, pulse("announcer"))
 
     def announce(announcement: Announcement) -> None:
         announcer.announce(announcement)
         # After a resume the dispatcher has held orders to send: wake it instead of letting it wait for its next poll.
         wake.set()
+
+    def accepted() -> None:
+        wake.set()
+        cancelled.set()
 
     switchboard = Switchboard(database.fence, announce)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
@@ -72,7 +78,7 @@ def build_worker(
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
-    order_store = OrderStore(database.fence, worker_id, wake.set)
+    order_store = OrderStore(database.fence, worker_id, accepted)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
     loops = {
         "announcer": announcer.run,
@@ -82,6 +88,9 @@ def build_worker(
         "worker": worker.run,
     }
     if ORDERS in domains:
+        canceller = Canceller(
+            CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
+        )
         order_queue = OrderQueue(database.fence, switchboard)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
         dispatcher = OrderDispatcher(
@@ -92,7 +101,7 @@ def build_worker(
             settings.order_attempts,
             wake,
         )
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run}
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
     return Components(worker_id, switchboard, loops)
 
 
@@ -113,3 +122,11 @@ def _erp_gateway(settings: Settings) -> ErpGateway:
         settings.erp_connect_timeout,
         erp_access(settings),
     )
+
+
+def _cancel_gateway(settings: Settings) -> CancelGateway:
+    if settings.erp_cancel_url is not None:
+        return HttpCancelGateway(
+            settings.erp_cancel_url, settings.erp_timeout, settings.erp_connect_timeout, erp_access(settings)
+        )
+    return AmqpCancelGateway(settings.broker_url) if settings.erp_url is None else NoCancelGateway()

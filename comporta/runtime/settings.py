@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
     erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    erp_cancel_url: Annotated[str, AfterValidator(_erp_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
     erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
@@ -140,9 +141,10 @@ class Settings(BaseSettings):
     @classmethod
     def _is_the_only_login(cls, value: SecretStr | Path | None, info: ValidationInfo) -> SecretStr | Path | None:
         if value is not None:
-            login = other_login(value, info.data.get("erp_url"), info.data.get("erp_token"))
-            if login is not None:
-                raise ValueError(f"{login} logs in as well: keep one of the two")
+            for url in ("erp_url", "erp_cancel_url"):
+                login = other_login(value, info.data.get(url), info.data.get("erp_token"))
+                if login is not None:
+                    raise ValueError(f"{login} logs in as well: keep one of the two")
         return value
 
     @property

@@ -52,6 +52,11 @@ def _with_total(difference: str) -> Callable[[Data], bytes]:
     return lambda order: _with(total=f"{Decimal(order['data']['total']) + Decimal(difference):f}")(order)
 
 
+def _with_another_price(order: Data) -> bytes:
+    [first, *others] = order["data"]["items"]
+    return _with(items=[first | {"unit_price": f"{Decimal(first['unit_price']) + 1:f}"}, *others])(order)
+
+
 def _with_document(document: str) -> Callable[[Data], bytes]:
     return lambda order: _with(customer=order["data"]["customer"] | {"document": document})(order)
 
@@ -77,11 +82,13 @@ INVALID_EVENTS: tuple[InvalidCase, ...] = (
     InvalidCase("customers", Reason.CPF_CHECK_DIGIT, _with(kind="PF", document=_NO_CPF)),
 )
 INVALID_ORDERS: tuple[InvalidCase, ...] = (
-    InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("0.02")),
-    InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("-100")),
+    InvalidCase(ORDERS, Reason.ORDER_SUM, _with_total("100")),
+    InvalidCase(ORDERS, Reason.LINE_SUM, _with_another_price),
+    InvalidCase(ORDERS, Reason.NEGATIVE_TOTAL, _with(total="-0.01")),
     InvalidCase(ORDERS, Reason.MALFORMED_JSON, _cut_short),
     InvalidCase(ORDERS, Reason.LINE_TWICE, _with_a_line_twice),
     InvalidCase(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document(_NO_CPF)),
+    InvalidCase(ORDERS, Reason.CPF_CHECK_DIGIT, _with_document("123.456.789-00")),
     InvalidCase(ORDERS, Reason.CURRENCY_UNKNOWN, _with(currency="R$")),
     InvalidCase(ORDERS, Reason.TOO_SHORT, _with(items=[])),
     InvalidCase(ORDERS, Reason.NUMBER_NOT_STRING, _with(total=99.9)),

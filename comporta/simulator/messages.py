@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from schemas.domains import DOMAINS
 
-__all__ = ["Action", "Data", "ErpMessage", "EventWriter"]
+__all__ = ["Action", "Data", "ErpMessage", "EventWriter", "order_total"]
 
 Data = dict[str, Any]
 Action = Literal["changed", "deleted"]
@@ -67,3 +69,15 @@ class EventWriter:
     def write(self, domain: str, data: Data, at: str, action: Action = "changed") -> ErpMessage:
         """Return the next event as a message."""
         return self.message(domain, self.document(domain, data, at, action))
+
+
+def order_total(order: Data) -> Decimal:
+    """Return what an order comes to, by the contract's sum."""
+    freight = order.get("freight", {}).get("value", 0)
+    taxes = chain(order.get("taxes", ()), *(item.get("taxes", ()) for item in order["items"]))
+    amounts = (
+        *(item["total"] for item in order["items"]),
+        *(tax["value"] for tax in taxes),
+        *(freight, order.get("insurance", 0), order.get("other_charges", 0)),
+    )
+    return sum(map(Decimal, amounts), Decimal(0)) - Decimal(order.get("discount", 0))

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from pydantic import ValidationError
 
 from comporta.simulator.catalogue import Catalogue
-from comporta.simulator.messages import Data
+from comporta.simulator.messages import Data, order_total
 from schemas.customers import Customer
 
 __all__ = ["PRICE_TABLE", "SimulatorDataMissing", "nfe_catalogue", "nfe_orders"]
@@ -23,6 +23,8 @@ _NAMESPACE = {"": "http://www.portalfiscal.inf.br/nfe"}
 _KINDS = {"CPF": "PF", "CNPJ": "PJ", "idEstrangeiro": "foreign"}
 _PRODUCT = {"code": "cProd", "name": "xProd", "base_unit": "uCom", "ncm": "NCM", "cest": "CEST", "gtin": "cEAN"}
 _ITEM = {"product_code": "cProd", "quantity": "qCom", "unit_price": "vUnCom", "discount": "vDesc"}
+# The taxes that an invoice adds to the price of an item.
+_TAXES = {"IPI": "imposto/IPI/IPITrib/vIPI", "ICMS-ST": "imposto/ICMS/*/vICMSST"}
 _BUYER = ("code", "document", "name", "email", "phones")
 _PAYMENTS = {"01": "cash", "15": "boleto", "17": "pix"}
 _FREIGHTS = {"0": "CIF", "1": "FOB"}
@@ -60,18 +62,17 @@ def nfe_catalogue() -> Catalogue:
 
 
 def nfe_orders() -> Iterator[Data]:
-    """Yield the order behind each sample invoice, without taxes; raises `SimulatorDataMissing` without nfelib."""
+    """Yield the order behind each sample invoice, taxes on top; raises `SimulatorDataMissing` without nfelib."""
     for invoice in _invoices():
         for customer in _customers(invoice):
             yield _order(invoice, customer)
 
 
 def _order(invoice: Element, customer: Data) -> Data:
-    items = [_item(line, entry) for line, entry in enumerate(invoice.iterfind("det/prod", _NAMESPACE), 1)]
+    items = [_item(line, entry) for line, entry in enumerate(invoice.iterfind("det", _NAMESPACE), 1)]
     freight = Decimal(_text(invoice, "total/ICMSTot/vFrete") or 0)
-    total = sum((Decimal(item["total"]) for item in items), freight)
     dues = len(invoice.findall("cobr/dup", _NAMESPACE))
-    return {
+    order = {
         "order_id": _text(invoice, "ide/nNF"),
         "placed_at": _text(invoice, "ide/dhEmi"),
         "branch": _text(invoice, "emit/CNPJ"),
@@ -84,14 +85,27 @@ def _order(invoice: Element, customer: Data) -> Data:
         },
         "freight": _freight(invoice) | {"value": f"{freight:f}"},
         "items": items,
-        "total": f"{total:f}",
+        **_fields(invoice, {"insurance": "total/ICMSTot/vSeg", "other_charges": "total/ICMSTot/vOutro"}),
         "delivery_address": _fields(invoice, {name: f"dest/enderDest/{path}" for name, path in _ADDRESS.items()}),
     }
+    return {**order, "total": f"{order_total(order):f}"}
 
 
 def _item(line: int, entry: Element) -> Data:
-    total = Decimal(_text(entry, "vProd")) - Decimal(_text(entry, "vDesc") or 0)
-    return {"line": line, **_fields(entry, _ITEM), "total": f"{total:f}"}
+    product = entry.find("prod", _NAMESPACE)
+    assert product is not None  # The XML schema requires it.
+    total = Decimal(_text(product, "vProd")) - Decimal(_text(product, "vDesc") or 0)
+    taxes = [
+        {"kind": kind, "value": value}
+        for kind, path in _TAXES.items()
+        if (value := next((found.text or "" for found in entry.iterfind(path, _NAMESPACE)), "")) and Decimal(value)
+    ]
+    return {
+        "line": line,
+        **_fields(product, _ITEM),
+        **({"taxes": taxes} if taxes else {}),
+        "total": f"{total:f}",
+    }
 
 
 def _freight(invoice: Element) -> Data:

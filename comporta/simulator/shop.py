@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC
-from decimal import Decimal
 from itertools import accumulate, repeat
 from random import Random
 
@@ -13,7 +12,7 @@ import orjson
 
 from comporta.simulator.erp import Clock, ticking
 from comporta.simulator.invalid import INVALID_ORDERS
-from comporta.simulator.messages import Data
+from comporta.simulator.messages import Data, order_total
 from producers.messages import OutgoingMessage
 from schemas.orders import PLACED
 from schemas.topology import ORDERS_IN
@@ -114,6 +113,4 @@ def _sample(order: Data, random: Random) -> Data:
     """Return a random selection of an order's items, and their total."""
     items = order["items"]
     sample = [items[index] for index in sorted(random.sample(range(len(items)), random.randint(1, len(items))))]
-    freight = Decimal(order.get("freight", {}).get("value", 0))
-    total = sum((Decimal(item["total"]) for item in sample), freight) - Decimal(order.get("discount", 0))
-    return {"items": sample, "total": f"{total:f}"}
+    return {"items": sample, "total": f"{order_total(order | {'items': sample}):f}"}

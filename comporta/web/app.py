@@ -9,6 +9,7 @@ from comporta.runtime.settings import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.missed import missed_router
+from comporta.web.api.order_changes import order_changes_router
 from comporta.web.api.orders import orders_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
@@ -38,6 +39,7 @@ def create_app(context: AppContext) -> FastAPI:
         missed_router(context.views, context.actions),
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),
+        order_changes_router(context.views, context.actions),
         repairs_router(context.repairs),
         versions_router(context.actions),
         ledger_router(context.views),

@@ -34,7 +34,12 @@ QUARANTINE_COLUMNS: tuple[ColumnElement[Any], ...] = (
     func.length(quarantine.c.body).label("size"),
 )
 DISPLAY_NUMBER = orders.c.payload["display_number"].as_string().label("display_number")
-_ORDER_DETAIL_COLUMNS = frozenset({"payload", "digest", "receipt_id", "lease_until", "failures", "failing_since"})
+_ORDER_DETAIL_COLUMNS = frozenset(
+    {
+        *("payload", "digest", "receipt_id", "lease_until", "failures", "failing_since", "accepted_as_is"),
+        *("cancel_reason", "cancel_attempts", "cancel_due_at", "cancel_error"),
+    }
+)
 ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     *(column for column in orders.columns if column.name not in _ORDER_DETAIL_COLUMNS),
     DISPLAY_NUMBER,

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, bindparam, func, select
 
 from rules.cost import Cost, estimate_cost
 from schemas.control import ANY, StatusDocument
 from storage.errors import translated
-from storage.tables import orders, quarantine
+from storage.tables import order_events, orders, quarantine
 from storage.views.biography import Biography, read_biography
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
@@ -27,6 +27,21 @@ from storage.views.status import StatusView
 __all__ = ["Views"]
 
 Rows = list[dict[str, Any]]
+_DETAIL_NAMES = (
+    "failures",
+    "failing_since",
+    "payload",
+    "lease_until",
+    "cancel_reason",
+    "cancel_error",
+    "accepted_as_is",
+)
+_DETAILS = [orders.c[name] for name in _DETAIL_NAMES]
+_NEWS = (
+    select(*(order_events.c[name] for name in ("event", "data", "occurred_at", "received_at")))
+    .where(order_events.c.shop == bindparam("of_shop"), order_events.c.order_id == bindparam("of_order"))
+    .order_by(func.coalesce(order_events.c.occurred_at, order_events.c.received_at), order_events.c.event_id)
+)
 
 
 class Views:
@@ -67,9 +82,13 @@ class Views:
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order, whole; None if no order has this id."""
-        details = (orders.c[name] for name in ("failures", "failing_since", "payload", "lease_until"))
-        query = select(*ORDER_COLUMNS, *details)
-        return self._one(query.where(orders.c.shop == shop, orders.c.order_id == order_id))
+        query = select(*ORDER_COLUMNS, *_DETAILS).where(orders.c.shop == shop, orders.c.order_id == order_id)
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            news = connection.execute(_NEWS, {"of_shop": shop, "of_order": order_id})
+            return {**plain_row(row), "events": [plain_row(each) for each in news]}
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
         """Estimate the cost of a pause of a scope from its deliveries in the last hour."""

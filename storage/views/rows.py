@@ -10,7 +10,16 @@ from sqlalchemy import Row
 # pydantic reads TypedDict from here until Python 3.12.
 from typing_extensions import TypedDict
 
-__all__ = ["AuditRow", "MissedRow", "OrderRow", "QuarantineRow", "WholeOrder", "WorkerRow", "plain_row"]
+__all__ = [
+    "AuditRow",
+    "MissedRow",
+    "OrderEventRow",
+    "OrderRow",
+    "QuarantineRow",
+    "WholeOrder",
+    "WorkerRow",
+    "plain_row",
+]
 
 
 def plain_row(row: Row[Any]) -> dict[str, Any]:
@@ -62,19 +71,34 @@ class OrderRow(TypedDict):
     received_at: datetime
     sent_at: datetime | None
     internalized_at: datetime | None
+    cancellation: str | None
+    cancelled_at: datetime | None
+
+
+class OrderEventRow(TypedDict):
+    """Later news of an order from the ERP (`invoiced`, `shipped`); `data` is what the ERP said, whole."""
+
+    event: str
+    data: dict[str, Any]
+    occurred_at: datetime | None
+    received_at: datetime
 
 
 class WholeOrder(OrderRow):
     """An order, whole; `payload` is the shop's order data, and `lease_until` the end of an attempt in progress.
 
     `failures` counts the failed attempts while other orders succeeded, and `failing_since` is the time of the first
-    failure of all.
+    failure of all. `accepted_as_is` says who accepted a refused order, why, and what was wrong with it.
     """
 
     failures: int
     failing_since: datetime | None
     payload: dict[str, Any]
     lease_until: datetime | None
+    cancel_reason: str | None
+    cancel_error: str | None
+    accepted_as_is: dict[str, Any] | None
+    events: list[OrderEventRow]
 
 
 class AuditRow(TypedDict):

@@ -21,7 +21,7 @@ from storage.views.cached_counts import Counts, Recount, nested
 
 __all__ = ["StatusView"]
 
-_DONE = OrderState.INTERNALIZED.value
+_DONE = (OrderState.INTERNALIZED.value, OrderState.CANCELLED.value)
 
 
 class StatusView:
@@ -32,9 +32,9 @@ class StatusView:
         self._receipt_timeout = receipt_timeout
         self._missed = self._recount(_count_by(missed.c.shop, missed.c.domain))
         by_state = _count_by(orders.c.shop, orders.c.state)
-        # Counted separately: internalized orders grow without limit and may be stale, open ones are few and matter.
-        self._done = self._recount(by_state.where(orders.c.state == _DONE))
-        open_states = [state.value for state in OrderState if state.value != _DONE]
+        # Counted separately: those that are done grow without limit and may be stale, open ones are few and matter.
+        self._done = self._recount(by_state.where(orders.c.state.in_(_DONE)))
+        open_states = [state.value for state in OrderState if state.value not in _DONE]
         self._open = self._recount(by_state.where(orders.c.state.in_(open_states)))
         self._quarantined = self._recount(_count_by(quarantine.c.domain, quarantine.c.domain))
 

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.asyncapi import asyncapi_document
 from schemas.domains import DOMAINS
+from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
 from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
 from schemas.topology import EXCHANGES, QUEUES
 from tests.support.contract_samples import INVALID, VALID
@@ -68,9 +69,14 @@ def test_both_events_of_a_domain_go_to_its_queue_under_its_routing_key() -> None
 @pytest.mark.parametrize(
     ("flow", "address", "messages", "action"),
     [
-        ("orders.placed", "{shop}", {PLACED}, "receive"),
-        ("orders.erp", "{shop}", {TO_ERP}, "send"),
-        ("receipts", "{shop}.receipts", {INTERNALIZED, REJECTED}, "receive"),
+        ("orders.placed", "{shop}", {PLACED, CANCELLED}, "receive"),
+        ("orders.erp", "{shop}", {TO_ERP, CANCEL_TO_ERP}, "send"),
+        (
+            "receipts",
+            "{shop}.receipts",
+            {INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED},
+            "receive",
+        ),
     ],
 )
 def test_orders_come_from_the_shop_and_go_to_the_erp_and_receipts_come_back(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -129,6 +129,8 @@ def agreed(sample: Sample) -> bool:
     try:
         sample.parse()
     except Refused as refused:
+        # Only the first fault is named, and a list ends at it: a schema may know one of those behind it.
+        assume("more faults" not in refused.refusal.sentence and refused.refusal.reason is not Reason.LINE_SUM)
         return beyond_a_schema(refused.refusal.reason, refused.refusal.pointer)
     return True
 

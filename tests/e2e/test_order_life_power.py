@@ -12,15 +12,20 @@ import orjson
 import pytest
 from sqlalchemy import Connection, Executable, update
 
+import producers.cancellations
 import producers.erp
 import storage.order_queue
+import storage.order_retry
 import storage.order_store
+from rules.cancellations import cancel
 from rules.orders import OrderRecord, OrderState, ReceiptDecision, apply_receipt
 from rules.outcomes import Outcome
 from rules.switches import Switches
-from schemas.orders import Receipt, order_event
+from schemas.order_news import Cancellation
+from schemas.orders import Receipt, cancel_event, order_event
 from storage.dialect import rowset
-from storage.order_queue import Due, DueShops, OrderQueue, find_due
+from storage.order_claims import DueShops, find_due
+from storage.order_queue import Due, OrderQueue
 from storage.tables import orders
 from tests.support.order_lifecycle import OrderLifecycle
 from tests.support.order_steps import some_orders
@@ -54,10 +59,10 @@ def a_lease_never_ends(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_late_receipt_is_dropped(plant: pytest.MonkeyPatch) -> None:
-    def only_of_sent(known: OrderRecord | None, receipt: Receipt) -> ReceiptDecision:
+    def only_of_sent(known: OrderRecord | None, receipt: Receipt, now: datetime) -> ReceiptDecision:
         if known is not None and known.state is OrderState.WAITING:
             return ReceiptDecision(Outcome.SUPERSEDED, known)
-        return apply_receipt(known, receipt)
+        return apply_receipt(known, receipt, now)
 
     plant.setattr(storage.order_store, "apply_receipt", only_of_sent)
 
@@ -91,7 +96,53 @@ def a_record_of_an_earlier_attempt_counts(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(storage.order_queue, "_record", _recording(lambda _given: [state]))
 
 
+def a_cancellation_before_its_order_is_lost(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(storage.order_store, "insert_placeholders", lambda _connection, wishes, _now: set(wishes))
+
+
+def a_failed_attempt_forgets_the_cancellation(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(
+        storage.order_queue,
+        "_record",
+        _recording(
+            lambda given: [
+                orders.c.attempts == given["attempts"],
+                orders.c.state == OrderState.SENDING.value,
+            ]
+        ),
+    )
+
+
+def a_cancellation_of_an_order_in_flight_is_told_at_once_and_nothing_else(plant: pytest.MonkeyPatch) -> None:
+    def as_if_never_sent(record: OrderRecord, wish: Cancellation, now: datetime) -> OrderRecord | None:
+        return cancel(record._replace(attempts=0, state=OrderState.WAITING), wish, now)
+
+    plant.setattr(storage.order_store, "cancel", as_if_never_sent)
+
+
+def a_cancellation_is_told_while_off(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Switches, "stops", lambda *_: False)
+
+
+def a_cancellation_is_told_under_another_key_each_time(plant: pytest.MonkeyPatch) -> None:
+    def at_each_attempt_another(*arguments: Any) -> bytes:
+        event = orjson.loads(cancel_event(*arguments))
+        return orjson.dumps({**event, "id": f"{event['id']}/{event['time']}"})
+
+    plant.setattr(producers.cancellations, "cancel_event", at_each_attempt_another)
+
+
+def a_held_order_is_sent_by_a_retry(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(storage.order_retry, "_MAY_BE_SENT", ("waiting", "sent", "rejected", "held"))
+
+
 PLANTS: list[Plant] = [
+    a_cancellation_before_its_order_is_lost,
+    a_failed_attempt_forgets_the_cancellation,
+    a_cancellation_of_an_order_in_flight_is_told_at_once_and_nothing_else,
+    a_cancellation_is_told_while_off,
+    a_cancellation_is_told_under_another_key_each_time,
+    a_held_order_is_sent_by_a_retry,
     claim_ignores_the_switch,
     a_lease_is_not_honoured,
     a_lease_never_ends,

@@ -13,7 +13,8 @@ import pytest
 from schemas.control import parse_control
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
-from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_order, parse_receipt
+from schemas.order_news import CANCEL_REFUSED, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
+from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_receipt, parse_shop_message
 
 __all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each_sample", "valid_sample"]
 
@@ -21,8 +22,11 @@ CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract"
 Parser = Callable[[bytes], object]
 # What is no change event: how it is read, and its schemas.
 _OTHERS: dict[str, tuple[Parser, list[str]]] = {
-    "orders": (lambda body: parse_order("main", body), [PLACED]),
-    "receipts": (lambda body: parse_receipt("main", body), [INTERNALIZED, REJECTED]),
+    "orders": (lambda body: parse_shop_message("main", body), [PLACED, CANCELLED]),
+    "receipts": (
+        lambda body: parse_receipt("main", body),
+        [INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED],
+    ),
     "control": (parse_control, ["comporta.control.message"]),
 }
 

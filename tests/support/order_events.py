@@ -11,7 +11,19 @@ import pytest
 from rules.outcomes import Decoded
 from schemas.orders import Receipt, ReceivedOrder, parse_order, parse_receipt
 
-__all__ = ["decoded_order", "decoded_receipt", "internalized", "order_event", "placed", "rejected"]
+__all__ = [
+    "cancel_refused",
+    "cancelled",
+    "decoded_order",
+    "decoded_receipt",
+    "erp_cancelled",
+    "internalized",
+    "invoiced",
+    "order_event",
+    "placed",
+    "rejected",
+    "shipped",
+]
 
 _ids = count(1)
 
@@ -43,6 +55,27 @@ def internalized(order_id: str = "O1", number: str = "77", **envelope: Any) -> b
 
 def rejected(order_id: str = "O1", reason: str = "no credit", **envelope: Any) -> bytes:
     return order_event("erp.order.rejected.v1", {"order_id": order_id, "reason": reason}, **envelope)
+
+
+def cancelled(order_id: str = "O1", reason: str | None = "customer", **envelope: Any) -> bytes:
+    """Build a cancellation by the shop."""
+    return order_event("shop.order.cancelled.v1", {"order_id": order_id, "reason": reason}, **envelope)
+
+
+def erp_cancelled(order_id: str = "O1", **envelope: Any) -> bytes:
+    return order_event("erp.order.cancelled.v1", {"order_id": order_id}, **envelope)
+
+
+def cancel_refused(order_id: str = "O1", reason: str = "shipped already", **envelope: Any) -> bytes:
+    return order_event("erp.order.cancel_refused.v1", {"order_id": order_id, "reason": reason}, **envelope)
+
+
+def invoiced(order_id: str = "O1", number: str = "1001", **data: Any) -> bytes:
+    return order_event("erp.order.invoiced.v1", {"order_id": order_id, "number": number, **data})
+
+
+def shipped(order_id: str = "O1", tracking: str = "BR123", **data: Any) -> bytes:
+    return order_event("erp.order.shipped.v1", {"order_id": order_id, "tracking": tracking, **data})
 
 
 def decoded_order(body: bytes, shop: str = "main") -> Decoded[ReceivedOrder | Receipt]:

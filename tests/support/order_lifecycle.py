@@ -20,13 +20,17 @@ from consumers.delivery import Delivery
 from consumers.source import BatchLimits
 from consumers.worker import orders_worker
 from producers.erp import AmqpErpGateway
-from rules.orders import DeliveryStatus, ErpResponse, after_attempt
+from rules.actions import AuditContext
+from rules.orders import CANCELLING, DeliveryStatus, ErpResponse, after_attempt
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE
-from storage.order_queue import ClaimedOrder, Due, OrderQueue
+from storage.audit import AuditEntry
+from storage.order_claims import ClaimedOrder
+from storage.order_queue import Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
 from storage.views import OrderFilter
 from tests.support.order_events import internalized, placed, rejected
+from tests.support.order_interventions import OrderInterventions
 from tests.support.order_steps import (
     CODES,
     STEPS,
@@ -48,7 +52,7 @@ _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _examples = itertools.count()
 
 
-class OrderLifecycle(RuleBasedStateMachine):
+class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
     """State machine of orders, for Hypothesis and for seeded runs."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -75,6 +79,7 @@ class OrderLifecycle(RuleBasedStateMachine):
         self.receipts: list[Receipt] = []
         self.counted: dict[Key, str] = {}
         self.done: dict[Key, str] = {}
+        self.begin_interventions()
 
     def teardown(self) -> None:
         try:
@@ -88,6 +93,7 @@ class OrderLifecycle(RuleBasedStateMachine):
         for shop in self.off:
             self.pipeline.change("resume", shop=shop)
         self.gateway.close()
+        self.cancel_gateway.close()
         self.connection.release()
 
     @step(orders=some_orders, crash=one_of(False, True))
@@ -107,6 +113,7 @@ class OrderLifecycle(RuleBasedStateMachine):
             assert not self.off & {"*", order.shop}
             assert sent.key not in self.done
             assert sent.key not in self.held
+            assert self.may_leave(sent.key)
             self.claims[sent.key] += 1
             self.in_flight.append(sent)
             if lease == "holds":
@@ -157,8 +164,9 @@ class OrderLifecycle(RuleBasedStateMachine):
     @step(letter=one_of(*"ab"), code=one_of(*CODES))
     def retry(self, letter: str, code: str) -> None:
         key = self.shops[letter], code
-        state = self.rows().get(key, {}).get("state")
-        assert self.pipeline.retry(*key) is (state in {"waiting", "sent", "stuck", "rejected"})
+        row = self.rows().get(key, {})
+        may = row.get("state") in {"waiting", "sent", "stuck", "rejected"} and row["cancellation"] not in CANCELLING
+        assert self.pipeline.retry(*key) is may
 
     @step()
     def let_time_pass(self) -> None:
@@ -171,9 +179,15 @@ class OrderLifecycle(RuleBasedStateMachine):
             )
 
     def end_well(self) -> None:
-        """From wherever they stand, all orders get their numbers once everything is on and the ERP answers."""
+        """From wherever they stand, all orders get their numbers once everything is on and the ERP answers.
+
+        Of the cancelled ones none is sent any more, and of those that it has the ERP is told.
+        """
         for shop in list(self.off):
             self.switch("resume", {shop: letter for letter, shop in self.shops.items()}.get(shop, "*"))
+        for key in sorted(self.set_aside):
+            assert self.changes.change("release", AuditEntry("release", AuditContext("ana", "http")), *key)
+        self.set_aside.clear()
         self.let_time_pass()
         for key in self.notes:
             self.pipeline.retry(*key)
@@ -182,6 +196,9 @@ class OrderLifecycle(RuleBasedStateMachine):
         for sent in self.in_flight:
             self.record(sent.order, DeliveryStatus.INTERNALIZED, self.take(sent))
         self.in_flight = earlier
+        for receipt in list(self.receipts):
+            self.hear(receipt)
+        self.tell_all()
         assert {key: row["erp_number"] for key, row in self.rows().items()} == {
             key: self.numbers.get(key) for key in self.notes
         }
@@ -254,10 +271,14 @@ class OrderLifecycle(RuleBasedStateMachine):
         if counts:
             self.counted[key] = identity
             self.held.pop(key, None)
-            assert self.rows()[key]["state"] == ("rejected" if number is None else "internalized")
+            refused = "cancelled" if key in self.cancelled else "rejected"
+            assert self.rows()[key]["state"] == (refused if number is None else "internalized")
+            self.set_aside.discard(key)
 
     def record(self, order: ClaimedOrder, said: DeliveryStatus, number: str | None) -> None:
         key = order.shop, order.order_id
+        if said is DeliveryStatus.INTERNALIZED:
+            self.set_aside.discard(key)
         if said is DeliveryStatus.INTERNALIZED or self.held.get(key) == order.attempts:
             self.held.pop(key, None)
         answer = ErpResponse(said, number if said is DeliveryStatus.INTERNALIZED else None, None if number else "no")
@@ -270,12 +291,14 @@ class OrderLifecycle(RuleBasedStateMachine):
         assert not self.off & set(due.open)
         return [(shop, number) for shop in due.open if shop in self.shops.values()]
 
-    def rows(self) -> dict[Key, dict[str, Any]]:
+    def rows(self, *, placed_only: bool = True) -> dict[Key, dict[str, Any]]:
+        """Return the orders; one that is only known by its cancellation is no order yet."""
         listed = (
             row for shop in self.shops.values() for row in self.pipeline.database.views.rows(OrderFilter(shop=shop))
         )
         known = ((row["shop"], row["order_id"]) for row in listed)
-        return {key: self.pipeline.database.views.order(*key) or {} for key in known}
+        rows = {key: self.pipeline.database.views.order(*key) or {} for key in known}
+        return {key: row for key, row in rows.items() if row["payload"] or not placed_only}
 
     def ledger(self) -> Counter[str]:
         return Counter(self.pipeline.outcomes("orders")) + Counter(self.pipeline.outcomes("receipts"))

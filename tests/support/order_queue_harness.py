@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rules.orders import ErpResponse, after_attempt
-from storage.order_queue import ClaimedOrder, Due, OrderQueue
+from storage.order_claims import ClaimedOrder
+from storage.order_queue import Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.views import OrderFilter
 from tests.support.order_events import decoded_order, placed

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 
 from consumers.delivery import Delivery
-from storage.order_queue import ClaimedOrder
+from storage.order_claims import ClaimedOrder
 
 __all__ = [
     "CODES",

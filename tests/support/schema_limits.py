@@ -9,7 +9,8 @@ __all__ = ["BEYOND_A_SCHEMA", "INTEGER_WITH_A_POINT", "NO_JSON_VALUE", "beyond_a
 # What no schema can say; named in docs/contract/README.md too.
 NO_JSON_VALUE = {Reason.MALFORMED_JSON}
 BEYOND_A_SCHEMA = {
-    Reason.DUPLICATE_KEY, Reason.WINDOW_EMPTY, Reason.AVAILABLE_MISMATCH, Reason.ORDER_SUM, Reason.LINE_TWICE,
+    Reason.DUPLICATE_KEY, Reason.WINDOW_EMPTY, Reason.AVAILABLE_MISMATCH, Reason.ORDER_SUM, Reason.LINE_SUM,
+    Reason.LINE_TWICE,
 }  # fmt: skip
 INTEGER_WITH_A_POINT = "position = 1.0"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unicodedata import category
 
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
@@ -38,9 +39,17 @@ def _fits(digits: Decimals) -> Callable[[str], bool]:
     return fits
 
 
+def _bare(value: str) -> str:
+    # Python's own classes of characters, not the list that the program goes by.
+    kept = (each for each in value if not (each.isspace() or each in "./\u2212" or category(each) in {"Pd", "Cf"}))
+    return "".join(kept).upper()
+
+
 FORMATS: dict[str, Callable[[str], bool]] = {
     "cnpj": is_cnpj,
+    "cnpj-masked": lambda value: is_cnpj(_bare(value)),
     "cpf": is_cpf,
+    "cpf-masked": lambda value: is_cpf(_bare(value)),
     "date-time": _is_time,
     "decimal-11-10": _fits(Decimals(11, 10)),
     "decimal-11-4": _fits(Decimals(11, 4)),

@@ -228,6 +228,6 @@ def receipt(event_id: str = "r2", number: str | None = None, reason: str | None 
 def test_a_receipt_counts_whatever_the_state(
     known: OrderRecord | None, said: Receipt, outcome: Outcome, state: OrderState | None
 ) -> None:
-    settled = apply_receipt(known, said)
+    settled = apply_receipt(known, said, NOW)
     assert (settled.outcome, settled.order and settled.order.state) == (outcome, state)
     assert (settled.refusal is not None) is (outcome is Outcome.QUARANTINED)

@@ -74,28 +74,102 @@ def test_another_content_has_another_digest(change: dict[str, Any]) -> None:
     assert parse_order("main", order(**change)).digest != parse_order("main", order()).digest
 
 
+amounts = st.decimals("0", "999", places=10)
+
+
 @given(
-    items=st.lists(st.decimals("-99999999999.9999", "99999999999.9999", places=4), min_size=1, max_size=30),
-    freight=st.decimals("0", "999", places=10),
-    discount=st.decimals("0", "999", places=10),
-    off=st.sampled_from(["0", "0.01", "-0.01", "0.0100000001", "-0.0100000001", "5"]),
+    items=st.lists(st.decimals("0", "99999999999.9999", places=4), min_size=1, max_size=30),
+    parts=st.fixed_dictionaries({}, optional={"freight": amounts, "insurance": amounts, "other_charges": amounts}),
+    taxes=st.lists(amounts, max_size=3),
+    item_taxes=st.lists(amounts, max_size=3),
+    discount=amounts,
+    off=st.sampled_from([Decimal(0), Decimal("0.01"), Decimal("-0.01")]),
+    beyond=st.sampled_from([Decimal(0), Decimal("0.0000000001"), Decimal(5)]),
 )
-def test_a_sum_is_right_to_the_cent_and_exact_to_the_last_digit(
-    items: list[Decimal], freight: Decimal, discount: Decimal, off: str
+def test_a_sum_is_right_to_a_cent_and_half_a_cent_a_line_and_exact_to_the_last_digit(
+    items: list[Decimal],
+    parts: dict[str, Decimal],
+    taxes: list[Decimal],
+    item_taxes: list[Decimal],
+    discount: Decimal,
+    off: Decimal,
+    beyond: Decimal,
 ) -> None:
-    total = sum(items, Decimal(0)) + freight - discount + Decimal(off)
-    body = order(
-        items=[item(line, f"{each:f}", unit_price="0") for line, each in enumerate(items, 1)],
-        freight={"value": f"{freight:f}"},
-        discount=f"{discount:f}",
-        total=f"{total:f}",
-    )
+    off *= 1 + Decimal(len(items)) / 2
+    off += beyond if off >= 0 else -beyond
+    total = sum([*items, *taxes, *item_taxes, *parts.values()], Decimal(0)) - discount + off
+    lines = [item(line, f"{each:f}") for line, each in enumerate(items, 1)]
+    lines[-1]["taxes"] = _taxes(item_taxes)
+    texts: dict[str, Any] = {name: f"{value:f}" for name, value in parts.items()}
+    if "freight" in texts:
+        texts["freight"] = {"value": texts["freight"]}
+    body = order(items=lines, taxes=_taxes(taxes), discount=f"{discount:f}", total=f"{total:f}", **texts)
+    allowed = Decimal("0.01") + Decimal("0.005") * len(items)
     if abs(total) >= 10**11:
         assert refusal_of(body).reason is Reason.NUMBER_RANGE
-    elif abs(Decimal(off)) <= Decimal("0.01"):
+    elif total < 0:
+        assert (refusal_of(body).reason, refusal_of(body).pointer) == (Reason.NEGATIVE_TOTAL, "/data/total")
+    elif abs(off) <= allowed:
         assert parse_order("main", body).data.total == f"{total:f}"
     else:
         assert (refusal_of(body).reason, refusal_of(body).pointer) == (Reason.ORDER_SUM, "/data/total")
+
+
+def _taxes(values: list[Decimal]) -> list[dict[str, str]]:
+    return [{"kind": "IPI", "value": f"{value:f}"} for value in values]
+
+
+@given(
+    quantity=st.decimals("0.0001", "9999", places=4),
+    price=st.decimals("0", "9999", places=10),
+    off=st.sampled_from(["0", "0.015", "-0.015", "0.0151", "-0.0151", "1000"]),
+)
+def test_a_line_is_right_to_a_cent_and_a_half(quantity: Decimal, price: Decimal, off: str) -> None:
+    total = round(quantity * price, 10) + Decimal(off)
+    line = item(1, f"{total:f}", quantity=f"{quantity:f}", unit_price=f"{price:f}")
+    body = order(items=[line], total=f"{total:f}")
+    if total < 0:
+        expected = Reason.NEGATIVE_TOTAL
+    elif abs(total - quantity * price) > Decimal("0.015"):
+        expected = Reason.LINE_SUM
+    else:
+        assert parse_order("main", body).data.items[0].total == f"{total:f}"
+        return
+    assert (refusal_of(body).reason, refusal_of(body).pointer) == (expected, "/data/items/0/total")
+
+
+@pytest.mark.parametrize("document", ["529.982.247-25", " 529 982 247 25", "12.ABC.345/01DE-35", "12abc34501de35"])
+def test_a_masked_document_is_taken_and_goes_on_as_it_was_sent(document: str) -> None:
+    placed = parse_order("main", order(customer={"document": document, "name": "Ana"}))
+    assert placed.data.customer.document == placed.payload["customer"]["document"] == document
+
+
+# Orders as shops have sent them, each with what must come of it.
+SUMS = (
+    {"items": [item(1, "100.00")], "discount": "20.00", "taxes": [{"kind": "sales-tax", "value": "8.00"}]},
+    {"items": [item(1, "224078.00", taxes=[{"kind": "IPI", "value": "14565.07"}])]},
+    {"items": [item(1, "100.00")], "freight": {"value": "10.00"}, "insurance": "1.50"},
+)
+
+
+@pytest.mark.parametrize(("data", "total"), [*zip(SUMS, ("88.00", "238643.07", "111.50"), strict=True)])
+def test_taxes_insurance_and_charges_join_the_sum_and_reach_the_erp(data: dict[str, Any], total: str) -> None:
+    placed = parse_order("main", order(**data, total=total))
+    sent = json.loads(order_event("main", placed.order_id, placed.payload, datetime.now(UTC)))
+    assert {name: sent["data"][name] for name in data} == data
+    assert schema_accepts("comporta.order.v1", sent)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"items": [item(1, "5.00", quantity="2", unit_price="10.00")], "total": "5.00"}, Reason.LINE_SUM),
+        ({"items": [item(1, "-10.00", unit_price="10.00")], "total": "-10.00"}, Reason.NEGATIVE_TOTAL),
+        ({"customer": {"document": "111 111 111 11", "name": "Ana"}}, Reason.CPF_CHECK_DIGIT),
+    ],
+)
+def test_a_contradiction_is_refused_for_its_own_reason(data: dict[str, Any], reason: Reason) -> None:
+    assert refusal_of(order(**data)).reason is reason
 
 
 @pytest.mark.parametrize("count", [1, 10_000])

@@ -107,6 +107,14 @@ class DropDone(BaseModel):
     dropped: int
 
 
+class AcceptDone(BaseModel):
+    """The order that was accepted, and its state now."""
+
+    shop: str
+    order_id: str
+    state: str
+
+
 def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
     """Return the routes of the quarantine; the application handles `ActionError`."""
     router = APIRouter(prefix="/api", dependencies=[Depends(only_known)])
@@ -159,6 +167,12 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         """Publish a message again, unchanged; the switches apply to it like to any other."""
         actions.replay(identity, audit_context(request, body.reason if body else None))
         return ReplayDone.of(ReplayResult(1, 1))
+
+    @router.post("/quarantine/{identity}/accept", tags=["act"])
+    def accept(request: Request, identity: str, body: Why | None = None) -> AcceptDone:
+        """Accept an order as it is that was refused for a sum or a check digit; 409 if anything else is wrong."""
+        accepted = actions.accept(identity, audit_context(request, body.reason if body else None))
+        return AcceptDone.model_validate(accepted._asdict())
 
     @router.delete("/quarantine/{identity}", tags=["act"])
     def drop(request: Request, identity: str, reason: ReasonQuery = None) -> DropDone:

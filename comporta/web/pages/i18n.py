@@ -16,10 +16,12 @@ from starlette.requests import HTTPConnection
 
 __all__ = [
     "ACTIONS",
+    "CANCELLATIONS",
     "COOKIE",
     "DOMAINS",
     "LANGUAGES",
     "N_",
+    "ORDER_EVENTS",
     "OUTCOMES",
     "RESULTS",
     "ROLES",
@@ -137,6 +139,23 @@ STATES: Mapping[str, str] = {
     "internalized": N_("Internalized"),
     "rejected": N_("Rejected"),
     "stuck": N_("Stuck"),
+    "held": N_("Held"),
+    "cancelled": N_("Cancelled"),
+}
+
+
+CANCELLATIONS: Mapping[str, str] = {
+    "telling": N_("The ERP is about to be told"),
+    "told": N_("The ERP was told and has not answered"),
+    "cancel_requested": N_("The ERP takes no cancellations: tell it by hand (cancel_requested)"),
+    "refused": N_("Refused by the ERP"),
+    "confirmed": N_("Confirmed by the ERP"),
+}
+
+
+ORDER_EVENTS: Mapping[str, str] = {
+    "invoiced": N_("Invoiced"),
+    "shipped": N_("Shipped"),
 }
 
 
@@ -149,6 +168,10 @@ ACTIONS: Mapping[str, str] = {
     "resync": N_("Requested again"),
     "retry": N_("Sent again"),
     "versions-forget": N_("Versions forgotten"),
+    "hold": N_("Held"),
+    "release": N_("Released"),
+    "cancel": N_("Cancelled"),
+    "accept": N_("Accepted"),
     "compare": N_("Filed as missed"),
 }
 

@@ -12,6 +12,7 @@ from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
+from comporta.web.pages.order_changes import order_changes
 from comporta.web.pages.rendering import Pages, translate, translate_plural
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
@@ -46,7 +47,9 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
             text = N_("Shop %(shop)s has placed no order with the id %(id)s.")
             raise HTTPException(404, translate(request, text, shop=shop, id=id))
         payload = mask_documents(indented(orjson.dumps(row["payload"]).decode()))
-        return pages.render(request, "order.html", order=row, payload=payload, items=_items(row["payload"]))
+        return pages.render(
+            request, "order.html", order=row, payload=payload, items=_items(row["payload"]), changes=order_changes(row)
+        )
 
     @router.post("/orders/retry")
     def retry(request: Request, shop: Form = "", id: Form = "") -> Response:

@@ -20,6 +20,8 @@ from control.actions import OperatorActions
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
 from rules.masking import mask_documents
+from schemas.domains import ORDERS
+from schemas.orders import ACCEPTABLE
 from schemas.reasons import Reason
 from storage.views import QuarantineFilter, UnknownFieldFilter, Views
 
@@ -96,6 +98,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             cut=len(body) > _MAX_CHARACTERS,
             size=len(row["body"]),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
+            acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
         )
 
@@ -126,6 +129,14 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
         def run() -> str:
             actions.drop(id, audit_context(request))
             return translate(request, N_("The message is dropped."))
+
+        return run_action(pages, request, run)
+
+    @router.post("/quarantine/accept")
+    def accept(request: Request, id: Form = "") -> Response:
+        def run() -> str:
+            order = actions.accept(id, audit_context(request))
+            return translate(request, N_("Order %(id)s is accepted as it is."), id=order.order_id)
 
         return run_action(pages, request, run)
 

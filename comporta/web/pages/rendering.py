@@ -183,6 +183,8 @@ def _filters(language: Language) -> dict[str, Callable[..., Any]]:
         "outcome": lambda name: word(name, "OUTCOMES"),
         "state": lambda name: word(name, "STATES"),
         "action": lambda name: word(name, "ACTIONS"),
+        "cancellation": lambda name: word(name, "CANCELLATIONS"),
+        "order_event": lambda name: word(name, "ORDER_EVENTS"),
         "result": lambda name: word(name, "RESULTS"),
         "role": lambda name: word(name, "ROLES"),
         "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from comporta.web.context import AppContext
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.missed import missed_router
+from comporta.web.pages.order_changes import order_changes_router
 from comporta.web.pages.orders import orders_router
 from comporta.web.pages.overview import overview_router
 from comporta.web.pages.preferences import preferences_router
@@ -38,6 +39,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         preferences_router(),
         overview_router(pages, context.views, context.lags),
         orders_router(pages, context.views, context.actions),
+        order_changes_router(pages, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
         unknown_fields_router(pages, context.views),

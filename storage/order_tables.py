@@ -1,0 +1,59 @@
+"""Tables of the orders and of the ERP's later news of them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, Table, Text, text
+
+from storage.metadata import metadata
+from storage.types import EXACT_TEXT, JSON_VALUE, UtcTime
+
+__all__ = ["order_events", "orders"]
+
+_CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
+# Few orders of many: the index that claims read is as small as the number of waiting orders.
+_IS_WAITING = text("state = 'waiting'")
+_IS_TELLING = text("cancellation = 'telling'")
+orders = Table(
+    "orders",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("order_id", EXACT_TEXT, primary_key=True),
+    Column("state", EXACT_TEXT, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", UtcTime),
+    Column("next_attempt_at", UtcTime),
+    Column("erp_number", Text),
+    Column("last_error", Text),
+    Column("placed_at", UtcTime, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("internalized_at", UtcTime),
+    Column("payload", JSON_VALUE, nullable=False),
+    Column("digest", Text),
+    Column("receipt_id", Text),
+    Column("lease_until", UtcTime),
+    Column("sent_at", UtcTime),
+    Column("cancellation", EXACT_TEXT),
+    Column("cancel_reason", Text),
+    Column("cancelled_at", UtcTime),
+    Column("cancel_attempts", Integer),
+    Column("cancel_due_at", UtcTime),
+    Column("cancel_error", Text),
+    Column("accepted_as_is", JSON_VALUE),
+    Index("orders_state", "state", "shop", "placed_at"),
+    Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
+    Index("orders_placed", "placed_at", "shop", "order_id"),
+    Index("orders_cancel", "cancel_due_at", postgresql_where=_IS_TELLING, sqlite_where=_IS_TELLING),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("order_id", EXACT_TEXT, primary_key=True),
+    Column("event_id", EXACT_TEXT, primary_key=True),
+    Column("event", EXACT_TEXT, nullable=False),
+    Column("data", JSON_VALUE, nullable=False),
+    Column("occurred_at", UtcTime),
+    Column("received_at", UtcTime, nullable=False),
+)
