@@ -8,6 +8,7 @@ from rules.switches import Scope, Switch, Switches, decide, expire
 from schemas.control import Announcement, Command, ControlResult, Reply
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Connection, Fence
+from storage.pause_costs import ended_spans
 from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
 from storage.switches import ChangeState, read_for_change, write_switches
 
@@ -33,7 +34,8 @@ class Switchboard:
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
-            sheets.begin(connection, new_sheets + after_resume(command, decision.changes, after), after)
+            ended = [*ended_spans(before.switches, state), *ended_spans(state, after)]
+            sheets.begin(connection, new_sheets + after_resume(command, decision.changes, after), after, ended)
             reply = _reply(after, before.in_flight, command.scopes, decision.result, decision.error)
         if decision.changes:
             announcements.append(_change_announcement(reply, command))
@@ -61,8 +63,9 @@ class Switchboard:
     def end_expired(self) -> None:
         """End the pauses whose end has passed; of several callers the first does it, once."""
         with RepairSheetWriter(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
-            after, announcements, new_sheets = _end_expired(connection, read_for_change(connection))
-            sheets.begin(connection, new_sheets, after)
+            before = read_for_change(connection)
+            after, announcements, new_sheets = _end_expired(connection, before)
+            sheets.begin(connection, new_sheets, after, ended_spans(before.switches, after))
         self._announce_all(announcements)
 
     def _announce_all(self, announcements: list[Announcement]) -> None:

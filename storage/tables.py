@@ -8,7 +8,9 @@ from schemas import fields
 from schemas.domains import DOMAINS, Domain
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders
+from storage.pause_tables import pause_ends, pause_lines
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
+from storage.upkeep_tables import upkeep
 
 __all__ = [
     "ENTITY_TABLES",
@@ -23,6 +25,8 @@ __all__ = [
     "order_events",
     "orders",
     "outcomes",
+    "pause_ends",
+    "pause_lines",
     "quarantine",
     "received",
     "repair_lines",
@@ -30,6 +34,7 @@ __all__ = [
     "shops",
     "switches",
     "unknown_fields",
+    "upkeep",
     "watchers",
     "workers",
 ]

@@ -53,6 +53,12 @@ class Remote(Protocol):
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order in full, None if there is none."""
 
+    def pauses(self, limit: int) -> Rows:
+        """Return the newest pauses with what each has cost."""
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        """Return the pause that began with an epoch, None if none did."""
+
     def actions(self) -> AbstractContextManager[Actions]:
         """Open the actions beside pause and resume, for the duration of the block."""
 
@@ -108,6 +114,13 @@ class _Broker:
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         return self._views.order(shop, order_id)
 
+    def pauses(self, limit: int) -> Rows:
+        return [report.document() for report in self._views.pauses.newest(limit)]
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        report = self._views.pauses.one(epoch)
+        return None if report is None else report.document()
+
     @contextmanager
     def actions(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
@@ -153,6 +166,13 @@ class _Http:
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         response = self._request("GET", _order_path(shop, order_id))
+        return None if response.status_code == 404 else self._read(_ROW, response)
+
+    def pauses(self, limit: int) -> Rows:
+        return self._read(_ROWS, self._request("GET", "/api/pauses", params={"limit": limit}))
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        response = self._request("GET", f"/api/pauses/{epoch}")
         return None if response.status_code == 404 else self._read(_ROW, response)
 
     @contextmanager

@@ -15,6 +15,8 @@ from comporta.cli import (
     missed,
     operators,
     order_changes,
+    pauses,
+    prune,
     publish,
     quarantine,
     run,
@@ -47,6 +49,7 @@ app.command()(run.run)
 app.command()(run.worker)
 app.command()(run.admin)
 app.command()(run.migrate)
+app.command()(prune.prune)
 app.command()(switch.pause)
 app.command()(switch.resume)
 app.command()(status.status)
@@ -62,6 +65,7 @@ app.command()(schema.schema)
 app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
+app.add_typer(pauses.pauses_app, name="pauses")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(order_changes.orders_app, name="orders")
 app.add_typer(versions.versions_app, name="versions")

@@ -22,6 +22,7 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
+from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.order_dispatcher import OrderDispatcher
@@ -33,6 +34,7 @@ from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
+from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
 __all__ = ["Components", "build_admin", "build_worker"]
@@ -82,6 +84,7 @@ def build_worker(
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
     loops = {
         "announcer": announcer.run,
+        "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
         "control": controller.run,
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
@@ -109,7 +112,13 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     """Build the parts of a process without a worker: the switchboard for the page, and the announcer of its changes."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce)
-    return Components(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
+    name = f"{socket.gethostname()}-{getpid()}-admin"
+    upkeep = _upkeep(settings, database, name, pulse("upkeep"))
+    return Components(name, switchboard, {"announcer": announcer.run, "upkeep": upkeep})
+
+
+def _upkeep(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
 
 
 def _erp_gateway(settings: Settings) -> ErpGateway:

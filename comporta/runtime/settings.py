@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from broker import connection
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from comporta.runtime.retention_settings import RetentionSettings
 from rules.orders import ORDER_ATTEMPTS
 from storage import engine
 
@@ -78,7 +79,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(RetentionSettings, BaseSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(

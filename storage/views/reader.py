@@ -19,6 +19,7 @@ from storage.views.lists import (
     with_doc,
 )
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
+from storage.views.pauses import PauseView
 from storage.views.rows import (
     plain_row,
 )
@@ -53,6 +54,7 @@ class Views:
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
+        self.pauses = PauseView(engine)
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 

@@ -173,6 +173,7 @@ ACTIONS: Mapping[str, str] = {
     "cancel": N_("Cancelled"),
     "accept": N_("Accepted"),
     "compare": N_("Filed as missed"),
+    "prune": N_("Pruned"),
 }
 
 
