@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from math import ceil
 from typing import NamedTuple
 
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
 from producers.messages import Publish
-from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
+from rules.actions import (
+    RESYNC_AFTER,
+    AuditContext,
+    Conflict,
+    CountChanged,
+    NotConfirmed,
+    NotFound,
+    check_expected,
+    grew_much,
+)
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
-from storage.missed import MissedKeys
+from storage.missed import MissedKeys, Piece
+from storage.missed_requests import MissedRequests
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
 from storage.order_changes import Change, OrderChanges
 from storage.order_retry import OrderRetries
@@ -56,11 +69,19 @@ class OperatorActions:
     gets the number that is left and repeats its request.
     """
 
-    def __init__(self, database: Database, publish: Publish, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publish: Publish,
+        seconds: float | None = None,
+        resync_after: timedelta = RESYNC_AFTER,
+    ) -> None:
         self._publish = publish
         self._seconds = seconds
         self._audit = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
+        self._requests = MissedRequests(database.fence)
+        self._resync_after = resync_after
         self._quarantine = QuarantineStore(database.fence)
         self._versions = VersionStore(database.fence)
         self._retries = OrderRetries(database.fence, database.receipt_timeout)
@@ -103,9 +124,16 @@ class OperatorActions:
                 dropped += count
         return dropped
 
-    def count_missed(self, filter: MissedFilter) -> int:
+    def count_missed(self, filter: MissedFilter, *, again: bool = False) -> int:
         """Return the number of keys that a resync would request."""
-        return sum(self._missed.scopes(filter).values())
+        return sum(self._missed.scopes(self._due(filter, again=again)).values())
+
+    def count_asked(self, filter: MissedFilter) -> int:
+        """Return the number of keys that a resync leaves out, since the ERP was asked for them a moment ago."""
+        return self.count_missed(filter, again=True) - self.count_missed(filter)
+
+    def _due(self, filter: MissedFilter, *, again: bool) -> MissedFilter:
+        return filter if again else replace(filter, asked_before=self._requests.now() - self._resync_after)
 
     def resync(
         self,
@@ -115,13 +143,16 @@ class OperatorActions:
         dry_run: bool = False,
         expected: int | None = None,
         request: str | None = None,
+        again: bool = False,
     ) -> ResyncResult:
         """Request the missed keys from the ERP, and wait until the broker has confirmed every message.
 
-        The same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
+        Keys that it was asked for a moment ago are left out, unless `again` is set: its answer may be on the way. The
+        same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
         missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
         does not take a message.
         """
+        filter = self._due(filter, again=again)
         scopes = self._missed.scopes(filter)
         keys = sum(scopes.values())
         messages = sum(ceil(count / MOST_KEYS) for count in scopes.values())
@@ -131,9 +162,13 @@ class OperatorActions:
             return ResyncResult(keys, messages, 0)
         with self._audit.open(AuditEntry("resync", context, filter.shop, filter.domain)) as entry:
             pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
-            requested = request_resync(
-                self._publish, pieces, request or entry.id, lambda more: self._audit.add(entry.id, more)
-            )
+
+            def remember(confirmed: Sequence[Piece]) -> None:
+                for piece in confirmed:
+                    self._requests.remember(piece, context.user_id or context.by)
+                self._audit.add(entry.id, sum(len(piece.keys) for piece in confirmed))
+
+            requested = request_resync(self._publish, pieces, request or entry.id, remember)
         return ResyncResult(keys, messages, requested)
 
     def forget_versions(

@@ -140,6 +140,9 @@ missed = Table(
     Column("version", BIGINT, nullable=False),
     Column("event_id", EXACT_TEXT, nullable=False),
     Column("discarded_at", UtcTime, nullable=False),
+    Column("asked_at", UtcTime),
+    Column("asked_count", Integer),
+    Column("asked_by", Text),
 )
 
 quarantine = Table(

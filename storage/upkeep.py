@@ -57,7 +57,7 @@ class Upkeep:
         with self._fence.shared() as connection:
             now = database_now(connection)
             free = or_(upkeep.c.holder == self._holder, upkeep.c.until <= now)
-            return _write(connection, _LOCK, free, holder=self._holder, until=now + LEASE) == 1
+            return _write(connection, _LOCK, free, holder=self._holder, until=now + LEASE)
 
     def release(self) -> None:
         """End the lease, if this process has it."""
@@ -155,7 +155,8 @@ def _running_since(connection: Connection) -> datetime | None:
     return since
 
 
-def _write(connection: Connection, name: str, where: Any, **values: Any) -> int:
+def _write(connection: Connection, name: str, where: Any, **values: Any) -> bool:
+    """Write a row if the condition holds for the one that is there; return whether it was written."""
     insert: Any = insert_into(connection.dialect.name, upkeep).values(name=name, **values)
     statement = insert.on_conflict_do_update(index_elements=["name"], set_=values, where=where)
-    return int(connection.execute(statement).rowcount)
+    return connection.scalar(statement.returning(upkeep.c.name)) is not None

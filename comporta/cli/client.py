@@ -75,6 +75,7 @@ class _Broker:
         self._url = settings.broker_url
         self._log_format = settings.log_format
         self._database_url = settings.database_url
+        self._resync_after = timedelta(seconds=settings.resync_after)
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
 
     @cached_property
@@ -138,7 +139,7 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield OperatorActions(self._database, publish)
+            yield OperatorActions(self._database, publish, resync_after=self._resync_after)
 
 
 class _Http:

@@ -98,6 +98,7 @@ class Settings(RetentionSettings, BaseSettings):
     erp_connect_timeout: Annotated[float, Field(gt=0, le=45)] = 5.0
     order_attempts: Annotated[int, Field(ge=1, le=10_000)] = ORDER_ATTEMPTS
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
+    resync_after: Annotated[float, Field(ge=0, le=30 * 86_400)] = 600.0
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500

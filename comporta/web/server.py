@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -133,7 +134,9 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         publish=publish,
         predict_outcomes=host.database.dry_run.predict,
         stored_versions=host.database.dry_run.stored_versions,
-        actions=OperatorActions(host.database, publish, _ACTION_SECONDS),
+        actions=OperatorActions(
+            host.database, publish, _ACTION_SECONDS, resync_after=timedelta(seconds=host.settings.resync_after)
+        ),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
         lags=RecentLags(host.work).read if host.work is not None else dict,

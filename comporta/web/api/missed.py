@@ -45,6 +45,7 @@ class ResyncWanted(Why):
     domain: ChangeDomain | None = None
     keys: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     dry_run: bool = False
+    again: Annotated[bool, Field(description="Request keys again that were requested a moment ago.")] = False
     expected: Annotated[
         int | None, Field(ge=0, description="Number that was shown; the request is refused if far more are missed now.")
     ] = None
@@ -64,11 +65,15 @@ class ResyncWanted(Why):
 
 
 class ResyncDone(BaseModel):
-    """Number of missed keys, of messages that they fit into, and of keys requested from the ERP."""
+    """Number of missed keys that are due, of messages that they fit into, and of keys requested from the ERP.
+
+    `asked_recently` counts those that are left out: the ERP was asked for them a moment ago.
+    """
 
     keys: int
     messages: int
     requested: int
+    asked_recently: int
 
 
 def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
@@ -94,13 +99,15 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
             selection = body.selection
         except Refused as refused:
             raise HTTPException(400, f"a key can't be read: {refused.refusal}") from None
+        recent = 0 if body.again else actions.count_asked(selection)
         result = actions.resync(
             selection,
             audit_context(request, body.reason),
             dry_run=body.dry_run,
             expected=body.expected,
             request=idempotency_key,
+            again=body.again,
         )
-        return ResyncDone(**result._asdict())
+        return ResyncDone(**result._asdict(), asked_recently=recent)
 
     return router

@@ -29,19 +29,33 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
 
     @router.get("/missed/resync")
     def resync_form(request: Request, shop: str = "", domain: str = "") -> Response:
-        count = actions.count_missed(MissedFilter(blank_to_none(shop), blank_to_none(domain)))
-        return pages.render(request, "ask/resync.html", count=count, shop=shop, domain=domain, request_id=str(uuid7()))
+        selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
+        return pages.render(
+            request,
+            "ask/resync.html",
+            count=actions.count_missed(selection),
+            asked=actions.count_asked(selection),
+            shop=shop,
+            domain=domain,
+            request_id=str(uuid7()),
+        )
 
     @router.post("/missed/resync")
     def resync(
-        request: Request, shop: Form = "", domain: Form = "", expected: Form = "", request_id: Form = ""
+        request: Request,
+        shop: Form = "",
+        domain: Form = "",
+        expected: Form = "",
+        request_id: Form = "",
+        again: Form = "",
     ) -> Response:
         def run() -> str:
             selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
             result = actions.resync(
                 selection,
                 audit_context(request),
-                expected=parse_expected(expected),
+                expected=None if again else parse_expected(expected),
+                again=bool(again),
                 request=blank_to_none(request_id[:100]),
             )
             text = N_("The ERP was asked for %(requested)s keys in %(messages)s messages.")
