@@ -12,6 +12,7 @@ import orjson
 from bench import ordering, page, publishing, throughput
 from bench.events import Backlog
 from bench.latency import publish_to_commit
+from bench.muted import pause_beside_a_hung_worker
 from bench.pausing import pause_to_reply
 from bench.places import Servers
 from bench.processes import MeasurementFailed
@@ -135,6 +136,12 @@ ROWS: tuple[Row, ...] = (
     Row("celery", _PEERS, "Celery, as documented", lambda on, of: throughput.tasks(on, _few(of), "celery")),
     Row("latency", _WAITING, "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
     Row("pause", _WAITING, "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
+    Row(
+        "pause-muted",
+        _WAITING,
+        "pause to reply, one of two workers hangs",
+        lambda on, _: pause_beside_a_hung_worker(on),
+    ),
     Row("publish", _PUBLISH, "our publisher", lambda on, of: publishing.publisher(on, of.published, "ours")),
     Row(
         "publish-bare",

@@ -9,21 +9,26 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import kombu
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
 from kombu.exceptions import KombuError
 from kombu.transport import memory, virtual
 
 from broker import reader
+from broker.address import BrokerAddress, BrokerUrlError, check_url, is_memory, masked, read_url
+from broker.nodes import report_failure, shuffled
+from rules.addresses import Host
 
 __all__ = [
+    "HEARTBEAT",
     "BrokerLost",
     "BrokerUrlError",
     "check_url",
     "is_memory",
+    "login_refused",
     "masked",
+    "node_of",
     "open_connection",
     "release",
     "translated",
@@ -32,14 +37,18 @@ __all__ = [
 HEARTBEAT = 30
 # A quorum queue that did not recover may never answer, and py-amqp would wait forever.
 _READ_TIMEOUT = 5
+# Of several nodes the next one is tried sooner.
+_CONNECT_TIMEOUT, _NODE_CONNECT_TIMEOUT = 5, 2
 
 
 class BrokerLost(ConnectionError):
     """Loss of the broker, the connection or a channel; a later attempt may succeed."""
 
 
-class BrokerUrlError(ValueError):
-    """Broker URL that can't be used; the text has the remedy."""
+class _Connection(kombu.Connection):
+    """Connection to one node of the broker."""
+
+    node: Host | None = None
 
 
 class _RawMessage(virtual.Message):
@@ -62,62 +71,84 @@ class _MemoryTransport(memory.Transport):
     polling_interval = 0.002
 
 
-def is_memory(url: str) -> bool:
-    """Return whether the URL names the embedded broker of this process."""
-    return url.startswith("memory://")
-
-
-def check_url(url: str) -> str:
-    """Return the URL unchanged. Raises `BrokerUrlError` unless it is memory://, amqp:// or amqps:// and well formed."""
-    if not url.startswith(("memory://", "amqp://", "amqps://")):
-        raise BrokerUrlError("not a broker URL; use memory://, amqp://user:password@host:5672/vhost or amqps://")
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        raise BrokerUrlError("the host is unreadable or the port is not a number between 0 and 65535") from None
-    return url
-
-
-def masked(url: str) -> str:
-    """Return the URL without its password, for logs and messages."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{port}{parts.path}"
-
-
-def open_connection(url: str, *, name: str, publishing: bool = False) -> kombu.Connection:
-    """Return an open connection; the broker lists it under `name`. Raises `BrokerLost`.
+def open_connection(url: str, *, name: str, publishing: bool = False, heartbeat: int = HEARTBEAT) -> kombu.Connection:
+    """Return an open connection to one of the nodes; the broker lists it under `name`. Raises `BrokerLost`.
 
     A publishing connection waits for confirms. It has no heartbeats, since its thread does not read between messages.
     """
-    with translated():
-        if is_memory(url):
+    if is_memory(url):
+        with translated():
             embedded = kombu.Connection(url, transport=_MemoryTransport)
             embedded.connect()
             return embedded
-        scheme = urlsplit(url).scheme
-        connection = kombu.Connection(
-            "amqp" + url.removeprefix(scheme),
-            transport=reader.Transport,
-            heartbeat=0 if publishing else HEARTBEAT,
-            connect_timeout=5,
-            ssl=_tls(url) if scheme == "amqps" else False,
-            transport_options={
-                "confirm_publish": publishing,
-                "read_timeout": _READ_TIMEOUT,
-                "write_timeout": HEARTBEAT,
-                "socket_settings": {socket.TCP_USER_TIMEOUT: 15_000},
-                "client_properties": {"connection_name": f"comporta {name} {os.getpid()}"},
-            },
-        )
-        connection.connect()
-        return connection
+    address = read_url(url)
+    faults: list[tuple[Host, BrokerLost]] = []
+    for node in shuffled(address.nodes):
+        connection = _to_node(address, node, name, publishing, 0 if publishing else heartbeat)
+        try:
+            with translated():
+                # Without repetitions, which kombu would put 2 s apart: the caller's own go to other nodes.
+                connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+            return connection
+        except BrokerLost as error:
+            report_failure(node)
+            faults.append((node, error))
+            release(connection, broken=True)
+    raise _lost_all(faults)
+
+
+def _to_node(address: BrokerAddress, node: Host, name: str, publishing: bool, heartbeat: int) -> _Connection:
+    # py-amqp checks the host name only if it is passed; the CA certificates are the system's or SSL_CERT_FILE's.
+    tls = {"server_hostname": node.name, "cert_reqs": ssl.CERT_REQUIRED}
+    connection = _Connection(
+        hostname=f"[{node.name}]" if ":" in node.name else node.name,
+        port=node.port,
+        userid=address.user,
+        password=address.password,
+        virtual_host=address.vhost,
+        transport=reader.Transport,
+        heartbeat=heartbeat,
+        connect_timeout=_CONNECT_TIMEOUT if len(address.nodes) == 1 else _NODE_CONNECT_TIMEOUT,
+        ssl=tls if address.tls else False,
+        transport_options={
+            "confirm_publish": publishing,
+            "read_timeout": _READ_TIMEOUT,
+            "write_timeout": HEARTBEAT,
+            "socket_settings": {socket.TCP_USER_TIMEOUT: 15_000},
+            "client_properties": {"connection_name": f"comporta {name} {os.getpid()}"},
+        },
+    )
+    connection.node = node
+    return connection
+
+
+def _lost_all(faults: list[tuple[Host, BrokerLost]]) -> BrokerLost:
+    """Return the error of nodes of which none could be reached; a refused login is its cause, if there is one."""
+    error = next((error for _, error in faults if login_refused(error)), faults[-1][1])
+    if len(faults) == 1:
+        return error
+    lost = BrokerLost("; ".join(f"{node}: {error}" for node, error in faults))
+    lost.__cause__ = error.__cause__
+    return lost
+
+
+def login_refused(error: BrokerLost) -> bool:
+    """Return whether the broker refused the login: the user, the password or the virtual host is wrong."""
+    return isinstance(error.__cause__, AccessRefused | NotAllowed)
+
+
+def node_of(connection: kombu.Connection) -> str | None:
+    """Return the node of a connection for display, None for the embedded broker."""
+    return str(node) if (node := getattr(connection, "node", None)) else None
 
 
 def release(connection: kombu.Connection, *, broken: bool = False) -> None:
-    """Close a connection; a broken one without the closing handshake, which might never be answered."""
+    """Close a connection; a broken one without the closing handshake, which might never be answered.
+
+    The next connection rather goes to another node than to that of a broken one.
+    """
+    if broken and isinstance(connection, _Connection) and connection.node is not None:
+        report_failure(connection.node)
     with suppress(BrokerLost), translated():
         if broken:
             connection.collect()
@@ -140,8 +171,3 @@ def translated() -> Iterator[None]:
 def _error_text(error: BaseException) -> str:
     text = getattr(error, "reply_text", None) or getattr(error, "strerror", None) or ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _tls(url: str) -> dict[str, Any]:
-    # py-amqp checks the host name only if it is passed; the CA certificates are the system's or SSL_CERT_FILE's.
-    return {"server_hostname": urlsplit(url).hostname, "cert_reqs": ssl.CERT_REQUIRED}

@@ -11,6 +11,7 @@ from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, Resourc
 from kombu import Connection
 
 from broker.connection import translated
+from broker.former_queues import adopt, declare_queue
 from schemas.topology import EXCHANGES, QUEUES
 
 __all__ = ["DeclareFault", "declare", "report_lost_queues"]
@@ -48,6 +49,9 @@ def declare(connection: Connection) -> dict[str, DeclareFault]:
                 # The broker has closed the channel.
                 channel = connection.channel()
         channel.close()
+        for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
+            if adopt(connection, QUEUES[name]):
+                del faults[name]
     return faults
 
 
@@ -55,17 +59,13 @@ def _actions() -> Iterator[tuple[str, _Declare]]:
     for name, kind in EXCHANGES.items():
         yield name, partial(_declare_exchange, name, kind)
     for queue in QUEUES.values():
-        yield queue.name, partial(_declare_queue, queue.name, queue.arguments)
+        yield queue.name, partial(declare_queue, queue=queue)
         for key in queue.routing_keys:
             yield queue.name, partial(_bind, queue.name, queue.exchange, key)
 
 
 def _declare_exchange(name: str, kind: str, channel: Any) -> None:
     channel.exchange_declare(name, kind, durable=True, auto_delete=False)
-
-
-def _declare_queue(name: str, arguments: dict[str, object], channel: Any) -> None:
-    channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments)
 
 
 def _bind(queue: str, exchange: str, key: str, channel: Any) -> None:

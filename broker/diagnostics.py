@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from amqp.exceptions import AccessRefused, MessageNacked, NotAllowed, NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, MessageNacked, NotFound, PreconditionFailed
 from kombu import Connection
 
 from broker.connection import BrokerLost, open_connection, release, translated
+from broker.former_queues import declare_queue
 from schemas.topology import EXCHANGES, QUEUES, Queue
 
-__all__ = ["BrokerFacts", "QueueFacts", "inspect_broker", "login_refused"]
+__all__ = ["BrokerFacts", "QueueFacts", "inspect_broker"]
 
 DEFAULT_EXCHANGE = ""
 _PROBES = 20
@@ -26,12 +27,16 @@ _EXPECTED_REFUSAL = re.compile(r"user_id|expiration|x-priority")
 
 
 class QueueFacts(NamedTuple):
-    """An existing queue: its counts, and the broker's refusal to declare or to consume it, or None."""
+    """An existing queue: its counts, and the broker's refusal to declare or to consume it, or None.
+
+    `former`: it has the arguments of a former release, which only a new declaration changes.
+    """
 
     messages: int
     consumers: int
     declare: str | None
     consume: str | None
+    former: bool = False
 
 
 class BrokerFacts(NamedTuple):
@@ -93,11 +98,6 @@ def _is_refused(channel: Any, queue: str) -> bool:
     return False
 
 
-def login_refused(error: BrokerLost) -> bool:
-    """Return whether the broker refused the login: the user, the password or the virtual host is wrong."""
-    return isinstance(error.__cause__, AccessRefused | NotAllowed)
-
-
 def _exchange(connection: Connection, name: str) -> tuple[str | None, str | None] | None:
     if name == DEFAULT_EXCHANGE:
         return None, _refusal(connection, lambda channel: _publish(channel, name))
@@ -114,17 +114,23 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
     results: list[Any] = []
     if not _exists(connection, lambda channel: results.append(channel.queue_declare(queue.name, passive=True))):
         return None
-    [counts] = results
+    counts = results[0] if results else None
+    declare_refusal = _refusal(connection, lambda channel: _declare(channel, queue, queue.arguments))
+    former = False
+    if declare_refusal is not None and queue.former is not None:
+        former = _refusal(connection, lambda channel: _declare(channel, queue, queue.former)) is None
     return QueueFacts(
-        counts.message_count,
-        counts.consumer_count,
-        _refusal(connection, lambda channel: _declare(channel, queue)),
+        counts.message_count if counts else 0,
+        # Unknown: taken as consumed, rather than to warn about nothing.
+        counts.consumer_count if counts else 1,
+        None if former else declare_refusal,
         _refusal(connection, lambda channel: _consume(channel, queue.name)),
+        former,
     )
 
 
-def _declare(channel: Any, queue: Queue) -> None:
-    channel.queue_declare(queue.name, durable=True, auto_delete=False, arguments=queue.arguments)
+def _declare(channel: Any, queue: Queue, arguments: dict[str, object] | None) -> None:
+    declare_queue(channel, queue, arguments)
     for key in queue.routing_keys:
         channel.queue_bind(queue.name, queue.exchange, key)
 
@@ -148,6 +154,9 @@ def _exists(connection: Connection, passive_declare: Callable[[Any], object]) ->
             passive_declare(channel)
     except NotFound:
         return False
+    except AccessRefused:
+        # Some versions ask for the right to configure it. If it is missing, consuming or publishing says so.
+        return True
     return True
 
 

@@ -32,7 +32,7 @@ class SyncPublisher:
         try:
             self._publish(body, exchange, routing_key, properties)
         except BrokerLost:
-            self.close()
+            self.close(broken=True)
             self._publish(body, exchange, routing_key, properties)
 
     def reopen(self) -> None:
@@ -41,11 +41,11 @@ class SyncPublisher:
         with suppress(BrokerLost):
             self._open()
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
+    def close(self, *, broken: bool = False) -> None:
+        """Close the connection, if there is one; a broken one without a handshake."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            release(producer.connection)
+            release(producer.connection, broken=broken)
 
     def _publish(self, body: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
         producer = self._producer or self._open()

@@ -13,8 +13,9 @@ from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes, names_in_octets
 from schemas.domains import DOMAINS, NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
 from schemas.events import CONTENT_TYPES, STRUCTURED, ChangeEvent, parse_event
-from schemas.orders import OrderMessage, parse_receipt, parse_shop_message
+from schemas.orders import OrderMessage, parse_shop_message
 from schemas.reasons import Reason, Refusal, Refused
+from schemas.receipts import parse_receipt
 from schemas.routing import routing_key_form, shop_in
 from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, event_queue
 from storage.order_store import OrderItem

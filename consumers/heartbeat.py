@@ -1,4 +1,4 @@
-"""Heartbeat of a worker: updates its row in the registry, and ends expired pauses even without traffic."""
+"""Heartbeat of a worker: its row in the registry, the feeds' activity, and the end of pauses without traffic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from consumers.feed_pulse import FeedPulse
 from storage.errors import StorageError
 from storage.switches import EndsExpired
 from storage.workers import WorkerRegistry
@@ -25,6 +26,7 @@ class Heartbeat:
     registry: WorkerRegistry
     switchboard: EndsExpired
     stop: threading.Event
+    feeds: FeedPulse
 
     def run(self) -> None:
         """Beat until `stop` is set; while the database is away, beats are skipped."""
@@ -33,6 +35,7 @@ class Heartbeat:
             try:
                 if self.registry.beat():
                     self.switchboard.end_expired()
+                self.feeds.flush()
                 away = False
             except StorageError as error:
                 if not away:
@@ -44,6 +47,7 @@ class Heartbeat:
 
     def _leave(self) -> None:
         try:
+            self.feeds.flush(now=True)
             self.registry.leave()
         except StorageError as error:
             log.warning("not removed from the register", error=str(error))

@@ -8,27 +8,32 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from consumers.delivery import Delivery
+from rules.feeds import Distances, merged
 from rules.outcomes import Tally
+from rules.switches import Scope
 from rules.unknown_fields import FieldKey, FieldUse
 from schemas.events import ChangeEvent
 from schemas.topology import DEAD
 
-__all__ = ["BatchStats", "OnBatch", "ignore_batch", "lags_of"]
+__all__ = ["BatchStats", "OnBatch", "distances_of", "ignore_batch", "lags_of"]
 
 # From this value on (the year 10000) a timestamp is taken for milliseconds and ignored: AMQP has whole seconds.
 _YEAR_10000 = 253_402_300_800
+# To read the time of every event would cost more and add little.
+_SAMPLE = 64
 
 
 class BatchStats(NamedTuple):
     """One batch: its outcomes, the seconds from its receipt to its commit, and its lag by domain in seconds.
 
-    `unknown` counts the fields that were ignored.
+    `unknown` counts the fields that were ignored; `distances` are those of the events' times to the commit.
     """
 
     tally: Tally
     seconds: float
     lags: Mapping[str, float]
     unknown: Mapping[FieldKey, FieldUse] = MappingProxyType({})
+    distances: Mapping[Scope, Distances] = MappingProxyType({})
 
 
 OnBatch = Callable[[BatchStats], None]
@@ -47,6 +52,20 @@ def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, floa
     firsts = {item[0].queue: item for item in reversed(items)}
     sent = {decoded.domain: _sent(delivery, decoded) for queue, (delivery, decoded) in firsts.items() if queue != DEAD}
     return {domain: max(0.0, now - at) for domain, at in sent.items() if at is not None}
+
+
+def distances_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[Scope, Distances]:
+    """Return the seconds from the events' own times to `now`, by shop and domain, of a sample of the batch.
+
+    The last event is always in it. Dead letters, which are old, are left out.
+    """
+    found: dict[Scope, Distances] = {}
+    for delivery, decoded in items[:: -(len(items) // _SAMPLE + 1)]:
+        if isinstance(decoded, ChangeEvent) and decoded.occurred_at is not None and delivery.queue != DEAD:
+            scope, at = (decoded.shop, decoded.domain), decoded.occurred_at.timestamp()
+            one = Distances(at, now - at, now - at, now - at, 1)
+            found[scope] = merged(found[scope], one) if scope in found else one
+    return found
 
 
 def _sent(delivery: Delivery, decoded: Any) -> float | None:

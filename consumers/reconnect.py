@@ -11,9 +11,8 @@ import kombu
 import structlog
 from tenacity import RetryCallState
 
-from broker.connection import BrokerLost, masked, open_connection, release
+from broker.connection import HEARTBEAT, BrokerLost, login_refused, masked, node_of, open_connection, release
 from broker.declare import DeclareFault, declare, report_lost_queues
-from broker.diagnostics import login_refused
 from broker.retry import failure, retry_until
 
 __all__ = ["Session", "keep_session"]
@@ -55,17 +54,22 @@ def keep_session(
     queues: Sequence[str],
     stop: threading.Event,
     consume: Callable[[Session], None],
+    heartbeat: int = HEARTBEAT,
 ) -> None:
-    """Run `consume` in a session with the declared topology, and in a new one after each loss, until `stop`."""
+    """Run `consume` in a session with the declared topology, and in a new one after each loss, until `stop`.
+
+    The broker and the session each give up the other after two `heartbeat` seconds without a sign of life.
+    """
     connected = False
     reported: dict[str, str] = {}
     while not stop.is_set():
-        opened = _connect(url, name, queues if connected else (), stop)
+        opened = _connect(url, name, queues if connected else (), stop, heartbeat)
         if opened is None:
             return
         connection, faults = opened
         if not connected or not reported:
-            log.info("broker reconnected" if connected else "broker connected", session=name, broker=masked(url))
+            event = "broker reconnected" if connected else "broker connected"
+            log.info(event, session=name, broker=masked(url), node=node_of(connection))
         connected = True
         mismatched = {queue: faults[queue].text for queue in queues if queue in faults and faults[queue].mismatch}
         session = Session(name, connection, [queue for queue in queues if queue not in mismatched], reported)
@@ -73,14 +77,14 @@ def keep_session(
         try:
             consume(session)
         except BrokerLost as error:
-            log.warning("broker connection lost", session=name, error=str(error))
+            log.warning("broker connection lost", session=name, node=node_of(connection), error=str(error))
             release(connection, broken=True)
         finally:
             release(connection)
 
 
 def _connect(
-    url: str, name: str, consumed: Sequence[str], stop: threading.Event
+    url: str, name: str, consumed: Sequence[str], stop: threading.Event, heartbeat: int
 ) -> tuple[kombu.Connection, dict[str, DeclareFault]] | None:
     def report(state: RetryCallState) -> None:
         error, wait = failure(state)
@@ -90,7 +94,7 @@ def _connect(
         log.warning(event, session=name, broker=masked(url), error=error, next_try_seconds=wait)
 
     def attempt() -> tuple[kombu.Connection, dict[str, DeclareFault]]:
-        connection = open_connection(url, name=name)
+        connection = open_connection(url, name=name, heartbeat=heartbeat)
         try:
             report_lost_queues(connection, consumed)
             return connection, declare(connection)

@@ -17,7 +17,7 @@ from broker.retry import failure, retry_until
 from consumers.commit import BatchStore, Item, commit
 from consumers.decode import decode, decode_order
 from consumers.delivery import Delivery, Source
-from consumers.observer import BatchStats, OnBatch, ignore_batch, lags_of
+from consumers.observer import BatchStats, OnBatch, distances_of, ignore_batch, lags_of
 from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
@@ -73,7 +73,9 @@ class Worker:
             return 0
         seconds = time.perf_counter() - started
         # Before the settlement, which may fail: a committed batch counts, as it does in the ledger.
-        self.on_batch(BatchStats(committed.tally, seconds, lags_of(items, time.time()), committed.unknown))
+        now = time.time()
+        lags, distances = lags_of(items, now), distances_of(items, now)
+        self.on_batch(BatchStats(committed.tally, seconds, lags, committed.unknown, distances))
         source.settle(deliveries)
         _report(items, committed, seconds)
         return len(deliveries)

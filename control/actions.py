@@ -8,8 +8,10 @@ from datetime import timedelta
 from math import ceil
 from typing import NamedTuple
 
+from control.discards import check_discards, count_discards
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
+from control.shops import ShopActions
 from producers.messages import Publish
 from rules.actions import (
     RESYNC_AFTER,
@@ -21,6 +23,7 @@ from rules.actions import (
     check_expected,
     grew_much,
 )
+from rules.shops import OPEN, ShopRules
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
@@ -30,7 +33,7 @@ from storage.missed_requests import MissedRequests
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
 from storage.order_changes import Change, OrderChanges
 from storage.order_retry import OrderRetries
-from storage.order_store import OrderKey
+from storage.order_rows import OrderKey
 from storage.quarantine import QuarantineStore
 from storage.versions import VersionScope, VersionStore
 from storage.views import MissedFilter, OrderFilter, QuarantineFilter
@@ -66,7 +69,7 @@ class OperatorActions:
     """The operators' actions, each audited with operator, reason and count.
 
     An action that can't be done raises an `ActionError`. `seconds` bounds a replay of many messages: an HTTP client
-    gets the number that is left and repeats its request.
+    gets the number that is left and repeats its request. `shops` are the actions on known shops.
     """
 
     def __init__(
@@ -74,8 +77,11 @@ class OperatorActions:
         database: Database,
         publish: Publish,
         seconds: float | None = None,
+        shop_rules: ShopRules = OPEN,
         resync_after: timedelta = RESYNC_AFTER,
     ) -> None:
+        self.shops = ShopActions(database.fence, shop_rules)
+        self._fence = database.fence
         self._publish = publish
         self._seconds = seconds
         self._audit = AuditLog(database.fence)
@@ -92,11 +98,16 @@ class OperatorActions:
         """Return the number of messages that a replay or a drop would affect."""
         return self._quarantine.select(filter).number
 
-    def replay(self, identity: str, context: AuditContext) -> None:
-        """Publish one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays in the quarantine."""
+    def replay(self, identity: str, context: AuditContext, *, discard: bool = True) -> None:
+        """Publish one message again; raises `NotFound`, `Conflict` or `NotConfirmed` if it stays in the quarantine.
+
+        Without `discard` it raises `WouldBeDiscarded` while the message's shop and domain are off.
+        """
         scope = self._quarantine.scope_of(identity)
         if scope is None:
             raise NotFound(_not_found(identity))
+        if not discard:
+            check_discards(self._fence, "messages", {scope: 1})
         result = self._replay(AuditEntry("replay", context, *scope, identity), QuarantineFilter(ids=(identity,)))
         if result.refused:
             raise Conflict(f"{identity} can't be replayed: {result.refused[0].why}")
@@ -105,9 +116,20 @@ class OperatorActions:
         if not result.replayed:
             raise Conflict(f"another replay of {identity} is running; try again in half a minute")
 
-    def replay_many(self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None) -> ReplayResult:
-        """Publish the selected messages again; raises `CountChanged` if there are not as many as expected."""
+    def replay_many(
+        self, filter: QuarantineFilter, context: AuditContext, expected: int | None = None, *, discard: bool = True
+    ) -> ReplayResult:
+        """Publish the selected messages again; raises `CountChanged` if there are not as many as expected.
+
+        Without `discard` it raises `WouldBeDiscarded` while any of their shops and domains is off.
+        """
+        if not discard:
+            check_discards(self._fence, "messages", self._quarantine.scopes(filter))
         return self._replay(_entry("replay", context, filter), filter, expected)
+
+    def replays_discarded(self, filter: QuarantineFilter) -> int:
+        """Return the number of the selected messages that would be discarded now."""
+        return sum(count_discards(self._fence, self._quarantine.scopes(filter)).values())
 
     def drop(self, identity: str, context: AuditContext) -> None:
         """Delete one message; raises `NotFound`."""
@@ -135,6 +157,10 @@ class OperatorActions:
     def _due(self, filter: MissedFilter, *, again: bool) -> MissedFilter:
         return filter if again else replace(filter, asked_before=self._requests.now() - self._resync_after)
 
+    def resync_discarded(self, filter: MissedFilter) -> int:
+        """Return the number of missed keys whose events would be discarded now, if the ERP sent them."""
+        return sum(count_discards(self._fence, self._missed.scopes(filter)).values())
+
     def resync(
         self,
         filter: MissedFilter,
@@ -143,6 +169,7 @@ class OperatorActions:
         dry_run: bool = False,
         expected: int | None = None,
         request: str | None = None,
+        discard: bool = True,
         again: bool = False,
     ) -> ResyncResult:
         """Request the missed keys from the ERP, and wait until the broker has confirmed every message.
@@ -150,7 +177,7 @@ class OperatorActions:
         Keys that it was asked for a moment ago are left out, unless `again` is set: its answer may be on the way. The
         same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
         missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
-        does not take a message.
+        does not take a message. Without `discard` it raises `WouldBeDiscarded` while any of their domains is off.
         """
         filter = self._due(filter, again=again)
         scopes = self._missed.scopes(filter)
@@ -160,6 +187,8 @@ class OperatorActions:
             raise CountChanged("missed keys", expected, keys)
         if dry_run or not keys:
             return ResyncResult(keys, messages, 0)
+        if not discard:
+            check_discards(self._fence, "keys", scopes)
         with self._audit.open(AuditEntry("resync", context, filter.shop, filter.domain)) as entry:
             pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from consumers.source import BatchLimits, KombuSource
 from control.switchboard import Switchboard
 from schemas.control import Action, Command, Reply, StatusDocument, parse_control
 from schemas.reasons import Reason, Refused
+from schemas.reply_to import may_reply_to
 from schemas.topology import CONTROL
 from storage.errors import RowRefused, Unavailable
 
@@ -26,6 +28,9 @@ __all__ = ["ControlConsumer", "Replies", "issued_at"]
 log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS = 0.25
+# The broker gives what a worker holds that hangs or is cut off to another one after twice as long.
+_HEARTBEAT = 5
+_FOREIGN_QUEUE = "reply_to names a queue that is not the sender's own: use direct reply-to, or an exclusive queue"
 _ACTIONS: dict[str, Action] = {"pause": "pause", "resume": "resume"}
 
 
@@ -51,7 +56,7 @@ class ControlConsumer:
 
     def run(self) -> None:
         """Consume until the stop event is set."""
-        keep_session(self.url, "control", [CONTROL], self.stop, self._consume)
+        keep_session(self.url, "control", [CONTROL], self.stop, self._consume, _HEARTBEAT)
 
     def _consume(self, session: Session) -> None:
         self.replies.reopen()
@@ -63,7 +68,10 @@ class ControlConsumer:
 
     def step(self, source: Source) -> int:
         """Obey one message, reply, and only then acknowledge it; return the number of settled messages."""
+        began = time.monotonic()
         deliveries = source.receive(_IDLE_SECONDS)
+        for delivery in deliveries:
+            _refuse_late(delivery, time.monotonic() - began)
         for delivery in deliveries:
             reply = self._obey_when_available(source, delivery)
             if reply is None:
@@ -93,6 +101,8 @@ class ControlConsumer:
             if action is None:
                 error = "invalid: the routing key must be pause, resume or status"
                 return self.switchboard.refuse("unknown", error, source="amqp", **identity)
+            if not may_reply_to(properties.get("reply_to") or ""):
+                raise Refused(Reason.ROUTING_KEY, "", _FOREIGN_QUEUE)
             message = parse_control(delivery.body)
             issued = message.issued_at or issued_at(properties)
         except Refused as refused:
@@ -105,12 +115,28 @@ class ControlConsumer:
         reply_to = properties.get("reply_to")
         if not reply_to:
             return
+        if not may_reply_to(reply_to):
+            log.warning("reply withheld", reply_to=reply_to, why=_FOREIGN_QUEUE)
+            return
         correlation = {"correlation_id": properties["correlation_id"]} if properties.get("correlation_id") else {}
         try:
             self.replies.publish(reply.model_dump_json().encode(), exchange="", routing_key=reply_to, **correlation)
         except BrokerLost as error:
             # The change holds and is audited; the sender can read the status or repeat the message.
             log.warning("reply not delivered", reply_to=reply_to, error=str(error))
+
+
+def _refuse_late(delivery: Delivery, stood: float) -> None:
+    """Raise `BrokerLost` if this process stood still so long that the message may be obeyed elsewhere, or be expired.
+
+    A process that goes on after a stop finds in its buffers what the broker gave it before.
+    """
+    expiration = str(delivery.properties.get("expiration") or "")
+    limit = 2.0 * _HEARTBEAT
+    if expiration.isdecimal():
+        limit = min(limit, int(expiration) / 1000)
+    if stood > limit + _IDLE_SECONDS:
+        raise BrokerLost(f"this process stood still for {stood:.0f} s: control messages go back to the broker")
 
 
 def issued_at(properties: Mapping[str, Any]) -> datetime | None:

@@ -12,28 +12,33 @@ from uuid_utils import uuid7
 
 from producers.messages import CLOUDEVENT, OutgoingMessage
 from rules.outcomes import Outcome, RejectedDelivery
-from rules.warnings import event_warnings, superseded_warnings
-from schemas.domains import NO_DOMAIN
+from rules.warnings import event_warnings, field_warnings, superseded_warnings
+from schemas.domains import NO_DOMAIN, ORDERS
 from schemas.events import ChangeEvent, domain_of, load_json, read_event
+from schemas.order_news import Cancellation
+from schemas.orders import ReceivedOrder, read_shop_message
 from schemas.reasons import Refusal, Refused
-from schemas.topology import EVENTS
+from schemas.topology import EVENTS, ORDERS_IN
 from schemas.warnings import EventWarning
 
 __all__ = ["CheckedEvent", "far_superseded", "message_id_of", "outgoing_document", "outgoing_raw", "outgoing_text"]
 
 _LONGEST_ID = 255
+_FROM_SHOP = "shop.order."
 
 
 class CheckedEvent(NamedTuple):
     """Event as a worker would receive it: its message if it is valid, else the refusal; `item` is None if unchecked."""
 
-    item: ChangeEvent | RejectedDelivery | None
+    item: ChangeEvent | ReceivedOrder | Cancellation | RejectedDelivery | None
     outgoing: OutgoingMessage | None
     refusal: Refusal | None
 
     @property
     def warnings(self) -> list[EventWarning]:
         """Return what is perhaps not meant, by this machine's clock; computed at each call, and never a refusal."""
+        if isinstance(self.item, ReceivedOrder):
+            return list(field_warnings(self.item.unknown))
         return event_warnings(self.item, datetime.now(UTC)) if isinstance(self.item, ChangeEvent) else []
 
 
@@ -46,17 +51,17 @@ def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> CheckedE
         return _refused(shop, domain, text, refused.refusal)
 
 
-def outgoing_document(shop: str, document: Any) -> CheckedEvent:
+def outgoing_document(shop: str, document: Any, domain: str | None = None) -> CheckedEvent:
     """Check one event that was part of a larger document; it is published in a text of its own."""
     text = orjson.dumps(document)
     try:
-        return _checked(shop, None, document, text)
+        return _checked(shop, domain, document, text)
     except Refused as refused:
-        return _refused(shop, None, text, refused.refusal)
+        return _refused(shop, domain, text, refused.refusal)
 
 
 def far_superseded(
-    events: Sequence[ChangeEvent | RejectedDelivery],
+    events: Sequence[ChangeEvent | ReceivedOrder | Cancellation | RejectedDelivery],
     outcomes: Sequence[Outcome],
     stored_versions: Callable[[Sequence[ChangeEvent]], Sequence[int | None]],
 ) -> list[list[EventWarning]]:
@@ -88,13 +93,25 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
         document = None
     identity = document.get("id") if isinstance(document, dict) else None
     message_id = message_id_of(identity) if isinstance(identity, str) and identity else str(uuid7())
-    return OutgoingMessage(EVENTS, f"{shop}.{domain or domain_of(document)}", text, message_id)
+    return OutgoingMessage(*_route(shop, domain or _domain_of(document)), text, message_id)
 
 
 def _checked(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
-    domain = domain or domain_of(document)
-    event = read_event(domain, shop, document)
-    return CheckedEvent(event, OutgoingMessage(EVENTS, f"{shop}.{domain}", text, message_id_of(event.event_id)), None)
+    domain = domain or _domain_of(document)
+    item: ChangeEvent | ReceivedOrder | Cancellation
+    item = read_shop_message(shop, document) if domain == ORDERS else read_event(domain, shop, document)
+    return CheckedEvent(item, OutgoingMessage(*_route(shop, domain), text, message_id_of(item.event_id)), None)
+
+
+def _domain_of(document: Any) -> str:
+    """Return the domain of a change event, or `orders`. Raises `Refused` if the type is missing or unknown."""
+    kind = document.get("type") if isinstance(document, dict) else None
+    return ORDERS if isinstance(kind, str) and kind.startswith(_FROM_SHOP) else domain_of(document)
+
+
+def _route(shop: str, domain: str) -> tuple[str, str]:
+    """Return the exchange and the routing key of a domain's messages."""
+    return (ORDERS_IN, shop) if domain == ORDERS else (EVENTS, f"{shop}.{domain}")
 
 
 def message_id_of(event_id: str) -> str:
@@ -105,5 +122,5 @@ def message_id_of(event_id: str) -> str:
 
 def _refused(shop: str, domain: str | None, text: bytes, refusal: Refusal) -> CheckedEvent:
     domain = domain or NO_DOMAIN
-    rejected = RejectedDelivery(shop, domain, refusal, text, f"{shop}.{domain}", CLOUDEVENT, {}, redelivered=False)
+    rejected = RejectedDelivery(shop, domain, refusal, text, _route(shop, domain)[1], CLOUDEVENT, {}, redelivered=False)
     return CheckedEvent(rejected, None, refusal)

@@ -45,7 +45,8 @@ class MemoryTransport:
             if not self._open:
                 pending.settle(Fate.UNKNOWN, "the publisher was closed")
             elif not self._queues(pending.message):
-                pending.settle(Fate.RETURNED, f"312 NO_ROUTE: no queue is bound for {pending.message.routing_key}")
+                fate = Fate.RETURNED if pending.message.mandatory else Fate.CONFIRMED
+                pending.settle(fate, f"312 NO_ROUTE: no queue is bound for {pending.message.routing_key}")
             else:
                 self._put(pending)
 

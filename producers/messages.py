@@ -21,7 +21,10 @@ class Fate(StrEnum):
 
 
 class OutgoingMessage(NamedTuple):
-    """Persistent message; its `message_id` stays the same however often it is sent."""
+    """Persistent message; its `message_id` stays the same however often it is sent.
+
+    A broker returns a `mandatory` message that no queue takes, and confirms any other.
+    """
 
     exchange: str
     routing_key: str
@@ -29,6 +32,7 @@ class OutgoingMessage(NamedTuple):
     message_id: str
     content_type: str = CLOUDEVENT
     headers: Mapping[str, object] | None = None
+    mandatory: bool = True
 
 
 class PublishResult(NamedTuple):

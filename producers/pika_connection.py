@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPConnectionError
 
+from broker.address import BrokerAddress
 from producers.messages import OutgoingMessage
+from rules.addresses import Host
 
 __all__ = ["BufferedConnection", "connection_parameters", "error_text", "message_properties"]
 _CONNECT_SECONDS = 5
@@ -48,13 +51,22 @@ class BufferedConnection(pika.SelectConnection):
             super()._adapter_emit_data(data)
 
 
-def connection_parameters(url: str, name: str) -> pika.URLParameters:
-    """Return pika's connection parameters; `name` shows in the broker's list of connections."""
-    parameters = pika.URLParameters(url)
-    parameters.heartbeat = _HEARTBEAT
-    parameters.socket_timeout = parameters.stack_timeout = _CONNECT_SECONDS
-    parameters.client_properties = {"connection_name": f"comporta {name} {os.getpid()}"}
-    return parameters
+def connection_parameters(
+    address: BrokerAddress, node: Host, name: str, *, heartbeat: int = _HEARTBEAT, timeout: float = _CONNECT_SECONDS
+) -> pika.ConnectionParameters:
+    """Return pika's parameters for one node; `name` shows in the broker's list of connections."""
+    return pika.ConnectionParameters(
+        host=node.name,
+        port=node.port,
+        virtual_host=address.vhost,
+        credentials=pika.PlainCredentials(address.user, address.password),
+        # The CA certificates are the system's or SSL_CERT_FILE's.
+        ssl_options=pika.SSLOptions(ssl.create_default_context(), node.name) if address.tls else None,
+        heartbeat=heartbeat,
+        socket_timeout=timeout,
+        stack_timeout=timeout,
+        client_properties={"connection_name": f"comporta {name} {os.getpid()}"},
+    )
 
 
 def message_properties(message: OutgoingMessage) -> pika.BasicProperties:

@@ -22,7 +22,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from broker.connection import masked
+from broker.address import masked, read_url
+from broker.nodes import report_failure, shuffled
 from producers.messages import Fate, OutgoingMessage
 from producers.pika_connection import BufferedConnection, connection_parameters, error_text, message_properties
 from producers.transport import PendingPublish
@@ -50,7 +51,8 @@ class RabbitMQTransport:
         self._url = url
         self._deadline = deadline
         self._silence = min(_LONGEST_SILENCE, deadline / 3)
-        self._parameters = connection_parameters(url, name)
+        self._address = read_url(url)
+        self._name = name
         self._outbox: deque[PendingPublish] = deque()
         self._unsettled: dict[int, PendingPublish] = {}
         self._returned: dict[tuple[str, str, str], str] = {}
@@ -122,8 +124,9 @@ class RabbitMQTransport:
     def _serve(self) -> None:
         """Run one connection from open to close; raise `_Lost` if the broker answered for nothing."""
         self._answered_any, self._close_reason = False, ""
+        self._node = shuffled(self._address.nodes)[0]
         connection = BufferedConnection(
-            self._parameters,
+            connection_parameters(self._address, self._node, self._name),
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_closed,
             on_close_callback=self._on_closed,
@@ -143,6 +146,8 @@ class RabbitMQTransport:
                 self._connection = None
             connection.ioloop.close()
             self._requeue_unsettled()
+            if not self._closing.is_set():
+                report_failure(self._node)
         if not self._answered_any and not self._closing.is_set():
             raise _Lost(self._state)
 
@@ -157,7 +162,7 @@ class RabbitMQTransport:
     def _on_ready(self, channel: Any) -> None:
         self._channel, self._tag, self._state = channel, 0, "open"
         self._last_answer = time.monotonic()
-        log.info("publisher connected", broker=masked(self._url))
+        log.info("publisher connected", broker=masked(self._url), node=str(self._node))
         self._pump()
 
     def _pump(self) -> None:
@@ -181,7 +186,7 @@ class RabbitMQTransport:
         message = pending.message
         try:
             self._channel.basic_publish(
-                message.exchange, message.routing_key, message.body, message_properties(message), mandatory=True
+                message.exchange, message.routing_key, message.body, message_properties(message), message.mandatory
             )
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
             # Nothing of it was written yet; the other messages in flight are not affected.
@@ -281,7 +286,9 @@ class RabbitMQTransport:
 
     def _report(self, state: RetryCallState) -> None:
         wait = round(state.upcoming_sleep, 1)
-        log.warning("publisher waits", broker=masked(self._url), state=self._state, next_try_seconds=wait)
+        log.warning(
+            "publisher waits", broker=masked(self._url), node=str(self._node), state=self._state, next_try_seconds=wait
+        )
 
 
 def _identity(message: OutgoingMessage) -> tuple[str, str, str]:

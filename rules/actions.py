@@ -18,9 +18,11 @@ __all__ = [
     "AuditContext",
     "Conflict",
     "CountChanged",
+    "DiscardRefused",
     "NotConfirmed",
     "NotFound",
     "ReplayRoute",
+    "WouldBeDiscarded",
     "check_expected",
     "grew_much",
     "publisher_headers",
@@ -81,6 +83,24 @@ class CountChanged(Conflict):
 
 class NotConfirmed(ActionError):
     """Action with a message that the broker has not confirmed."""
+
+
+class DiscardRefused(ActionError):
+    """Action that would publish events of a shop and domain that are off, and does not say that it may."""
+
+    status = 428
+
+
+class WouldBeDiscarded(DiscardRefused):
+    """The same, with the number of the events that would be discarded on arrival."""
+
+    def __init__(self, noun: str, discarded: int, number: int, off: str) -> None:
+        self.discarded, self.number = discarded, number
+        some = f"all {number}" if discarded == number else f"{discarded} of {number}"
+        super().__init__(
+            f"{some} {noun} would be discarded on arrival, because of what is off: {off}; resume that first, or "
+            "confirm that they may be discarded"
+        )
 
 
 class ReplayRoute(NamedTuple):

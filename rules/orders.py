@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rules.outcomes import Outcome
-from schemas.orders import Receipt
 from schemas.reasons import Reason, Refusal
+from schemas.receipts import Receipt
 
 __all__ = [
     "CANCELLING",

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from rules.versions import CONTENT_CHANGED, VersionRules, same_content, split_by_rules
+from schemas.domains import NO_SHOP
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
 
@@ -89,6 +90,12 @@ class Plan:
         for event, refusal in refused:
             self.refused.append((event, refusal))
             self.tally[event.shop, event.domain, Outcome.QUARANTINED] += 1
+
+    def refuse_strangers(self, events: Iterable[ChangeEvent], refusal: Refusal) -> None:
+        """Refuse events of shops that are not known; they count under no shop, since they may carry any name."""
+        for event in events:
+            self.refused.append((event, refusal))
+            self.tally[NO_SHOP, event.domain, Outcome.QUARANTINED] += 1
 
     def refuse_changed(self, events: Collection[ChangeEvent]) -> None:
         """Refuse events that contradict an earlier one of their key, version and id, and are counted as superseded."""

@@ -5,20 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from schemas.control import ANY, Command, ControlResult, StillOff
+from schemas.control import ANY, Command, ControlResult, EndChange, StillOff
 from schemas.domains import DOMAIN_NAMES
 from schemas.reasons import Reason
 
-__all__ = ["Decision", "Scope", "Switch", "Switches", "decide", "effective", "expire"]
+__all__ = [
+    "Decision",
+    "Plan",
+    "Scope",
+    "Switch",
+    "Switches",
+    "decide",
+    "effective",
+    "expire",
+    "flips",
+    "refusal_before",
+]
 
 Scope = tuple[str, str]
+_NO_END_CHANGE: dict[str, Any] = {"until_before": None, "until_by": None, "until_at": None}
+_ON: dict[str, Any] = {"off": False, "since": None, "until": None, **_NO_END_CHANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pause that is planned: its beginning and end, its reason and its operator, and whether it comes every week."""
+
+    begins: datetime
+    until: datetime | None
+    reason: str
+    by: str
+    weekly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One switch: its scope, its state with beginning and end, its operator and reason."""
+    """One switch: its scope, its state with beginning and end, its operator and reason.
+
+    If the end was changed during the pause, `until_before` is the end before that, and `until_by` and `until_at` the
+    author and the time. `plan` is the next pause of the scope, if one is planned.
+    """
 
     shop: str
     domain: str
@@ -29,6 +57,10 @@ class Switch:
     until: datetime | None
     epoch: int
     changed_at: datetime
+    until_before: datetime | None = None
+    until_by: str | None = None
+    until_at: datetime | None = None
+    plan: Plan | None = None
 
     @property
     def scope(self) -> Scope:
@@ -58,6 +90,18 @@ class Switches:
     def expired(self) -> list[Switch]:
         """Return the switches whose pause has ended and that still have to be switched on."""
         return [switch for switch in self.by_scope.values() if switch.expired(self.now)]
+
+    @property
+    def due(self) -> list[Switch]:
+        """Return the switches with a plan whose time has come and that still has to begin."""
+        return [
+            switch for switch in self.by_scope.values() if switch.plan is not None and switch.plan.begins <= self.now
+        ]
+
+    @property
+    def overdue(self) -> bool:
+        """Return whether a pause has to end or to begin by the clock before anything is decided by these switches."""
+        return bool(self.by_scope and (self.expired or self.due))
 
     @property
     def off(self) -> list[Switch]:
@@ -102,11 +146,12 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Decision on a command: its result, the error if refused, and the switches to write."""
+    """Decision on a command: its result, the error if refused, the switches to write, and the ends that they change."""
 
     result: ControlResult
     error: str | None
     changes: tuple[Switch, ...]
+    ends: tuple[EndChange, ...] = ()
 
     @classmethod
     def refused(cls, error: str) -> Decision:
@@ -118,21 +163,22 @@ def decide(command: Command, switches: Switches, *, repeated: bool) -> Decision:
     """Return the decision on a pause or a resume, from the present switches."""
     if repeated:
         return Decision("unchanged", None, ())
-    error = _expired(command, switches) or _stale(command, switches)
+    error = refusal_before(command, switches)
     if error is not None:
         return Decision.refused(error)
     change = _pause if command.action == "pause" else _resume
     changes = tuple(new for scope in command.scopes if (new := change(command, scope, switches)) is not None)
-    if not any(_flips(new, switches) for new in changes):
-        return Decision("unchanged", None, changes)
-    return Decision("off" if command.action == "pause" else "on", None, changes)
+    ends = tuple(end for new in changes if (end := _changed_end(new, switches)) is not None)
+    dropped_plan = command.action == "resume" and bool(changes)
+    if not dropped_plan and not any(flips(new, switches) for new in changes):
+        return Decision("unchanged", None, changes, ends)
+    return Decision("off" if command.action == "pause" else "on", None, changes, ends)
 
 
 def expire(switches: Switches) -> tuple[Switch, ...]:
     """Return the switches to write for the pauses that have ended."""
     return tuple(
-        replace(switch, off=False, since=None, until=None, epoch=switches.epoch + 1, changed_at=switches.now)
-        for switch in switches.expired
+        replace(switch, **_ON, epoch=switches.epoch + 1, changed_at=switches.now) for switch in switches.expired
     )
 
 
@@ -142,6 +188,17 @@ def effective(switches: Switches, shops: Iterable[str]) -> dict[str, dict[str, L
         shop: {domain: "off" if switches.stops(shop, domain) else "on" for domain in DOMAIN_NAMES}
         for shop in sorted(shops)
     }
+
+
+def refusal_before(command: Command, switches: Switches) -> str | None:
+    """Return why a command comes too late: its end is over, or its scope has changed since; None if it does not."""
+    return _expired(command, switches) or _stale(command, switches) or _seen(command, switches)
+
+
+def flips(new: Switch, switches: Switches) -> bool:
+    """Return whether a changed switch is turned, rather than changed in its end or its plan."""
+    last = switches.by_scope.get(new.scope)
+    return new.off != (last is not None and _is_off(last, switches))
 
 
 def _expired(command: Command, switches: Switches) -> str | None:
@@ -162,12 +219,21 @@ def _stale(command: Command, switches: Switches) -> str | None:
     return None
 
 
+def _seen(command: Command, switches: Switches) -> str | None:
+    for scope in command.scopes:
+        last = switches.by_scope.get(scope)
+        if last is not None and command.seen_epoch is not None and last.epoch > command.seen_epoch:
+            return (
+                f"{Reason.STALE}: the switch of shop {scope[0]}, domain {scope[1]} has changed since (epoch "
+                f"{last.epoch}); look at it, and if the request is still meant, send it again"
+            )
+    return None
+
+
 def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
     last, until = switches.by_scope.get(scope), command.message.until
-    if last is not None and last.off and not last.expired(switches.now):
-        # An acknowledged pause lasts to its end: a second one may only extend it.
-        later = last.until is not None and (until is None or until > last.until)
-        return replace(last, until=until, epoch=switches.epoch + 1, changed_at=switches.now) if later else None
+    if last is not None and _is_off(last, switches):
+        return _pause_again(command, last, switches)
     return Switch(
         shop=scope[0],
         domain=scope[1],
@@ -178,26 +244,37 @@ def _pause(command: Command, scope: Scope, switches: Switches) -> Switch | None:
         until=until,
         epoch=switches.epoch + 1,
         changed_at=switches.now,
+        plan=None if last is None else last.plan,
     )
+
+
+def _pause_again(command: Command, last: Switch, switches: Switches) -> Switch | None:
+    """Return the switch to write where a pause is in force: it stays, but for what the message changes expressly."""
+    message = command.message
+    new = replace(last, reason=message.reason, by=command.by) if message.replace else last
+    if message.until != last.until and (message.replace or message.names_end):
+        changed = replace(new, until=message.until, until_before=last.until)
+        new = replace(changed, until_by=command.by, until_at=switches.now)
+    return None if new == last else replace(new, epoch=switches.epoch + 1, changed_at=switches.now)
 
 
 def _resume(command: Command, scope: Scope, switches: Switches) -> Switch | None:
     last = switches.by_scope.get(scope)
-    if last is None or not last.off:
+    if last is None:
         return None
-    return Switch(
-        shop=scope[0],
-        domain=scope[1],
-        off=False,
-        reason=command.message.reason,
-        by=command.by,
-        since=None,
-        until=None,
-        epoch=switches.epoch + 1,
-        changed_at=switches.now,
-    )
+    if not last.off:
+        # While it is on, a resume drops the pause that is planned; while it is off, that plan stays.
+        return None if last.plan is None else replace(last, plan=None, changed_at=switches.now)
+    on = replace(last, **_ON, epoch=switches.epoch + 1, changed_at=switches.now)
+    return replace(on, reason=command.message.reason, by=command.by)
 
 
-def _flips(new: Switch, switches: Switches) -> bool:
+def _changed_end(new: Switch, switches: Switches) -> EndChange | None:
     last = switches.by_scope.get(new.scope)
-    return new.off != (last is not None and last.off and not last.expired(switches.now))
+    if last is None or not (new.off and _is_off(last, switches)) or new.until == last.until:
+        return None
+    return EndChange(shop=new.shop, domain=new.domain, old=last.until, new=new.until)
+
+
+def _is_off(switch: Switch, switches: Switches) -> bool:
+    return switch.off and not switch.expired(switches.now)

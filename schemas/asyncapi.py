@@ -6,12 +6,29 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from schemas.domains import DOMAINS
+from schemas.feeds import CHANGES_TYPE, COUNTED_TYPE, QUARANTINED_TYPE
 from schemas.fields import JsonSchema
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
-from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
+from schemas.order_notices import NOTICE_TYPES
+from schemas.orders import PLACED, TO_ERP
+from schemas.receipts import INTERNALIZED, REJECTED
 from schemas.resync import RESYNC_TYPE
-from schemas.topology import CONTROL, DEAD, EVENTS, EXCHANGES, ORDERS_IN, ORDERS_OUT, QUEUES, RESYNC, STATUS, Queue
+from schemas.topology import (
+    CHANGES,
+    CONTROL,
+    DEAD,
+    EVENTS,
+    EXCHANGES,
+    ORDER_NOTICES,
+    ORDERS_IN,
+    ORDERS_OUT,
+    OUTCOMES,
+    QUEUES,
+    RESYNC,
+    STATUS,
+    Queue,
+)
 
 __all__ = ["CONTRACT_VERSION", "asyncapi_document"]
 
@@ -23,6 +40,10 @@ _FROM_SHOP, _TO_ERP = (PLACED, CANCELLED), (TO_ERP, CANCEL_TO_ERP)
 _PARAMETERS = {
     "shop": {"description": "The id of a shop: a-z, 0-9 and -, at most 63 characters.", "default": "main"},
     "domain": {"description": "One kind of change event.", "enum": list(DOMAINS)},
+    "outcome": {
+        "description": "What became of the event.",
+        "enum": ["applied", "superseded", "discarded", "quarantined"],
+    },
 }
 
 
@@ -99,11 +120,28 @@ def _flows() -> list[_Flow]:
             "receive",
         ),
         _Flow("orders.erp", ORDERS_OUT, "{shop}", "Orders and their cancellations, to the ERP.", _TO_ERP, "send"),
+        _Flow(
+            "orders.notices",
+            ORDER_NOTICES,
+            "{shop}",
+            "What became of the orders, to the shop, which binds a queue of its own.",
+            tuple(NOTICE_TYPES),
+            "send",
+        ),
         _Flow("resync", RESYNC, "{shop}.{domain}", "What the ERP is asked to publish again.", (RESYNC_TYPE,), "send"),
         _Flow("control.pause", CONTROL, "pause", "Switches a scope off.", (message,), "receive", reply),
         _Flow("control.resume", CONTROL, "resume", "Switches a scope on.", (message,), "receive", reply),
         _Flow("control.status", CONTROL, "status", "Asks for the status; the body is not read.", (), "receive", status),
         _Flow("status", STATUS, None, "Every change of a switch.", ("comporta.status.announcement",), "send"),
+        _Flow("changes", CHANGES, "{shop}.{domain}", "Rows that were written.", (CHANGES_TYPE,), "send"),
+        _Flow(
+            "outcomes",
+            OUTCOMES,
+            "{shop}.{domain}.{outcome}",
+            "Quarantined events at once, and the counts of the other outcomes a minute.",
+            (QUARANTINED_TYPE, COUNTED_TYPE),
+            "send",
+        ),
         _Flow("dead", DEAD, None, "What exceeded the delivery limit, from the broker."),
     ]
 

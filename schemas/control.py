@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
 from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
+from schemas.health import Health
 from schemas.validation_errors import validation_refused
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "Command",
     "ControlMessage",
     "ControlResult",
+    "EndChange",
+    "LastEndChange",
+    "PlannedPause",
     "Reply",
     "StatusDocument",
     "StillOff",
@@ -31,7 +35,7 @@ __all__ = [
 
 ANY = "*"
 Action = Literal["pause", "resume"]
-ControlResult = Literal["off", "on", "unchanged", "refused"]
+ControlResult = Literal["off", "on", "unchanged", "planned", "refused"]
 DomainScope = Literal["*", "products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
 
 
@@ -42,10 +46,13 @@ def _all_domains() -> list[DomainScope]:
 class ControlMessage(Message):
     """Request of an operator; unlike in events an unknown field is refused.
 
-    A misspelt scope would otherwise mean everything.
+    A misspelt scope would otherwise mean everything. A pause of a scope that is off already leaves the first pause as
+    it is, unless the message has `until` (null: no end) or `replace`. A shop that is not known is refused
+    unless the message has `new_shop`. `from` in the future plans the pause, with `weekly`
+    anew every week.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
     shop: ShopOrAny = ANY
@@ -53,15 +60,25 @@ class ControlMessage(Message):
         default_factory=_all_domains
     )
     by: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = None
+    begins: Time | None = Field(default=None, alias="from")
     until: Time | None = None
+    weekly: bool = False
+    replace: bool = False
+    new_shop: bool = False
     issued_at: Time | None = None
+
+    @property
+    def names_end(self) -> bool:
+        """Return whether the message says when the pause ends, even if it says: never."""
+        return "until" in self.model_fields_set
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A control message with its action and origin; `source` is the interface it came over: `amqp` or `http`.
 
-    `issued_at` is the message's own, or the end of the second that an AMQP timestamp names.
+    `issued_at` is the message's own, or the end of the second that an AMQP timestamp names. `seen_epoch` is the epoch
+    that the operator saw: a scope whose switch has changed since is left alone.
     """
 
     action: Action
@@ -70,6 +87,7 @@ class Command:
     message_id: str | None = None
     user_id: str | None = None
     issued_at: datetime | None = None
+    seen_epoch: int | None = None
 
     @property
     def scopes(self) -> tuple[tuple[str, str], ...]:
@@ -93,8 +111,38 @@ class StillOff(Message):
     until: datetime | None
 
 
+class PlannedPause(Message):
+    """A pause that has not begun; `from` is its beginning, and `until` null if it has no end."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    shop: str
+    domain: str
+    begins: datetime = Field(alias="from")
+    until: datetime | None
+    weekly: bool
+    reason: str
+    by: str
+
+
+class EndChange(Message):
+    """The end of a pause before and after a command; null is no end."""
+
+    shop: str
+    domain: str
+    old: datetime | None
+    new: datetime | None
+
+
+def _empty(value: object) -> bool:
+    return not value
+
+
 class Reply(Message):
-    """The answer to a pause or a resume, sent only when it holds."""
+    """The answer to a pause or a resume, sent only when it holds.
+
+    `changed_ends` and `planned`, the planned pauses of these scopes, are left out if there are none.
+    """
 
     result: ControlResult
     epoch: int
@@ -102,12 +150,14 @@ class Reply(Message):
     in_flight_orders: int
     still_off: list[StillOff]
     error: str | None
+    changed_ends: list[EndChange] = Field(default_factory=list, exclude_if=_empty)
+    planned: list[PlannedPause] = Field(default_factory=list, exclude_if=_empty)
 
 
 class Announcement(Reply):
     """A change as it is published to `comporta.status`: the reply, and what was asked."""
 
-    action: Literal["pause", "resume", "expire"]
+    action: Literal["pause", "resume", "expire", "begin"]
     shop: str
     domains: list[str]
     reason: str
@@ -115,8 +165,16 @@ class Announcement(Reply):
     until: datetime | None
 
 
+class LastEndChange(Message):
+    """The last change of a pause's end: the end before it (null: none), its author and its time."""
+
+    before: datetime | None
+    by: str
+    at: datetime
+
+
 class SwitchState(Message):
-    """A switch, as the status document shows it."""
+    """A switch, as the status document shows it; `end_change` is there if the end was changed during the pause."""
 
     shop: str
     domain: str
@@ -125,6 +183,7 @@ class SwitchState(Message):
     by: str
     since: datetime | None
     until: datetime | None
+    end_change: LastEndChange | None = Field(default=None, exclude_if=_empty)
 
 
 class WorkerState(Message):
@@ -156,8 +215,10 @@ class StatusDocument(Message):
 
     epoch: int
     switches: list[SwitchState]
+    planned: list[PlannedPause]
     effective: dict[str, dict[str, Literal["on", "off"]]]
     workers: list[WorkerState]
+    health: Health
     orders: dict[str, dict[str, int]]
     in_flight_orders: int
     overdue_orders: dict[str, int]
@@ -187,12 +248,25 @@ def control_message(
     *,
     by: str | None = None,
     until: datetime | None = None,
+    no_end: bool = False,
+    begins: datetime | None = None,
+    weekly: bool = False,
+    replace: bool = False,
+    new_shop: bool = False,
     issued_at: datetime | None = None,
 ) -> ControlMessage:
-    """Return the control message with these values. Raises `Refused` with the first fault."""
-    values = {"reason": reason, "shop": shop, "domains": list(domains), "by": by}
-    times = {"until": until and until.isoformat(), "issued_at": issued_at and issued_at.isoformat()}
-    return _validated(values | times)
+    """Return the control message with these values; `no_end` says that the pause has none, even if it had one before.
+
+    Raises `Refused` with the first fault.
+    """
+    values: dict[str, Any] = {"reason": reason, "shop": shop, "domains": list(domains)}
+    values |= {"by": by} if by is not None else {}
+    values |= {"until": until and until.isoformat()} if until is not None or no_end else {}
+    flags = {"weekly": weekly, "replace": replace, "new_shop": new_shop}
+    values |= {"from": begins.isoformat()} if begins is not None else {}
+    values |= {name: True for name, said in flags.items() if said}
+    values |= {"issued_at": issued_at.isoformat()} if issued_at is not None else {}
+    return _validated(values)
 
 
 def parse_control(body: bytes) -> ControlMessage:

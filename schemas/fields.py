@@ -117,16 +117,15 @@ def canonical_decimal(text: str) -> str:
 
 @dataclass(frozen=True)
 class Decimals:
-    """A decimal number in a JSON string of at most `whole` integer and `places` decimal digits."""
+    """A decimal in a JSON string of at most `whole` and `places` digits; `below_zero` is the refusal of negatives."""
 
     whole: int
     places: int
     positive: bool = False
-    from_zero: bool = False
-    below_zero: Reason = Reason.WRONG_VALUE
+    below_zero: Reason | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        sign = "" if self.from_zero else "-?"
+        sign = "" if self.below_zero else "-?"
         plain = core_schema.str_schema(
             pattern=rf"^{sign}(0|[1-9][0-9]{{0,{self.whole - 1}}})(\.[0-9]{{1,{self.places}}})?$", strict=True
         )
@@ -137,26 +136,28 @@ class Decimals:
         return core_schema.no_info_after_validator_function(_positive, union)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        plain = rf"^-?0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?$"
-        # No pattern can count how far an exponent moves the point: that is left to the format.
-        scientific = {"pattern": r"^-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}$", "format": self.format}
-        pattern, least = self._least
+        least, words = self._least
         size = f"at most {self.whole} integer and {self.places} decimal digits"
-        description = f"A number in a string, {size}{least}."
+        # One pattern and no `anyOf`, of which code generators make types that no text fits. How far an exponent moves
+        # the point no pattern can count: that is left to the format.
+        plain, scientific = (
+            rf"0*[0-9]{{1,{self.whole}}}(\.[0-9]{{1,{self.places}}})?",
+            r"[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,20}",
+        )
         return {
             "type": "string",
-            "description": description,
-            **({"pattern": pattern} if pattern else {}),
-            "anyOf": [{"pattern": plain}, scientific],
+            "description": f"A number in a string, {size}{words}.",
+            "pattern": f"^{least}-?({plain}|{scientific})$",
+            "format": self.format,
             **ONE_LINE,
         }
 
     @property
     def _least(self) -> tuple[str, str]:
-        """Return the pattern and the words for the least number."""
+        """Return the condition, before the pattern, and the words for the least number."""
         if self.positive:
-            return "^[0.]*[1-9]", ", above zero"
-        return ("^([0-9]|-[0.]+([eE]|$))", ", at least zero") if self.from_zero else ("", "")
+            return "(?=[0.]*[1-9])", ", above zero"
+        return ("(?=[0-9]|-[0.]+([eE]|$))", ", at least zero") if self.below_zero else ("", "")
 
     @property
     def format(self) -> str:
@@ -179,7 +180,7 @@ class Decimals:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.whole} integer digits")
         if len(places) - shift > self.places:
             raise fault(Reason.NUMBER_RANGE, f"must have at most {self.places} decimal digits")
-        if self.from_zero and significant and value.startswith("-"):
+        if self.below_zero and significant and value.startswith("-"):
             raise fault(self.below_zero, "must not be less than zero")
         return format(Decimal(value), "f") if significant else "0"
 
@@ -200,7 +201,7 @@ class _NotBlank:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {"type": "string", "minLength": 1, "pattern": NO_NUL, "allOf": [{"pattern": NOT_BLANK}]}
+        return {"type": "string", "minLength": 1, "pattern": rf"^[^\x00]*{NOT_BLANK}[^\x00]*$"}
 
 
 class _Rfc3339:
@@ -255,11 +256,11 @@ Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
 Name = Annotated[str, _NotBlank(), Column.TEXT]
 Id = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1, max_length=255), Column.TEXT]
 Quantity = Annotated[str, Decimals(11, 4), Column.QUANTITY]
-QuantityFromZero = Annotated[str, Decimals(11, 4, from_zero=True), Column.QUANTITY]
+QuantityFromZero = Annotated[str, Decimals(11, 4, below_zero=Reason.WRONG_VALUE), Column.QUANTITY]
 PositiveQuantity = Annotated[str, Decimals(11, 4, positive=True), Column.QUANTITY]
 KeyQuantity = Annotated[str, Decimals(11, 4, positive=True), AfterValidator(canonical_decimal), Column.QUANTITY]
 Money = Annotated[str, Decimals(11, 10), Column.MONEY]
-MoneyFromZero = Annotated[str, Decimals(11, 10, from_zero=True), Column.MONEY]
+MoneyFromZero = Annotated[str, Decimals(11, 10, below_zero=Reason.WRONG_VALUE), Column.MONEY]
 PositiveMoney = Annotated[str, Decimals(11, 10, positive=True), Column.MONEY]
 Time = Annotated[datetime, _Rfc3339, Column.TIME]
 Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]

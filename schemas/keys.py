@@ -12,9 +12,10 @@ from pydantic_core import CoreSchema, core_schema
 from schemas.fields import Column, JsonSchema, fault
 from schemas.reasons import Reason
 
-__all__ = ["KEY_FORMAT", "Key", "OptionalKey", "is_key"]
+__all__ = ["KEY_FORMAT", "OPTIONAL_KEY_FORMAT", "Key", "OptionalKey", "is_key"]
 
 KEY_FORMAT = "key"
+OPTIONAL_KEY_FORMAT = "optional-key"
 _LONGEST = 255
 # Control, format and unassigned characters, and lone surrogates (Unicode Standard, table 4-4).
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Cs"})
@@ -24,7 +25,7 @@ _PLAIN = r"[!-~](?:[ -~]*[!-~])?"
 _CONTROL = r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
 _CONTROL += r"\ufeff\ufff0-\ufffb\ufffe\uffff"
 _SPACE = r" \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_VISIBLE: JsonSchema = {"pattern": rf"^[^{_CONTROL}]+$", "not": {"pattern": rf"^[{_SPACE}]|[{_SPACE}]$|\n"}}
+_VISIBLE: JsonSchema = {"pattern": rf"^[^{_CONTROL}]*$", "not": {"pattern": rf"^[{_SPACE}]|[{_SPACE}]$|\n"}}
 
 
 def is_key(value: str) -> bool:
@@ -57,11 +58,11 @@ class _KeyText:
         return core_schema.union_schema([(plain, "plain"), (exact, "exact")], mode="left_to_right")
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        visible: JsonSchema = {"maxLength": _LONGEST, "format": KEY_FORMAT, **_VISIBLE}
         description = "A key in Unicode NFC: no white space at either end, no invisible character."
-        if not self.optional:
-            return {"type": "string", "description": description, "minLength": 1, **visible}
-        return {"type": "string", "description": f"{description} May be empty.", "anyOf": [{"const": ""}, visible]}
+        schema: JsonSchema = {"type": "string", "description": description, "maxLength": _LONGEST, **_VISIBLE}
+        if self.optional:
+            return {**schema, "description": f"{description} May be empty.", "format": OPTIONAL_KEY_FORMAT}
+        return {**schema, "minLength": 1, "format": KEY_FORMAT}
 
     def _check(self, value: object) -> str:
         if not isinstance(value, str):

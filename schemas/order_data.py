@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -87,7 +87,7 @@ def _check_document(value: str) -> str:
     return value
 
 
-Total = Annotated[str, Decimals(11, 10, from_zero=True, below_zero=Reason.NEGATIVE_TOTAL)]
+Total = Annotated[str, Decimals(11, 10, below_zero=Reason.NEGATIVE_TOTAL)]
 Document = Annotated[
     str,
     StringConstraints(pattern=NO_NUL, min_length=1, max_length=255),
@@ -130,7 +130,12 @@ class Tax(Message):
     value: MoneyFromZero
 
 
+class LineTax(Tax):
+    """A tax of one line on top of its price; a class of its own, since code generators name classes by it."""
+
+
 Taxes = Annotated[list[Tax], StopAtFirst()]
+LineTaxes = Annotated[list[LineTax], StopAtFirst()]
 
 
 class Item(Message):
@@ -146,7 +151,7 @@ class Item(Message):
     factor: PositiveQuantity | None = None
     unit_price: MoneyFromZero
     discount: Money | None = None
-    taxes: Taxes | None = None
+    taxes: LineTaxes | None = None
     total: Total
 
     @field_validator("total")
@@ -221,7 +226,7 @@ def _sum_of(items: list[Item], parts: Mapping[str, Any]) -> Decimal:
     return total
 
 
-def _sum_of_taxes(taxes: list[Tax] | None) -> Decimal:
+def _sum_of_taxes(taxes: Sequence[Tax] | None) -> Decimal:
     return sum((Decimal(tax.value) for tax in taxes or ()), Decimal(0))
 
 

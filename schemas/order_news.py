@@ -20,6 +20,7 @@ __all__ = [
     "NEWS_TYPES",
     "SHIPPED",
     "CancelAnswer",
+    "CancelToErpEvent",
     "Cancellation",
     "OrderEvent",
     "OrderNews",
@@ -79,7 +80,7 @@ class CancelledData(Message):
 
 
 class CancelToErpData(CancelledData):
-    """An order that the ERP is to cancel; `erp_number` is its number, if it has told one."""
+    """The order that is cancelled; `erp_number` is its number in the ERP, if the ERP has told one."""
 
     erp_number: Id | None = None
 
@@ -125,7 +126,10 @@ class CancelledEvent(OrderEvent):
 
 
 class CancelToErpEvent(OrderEvent):
-    """Comporta tells the ERP that the shop cancels an order; every repeat has the same id."""
+    """An order is cancelled: on `erp.orders` the ERP is to cancel it, on `comporta.orders` the shop hears that it is.
+
+    Every repeat has the same id.
+    """
 
     type: Literal["comporta.order.cancelled.v1"]
     data: CancelToErpData

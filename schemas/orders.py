@@ -1,65 +1,60 @@
-"""Orders from a shop, the ERP's receipts for them, and the event that takes an order to the ERP."""
+"""Orders and cancellations from a shop, and the events that take them to the ERP."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import orjson
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.events import NOT_AN_EVENT, Attributes, load_json
-from schemas.fields import NO_NUL, Id, Message, Time
+from schemas.events import Attributes
+from schemas.fields import Message, Time
 from schemas.order_data import Item, PlacedOrder
+from schemas.order_documents import event_document, require_type, validated
 from schemas.order_news import (
-    CANCEL_REFUSED,
     CANCEL_TO_ERP,
     CANCELLED,
-    ERP_CANCELLED,
-    INVOICED,
     NEWS_TYPES,
-    SHIPPED,
     CancelAnswer,
     Cancellation,
     CancelledEvent,
-    CancelRefusedEvent,
-    ErpCancelledEvent,
-    InvoicedEvent,
     OrderEvent,
     OrderNews,
-    ShippedEvent,
 )
 from schemas.payloads import canonical_text
-from schemas.reasons import Reason, Refused
+from schemas.reasons import Reason, Refusal, Refused
+from schemas.receipts import RECEIPT_TYPES, Receipt
 from schemas.unknown_fields import UnknownField, unknown_fields
-from schemas.validation_errors import document_refused, other_fault
+from schemas.validation_errors import other_fault
 
 __all__ = [
     "ACCEPTABLE",
-    "INTERNALIZED",
+    "ORDER_CHANGED",
     "ORDER_TYPES",
     "PLACED",
-    "REJECTED",
+    "SHOP_TYPES",
     "TO_ERP",
     "OrderMessage",
     "PlacedOrder",
-    "Receipt",
     "ReceivedOrder",
     "cancel_event",
     "order_event",
     "parse_as_is",
     "parse_order",
-    "parse_receipt",
     "parse_shop_message",
+    "read_order",
+    "read_shop_message",
 ]
 
 PLACED, TO_ERP = "shop.order.placed.v1", "comporta.order.v1"
-INTERNALIZED, REJECTED = "erp.order.internalized.v1", "erp.order.rejected.v1"
-_VERSIONED = re.compile(r"(.+\.v)([0-9]+)", re.ASCII)
+# The types that a shop publishes to `shop.orders`.
+SHOP_TYPES = (PLACED, CANCELLED)
+# An order that contradicts an earlier one of its id: only the database knows.
+ORDER_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an earlier order with this id has different content")
 _MOST_UNKNOWN = 50
 
 
@@ -79,16 +74,6 @@ class ReceivedOrder(NamedTuple):
     unknown: tuple[UnknownField, ...]
 
 
-class Receipt(NamedTuple):
-    """The ERP's answer to an order: its number, or the reason why it is rejected."""
-
-    shop: str
-    order_id: str
-    event_id: str
-    erp_number: str | None
-    reason: str | None
-
-
 OrderMessage = ReceivedOrder | Cancellation | Receipt | CancelAnswer | OrderNews
 
 
@@ -106,39 +91,10 @@ class _OrderToErp(OrderEvent):
     data: PlacedOrder
 
 
-class Internalized(Message):
-    """The number that the ERP gave to an order."""
-
-    order_id: Id
-    erp_number: Id
-
-
-class Rejected(Message):
-    """Why the ERP does not take an order."""
-
-    order_id: Id
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
-
-
-class _InternalizedEvent(OrderEvent):
-    """The ERP has taken an order."""
-
-    type: Literal["erp.order.internalized.v1"]
-    data: Internalized
-
-
-class _RejectedEvent(OrderEvent):
-    """The ERP does not take an order."""
-
-    type: Literal["erp.order.rejected.v1"]
-    data: Rejected
-
-
 ORDER_TYPES: dict[str, type[Attributes]] = {
     PLACED: _PlacedEvent,
     TO_ERP: _OrderToErp,
-    INTERNALIZED: _InternalizedEvent,
-    REJECTED: _RejectedEvent,
+    **RECEIPT_TYPES,
     **NEWS_TYPES,
 }
 # Faults of an order that an operator may accept: a contradiction, no gap.
@@ -152,17 +108,21 @@ ACCEPTABLE = frozenset(
     }
 )
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Time)
-_Event = TypeVar("_Event", bound=OrderEvent)
 
 
 def parse_shop_message(
     shop: str, body: bytes, attributes: Mapping[str, str] | None = None
 ) -> ReceivedOrder | Cancellation:
     """Return the order or the cancellation in a message's body. Raises `Refused` with the first fault."""
-    document = _document(body, attributes, (PLACED, CANCELLED))
+    return read_shop_message(shop, event_document(body, attributes))
+
+
+def read_shop_message(shop: str, document: Any) -> ReceivedOrder | Cancellation:
+    """Return the order or the cancellation in a JSON value. Raises `Refused` with the first fault."""
+    document = require_type(document, SHOP_TYPES)
     if document["type"] == PLACED:
         return _placed(shop, document)
-    event = _validated(CancelledEvent, document)
+    event = validated(CancelledEvent, document)
     data = event.data
     return Cancellation(shop, data.order_id, event.id, data.reason, data.cancelled_at or event.time)
 
@@ -172,12 +132,17 @@ def parse_order(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
 
     With `attributes` (binary mode) the body is only the event's data.
     """
-    return _placed(shop, _document(body, attributes, (PLACED,)))
+    return read_order(shop, event_document(body, attributes))
+
+
+def read_order(shop: str, document: Any) -> ReceivedOrder:
+    """Return the order in a JSON value. Raises `Refused` with the first fault."""
+    return _placed(shop, require_type(document, (PLACED,)))
 
 
 def parse_as_is(shop: str, body: bytes, attributes: Mapping[str, str] | None = None) -> ReceivedOrder:
     """Return an order whose only faults are of `ACCEPTABLE`. Raises `Refused` with the first other fault."""
-    document = _document(body, attributes, (PLACED,))
+    document = require_type(event_document(body, attributes), (PLACED,))
     try:
         return _placed(shop, document)
     except Refused as refused:
@@ -202,7 +167,7 @@ def _require_only(model: type[Message], value: Any) -> None:
 
 
 def _placed(shop: str, document: dict[str, Any]) -> ReceivedOrder:
-    event = _validated(_PlacedEvent, document)
+    event = validated(_PlacedEvent, document)
     data = event.data
     received = _received(shop, document, event.id, data.order_id, data)
     return received._replace(unknown=tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN)))
@@ -212,39 +177,6 @@ def _received(shop: str, document: dict[str, Any], event_id: str, order_id: str,
     payload: dict[str, Any] = document["data"]
     digest = hashlib.sha256(canonical_text(payload)).hexdigest()
     return ReceivedOrder(shop, order_id, event_id, data.placed_at, data, payload, digest, ())
-
-
-def parse_receipt(
-    shop: str, body: bytes, attributes: Mapping[str, str] | None = None
-) -> Receipt | CancelAnswer | OrderNews:
-    """Return the receipt in a message's body. Raises `Refused` with the first fault."""
-    document = _document(body, attributes, (INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED))
-    match document["type"]:
-        case "erp.order.internalized.v1":
-            internalized = _validated(_InternalizedEvent, document)
-            return Receipt(shop, internalized.data.order_id, internalized.id, internalized.data.erp_number, None)
-        case "erp.order.rejected.v1":
-            rejected = _validated(_RejectedEvent, document)
-            return Receipt(shop, rejected.data.order_id, rejected.id, None, rejected.data.reason)
-        case "erp.order.cancelled.v1":
-            cancelled = _validated(ErpCancelledEvent, document)
-            return CancelAnswer(shop, cancelled.data.order_id, cancelled.id, True, cancelled.data.reason)
-        case "erp.order.cancel_refused.v1":
-            refused = _validated(CancelRefusedEvent, document)
-            return CancelAnswer(shop, refused.data.order_id, refused.id, False, refused.data.reason)
-        case "erp.order.invoiced.v1":
-            invoiced = _validated(InvoicedEvent, document)
-            return _news(shop, "invoiced", invoiced, invoiced.data.order_id, invoiced.data.issued_at, document)
-        case _:
-            shipped = _validated(ShippedEvent, document)
-            return _news(shop, "shipped", shipped, shipped.data.order_id, shipped.data.shipped_at, document)
-
-
-def _news(
-    shop: str, kind: str, event: OrderEvent, order_id: str, at: datetime | None, document: dict[str, Any]
-) -> OrderNews:
-    canonical_text(document["data"])
-    return OrderNews(shop, order_id, event.id, kind, document["data"], at or event.time)
 
 
 def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: datetime) -> bytes:
@@ -269,28 +201,3 @@ def _to_erp(kind: str, identity: str, order_id: str, data: Mapping[str, Any], at
             "data": data,
         }
     )
-
-
-def _document(body: bytes, attributes: Mapping[str, str] | None, types: tuple[str, ...]) -> dict[str, Any]:
-    loaded = load_json(body)
-    document = loaded if attributes is None else {**attributes, "data": loaded}
-    if not isinstance(document, dict) or "type" not in document:
-        raise Refused(Reason.NOT_AN_EVENT, "", NOT_AN_EVENT)
-    kind = document["type"]
-    if kind not in types:
-        raise _unknown(kind if isinstance(kind, str) else "", types)
-    return document
-
-
-def _unknown(kind: str, types: tuple[str, ...]) -> Refused:
-    match = _VERSIONED.fullmatch(kind)
-    if match and f"{match[1]}1" in types:
-        return Refused(Reason.UNKNOWN_VERSION, "/type", "this major version is unknown: v1 is understood")
-    return Refused(Reason.UNKNOWN_TYPE, "/type", f"must be {' or '.join(types)}")
-
-
-def _validated(model: type[_Event], document: dict[str, Any]) -> _Event:
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise document_refused(document, error) from None

@@ -62,6 +62,14 @@ GROUPS: dict[str, tuple[ReasonDoc, ...]] = {
             "characters.",
             "routing key `Main.stock`",
         ),
+        ReasonDoc(
+            Reason.UNKNOWN_SHOP,
+            "The shop in the routing key is not known, and no more shops become known by a message: "
+            "`COMPORTA_SHOPS` is set, or there are `COMPORTA_MAX_SHOPS` shops.",
+            "Correct the routing key. If the shop is new, an operator says `comporta shop add`, and replays "
+            "the message.",
+            "the routing key `mian.stock`",
+        ),
     ),
     "JSON": (
         ReasonDoc(

@@ -91,6 +91,11 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "A entidade do `type` e o domínio da routing key são diferentes.",
         "Publique um evento de estoque com `<shop>.stock`, um de preço com `<shop>.prices`.",
     ),
+    Reason.UNKNOWN_SHOP: (
+        "A loja da routing key não é conhecida, e nenhuma outra passa a ser conhecida por uma mensagem: "
+        "`COMPORTA_SHOPS` está definido, ou já há `COMPORTA_MAX_SHOPS` lojas.",
+        "Corrija a routing key. Se a loja é nova, um operador usa `comporta shop add` e reenvia a mensagem.",
+    ),
     Reason.NO_VERSION: (
         "Não há `sequence` nem `time`, e ninguém sabe qual de duas mudanças é a mais nova.",
         "Envie uma `sequence` que cresça a cada mudança da entidade; sem ela, o `time` da mudança.",

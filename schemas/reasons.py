@@ -31,6 +31,7 @@ class Reason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_VERSION = "unknown_version"
     WRONG_DOMAIN = "wrong_domain"
+    UNKNOWN_SHOP = "unknown_shop"
     NO_VERSION = "no_version"
     VERSION_KIND = "version_kind"
     TIME_AHEAD = "time_ahead"

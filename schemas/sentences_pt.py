@@ -119,6 +119,8 @@ SENTENCES: dict[str, str] = {
     "tem uma sequence",
     "the header can't be read: times must be in seconds": "o cabeçalho não pode ser lido: data e hora em segundos",
     "the key fields are {}": "os campos da chave são {}",
+    "the shop is not known: an operator adds it with comporta shop add": "a loja não é conhecida: um operador a "
+    "acrescenta com comporta shop add",
     "the time serves as version and lies too far ahead of the database's clock": "a data e hora serve de versão e está "
     "adiantada demais em relação ao relógio do banco de dados",
     "must be a JSON string of decimal digits, at most 2^62": "deve ser uma string JSON de dígitos decimais, no máximo "

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.domains import DOMAINS
 
 __all__ = [
+    "CHANGES",
     "CONTROL",
     "DEAD",
     "EVENTS",
@@ -15,6 +16,8 @@ __all__ = [
     "ORDERS_IN",
     "ORDERS_OUT",
     "ORDERS_QUEUE",
+    "ORDER_NOTICES",
+    "OUTCOMES",
     "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
@@ -27,6 +30,9 @@ __all__ = [
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
 RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.status", "comporta.dead"
+# Shops bind queues of their own to it; the queue of the same name takes the orders that they place.
+ORDER_NOTICES = "comporta.orders"
+CHANGES, OUTCOMES = "comporta.changes", "comporta.outcomes"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 DELIVERY_LIMIT = 20
 
@@ -48,6 +54,9 @@ EXCHANGES: dict[str, str] = {
     RESYNC: "topic",
     CONTROL: "direct",
     STATUS: "fanout",
+    ORDER_NOTICES: "topic",
+    CHANGES: "topic",
+    OUTCOMES: "topic",
     DEAD: "fanout",
 }
 
@@ -59,7 +68,8 @@ class Queue:
     name: str
     exchange: str
     routing_keys: tuple[str, ...]
-    single_active_consumer: bool = False
+    # Arguments of a former release, which an existing queue keeps until it is declared anew.
+    former_arguments: tuple[tuple[str, object], ...] = ()
 
     @property
     def arguments(self) -> dict[str, object]:
@@ -70,9 +80,12 @@ class Queue:
             arguments["x-delivery-limit"] = 1_000_000
         else:
             arguments["x-dead-letter-exchange"] = DEAD
-        if self.single_active_consumer:
-            arguments["x-single-active-consumer"] = True
         return arguments
+
+    @property
+    def former(self) -> dict[str, object] | None:
+        """Return the x-arguments of a former release, None if they were the same."""
+        return {**self.arguments, **dict(self.former_arguments)} if self.former_arguments else None
 
 
 def policy_definitions(*vhosts: str) -> dict[str, Any]:
@@ -93,7 +106,8 @@ QUEUES: dict[str, Queue] = {
         Queue(ORDERS_QUEUE, ORDERS_IN, ("#",)),
         Queue("erp.orders", ORDERS_OUT, ("#",)),
         Queue("erp.resync", RESYNC, ("#",)),
-        Queue(CONTROL, CONTROL, ("pause", "resume", "status"), single_active_consumer=True),
+        # With one active consumer a worker that hangs would hold up every pause, with healthy workers beside it.
+        Queue(CONTROL, CONTROL, ("pause", "resume", "status"), (("x-single-active-consumer", True),)),
         Queue(DEAD, DEAD, ("",)),
     )
 }

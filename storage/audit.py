@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, update
 from uuid_utils import uuid7
 
 from rules.actions import AuditContext
-from rules.switches import Decision, Switch, Switches
+from rules.switches import Decision, Plan, Switch, Switches
 from schemas.control import Command
 from storage.errors import StorageError
 from storage.fence import Fence
@@ -25,6 +26,7 @@ __all__ = [
     "AuditLog",
     "OpenEntry",
     "add_count",
+    "audit_begin",
     "audit_command",
     "audit_expiry",
     "audit_unreadable",
@@ -36,23 +38,46 @@ _ANY = "*"
 
 def audit_command(connection: Connection, command: Command, decision: Decision, after: Switches) -> None:
     """Record a command and its result."""
-    message = command.message
     _add(
         connection,
         after,
+        **_said(command),
         action=command.action,
-        shop=message.shop,
-        domains=list(message.domains),
         by=command.by,
         user_id=command.user_id,
         source=command.source,
-        reason=message.reason,
         message_id=command.message_id,
-        issued_at=command.issued_at,
-        until=message.until,
+        subject=_subject(command, decision),
         result=decision.result,
         error=decision.error,
     )
+
+
+def _said(command: Command) -> dict[str, Any]:
+    message = command.message
+    return {
+        "shop": message.shop,
+        "domains": list(message.domains),
+        "reason": message.reason,
+        "issued_at": command.issued_at,
+        "until": message.until,
+    }
+
+
+def _subject(command: Command, decision: Decision) -> str | None:
+    if command.message.begins is not None:
+        return f"from {_moment(command.message.begins)}" + (", every week" if command.message.weekly else "")
+    return _ends(decision)
+
+
+def _ends(decision: Decision) -> str | None:
+    """Return the ends that a command has changed, as `shop/domain: old → new`; None if it has changed none."""
+    changes = (f"{end.shop}/{end.domain}: {_moment(end.old)} → {_moment(end.new)}" for end in decision.ends)
+    return ", ".join(changes) or None
+
+
+def _moment(end: datetime | None) -> str:
+    return "no end" if end is None else end.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> None:
@@ -70,9 +95,30 @@ def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> Non
     )
 
 
-def audit_unreadable(connection: Connection, state: Switches, **columns: str | None) -> None:
-    """Record a control message that could not be parsed."""
-    _add(connection, state, result="refused", **columns)
+def audit_begin(connection: Connection, switch: Switch, plan: Plan, after: Switches) -> None:
+    """Record the beginning of a planned pause, or that its end has passed before it could begin."""
+    _add(
+        connection,
+        after,
+        action="begin",
+        shop=switch.shop,
+        domains=[switch.domain],
+        by=plan.by,
+        source="clock",
+        reason=plan.reason,
+        until=switch.until if switch.off else plan.until,
+        subject=f"from {_moment(plan.begins)}",
+        result="off" if switch.off else "unchanged",
+        error=None if switch.off else "its end had passed before any process could begin it",
+    )
+
+
+def audit_unreadable(
+    connection: Connection, state: Switches, *, command: Command | None = None, **columns: str | None
+) -> None:
+    """Record a control message that could not be parsed, or a command that was refused before a decision."""
+    said = _said(command) if command is not None else {}
+    _add(connection, state, result="refused", **said, **columns)
 
 
 def _add(connection: Connection, state: Switches, **row: Any) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, bindparam, func, literal, select, tuple_, upd
 from rules.orders import CancelState, OrderState
 from rules.switches import Switches
 from schemas.domains import ORDERS
+from schemas.order_notices import Notice
 from storage.fence import Fence
+from storage.outbox import OrderNotice, add_notices
 from storage.switches import EndsExpired, read_switches
 from storage.tables import orders
 
@@ -61,10 +63,13 @@ class CancellationQueue:
             for claimed, outcome in sorted(results, key=lambda result: result[0][:2]):
                 state, due_at, error = outcome(now)
                 values = {"cancellation": state.value, "cancel_due_at": due_at, "cancel_error": error}
-                connection.execute(
+                recorded = connection.execute(
                     _RECORD,
                     {"of_shop": claimed.shop, "of_order": claimed.order_id, "attempt": claimed.attempts, **values},
                 )
+                if state is CancelState.REFUSED and recorded.rowcount:
+                    refused = OrderNotice(claimed.shop, claimed.order_id, Notice.CANCEL_REFUSED, {"reason": error})
+                    add_notices(connection, [refused], now)
 
 
 def _claim(connection: Connection, state: Switches, lease: timedelta, most: int) -> list[ClaimedCancellation]:

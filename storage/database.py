@@ -8,13 +8,17 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from rules.shops import OPEN, ShopRules
 from rules.versions import DEFAULT_CLOCK_AHEAD
 from storage import migrate
 from storage.diagnostics import Checkup, check_up
+from storage.disk import DiskWatch
 from storage.dry_run import DryRun
 from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
+from storage.grants import Granted, grant_reader
+from storage.queues import QueueReadings
 from storage.tail import OutcomeTail
 from storage.views import Views
 
@@ -47,6 +51,15 @@ class Database:
         """Return the reader of the gauges for monitoring."""
         return Gauges(self._engine)
 
+    @property
+    def queues(self) -> QueueReadings:
+        """Return the writer of the queues' readings."""
+        return QueueReadings(self.fence)
+
+    def watch_disk(self, minimum: int) -> DiskWatch:
+        """Return a watch over the database's disk, of which `minimum` bytes are to stay free."""
+        return DiskWatch(self._engine, minimum)
+
     def check_up(self) -> Checkup:
         """Diagnose the database for the operator; raises `Unavailable` if it can't be reached."""
         return check_up(self._engine)
@@ -63,19 +76,26 @@ class Database:
         """Check the revision; raises `SchemaOutdated` unless it is this program's."""
         migrate.require_current(self._engine)
 
+    def grant_reader(self, role: str, *, dry_run: bool = False) -> Granted:
+        """Let a role of the database read the shop's tables and views, and nothing else; raises `ReaderRefused`."""
+        return grant_reader(self._engine, role, dry_run=dry_run)
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
 
 def open_database(
-    url: str, receipt_timeout: timedelta = timedelta(minutes=15), clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+    url: str,
+    receipt_timeout: timedelta = timedelta(minutes=15),
+    clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
+    shop_rules: ShopRules = OPEN,
 ) -> Database:
     """Open the database of a URL.
 
     An order without a receipt for longer than `receipt_timeout` is overdue; a time that serves as version may lie
-    `clock_ahead` ahead of the database's clock.
+    `clock_ahead` ahead of the database's clock. A dry run asks `shop_rules` about shops that are not known.
     """
     engine = open_engine(url)
-    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead)
+    views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead, shop_rules)
     return Database(url, fence_for(engine), views, dry_run, receipt_timeout, engine)

@@ -13,6 +13,7 @@ from storage.engine import LOCK_MS
 from storage.errors import SchemaOutdated, translated
 from storage.fence import FenceHolder, fence_holders
 from storage.migrate import require_current
+from storage.pooler import is_pooled, unlimited
 from storage.tables import metadata
 
 __all__ = ["Checkup", "check_up"]
@@ -31,7 +32,8 @@ class Checkup(NamedTuple):
 
     `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of this
     machine's, `holders` the connections inside the fence, `busy` the reason that nothing can be written now (None: it
-    can).
+    can), `role` this user. `pooled`: a pooler stands before the server; `unlimited`: it drops the time limits, and the
+    user has none.
     """
 
     server: str
@@ -41,6 +43,9 @@ class Checkup(NamedTuple):
     ahead: float
     holders: list[FenceHolder]
     busy: str | None
+    role: str | None = None
+    pooled: bool = False
+    unlimited: bool = False
 
 
 def check_up(engine: Engine) -> Checkup:
@@ -52,7 +57,9 @@ def check_up(engine: Engine) -> Checkup:
             return Checkup("SQLite", version, schema, [], 0.0, [], _busy(connection))
         lacking = connection.scalars(_LACKING, {"tables": sorted(metadata.tables), "rights": _RIGHTS}).all()
         ahead, holders = _clock_offset(connection), fence_holders(connection)
-        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None)
+        role = connection.scalar(text("SELECT session_user"))
+        pooler = (is_pooled(connection), unlimited(connection))
+        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role, *pooler)
 
 
 def _schema(engine: Engine) -> str | None:

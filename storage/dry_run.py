@@ -1,4 +1,4 @@
-"""Dry run: the outcomes that a batch would have on the present rows."""
+"""Dry run: the outcomes that events, orders and cancellations would have on the present rows, without a write."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from rules.outcomes import Outcome, outcome_per_item, plan_batch, sort_batch
+from rules.cancellations import cancel
+from rules.orders import NOT_PLACED
+from rules.outcomes import Outcome, RejectedDelivery, outcome_per_item, plan_batch, sort_batch
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules, split_refused
 from rules.switches import Scope
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
+from schemas.order_news import Cancellation
+from schemas.orders import ORDER_CHANGED, ReceivedOrder
 from schemas.reasons import Refusal
+from storage.dialect import database_now
 from storage.entities import newer_than_rows, stored_versions
 from storage.errors import translated
 from storage.event_store import Batch
 from storage.feeds import read_feeds
+from storage.order_rows import OrderKey, peek_orders
 from storage.repeats import take_repeats
+from storage.shops import ShopMemory
 from storage.switches import read_switches
 
-__all__ = ["DryRun", "Prediction"]
+__all__ = ["DryItem", "DryRun", "Prediction"]
+
+_FromShop = ReceivedOrder | Cancellation
+DryItem = ChangeEvent | _FromShop | RejectedDelivery
 
 
 class Prediction(NamedTuple):
@@ -32,33 +43,47 @@ class Prediction(NamedTuple):
 
 
 class DryRun:
-    """Outcomes by the rules of `EventStore` on the present rows, without a write."""
+    """Outcomes by the rules of `EventStore` and `OrderStore` on the present rows, without a write."""
 
-    def __init__(self, engine: Engine, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD) -> None:
+    def __init__(
+        self, engine: Engine, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD, shop_rules: ShopRules = OPEN
+    ) -> None:
         self._engine = engine
         self._clock_ahead = clock_ahead
+        self._shop_rules = shop_rules
 
-    def outcomes(self, batch: Batch) -> list[Outcome]:
+    def outcomes(self, batch: Sequence[DryItem]) -> list[Outcome]:
         """Return the outcome of each item, in order; of one key only the newest event of the batch would be applied."""
         return [prediction.outcome for prediction in self.predict(batch)]
 
-    def predict(self, batch: Batch, decided: dict[Scope, bool] | None = None) -> list[Prediction]:
+    def predict(self, batch: Sequence[DryItem], decided: dict[Scope, bool] | None = None) -> list[Prediction]:
         """Return the outcome of each item, with its refusal if any.
 
         `decided` holds the kinds of version that earlier batches would have decided; this one's are added.
         """
-        sorted_batch = sort_batch(batch)
+        changes = [item for item in batch if not isinstance(item, _FromShop)]
+        from_shop = [item for item in batch if isinstance(item, _FromShop)]
         with translated(), self._engine.connect() as connection:
-            switches = read_switches(connection)
-            latest = latest_version(switches.now, self._clock_ahead)
-            known = read_feeds(connection, {(shop, domain) for domain, shop, _ in sorted_batch.feeds})
-            kinds = (decided or {}) | known
-            first = first_kinds(batch, sorted_batch.feeds, kinds, latest)
-            plan = plan_batch(sorted_batch, switches.stops, VersionRules(kinds | first, latest))
-            take_repeats(connection, plan)
-            applied = [
-                event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
-            ]
+            of_changes = iter(self._changes(connection, changes, decided) if changes or not from_shop else ())
+            of_shop = iter(_from_shop(connection, from_shop) if from_shop else ())
+        return [next(of_shop if isinstance(item, _FromShop) else of_changes) for item in batch]
+
+    def _changes(self, connection: Connection, batch: Batch, decided: dict[Scope, bool] | None) -> list[Prediction]:
+        sorted_batch = sort_batch(batch)
+        switches = read_switches(connection)
+        latest = latest_version(switches.now, self._clock_ahead)
+        shops = {shop for _, shop, _ in sorted_batch.feeds}
+        admission = ShopMemory(self._shop_rules).admit(connection, shops, dry_run=True)
+        admitted, strangers = split_refused(sorted_batch, admission.refused)
+        known = read_feeds(connection, {(shop, domain) for domain, shop, _ in admitted.feeds})
+        kinds = (decided or {}) | known
+        first = first_kinds(batch, admitted.feeds, kinds, latest)
+        plan = plan_batch(admitted, switches.stops, VersionRules(kinds | first, latest))
+        plan.refuse_strangers(strangers, UNKNOWN_SHOP)
+        take_repeats(connection, plan)
+        applied = [
+            event for domain, events in plan.apply.items() for event in newer_than_rows(connection, domain, events)
+        ]
         if decided is not None:
             decided.update(first)
         refusals = {id(event): refusal for event, refusal in plan.refused}
@@ -79,3 +104,25 @@ class DryRun:
                 for index, version in found.items():
                     versions[positions[index]] = version
         return versions
+
+
+def _from_shop(connection: Connection, batch: Sequence[_FromShop]) -> list[Prediction]:
+    now = database_now(connection)
+    known = peek_orders(connection, {(item.shop, item.order_id) for item in batch})
+    digests = {key: record.digest for key, record in known.items() if record.digest != NOT_PLACED}
+    cancelled: set[OrderKey] = set()
+    predictions = []
+    for item in batch:
+        key = (item.shop, item.order_id)
+        if isinstance(item, ReceivedOrder):
+            outcome = Outcome.SUPERSEDED if key in digests else Outcome.APPLIED
+            if digests.setdefault(key, item.digest) != item.digest:
+                predictions.append(Prediction(Outcome.QUARANTINED, ORDER_CHANGED))
+                continue
+        else:
+            record = known.get(key)
+            counts = key not in cancelled and (record is None or cancel(record, item, now) is not None)
+            outcome = Outcome.APPLIED if counts else Outcome.SUPERSEDED
+            cancelled.add(key)
+        predictions.append(Prediction(outcome))
+    return predictions

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 __all__ = [
     "CONTENT_CHANGED",
+    "DISK_FULL",
     "ContentChanged",
     "RowRefused",
     "SchemaOutdated",
@@ -22,6 +23,10 @@ _VALUE_CLASSES = ("22", "23", "54")
 # … and those that blame the schema or the rights on it: the cure is `comporta migrate`.
 _SCHEMA_CLASSES = ("42", "3F")
 _NO_RIGHT = "42501"
+_LOCK_TIMEOUT = "55P03"
+DISK_FULL = "53100"
+# Prepared statements that a pooler gave to another client's connection: nothing is wrong with the schema.
+_PREPARED = {"42P05", "26000"}
 # A statement stops itself by an invalid value with this text in it; each database puts the value into its message.
 CONTENT_CHANGED = "comporta: content changed"
 
@@ -57,22 +62,37 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         code = f"SQLSTATE {state} ({type(cause).__name__})"
         if state.startswith(_VALUE_CLASSES):
             return RowRefused(f"the database refuses a value: {code}")
+        if state == DISK_FULL:
+            return Unavailable(f"the disk of the database is full: {code}")
+        if state in _PREPARED:
+            return Unavailable(
+                f"a pooler has lost or repeated a prepared statement, and the statement is retried: {code}"
+            )
         if state == _NO_RIGHT:
             return SchemaOutdated(f"this database user lacks a right that is needed: {code}")
         if state.startswith(_SCHEMA_CLASSES):
             return SchemaOutdated(f"a table or a right is missing, run `comporta migrate`: {code}")
+        if state == _LOCK_TIMEOUT:
+            return Unavailable(
+                f"another connection holds a lock, `comporta doctor` names it if it is the fence: {code}"
+            )
         return Unavailable(f"the database can't run the statement now: {code}")
     name = type(cause).__name__
     if name == "OperationalError" and str(cause).startswith(("no such table", "no such column")):
         return SchemaOutdated("a table is missing, run `comporta migrate`")
     if name in {"IntegrityError", "DataError"}:
         return RowRefused(f"the database refuses a value: {name}")
-    return Unavailable(f"the database can't be reached: {_first_line(cause) or name}")
+    if str(cause).startswith("database or disk is full"):
+        return Unavailable("the disk of the database is full")
+    return Unavailable(f"the database can't be reached: {_connection_faults(cause) or name}")
 
 
-def _first_line(cause: object) -> str:
+def _connection_faults(cause: object) -> str:
     # The text of a failed connection: the driver names the server and the reason, and no row is involved yet.
-    return next((line for line in str(cause).splitlines() if line.isprintable()), "")[:200]
+    lines = [line for line in str(cause).splitlines() if line.isprintable()]
+    # Of several hosts each has a line of its own, with the error after the address.
+    faults = [line.partition(": connection failed: ")[2] or line for line in lines if line.startswith("- host: ")]
+    return "; ".join(fault[:200] for fault in faults or lines[:1])
 
 
 @contextmanager

@@ -19,18 +19,21 @@ from rules.outcomes import (
     plan_batch,
     sort_batch,
 )
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules, split_refused
 from rules.switches import Scope
 from rules.unknown_fields import FieldCounts, count_fields
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
 from schemas.reasons import Refusal
+from storage.changes import record_changes, written_events
 from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
 from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally, count_received
+from storage.ledger import add_tally, count_received
 from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
+from storage.shops import ShopMemory, add_shops
 from storage.switches import BatchState, EndsExpired, read_for_batch
 from storage.tail import record_outcomes
 from storage.unknown_fields import UnknownFieldCounts
@@ -60,16 +63,24 @@ def _no_delivery(_position: int, refusal: Refusal) -> RejectedDelivery:
 
 
 class EventStore:
-    """The batches of one worker; `clock_ahead` bounds the times that serve as versions."""
+    """The batches of one worker.
+
+    `clock_ahead` bounds the times that serve as versions; `shop_rules` decide about shops that are not known.
+    """
 
     def __init__(
-        self, fence: Fence, switchboard: EndsExpired, worker: str, clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD
+        self,
+        fence: Fence,
+        switchboard: EndsExpired,
+        worker: str,
+        clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
+        shop_rules: ShopRules = OPEN,
     ) -> None:
         self._fence = fence
         self._switchboard = switchboard
         self._worker = worker
         self._clock_ahead = clock_ahead
-        self._shops: set[str] = set()
+        self._shops = ShopMemory(shop_rules)
         self._feeds: dict[Scope, bool] = {}
         self._feeds_generation = 0
         self._unknown_fields = UnknownFieldCounts()
@@ -94,7 +105,8 @@ class EventStore:
                 continue
             if committed is not None:
                 return committed
-            # A pause has expired: it is ended inside the fence, so that no two batches see it differently.
+            # A pause has expired, or a planned one is due: it is ended or begun inside the fence, so that no two
+            # batches see it differently.
             self._switchboard.end_expired()
 
     def _try(
@@ -106,32 +118,43 @@ class EventStore:
         *,
         compare: bool,
     ) -> Committed | None:
-        """Commit the batch, or return None if a pause has to be ended first."""
+        """Commit the batch, or return None if a pause has to be ended or begun first."""
         with self._fence.shared() as connection:
             state = read_for_batch(connection)
-            if state.switches.expired:
+            if state.switches.overdue:
                 return None
-            rules, decided = self._version_rules(connection, batch, sorted_batch, state)
-            plan = plan_batch(sorted_batch, state.switches.stops, rules)
+            self._forget_removed(state)
+            admission = self._shops.admit(connection, {shop for _, shop, _ in sorted_batch.feeds})
+            admitted, strangers = split_refused(sorted_batch, admission.refused)
+            rules, decided = self._version_rules(connection, batch, admitted, state)
+            plan = plan_batch(admitted, state.switches.stops, rules)
+            plan.refuse_strangers(strangers, UNKNOWN_SHOP)
             if compare:
                 take_repeats(connection, plan)
             _reject_refused(batch, plan, reject)
-            new_shops = self._new_shops(plan)
+            new_shops = _accepted(plan, admission.new)
             applied = self._write(connection, received_counts, plan, state, new_shops)
             unknown = self._count_unknown(connection, plan, state)
             if state.watched:
                 results = outcome_per_item(batch, plan, applied)
                 record_outcomes(connection, self._worker, batch, results, state.switches.now)
-        self._shops |= new_shops
+            if state.recording:
+                # Last of all: every other batch with changes waits from here until the commit.
+                record_changes(connection, applied, state.switches.now)
+        self._shops.learn(admission.known | new_shops)
         self._feeds.update(decided)
         return Committed(plan.tally, state.switches.epoch, plan.quarantine, unknown)
+
+    def _forget_removed(self, state: BatchState) -> None:
+        """Forget feeds and shops, if an operator has reset a feed or removed a shop since the last batch."""
+        if state.feeds != self._feeds_generation:
+            self._feeds, self._feeds_generation = {}, state.feeds
+            self._shops.forget()
 
     def _version_rules(
         self, connection: Connection, batch: Batch, sorted_batch: SortedBatch, state: BatchState
     ) -> tuple[VersionRules, dict[Scope, bool]]:
         """Return the version rules for the batch, and the kinds of the feeds that this worker has not seen before."""
-        if state.feeds != self._feeds_generation:
-            self._feeds, self._feeds_generation = {}, state.feeds
         latest = latest_version(state.switches.now, self._clock_ahead)
         first = first_kinds(batch, sorted_batch.feeds, self._feeds, latest)
         if not first:
@@ -140,20 +163,22 @@ class EventStore:
         return VersionRules(self._feeds | decided, latest), decided
 
     def _write(
-        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: set[str]
+        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: frozenset[str]
     ) -> list[ChangeEvent]:
-        """Write the plan; return the applied events, or none without a watcher."""
+        """Write the plan; return the applied events, or none if neither a watcher nor the change feed needs them."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
-        if new:
-            add_shops(connection, new, now)
+        add_shops(connection, new, now)
         for domain, events in plan.apply.items():
             if state.watched:
                 newer = apply_and_return(connection, domain, events, now)
                 applied += newer
                 _count_applied(plan, domain, Counter(event.shop for event in newer))
             else:
-                _count_applied(plan, domain, apply_events(connection, domain, events, now))
+                counts = apply_events(connection, domain, events, now)
+                _count_applied(plan, domain, counts)
+                if state.recording:
+                    applied += written_events(connection, domain, events, sum(counts.values()), now)
             if domain in state.missed:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
@@ -170,9 +195,10 @@ class EventStore:
         counts = count_fields((event.shop, event.domain, event.unknown) for event in plan.unknown)
         return self._unknown_fields.add(connection, counts, state.switches.now)
 
-    def _new_shops(self, plan: Plan) -> set[str]:
-        # Only events that passed the checks make a shop known: an invalid message may carry any name.
-        return {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED} - self._shops
+
+def _accepted(plan: Plan, new: frozenset[str]) -> frozenset[str]:
+    # Only events that passed the checks make a shop known: an invalid message may carry any name.
+    return new and new & {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED}
 
 
 def _reject_refused(batch: Batch, plan: Plan, reject: Reject) -> None:

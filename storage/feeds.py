@@ -15,7 +15,7 @@ from storage.switches import FEEDS
 from storage.tables import feeds, generations
 from storage.types import EXACT_TEXT
 
-__all__ = ["decide_feeds", "read_feeds", "reset_feed"]
+__all__ = ["decide_feeds", "end_memories", "read_feeds", "reset_feed"]
 
 
 def decide_feeds(connection: Connection, kinds: Mapping[Scope, bool], now: datetime) -> dict[Scope, bool]:
@@ -45,6 +45,11 @@ def reset_feed(connection: Connection, shop: str, domain: str) -> None:
     The caller holds the fence alone: no batch is between its reading of the generation and its commit.
     """
     connection.execute(delete(feeds).where(feeds.c.shop == shop, feeds.c.domain == domain))
+    end_memories(connection)
+
+
+def end_memories(connection: Connection) -> None:
+    """End every worker's memory of feeds and shops; the caller holds the fence alone."""
     insert: Any = insert_into(connection.dialect.name, generations)
     connection.execute(
         insert.on_conflict_do_update(index_elements=["name"], set_={"number": generations.c.number + 1}),

@@ -10,15 +10,25 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from storage.errors import translated
+from storage.pooler import server_pid
 
-__all__ = ["Connection", "Fence", "FenceHolder", "PostgresFence", "SqliteFence", "fence_for", "fence_holders"]
+__all__ = [
+    "Connection",
+    "Fence",
+    "FenceHolder",
+    "PostgresFence",
+    "SqliteFence",
+    "fence_for",
+    "fence_holders",
+    "foreign_way_out",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +40,8 @@ _EXCLUSIVE = text("SELECT set_config('lock_timeout', '0', true), pg_advisory_xac
     **_LOCK
 )
 _HOLDERS = text(
-    "SELECT pid, state, application_name, CAST(extract(epoch FROM clock_timestamp() - xact_start) AS float) AS seconds "
+    "SELECT pid, usename, state, application_name, "
+    "CAST(extract(epoch FROM clock_timestamp() - xact_start) AS float) AS seconds "
     "FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND classid = :space AND objid = :number AND database = (SELECT oid FROM pg_database "
     "WHERE datname = current_database()))"
@@ -39,9 +50,14 @@ _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 
 class FenceHolder(NamedTuple):
-    """A connection inside the fence, and the seconds since its transaction began."""
+    """A connection inside the fence, and the seconds since its transaction began.
+
+    The lock has no owner: any role that may connect can take it by its number. Of the connection of another role
+    `state` and `seconds` are None.
+    """
 
     pid: int
+    role: str | None
     state: str | None
     application: str | None
     seconds: float | None
@@ -65,7 +81,8 @@ class PostgresFence:
 
     Lock and read are two statements under READ COMMITTED: a read in the same statement would use a snapshot from
     before the lock.
-    A holder that hangs is reported after `report_after` seconds and terminated after `limit`.
+    A holder that hangs is reported after `report_after` seconds and terminated after `limit`. One of another database
+    role can't be terminated: it is reported with the way out.
     """
 
     def __init__(self, engine: Engine, *, report_after: float = 2.0, limit: float = 6.0) -> None:
@@ -82,7 +99,7 @@ class PostgresFence:
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
         with translated(), self._engine.begin() as connection:
-            with self._watched(_pid(connection)):
+            with self._watched(server_pid(connection)):
                 connection.execute(_EXCLUSIVE)
             yield connection
 
@@ -108,27 +125,50 @@ class PostgresFence:
         self._report(pid, terminate=False)
         if acquired.wait(self._limit - self._report_after):
             return
+        foreign: set[int] = set()
         while not acquired.wait(1.0):
-            self._report(pid, terminate=True)
+            self._report(pid, terminate=True, foreign=foreign)
 
-    def _report(self, waiting_pid: int, *, terminate: bool) -> None:
+    def _report(self, waiting_pid: int, *, terminate: bool, foreign: set[int] | None = None) -> None:
+        """Report the holders, or end them; of `foreign` ones, which can't be ended, each is reported once."""
         try:
             with self._engine.begin() as connection:
                 for holder in fence_holders(connection):
                     if holder.pid == waiting_pid:
                         # The waiting connection has just got the fence itself.
                         continue
-                    log.warning("fence holder terminated" if terminate else "fence held", **holder._asdict())
                     if terminate:
-                        connection.execute(_TERMINATE, {"pid": holder.pid})
+                        _terminate(connection, holder, set() if foreign is None else foreign)
+                    else:
+                        log.warning("fence held", **holder._asdict())
         except SQLAlchemyError as error:
             log.warning("fence holders unknown", error=type(error).__name__)
 
 
-def _pid(connection: Connection) -> int:
-    driver: Any = connection.connection.driver_connection
-    pid: int = driver.info.backend_pid
-    return pid
+def _terminate(connection: Connection, holder: FenceHolder, foreign: set[int]) -> None:
+    """End a holder's connection; report one that this role may not end, unless it is `foreign` already."""
+    if holder.pid in foreign:
+        return
+    try:
+        with connection.begin_nested():
+            ended = connection.scalar(_TERMINATE, {"pid": holder.pid})
+    except ProgrammingError:
+        foreign.add(holder.pid)
+        log.error(
+            "fence held by another database role, which this one may not terminate: every batch and switch waits",
+            way_out=foreign_way_out(holder),
+            **holder._asdict(),
+        )
+    else:
+        log.warning("fence holder terminated" if ended else "fence holder has ended by itself", **holder._asdict())
+
+
+def foreign_way_out(holder: FenceHolder) -> str:
+    """Return the remedy against a holder of another role."""
+    return (
+        f"let an administrator run SELECT pg_terminate_backend({holder.pid}), and unless it is one of Comporta's own "
+        f"revoke CONNECT on this database from the role {holder.role}: any role that may connect can take the lock"
+    )
 
 
 def fence_holders(connection: Connection) -> list[FenceHolder]:

@@ -14,7 +14,7 @@ from schemas.domains import DOMAIN_NAMES, DOMAINS
 from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
-from storage.tables import missed, orders, quarantine, shops, workers
+from storage.tables import missed, orders, outbox, quarantine, shops, workers
 
 __all__ = ["Gauges", "Reading"]
 
@@ -34,6 +34,7 @@ class Reading(NamedTuple):
     quarantined: dict[str, int]
     orders: dict[tuple[str, str], int]
     oldest_waiting: dict[str, float]
+    oldest_notice: dict[str, float]
     erp_failing: dict[str, tuple[float, str]]
     workers: dict[str, float]
 
@@ -62,6 +63,7 @@ class Gauges:
                 {(shop, order_state.value): 0 for shop in known for order_state in OrderState}
                 | _counts(connection, orders.c.shop, orders.c.state),
                 dict.fromkeys(known, 0.0) | _oldest_waiting(connection, state),
+                dict.fromkeys(known, 0.0) | _oldest_notice(connection, state),
                 dict.fromkeys(known, (0.0, "")) | _erp_failing(connection, state),
                 _workers(connection, state),
             )
@@ -92,6 +94,12 @@ def _oldest_waiting(connection: Connection, state: Switches) -> dict[str, float]
     rows = connection.execute(
         select(orders.c.shop, oldest).where(orders.c.state.in_(_UNDELIVERED)).group_by(orders.c.shop)
     )
+    return {row[0]: _seconds(state.now - row[1]) for row in rows}
+
+
+def _oldest_notice(connection: Connection, state: Switches) -> dict[str, float]:
+    oldest: Any = func.min(outbox.c.at, type_=outbox.c.at.type)
+    rows = connection.execute(select(outbox.c.shop, oldest).group_by(outbox.c.shop))
     return {row[0]: _seconds(state.now - row[1]) for row in rows}
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import JSON, ColumnElement, Connection, Executable, Select, Tabl
 
 from rules.outcomes import Tally
 from storage.dialect import before_conflict, counts, insert_into, rowset
-from storage.tables import ledger, received, shops
+from storage.tables import ledger, received
 from storage.types import EXACT_TEXT, UtcTime
 
-__all__ = ["add_shops", "add_tally", "count_received"]
+__all__ = ["add_tally", "count_received"]
 
 _domain = attrgetter("domain")
 
@@ -54,12 +54,6 @@ def _by_outcome(tally: Tally) -> list[dict[str, Any]]:
         {"domain": domain, "outcome": outcome, "shops": dict(sorted(shops.items()))}
         for (domain, outcome), shops in sorted(grouped.items())
     ]
-
-
-def add_shops(connection: Connection, names: set[str], now: datetime) -> None:
-    """Insert the shops that are not known yet."""
-    statement = insert_into(connection.dialect.name, shops).on_conflict_do_nothing()
-    connection.execute(statement, [{"shop": shop, "first_seen": now} for shop in sorted(names)])
 
 
 @cache

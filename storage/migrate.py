@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from storage.comments import write_comments
 from storage.errors import SchemaOutdated, translated
 
 __all__ = ["migrate", "newest_revision", "require_current"]
@@ -52,6 +53,7 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
     before = _revision(connection)
     _require_known(before)
     command.upgrade(_config(connection), "head")
+    write_comments(connection)
     return before, _revision(connection)
 
 

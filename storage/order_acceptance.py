@@ -15,8 +15,9 @@ from schemas.reasons import Refused
 from storage.audit import AuditEntry, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
-from storage.ledger import add_shops
 from storage.order_store import accept_orders
+from storage.outbox import OrderNotice, add_notices
+from storage.shops import add_shops
 from storage.tables import orders, quarantine
 from storage.types import utc_text
 
@@ -54,7 +55,8 @@ class OrderAcceptance:
                 raise Conflict(f"a replay of {identity} is running; try again in half a minute")
             order = _read(message)
             key = (order.shop, order.order_id)
-            new, known = accept_orders(connection, {key: order}, now)
+            notices: list[OrderNotice] = []
+            new, known = accept_orders(connection, {key: order}, notices, now)
             if not new and known[key].digest != order.digest:
                 raise Conflict("an order with this id and other content has come from the shop: it stays as it is")
             mark = {
@@ -66,6 +68,8 @@ class OrderAcceptance:
             accepted = update(orders).where(orders.c.shop == order.shop, orders.c.order_id == order.order_id)
             state = connection.execute(accepted.values(accepted_as_is=mark).returning(orders.c.state)).scalar_one()
             connection.execute(delete(quarantine).where(quarantine.c.id == identity))
+            if notices:
+                add_notices(connection, notices, now)
             add_shops(connection, {order.shop}, now)
             record_action(connection, entry._replace(shop=order.shop, domain=ORDERS, subject=order.order_id), 1)
             return AcceptedOrder(order.shop, order.order_id, state)

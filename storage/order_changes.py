@@ -15,7 +15,8 @@ from schemas.order_news import Cancellation
 from storage.audit import AuditEntry, add_count, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
-from storage.order_store import OrderKey, read_orders, write_settled
+from storage.order_rows import OrderKey, read_orders, write_settled
+from storage.outbox import add_notices, change_notices
 from storage.tables import orders
 from storage.views import OrderFilter
 from storage.views.pagination import Moment
@@ -108,4 +109,7 @@ def _apply(connection: Connection, change: Change, keys: set[OrderKey], reason: 
     changed = {key: order for key, record in known.items() if (order := rule(record, key, reason, now)) is not None}
     if changed:
         write_settled(connection, changed, now)
+        notices = [notice for key, order in changed.items() for notice in change_notices(key, known[key], order)]
+        if notices:
+            add_notices(connection, notices, now)
     return len(changed), bool(known)

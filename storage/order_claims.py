@@ -31,7 +31,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from rules.orders import CANCELLING, NO_FAILURES, FailureHistory, OrderState
 from schemas.domains import ORDERS
+from schemas.order_notices import Notice
 from storage.dialect import dump_rows, rowset
+from storage.outbox import OrderNotice, add_notices
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
 
@@ -69,7 +71,14 @@ def find_due(connection: Connection, now: datetime) -> DueShops:
     params = {"now": now, "heard": now - _ALIVE_WITHIN}
     rows = connection.execute(_FIND_DUE, params).all()
     if rows[0].lost:
-        connection.execute(_RETURN_LOST, params)
+        lost = connection.execute(_RETURN_LOST, params)
+        notices = [
+            OrderNotice(row.shop, row.order_id, Notice.CANCELLED, {"reason": row.cancel_reason})
+            for row in lost
+            if row.state == OrderState.CANCELLED
+        ]
+        if notices:
+            add_notices(connection, notices, now)
         rows = connection.execute(_FIND_DUE, params).all()
     due = [row for row in rows if row.shop is not None]
     untried = frozenset(row.shop for row in due if row.attempts == 0)
@@ -152,6 +161,7 @@ _RETURN_LOST = (
     update(orders)
     .where(_LOST)
     .values(state=case((CANCELLING_NOW, OrderState.CANCELLED.value), else_=OrderState.WAITING.value), lease_until=None)
+    .returning(orders.c.shop, orders.c.order_id, orders.c.state, orders.c.cancel_reason)
 )
 
 

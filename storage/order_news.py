@@ -27,16 +27,21 @@ _FILLED = ("shop", "order_id", "placed_at", "payload", "digest")
 _NOW = bindparam("now", type_=UtcTime)
 
 
-def add_news(connection: Connection, news: Sequence[OrderNews], tally: Tally, now: datetime) -> None:
-    """Keep the news of orders, each event once."""
+def add_news(connection: Connection, news: Sequence[OrderNews], tally: Tally, now: datetime) -> list[OrderNews]:
+    """Keep the news of orders, each event once; return those that are new."""
     dialect = connection.dialect.name
     rows = {(each.shop, each.order_id, each.event_id): each for each in reversed(news)}
     dumped = dump_rows(dialect, ({name: getattr(rows[key], name) for name in _NEWS} for key in sorted(rows)))
     added = {tuple(row) for row in connection.execute(_add_news(dialect), {"rows": dumped, "now": now})}
+    new = []
     for each in news:
         key = (each.shop, each.order_id, each.event_id)
-        tally[each.shop, RECEIPTS, Outcome.APPLIED if key in added else Outcome.SUPERSEDED] += 1
-        added.discard(key)
+        is_new = key in added
+        if is_new:
+            added.discard(key)
+            new.append(each)
+        tally[each.shop, RECEIPTS, Outcome.APPLIED if is_new else Outcome.SUPERSEDED] += 1
+    return new
 
 
 def insert_placeholders(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
+    Row,
+    Update,
     and_,
     bindparam,
     case,
@@ -22,10 +23,13 @@ from sqlalchemy.types import TypeEngine
 from rules.orders import CancelState, OrderState, OrderUpdate
 from rules.switches import Switches
 from schemas.domains import ORDERS
+from schemas.order_notices import Notice
 from storage.dialect import dump_rows, rowset
 from storage.erp_faults import ErpFaults
 from storage.fence import Fence
 from storage.order_claims import CANCELLING_NOW, ClaimedOrder, claim_first, find_due
+from storage.order_rows import OrderKey
+from storage.outbox import OrderNotice, add_notices
 from storage.switches import EndsExpired, read_switches
 from storage.tables import orders
 from storage.types import UtcTime
@@ -34,6 +38,7 @@ __all__ = ["DeliveryRecord", "Due", "OrderQueue"]
 # The longest time of an attempt; the orders of a worker that died are free again after it.
 LEASE = timedelta(seconds=60)
 _WRITTEN = OrderUpdate._fields
+_TOLD_OF = ("shop", "order_id", "state", "attempts", "erp_number", "last_error", "cancel_reason")
 _NOW = bindparam("now", type_=UtcTime)
 
 
@@ -72,12 +77,12 @@ class OrderQueue:
         while True:
             with self._fence.shared() as connection:
                 state = read_switches(connection)
-                if not state.expired:
+                if not state.overdue:
                     self._write(connection, results, state.now)
                     due = self._due(connection, state)
                     shares = [(shop, number) for shop, number in share(due) if shop not in due.stopped]
                     return claim_first(connection, shares, state.now, state.now + self._lease) if shares else []
-            # A pause has expired: it is ended inside the fence, as for a batch.
+            # A pause has expired, or a planned one is due: it is ended or begun inside the fence, as for a batch.
             self._switchboard.end_expired()
 
     def record(self, results: Sequence[DeliveryRecord]) -> None:
@@ -106,12 +111,38 @@ class OrderQueue:
             ),
             key=lambda row: (row["shop"], row["order_id"]),
         )
-        connection.execute(_record(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+        params = {"rows": dump_rows(dialect, rows), "now": now}
+        if all(update.state is OrderState.SENT for _, update in updates):
+            connection.execute(_record(dialect), params)
+        else:
+            changed = connection.execute(_record(dialect).returning(*(orders.c[name] for name in _TOLD_OF)), params)
+            _tell(connection, changed.all(), {(row["shop"], row["order_id"]): row["state"] for row in rows}, now)
         self._faults.record(connection, [(order.shop, update) for order, update in updates], now)
 
 
+def _tell(connection: Connection, changed: Sequence[Row[Any]], results: Mapping[OrderKey, str], now: datetime) -> None:
+    """Write the notices of recorded attempts; `results` are the states that the attempts alone would lead to."""
+    notices = []
+    for row in changed:
+        match row.state:
+            case OrderState.INTERNALIZED:
+                told, data = Notice.INTERNALIZED, {"erp_number": row.erp_number}
+            case OrderState.REJECTED:
+                told, data = Notice.REJECTED, {"reason": row.last_error}
+            case OrderState.STUCK:
+                told, data = Notice.STUCK, {"attempts": row.attempts, "reason": row.last_error}
+            # An order that the ERP has both taken and cancelled was cancelled before: only its number is new.
+            case OrderState.CANCELLED if results[row.shop, row.order_id] != OrderState.INTERNALIZED:
+                told, data = Notice.CANCELLED, {"reason": row.cancel_reason}
+            case _:
+                continue
+        notices.append(OrderNotice(row.shop, row.order_id, told, data))
+    if notices:
+        add_notices(connection, notices, now)
+
+
 @cache
-def _record(dialect: str) -> Executable:
+def _record(dialect: str) -> Update:
     names = ("shop", "order_id", "attempts", *_WRITTEN)
     types: dict[str, TypeEngine[Any]] = {name: orders.c[name].type for name in names}
     rows = rowset(dialect, types).columns

@@ -12,7 +12,7 @@ from schemas.domains import ORDERS
 from storage.audit import AuditEntry, add_count, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
-from storage.order_store import OrderKey
+from storage.order_rows import OrderKey
 from storage.tables import orders
 from storage.views import OrderFilter
 from storage.views.pagination import Moment

@@ -1,57 +1,63 @@
-"""Order store: commits a batch of orders and receipts, whether the switches are on or off."""
+"""Order store: commits a batch of orders, cancellations and receipts, whether the switches are on or off."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, bindparam, case, literal, select, update
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Connection
 
 from rules.cancellations import answer_cancellation, cancel
-from rules.orders import NO_FAILURES, NOT_PLACED, CancelState, OrderRecord, OrderState, ReceiptDecision, apply_receipt
+from rules.orders import NOT_PLACED, OrderRecord, ReceiptDecision, apply_receipt
 from rules.outcomes import Decoded, Outcome, RejectedDelivery, Tally
+from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules
 from rules.unknown_fields import FieldCounts, count_fields
-from schemas.domains import ORDERS
+from schemas.domains import NO_SHOP, ORDERS
 from schemas.order_news import CancelAnswer, Cancellation, OrderNews
-from schemas.orders import OrderMessage, Receipt, ReceivedOrder
+from schemas.order_notices import Notice
+from schemas.orders import ORDER_CHANGED, OrderMessage, ReceivedOrder
 from schemas.reasons import Reason, Refusal
-from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
+from schemas.receipts import Receipt
+from storage.dialect import database_now
 from storage.event_store import Committed, Reject
 from storage.fence import Fence
-from storage.ledger import add_shops, add_tally, count_received
+from storage.ledger import add_tally, count_received
 from storage.order_news import add_news, fill_placeholders, insert_placeholders
+from storage.order_rows import OrderKey, insert_orders, order_key, read_orders, write_settled
+from storage.outbox import OrderNotice, add_notices, change_notices
 from storage.quarantine import add_rejected
+from storage.shops import ShopMemory, add_shops
 from storage.switches import read_switches
-from storage.tables import orders
-from storage.types import EXACT_TEXT, UtcTime
 from storage.unknown_fields import UnknownFieldCounts
 
-__all__ = ["OrderItem", "OrderKey", "OrderStore", "accept_orders", "insert_orders", "read_orders", "write_settled"]
+__all__ = ["OrderItem", "OrderStore", "OrdersRefused", "accept_orders"]
 _DecodedItem = Decoded[OrderMessage]
 OrderItem = _DecodedItem | RejectedDelivery
-_CHANGED = Refusal(Reason.ORDER_CHANGED, "/data", "an earlier order with this id has different content")
-OrderKey = tuple[str, str]
 
-_KEY: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "order_id": EXACT_TEXT}
 
-_ACCEPTED = ("shop", "order_id", "placed_at", "payload", "digest")
-_SETTLED = (
-    *("state", "erp_number", "last_error", "receipt_id"),
-    *("cancellation", "cancel_reason", "cancelled_at", "cancel_due_at", "cancel_error"),
-)
+class OrdersRefused(Exception):
+    """Error: orders contradict earlier ones of their ids, or are of an unknown shop; `refusals` has them by index."""
+
+    def __init__(self, refusals: Mapping[int, Refusal]) -> None:
+        super().__init__(f"{len(refusals)} orders are refused")
+        self.refusals = refusals
 
 
 class OrderStore:
     """The orders and receipts of one worker; `accepted` is called when a new order may be sent."""
 
-    def __init__(self, fence: Fence, worker: str, accepted: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        fence: Fence,
+        worker: str,
+        accepted: Callable[[], None] = lambda: None,
+        shop_rules: ShopRules = OPEN,
+    ) -> None:
         self._fence = fence
         self._worker = worker
         self._accepted = accepted
+        self._shop_rules = shop_rules
         self._unknown_fields = UnknownFieldCounts()
 
     def commit(self, batch: Sequence[OrderItem], _reject: Reject | None = None) -> Committed:
@@ -65,14 +71,23 @@ class OrderStore:
             state = read_switches(connection)
             rejected = [item for item in batch if isinstance(item, RejectedDelivery)]
             decoded = [item for item in batch if not isinstance(item, RejectedDelivery)]
-            rejected += _accept(connection, decoded, tally, state.now)
-            _cancel(connection, decoded, tally, state.now)
-            rejected += _settle(connection, decoded, tally, state.now)
+            # Asked for every batch, unlike for events: an operator may have removed a shop.
+            admission = ShopMemory(self._shop_rules).admit(connection, {item.message.shop for item in decoded})
+            strangers = [item.reject(UNKNOWN_SHOP) for item in decoded if item.message.shop in admission.refused]
+            decoded = [item for item in decoded if item.message.shop not in admission.refused]
+            notices: list[OrderNotice] = []
+            rejected += _accept(connection, decoded, tally, notices, state.now)
+            _cancel(connection, decoded, tally, notices, state.now)
+            rejected += _settle(connection, decoded, tally, notices, state.now)
+            if notices:
+                add_notices(connection, notices, state.now)
             for item in rejected:
                 tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
-            shops = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
-            if shops:
-                add_shops(connection, shops, state.now)
+            for item in strangers:
+                tally[NO_SHOP, item.domain, Outcome.QUARANTINED] += 1
+            rejected += strangers
+            accepted = {shop for shop, _, outcome in tally if outcome is not Outcome.QUARANTINED}
+            add_shops(connection, accepted & admission.new, state.now)
             if rejected:
                 add_rejected(connection, self._worker, rejected, state.now)
             add_tally(connection, self._worker, received_counts, tally, state.now)
@@ -80,6 +95,37 @@ class OrderStore:
         if any(outcome is Outcome.APPLIED for _, _, outcome in tally):
             self._accepted()
         return Committed(tally, state.epoch, rejected, unknown)
+
+    def place(self, messages: Sequence[ReceivedOrder | Cancellation]) -> list[Outcome]:
+        """Store orders and cancellations, all or none; when this returns, they are committed.
+
+        Returns `APPLIED` for each that is new. Raises `OrdersRefused`, and what `commit` raises.
+        """
+        if not messages:
+            return []
+        notices: list[OrderNotice] = []
+        with self._fence.shared() as connection:
+            now = database_now(connection)
+            strangers = ShopMemory(self._shop_rules).admit(connection, {each.shop for each in messages}).refused
+            if strangers:
+                raise OrdersRefused(
+                    {index: UNKNOWN_SHOP for index, each in enumerate(messages) if each.shop in strangers}
+                )
+            placed = [message for message in messages if isinstance(message, ReceivedOrder)]
+            wishes = [message for message in messages if isinstance(message, Cancellation)]
+            of_orders = iter(_place(connection, placed, notices, now))
+            of_wishes = iter(_cancel_all(connection, wishes, notices, now))
+            outcomes = [next(of_orders if isinstance(each, ReceivedOrder) else of_wishes) for each in messages]
+            contradicting = [index for index, outcome in enumerate(outcomes) if outcome is Outcome.QUARANTINED]
+            if contradicting:
+                raise OrdersRefused(dict.fromkeys(contradicting, ORDER_CHANGED))
+            if notices:
+                add_notices(connection, notices, now)
+            add_shops(connection, {message.shop for message in messages}, now)
+            tally = Counter((each.shop, ORDERS, outcome) for each, outcome in zip(messages, outcomes, strict=True))
+            add_tally(connection, self._worker, Counter({ORDERS: len(messages)}), tally, now)
+        self._accepted()
+        return outcomes
 
     def _count_unknown(self, connection: Connection, decoded: Sequence[_DecodedItem], now: datetime) -> FieldCounts:
         placed = [item.message for item in decoded if isinstance(item.message, ReceivedOrder) and item.message.unknown]
@@ -90,37 +136,77 @@ class OrderStore:
 
 
 def _accept(
-    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, notices: list[OrderNotice], now: datetime
 ) -> list[RejectedDelivery]:
     """Write the new orders; return those that contradict an earlier order with the same id."""
     placed = [(item, item.message) for item in decoded if isinstance(item.message, ReceivedOrder)]
-    if not placed:
-        return []
-    first: dict[OrderKey, ReceivedOrder] = {}
-    for _, order in placed:
-        first.setdefault((order.shop, order.order_id), order)
-    new, known = accept_orders(connection, first, now)
-    digests = {key: record.digest for key, record in known.items()}
-    digests |= {key: first[key].digest for key in new}
+    outcomes = _place(connection, [order for _, order in placed], notices, now)
     rejected = []
-    for item, order in placed:
-        key = (order.shop, order.order_id)
-        if order.digest != digests[key]:
-            rejected.append(item.reject(_CHANGED))
-            continue
-        outcome = Outcome.APPLIED if key in new else Outcome.SUPERSEDED
-        new.discard(key)
-        tally[order.shop, item.domain, outcome] += 1
+    for (item, order), outcome in zip(placed, outcomes, strict=True):
+        if outcome is Outcome.QUARANTINED:
+            rejected.append(item.reject(ORDER_CHANGED))
+        else:
+            tally[order.shop, item.domain, outcome] += 1
     return rejected
 
 
-def _cancel(connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime) -> None:
-    """Cancel orders; of one that has not come yet only the key is kept."""
+def _place(
+    connection: Connection, placed: Sequence[ReceivedOrder], notices: list[OrderNotice], now: datetime
+) -> list[Outcome]:
+    """Write the new orders; return the outcome of each, `QUARANTINED` if it contradicts an earlier one of its id."""
+    if not placed:
+        return []
+    first: dict[OrderKey, ReceivedOrder] = {}
+    for order in placed:
+        first.setdefault(order_key(order), order)
+    new, known = accept_orders(connection, first, notices, now)
+    digests = {key: record.digest for key, record in known.items()}
+    digests |= {key: first[key].digest for key in new}
+    outcomes = []
+    for order in placed:
+        key = order_key(order)
+        outcome = Outcome.APPLIED if key in new else Outcome.SUPERSEDED
+        outcomes.append(outcome if order.digest == digests[key] else Outcome.QUARANTINED)
+        if outcomes[-1] is Outcome.APPLIED:
+            new.discard(key)
+    return outcomes
+
+
+def accept_orders(
+    connection: Connection, placed: Mapping[OrderKey, ReceivedOrder], notices: list[OrderNotice], now: datetime
+) -> tuple[set[OrderKey], dict[OrderKey, OrderRecord]]:
+    """Insert orders; return the keys that did not come before, and the orders that did."""
+    new = insert_orders(connection, list(placed.values()), now)
+    known = read_orders(connection, placed.keys() - new)
+    cancelled = {key: record for key, record in known.items() if record.digest == NOT_PLACED}
+    if cancelled:
+        fill_placeholders(connection, [placed[key] for key in cancelled], now)
+        new |= cancelled.keys()
+    notices += [OrderNotice(*key, Notice.ACCEPTED, {}) for key in placed if key in new]
+    # The last notice of an order says what it is: cancelled, before it came.
+    notices += [
+        OrderNotice(*key, Notice.CANCELLED, {"reason": record.cancel_reason}) for key, record in cancelled.items()
+    ]
+    return new, known
+
+
+def _cancel(
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, notices: list[OrderNotice], now: datetime
+) -> None:
     wishes = [(item, item.message) for item in decoded if isinstance(item.message, Cancellation)]
+    outcomes = _cancel_all(connection, [wish for _, wish in wishes], notices, now)
+    for (item, wish), outcome in zip(wishes, outcomes, strict=True):
+        tally[wish.shop, item.domain, outcome] += 1
+
+
+def _cancel_all(
+    connection: Connection, wishes: Sequence[Cancellation], notices: list[OrderNotice], now: datetime
+) -> list[Outcome]:
+    """Cancel orders; of one that has not come yet only the key is kept. Returns the outcome of each."""
     if not wishes:
-        return
+        return []
     first: dict[OrderKey, Cancellation] = {}
-    for _, wish in wishes:
+    for wish in wishes:
         first.setdefault((wish.shop, wish.order_id), wish)
     # An order that another transaction is inserting is waited for here: neither can miss the other.
     new = insert_placeholders(connection, first, now)
@@ -128,15 +214,20 @@ def _cancel(connection: Connection, decoded: Sequence[_DecodedItem], tally: Tall
     changed = {key: order for key, record in known.items() if (order := cancel(record, first[key], now)) is not None}
     if changed:
         write_settled(connection, changed, now)
+    notices += [OrderNotice(*key, Notice.CANCELLED, {"reason": first[key].reason}) for key in first if key in new]
+    for key, order in changed.items():
+        notices += change_notices(key, known[key], order)
     effective = new | changed.keys()
-    for item, wish in wishes:
+    outcomes = []
+    for wish in wishes:
         key = (wish.shop, wish.order_id)
-        tally[wish.shop, item.domain, Outcome.APPLIED if key in effective else Outcome.SUPERSEDED] += 1
+        outcomes.append(Outcome.APPLIED if key in effective else Outcome.SUPERSEDED)
         effective.discard(key)
+    return outcomes
 
 
 def _settle(
-    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, now: datetime
+    connection: Connection, decoded: Sequence[_DecodedItem], tally: Tally, notices: list[OrderNotice], now: datetime
 ) -> list[RejectedDelivery]:
     """Apply receipts in their order of arrival; return those that are refused."""
     receipts = [
@@ -158,12 +249,14 @@ def _settle(
             news.append(receipt)
             continue
         if settled.order is not None and settled.outcome is Outcome.APPLIED:
+            notices += change_notices(key, known[key], settled.order)
             known[key] = changed[key] = settled.order
         tally[receipt.shop, item.domain, settled.outcome] += 1
     if changed:
         write_settled(connection, changed, now)
     if news:
-        add_news(connection, news, tally, now)
+        told = add_news(connection, news, tally, now)
+        notices += [OrderNotice(each.shop, each.order_id, each.event, each.data) for each in told]
     return rejected
 
 
@@ -176,113 +269,3 @@ def _decide(record: OrderRecord | None, receipt: Receipt | CancelAnswer | OrderN
         unknown = Refusal(Reason.ORDER_UNKNOWN, "/data/order_id", "no such order has come from the shop")
         return ReceiptDecision(Outcome.QUARANTINED, refusal=unknown)
     return ReceiptDecision(Outcome.APPLIED, record)
-
-
-def accept_orders(
-    connection: Connection, placed: Mapping[OrderKey, ReceivedOrder], now: datetime
-) -> tuple[set[OrderKey], dict[OrderKey, OrderRecord]]:
-    """Insert orders; return the keys that did not come before, and the orders that did."""
-    new = insert_orders(connection, list(placed.values()), now)
-    known = read_orders(connection, placed.keys() - new)
-    cancelled = [placed[key] for key, record in known.items() if record.digest == NOT_PLACED]
-    if cancelled:
-        fill_placeholders(connection, cancelled, now)
-        new |= {_key(order) for order in cancelled}
-    return new, known
-
-
-def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
-    """Insert orders, one a key, as waiting; return the keys that did not exist before."""
-    dialect = connection.dialect.name
-    rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=_key))
-    params = {"rows": dump_rows(dialect, rows), "now": now}
-    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
-
-
-def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
-    """Read and lock orders until the transaction ends; unknown keys are left out."""
-    dialect = connection.dialect.name
-    rows = ({"shop": shop, "order_id": order_id} for shop, order_id in sorted(keys))
-    records = connection.execute(_read(dialect), {"rows": dump_rows(dialect, rows)})
-    return {
-        (row.shop, row.order_id): OrderRecord(
-            row.digest,
-            OrderState(row.state),
-            row.erp_number,
-            row.last_error,
-            row.receipt_id,
-            row.attempts,
-            row.cancellation and CancelState(row.cancellation),
-            row.cancel_reason,
-            row.cancelled_at,
-            row.cancel_due_at,
-            row.cancel_error,
-        )
-        for row in records
-    }
-
-
-def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
-    """Write the orders that receipts have changed."""
-    dialect = connection.dialect.name
-    rows = (
-        {"shop": shop, "order_id": order_id, **{name: getattr(order, name) for name in _SETTLED}}
-        for (shop, order_id), order in sorted(settled.items())
-    )
-    connection.execute(_settle_statement(dialect), {"rows": dump_rows(dialect, rows), "now": now})
-
-
-def _key(order: ReceivedOrder) -> OrderKey:
-    return order.shop, order.order_id
-
-
-def _types(names: Iterable[str]) -> dict[str, TypeEngine[Any]]:
-    return {name: orders.c[name].type for name in names}
-
-
-def _same_order(rows: Rowset) -> Any:
-    return (orders.c.shop == rows.columns["shop"]) & (orders.c.order_id == rows.columns["order_id"])
-
-
-@cache
-def _insert(dialect: str) -> Executable:
-    rows = rowset(dialect, _types(_ACCEPTED))
-    now = bindparam("now", type_=UtcTime)
-    source = select(*(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
-    insert = insert_into(dialect, orders).from_select(
-        [*_ACCEPTED, "state", "attempts", "received_at"], before_conflict(source)
-    )
-    return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
-
-
-@cache
-def _read(dialect: str) -> Select[Any]:
-    rows = rowset(dialect, _KEY)
-    query = select(
-        orders.c.shop, orders.c.order_id, orders.c.digest, orders.c.attempts, *(orders.c[name] for name in _SETTLED)
-    )
-    query = query.select_from(orders.join(rows.source, _same_order(rows)))
-    return query.order_by(orders.c.shop, orders.c.order_id).with_for_update(of=orders)
-
-
-@cache
-def _settle_statement(dialect: str) -> Executable:
-    rows = rowset(dialect, _KEY | _types(_SETTLED))
-    now = bindparam("now", type_=UtcTime)
-    internalized = (rows.columns["state"] == OrderState.INTERNALIZED.value) & orders.c.internalized_at.is_(None)
-    released = (rows.columns["state"] == OrderState.WAITING.value) & (orders.c.state == OrderState.HELD.value)
-    failures, since = NO_FAILURES
-    return (
-        update(orders)
-        .where(_same_order(rows))
-        .values(
-            {name: rows.columns[name] for name in _SETTLED}
-            | {
-                "internalized_at": case((internalized, now), else_=orders.c.internalized_at),
-                "next_attempt_at": None,
-                # A released order begins anew, as one that is sent again.
-                "failures": case((released, failures), else_=orders.c.failures),
-                "failing_since": case((released, since), else_=orders.c.failing_since),
-            }
-        )
-    )

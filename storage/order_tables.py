@@ -1,13 +1,13 @@
-"""Tables of the orders and of the ERP's later news of them."""
+"""Tables of the orders, of the ERP's later news of them, and of what their shops are told."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, Table, Text, text
 
 from storage.metadata import metadata
-from storage.types import EXACT_TEXT, JSON_VALUE, UtcTime
+from storage.types import BIGINT, EXACT_TEXT, JSON_VALUE, UtcTime
 
-__all__ = ["order_events", "orders"]
+__all__ = ["order_events", "orders", "outbox", "outbox_leases"]
 
 _CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
 # Few orders of many: the index that claims read is as small as the number of waiting orders.
@@ -56,4 +56,26 @@ order_events = Table(
     Column("data", JSON_VALUE, nullable=False),
     Column("occurred_at", UtcTime),
     Column("received_at", UtcTime, nullable=False),
+)
+
+# Order notices that are yet to be published. Positions are never given twice: they are part of the notices' ids.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", BIGINT, primary_key=True),
+    Column("shop", EXACT_TEXT, nullable=False),
+    Column("order_id", EXACT_TEXT),
+    Column("kind", EXACT_TEXT, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("outbox_shop", "shop", "position"),
+    sqlite_autoincrement=True,
+)
+
+outbox_leases = Table(
+    "outbox_leases",
+    metadata,
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
 )

@@ -14,8 +14,15 @@ from uuid_utils import uuid7
 from rules.actions import publisher_headers
 from rules.headers import headers_as_json
 from rules.outcomes import RejectedDelivery
+from rules.switches import Scope
+from schemas.domains import NO_SHOP, ORDERS
+from schemas.order_notices import Notice
+from schemas.text import storable
+from storage import outbox, outcome_notices
 from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
+from storage.message_keys import MessageKey, read_message_key
+from storage.outbox import OrderNotice
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -30,29 +37,50 @@ _DROPPED_AT_ONCE = 1_000
 
 
 def add_rejected(connection: Connection, worker: str, rejected: Sequence[RejectedDelivery], now: datetime) -> None:
-    """Insert refused messages; one that the broker redelivers after a crash is already there and not inserted again."""
+    """Insert refused messages, and the notices of them: for the ERP, and for the shop of a refused order.
+
+    A message that the broker redelivers after a crash is already there and not inserted again.
+    """
+    stored: list[tuple[str, RejectedDelivery]] = []
+    orders: list[OrderNotice] = []
     for item in rejected:
         digest = digest_of(item)
         if item.redelivered and _known(connection, digest):
             continue
+        key = read_message_key(item.domain, item.body, item.headers)
+        if item.domain == ORDERS and item.shop != NO_SHOP:
+            orders.append(_refused_order(item, key))
+        identity = str(uuid7())
+        stored.append((identity, item))
         connection.execute(
             quarantine.insert(),
             {
-                "id": str(uuid7()),
+                "id": identity,
                 "at": now,
                 "shop": item.shop,
                 "domain": item.domain,
                 "reason": item.refusal.reason.value,
                 "pointer": item.refusal.pointer,
                 "sentence": item.refusal.sentence,
-                "routing_key": _storable(item.routing_key),
-                "content_type": _storable(item.content_type),
+                "routing_key": storable(item.routing_key),
+                "content_type": storable(item.content_type),
                 "headers": headers_as_json(item.headers),
                 "body": item.body,
                 "digest": digest,
                 "worker": worker,
+                "key": key.key,
+                "subject": key.subject,
             },
         )
+    outcome_notices.add_notices(connection, stored, now)
+    if orders:
+        outbox.add_notices(connection, orders, now)
+
+
+def _refused_order(item: RejectedDelivery, key: MessageKey) -> OrderNotice:
+    refusal = item.refusal
+    reason = {"code": refusal.reason.value, "pointer": refusal.pointer, "sentence": refusal.sentence}
+    return OrderNotice(item.shop, key.key, Notice.REFUSED, {"event_id": key.event_id, "reasons": [reason]})
 
 
 def _known(connection: Connection, digest: str) -> bool:
@@ -68,10 +96,6 @@ def digest_of(item: RejectedDelivery) -> str:
     # RabbitMQ counts deliveries in a header: with it, a redelivered message would never be recognised.
     digest.update(orjson.dumps(headers_as_json(publisher_headers(item.headers)), option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()
-
-
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 class Selection(NamedTuple):
@@ -160,6 +184,13 @@ class QuarantineStore:
             dropped = connection.execute(delete(quarantine).where(quarantine.c.id.in_(batch))).rowcount
             add_count(connection, audit_id, dropped)
             return dropped
+
+    def scopes(self, filter: QuarantineFilter) -> dict[Scope, int]:
+        """Count the messages that pass the filter, by shop and domain."""
+        query = select(quarantine.c.shop, quarantine.c.domain, func.count()).where(*filter.where())
+        with self._fence.snapshot() as connection:
+            rows = connection.execute(query.group_by(quarantine.c.shop, quarantine.c.domain)).all()
+        return {(shop, domain): count for shop, domain, count in map(tuple, rows)}
 
     def scope_of(self, identity: str) -> tuple[str, str] | None:
         """Return the shop and domain of a message, or None if no message has this id."""

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, or_, select, true
 
 from rules.orders import OrderState
-from rules.switches import Switch, Switches
+from rules.switches import Plan, Switch, Switches
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
-from storage.tables import audit, generations, missed, orders, switches, watchers
+from storage.tables import audit, change_feed, generations, missed, orders, shops, switches, watchers
 from storage.types import UtcTime
 
 __all__ = [
@@ -29,35 +29,43 @@ __all__ = [
 ]
 
 FEEDS = "feeds"
+_PLAN = {switches.c[f"plan_{name}"] for name in ("from", "until", "reason", "by", "weekly")}
 
 
 class EndsExpired(Protocol):
     """The part of the switchboard that a batch needs; the switchboard itself is in the room above."""
 
     def end_expired(self) -> None:
-        """End the pauses whose end has passed."""
+        """End the pauses whose end has passed, and begin those whose beginning has."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """The state for a batch: the switches that are off, the domains with missed keys, and whether a watcher exists.
+    """The state for a batch: its switches, the domains with missed keys, and whether a watcher exists.
 
-    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays.
+    The switches are those that are off, and those with a planned pause that is due.
+    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays. `recording`
+    tells whether the changes go into the change feed.
     """
 
     switches: Switches
     missed: frozenset[str]
     watched: bool
     feeds: int
+    recording: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeState:
-    """The state for a change: every switch, the number of orders in flight, and whether its message was obeyed."""
+    """The state for a change: every switch, the number of orders in flight, and whether its message was obeyed.
+
+    `shop_seen` says whether an event, an order or an operator has named the shop of the message.
+    """
 
     switches: Switches
     in_flight: int
     obeyed: bool
+    shop_seen: bool
 
 
 def read_switches(connection: Connection) -> Switches:
@@ -67,21 +75,22 @@ def read_switches(connection: Connection) -> Switches:
 
 
 def read_for_batch(connection: Connection) -> BatchState:
-    """Read the switches that are off and everything else that a batch needs to know, in one statement."""
+    """Read the switches that are off or due, and everything else that a batch needs to know, in one statement."""
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0)
+    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0, bool(first["recording"]))
 
 
-def read_for_change(connection: Connection, message_id: str | None = None) -> ChangeState:
-    """Read every switch, the number of orders in flight to the ERP, and whether this message was obeyed before.
+def read_for_change(connection: Connection, message_id: str | None = None, shop: str | None = None) -> ChangeState:
+    """Read every switch, the number of orders in flight to the ERP, and what is known of this message and this shop.
 
     In one statement: an operator waits for every round trip.
     """
-    params = {**_clock(connection), "message_id": message_id}
+    params = {**_clock(connection), "message_id": message_id, "of_shop": shop}
     rows = connection.execute(_change_query(connection.dialect.name), params).all()
-    return ChangeState(_switches(rows), rows[0].in_flight, bool(rows[0].obeyed))
+    first = rows[0]
+    return ChangeState(_switches(rows), first.in_flight, bool(first.obeyed), bool(first.shop_seen))
 
 
 def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
@@ -92,7 +101,19 @@ def write_switches(connection: Connection, changes: Iterable[Switch]) -> None:
         index_elements=["shop", "domain"], set_={name: insert.excluded[name] for name in names}
     )
     for switch in changes:
-        connection.execute(statement, {name: getattr(switch, name) for name in names})
+        connection.execute(statement, _row(switch))
+
+
+def _row(switch: Switch) -> dict[str, Any]:
+    plan = switch.plan
+    return {
+        **{column.name: getattr(switch, column.name) for column in switches.columns if column not in _PLAN},
+        "plan_from": plan and plan.begins,
+        "plan_until": plan and plan.until,
+        "plan_reason": plan and plan.reason,
+        "plan_by": plan and plan.by,
+        "plan_weekly": plan and plan.weekly,
+    }
 
 
 def _clock(connection: Connection) -> dict[str, Any]:
@@ -105,6 +126,7 @@ def _batch_query(dialect: str) -> Select[Any]:
         *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
         select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
+        select(change_feed.c.recording).scalar_subquery().label("recording"),
     )
 
 
@@ -114,7 +136,9 @@ def _change_query(dialect: str) -> Select[Any]:
     before = exists(1).where(
         audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type), audit.c.result != "refused"
     )
-    return _query(dialect, only_off=False).add_columns(in_flight.label("in_flight"), before.label("obeyed"))
+    seen = exists(1).where(shops.c.shop == bindparam("of_shop", type_=shops.c.shop.type))
+    columns = in_flight.label("in_flight"), before.label("obeyed"), seen.label("shop_seen")
+    return _query(dialect, only_off=False).add_columns(*columns)
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
@@ -126,8 +150,14 @@ def _now(dialect: str) -> ColumnElement[Any]:
 def _query(dialect: str, *, only_off: bool) -> Select[Any]:
     newest = select(func.max(switches.c.epoch)).scalar_subquery()
     overall = select(_now(dialect).label("now"), newest.label("newest")).subquery()
-    condition = switches.c.off if only_off else true()
+    condition = or_(switches.c.off, switches.c.plan_from <= overall.c.now) if only_off else true()
     return select(overall.c.now, overall.c.newest, switches).select_from(overall.outerjoin(switches, condition))
+
+
+def _plan(row: Any) -> Plan | None:
+    if row.plan_from is None:
+        return None
+    return Plan(row.plan_from, row.plan_until, row.plan_reason, row.plan_by, bool(row.plan_weekly))
 
 
 def _switches(rows: Iterable[Any]) -> Switches:
@@ -143,6 +173,10 @@ def _switches(rows: Iterable[Any]) -> Switches:
             until=row.until,
             epoch=row.epoch,
             changed_at=row.changed_at,
+            until_before=row.until_before,
+            until_by=row.until_by,
+            until_at=row.until_at,
+            plan=_plan(row),
         )
         for row in rows
         if row.shop is not None

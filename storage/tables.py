@@ -1,20 +1,22 @@
-"""Tables: those of the domains are built from the domain registry, the others are defined here."""
+"""Tables: those of the domains and of the orders from files of their own, the others are defined here."""
 
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
-from schemas import fields
-from schemas.domains import DOMAINS, Domain
+from storage.entity_tables import ENTITY_TABLES
+from storage.feed_tables import change_feed, changes, outcome_notices, relays
 from storage.metadata import metadata
-from storage.order_tables import order_events, orders
+from storage.order_tables import order_events, orders, outbox, outbox_leases
 from storage.pause_tables import pause_ends, pause_lines
-from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, SQL_TYPES, UtcTime
+from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 from storage.upkeep_tables import upkeep
 
 __all__ = [
     "ENTITY_TABLES",
     "audit",
+    "change_feed",
+    "changes",
     "dead_letters",
     "erp_faults",
     "feeds",
@@ -24,11 +26,15 @@ __all__ = [
     "missed",
     "order_events",
     "orders",
+    "outbox",
+    "outbox_leases",
+    "outcome_notices",
     "outcomes",
     "pause_ends",
     "pause_lines",
     "quarantine",
     "received",
+    "relays",
     "repair_lines",
     "repairs",
     "shops",
@@ -38,36 +44,6 @@ __all__ = [
     "watchers",
     "workers",
 ]
-
-
-def _entity_table(domain: Domain) -> Table:
-    keys = domain.key_fields
-    return Table(
-        domain.name,
-        metadata,
-        Column("shop", EXACT_TEXT, primary_key=True),
-        *(
-            Column(
-                name,
-                EXACT_TEXT if kind is fields.Column.TEXT and name in keys else SQL_TYPES[kind],
-                primary_key=name in keys,
-                nullable=name not in keys,
-            )
-            for name, kind in domain.columns.items()
-        ),
-        Column("version", BIGINT, nullable=False),
-        Column("event_id", EXACT_TEXT, nullable=False),
-        Column("deleted", Boolean, nullable=False),
-        Column("occurred_at", UtcTime),
-        Column("applied_at", UtcTime, nullable=False),
-        # Free space in the page for a row's next version: then no index is written. Measured in docs/performance.md.
-        postgresql_with={"fillfactor": 90},
-    )
-
-
-ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
-# For the search of a customer by CPF or CNPJ.
-Index("customers_document", ENTITY_TABLES["customers"].c.document)
 
 shops = Table(
     "shops",
@@ -106,6 +82,14 @@ switches = Table(
     Column("until", UtcTime),
     Column("epoch", BIGINT, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("until_before", UtcTime),
+    Column("until_by", Text),
+    Column("until_at", UtcTime),
+    Column("plan_from", UtcTime),
+    Column("plan_until", UtcTime),
+    Column("plan_reason", Text),
+    Column("plan_by", Text),
+    Column("plan_weekly", Boolean),
 )
 
 audit = Table(
@@ -162,8 +146,11 @@ quarantine = Table(
     Column("digest", EXACT_TEXT, nullable=False),
     Column("worker", Text, nullable=False),
     Column("lease_until", UtcTime),
+    Column("key", EXACT_TEXT),
+    Column("subject", Text),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
+    Index("quarantine_key", "key"),
 )
 
 dead_letters = Table(
@@ -237,6 +224,7 @@ workers = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
+    Column("lags", JSON_VALUE),
 )
 
 watchers = Table(

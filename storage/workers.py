@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,19 +24,24 @@ _RETENTION = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class WorkerRegistry:
-    """The row of one worker: written at every heartbeat, deleted at a clean stop."""
+    """The row of one worker: written at every heartbeat, deleted at a clean stop.
+
+    `lags` returns the seconds from event to commit by domain, which other processes show.
+    """
 
     fence: Fence
     worker: str
     domains: Sequence[str]
+    lags: Callable[[], Mapping[str, float]] = dict
 
     def beat(self) -> bool:
-        """Record a heartbeat; return whether a pause has expired and has to be ended."""
+        """Record a heartbeat; return whether a pause has to be ended or begun by the clock."""
+        lags = {domain: round(seconds, 4) for domain, seconds in self.lags().items()}
         with self.fence.shared() as connection:
             state = read_for_batch(connection).switches
             epoch = connection.scalar(select(func.max(switches.c.epoch))) or 0
             insert = insert_into(connection.dialect.name, workers)
-            heartbeat = {"last_seen": state.now, "epoch_seen": epoch}
+            heartbeat = {"last_seen": state.now, "epoch_seen": epoch, "lags": lags}
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["id"], set_=heartbeat),
                 {
@@ -50,7 +55,7 @@ class WorkerRegistry:
             )
             forget_outcomes(connection, state.now)
             connection.execute(workers.delete().where(workers.c.last_seen < state.now - _RETENTION))
-            return bool(state.expired)
+            return state.overdue
 
     def leave(self) -> None:
         """Delete the row of the worker."""

@@ -11,7 +11,7 @@ import orjson
 
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
-from schemas.orders import INTERNALIZED
+from schemas.receipts import INTERNALIZED
 from schemas.topology import EVENTS, ORDERS_OUT
 
 __all__ = ["main"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from comporta.cli.credentials import client_credentials
+from comporta.cli.output import warn
 from comporta.runtime.settings import Settings
 from producers.errors import NoReply
 from schemas.control import Action, Reply, StatusDocument
@@ -32,6 +34,12 @@ _ROWS: TypeAdapter[Rows] = TypeAdapter(Rows)
 _ROW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Shorter than the 30 s for which a replay has claimed a quarantined message.
 _DEADLINE = 10.0
+# An operator has an answer within 5 s, one way or the other.
+_BEFORE_HTTP = 4.0
+_OTHER_WAY = (
+    "the page and POST /api/{action} of a running `comporta admin` set the switch without the broker; with "
+    "COMPORTA_PUBLIC_URL and COMPORTA_TOKEN this command asks there by itself"
+)
 _REPLY, _STATUS = TypeAdapter(Reply), TypeAdapter(StatusDocument)
 
 
@@ -73,8 +81,10 @@ class _Broker:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.broker_url
+        self._page = _Http(settings, settings.public_url) if settings.public_url else None
         self._log_format = settings.log_format
         self._database_url = settings.database_url
+        self._shop_rules = settings.shop_rules
         self._resync_after = timedelta(seconds=settings.resync_after)
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
 
@@ -92,10 +102,38 @@ class _Broker:
         # Loaded here: each client's library is loaded only where it is used, so that a command starts at once.
         from control.client import request
 
-        return Reply.model_validate_json(request(self._url, action, body, timeout=timeout, message_id=message_id))
+        began = time.monotonic()
+        patience = timeout if self._page is None else min(timeout, _BEFORE_HTTP)
+        try:
+            return Reply.model_validate_json(request(self._url, action, body, timeout=patience, message_id=message_id))
+        except NoReply as silence:
+            if self._page is None:
+                raise NoReply(f"{silence}; {_OTHER_WAY.format(action=action)}") from None
+            warn(f"{silence}; asking {self._page.url} over HTTP instead")
+        # Under the same message id: if a worker obeys the message all the same, the switch is set once.
+        return self._page.change(action, body, message_id, max(1.0, timeout - (time.monotonic() - began)))
 
     def status(self) -> StatusDocument:
-        return self._views.status()
+        document = self._views.status()
+        if all(domain.ready is None and domain.cause != "broker_away" for domain in document.health.domains.values()):
+            # No process reads the queues: this one does, so that the answer says how much waits.
+            self._read_queues()
+            document = self._views.status()
+        return document
+
+    def _read_queues(self) -> None:
+        from broker.connection import BrokerLost
+        from broker.queues import QueueProbe
+        from storage.errors import StorageError
+
+        probe = QueueProbe(self._url)
+        try:
+            self._database.queues.record(probe.read())
+        except (BrokerLost, StorageError):
+            # Without it the document says that the queues are unknown.
+            return
+        finally:
+            probe.close()
 
     def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
         from storage.views import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter
@@ -139,15 +177,26 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield OperatorActions(self._database, publish, resync_after=self._resync_after)
+            yield OperatorActions(self._database, publish, shop_rules=self._shop_rules, resync_after=self._resync_after)
 
 
 class _Http:
     """Client over HTTP: every request goes to the process with the embedded broker."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._url = settings.admin_url
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        self._url = url or settings.admin_url
         self._credentials = client_credentials(settings)
+        self._where = (
+            "with memory:// this command talks to the process of `comporta run` or `comporta demo`; "
+            "COMPORTA_ADMIN_PORT names its port"
+            if url is None
+            else "is COMPORTA_PUBLIC_URL right, and is `comporta admin` running?"
+        )
+
+    @property
+    def url(self) -> str:
+        """Return the address of the page."""
+        return self._url
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         headers = {"content-type": "application/json", "idempotency-key": message_id}
@@ -201,10 +250,7 @@ class _Http:
                 method, self._url + path, timeout=timeout, trust_env=False, headers=all_headers, **options
             )
         except httpx.HTTPError as error:
-            raise NoReply(
-                f"no running Comporta at {self._url} ({type(error).__name__}): with memory:// this command talks to "
-                "the process of `comporta run` or `comporta demo`; COMPORTA_ADMIN_PORT names its port"
-            ) from None
+            raise NoReply(f"no running Comporta at {self._url} ({type(error).__name__}): {self._where}") from None
         if (refusal := self._credentials.refused(response.status_code)) is not None:
             raise NoReply(f"{self._url}: {refusal}")
         return response

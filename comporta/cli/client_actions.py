@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
+from control.shops import KnownShop, ShopRemoval
 from producers.errors import NoReply
-from rules.actions import AuditContext, Conflict, NotConfirmed, NotFound
+from rules.actions import AuditContext, Conflict, DiscardRefused, NotConfirmed, NotFound, WouldBeDiscarded
 from schemas.domains import DOMAINS
 from storage.order_acceptance import AcceptedOrder
 
@@ -29,22 +30,41 @@ __all__ = ["Actions", "HttpActions"]
 Document = TypeVar("Document")
 _REPLAYED, _COUNTS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
 _ACCEPTED = TypeAdapter(AcceptedOrder)
+_SHOPS, _REMOVAL = TypeAdapter(list[KnownShop]), TypeAdapter(ShopRemoval)
+_CREATED = 201
 _REFUSALS = {kind.status: kind for kind in (NotFound, Conflict, NotConfirmed)}
 # An action on many items may take long.
 _TIMEOUT_SECONDS = 3600.0
 
 
+class Shops(Protocol):
+    """Actions on known shops; each raises `ActionError` as `ShopActions` does."""
+
+    def known(self) -> list[KnownShop]:
+        """Return the known shops."""
+
+    def add(self, shop: str, context: AuditContext, /) -> bool:
+        """Make a shop known; return whether it was not known before."""
+
+    def remove(self, shop: str, context: AuditContext, /, *, dry_run: bool = False, force: bool = False) -> ShopRemoval:
+        """Erase a shop; with `dry_run` only count its rows."""
+
+
 class Actions(Protocol):
     """Actions of an operator beside pause and resume; each raises `ActionError` as `OperatorActions` does."""
+
+    @property
+    def shops(self) -> Shops:
+        """Return the actions on known shops."""
 
     def count_quarantined(self, filters: QuarantineFilter, /) -> int:
         """Return the number of messages that pass the filter."""
 
-    def replay(self, identity: str, context: AuditContext, /) -> None:
-        """Publish one message again."""
+    def replay(self, identity: str, context: AuditContext, /, *, discard: bool = True) -> None:
+        """Publish one message again; without `discard` not if it would be discarded."""
 
     def replay_many(
-        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, /, *, discard: bool = True
     ) -> ReplayResult:
         """Publish the messages that pass the filter again."""
 
@@ -55,7 +75,14 @@ class Actions(Protocol):
         """Remove the messages that pass the filter for good; return their number."""
 
     def resync(
-        self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False, again: bool = False
+        self,
+        filters: MissedFilter,
+        context: AuditContext,
+        /,
+        *,
+        dry_run: bool = False,
+        discard: bool = True,
+        again: bool = False,
     ) -> ResyncResult:
         """Request missed keys from the ERP, also those of a moment ago with `again`; with `dry_run` only count them."""
 
@@ -89,22 +116,42 @@ class Actions(Protocol):
         """Accept a quarantined order as it is."""
 
 
+class HttpShops:
+    """Actions on known shops over HTTP."""
+
+    def __init__(self, request: Callable[..., httpx.Response]) -> None:
+        self._request = request
+
+    def known(self) -> list[KnownShop]:
+        return _read(_SHOPS, _check(self._request("GET", "/api/shops")))
+
+    def add(self, shop: str, context: AuditContext) -> bool:
+        content, headers = orjson.dumps({"shop": shop, **_reason(context)}), {"content-type": "application/json"}
+        return _check(self._request("POST", "/api/shops", content=content, headers=headers)).status_code == _CREATED
+
+    def remove(self, shop: str, context: AuditContext, *, dry_run: bool = False, force: bool = False) -> ShopRemoval:
+        params = {"dry_run": dry_run, "force": force, **_reason(context)}
+        path = f"/api/shops/{quote(shop, safe='')}"
+        return _read(_REMOVAL, _check(self._request("DELETE", path, params=params, timeout=_TIMEOUT_SECONDS)))
+
+
 class HttpActions:
     """Actions over HTTP, on behalf of the token's operator; `request` sends one request to the running process."""
 
     def __init__(self, request: Callable[..., httpx.Response]) -> None:
         self._request = request
+        self.shops = HttpShops(request)
 
     def count_quarantined(self, filters: QuarantineFilter) -> int:
         return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]
 
-    def replay(self, identity: str, context: AuditContext) -> None:
-        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", _reason(context))
+    def replay(self, identity: str, context: AuditContext, *, discard: bool = True) -> None:
+        self._post(f"/api/quarantine/{quote(identity, safe='')}/replay", {"discard": discard, **_reason(context)})
 
     def replay_many(
-        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None
+        self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None, *, discard: bool = True
     ) -> ReplayResult:
-        payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
+        payload = {"filter": _fields(filters), "expected": expected, "discard": discard, **_reason(context)}
         return _read(_REPLAYED, self._post("/api/quarantine/replay", payload))
 
     def drop(self, identity: str, context: AuditContext) -> None:
@@ -116,10 +163,17 @@ class HttpActions:
         return self._post_counts("/api/quarantine/drop", payload)["dropped"]
 
     def resync(
-        self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False, again: bool = False
+        self,
+        filters: MissedFilter,
+        context: AuditContext,
+        *,
+        dry_run: bool = False,
+        discard: bool = True,
+        again: bool = False,
     ) -> ResyncResult:
-        counts = self._resync(filters, {"dry_run": dry_run, "again": again, **_reason(context)})
-        return ResyncResult(*(counts[name] for name in ResyncResult._fields))
+        flags = {"dry_run": dry_run, "discard": discard, "again": again}
+        counts = self._resync(filters, {**flags, **_reason(context)})
+        return ResyncResult(counts["keys"], counts["messages"], counts["requested"])
 
     def count_asked(self, filters: MissedFilter) -> int:
         return self._resync(filters, {"dry_run": True})["asked_recently"]
@@ -188,6 +242,8 @@ def _reason(context: AuditContext) -> dict[str, str]:
 
 
 def _check(response: httpx.Response) -> httpx.Response:
+    if response.status_code == WouldBeDiscarded.status:
+        raise DiscardRefused(_detail(response))
     refusal = _REFUSALS.get(response.status_code)
     if refusal is not None:
         raise refusal(_detail(response))

@@ -17,7 +17,9 @@ from rich.live import Live
 from rich.text import Text
 
 from comporta.cli.status import headline, order_lines, outcome_table, switch_lines
+from comporta.runtime.login_link import shown_link
 from comporta.runtime.process import Running, run_until
+from comporta.runtime.server_settings import WITHOUT_LOGINS
 from comporta.runtime.settings import PREFIX, Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
 from comporta.simulator.erp import Faults, SimulatedErp
@@ -44,6 +46,7 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
     stop_on_signals(ending)
     with tempfile.TemporaryDirectory(prefix="comporta-demo-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(
+            **WITHOUT_LOGINS,
             broker_url="memory://",
             database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
             admin_host="127.0.0.1",
@@ -89,7 +92,8 @@ class _Demo:
     def _print_intro(self, running: Running) -> None:
         port = running.port
         variable = "" if port == 8080 else f"{PREFIX}ADMIN_PORT={port} "
-        self.console.print(f"Page: {running.link}", markup=False, soft_wrap=True)
+        link = shown_link(running.link or "", port, terminal=self.console.is_terminal)
+        self.console.print(f"Page: {link}", markup=False, soft_wrap=True)
         self.console.print(f"The API's documentation: http://127.0.0.1:{port}/docs")
         self.console.print("In another terminal, in this folder:")
         for command in ('pause --reason "ERP maintenance" --for 2h', 'resume --reason "done"', "missed list"):

@@ -19,8 +19,10 @@ from comporta.cli import (
     prune,
     publish,
     quarantine,
+    reader,
     run,
     schema,
+    shops,
     simulate,
     status,
     switch,
@@ -62,12 +64,14 @@ app.command()(tail.tail)
 app.command()(simulate.simulate)
 app.command("simulate-erp")(simulate.simulate_erp)
 app.command()(schema.schema)
+app.command("grant-reader")(reader.grant_reader)
 app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
 app.add_typer(pauses.pauses_app, name="pauses")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(order_changes.orders_app, name="orders")
+app.add_typer(shops.shop_app, name="shop")
 app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Why, audit_context, print_list
+from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm_discard, print_list
 from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import ORDERS
@@ -38,19 +38,23 @@ def missed_resync(
     domain: Domain = None,
     why: Why = None,
     dry_run: DryRun = False,
+    yes: Yes = False,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask the ERP to publish the missed keys again, by messages to the exchange erp.resync.
 
-    Keys that it was asked for within COMPORTA_RESYNC_AFTER seconds are left out: its answer may be on the way.
+    Keys that it was asked for within COMPORTA_RESYNC_AFTER seconds are left out: its answer may be on the way. While
+    their domain is off, the answers would be discarded: that needs a confirmation, or --yes.
     """
     if domain == ORDERS:
         raise typer.BadParameter("--domain: orders wait while they are off and are never missed")
     with remote_for(load_settings()).actions() as actions:
-        filters = MissedFilter(shop, domain)
-        recent = 0 if again else actions.count_asked(filters)
-        result = actions.resync(filters, audit_context(why), dry_run=dry_run, again=again)
+        context, selection = audit_context(why), MissedFilter(shop, domain)
+        recent = 0 if again else actions.count_asked(selection)
+        result = confirm_discard(
+            lambda discard: actions.resync(selection, context, dry_run=dry_run, discard=discard, again=again), yes=yes
+        )
     if as_json:
         print_json({**result._asdict(), "asked_recently": recent})
     elif dry_run:

@@ -6,9 +6,9 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pytimeparse import parse
@@ -16,7 +16,7 @@ from pytimeparse import parse
 from comporta.cli.client import remote_for
 from comporta.cli.output import fail, one_line, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
-from rules.actions import AuditContext
+from rules.actions import AuditContext, DiscardRefused
 from schemas.domains import LISTED_DOMAINS
 
 __all__ = [
@@ -28,10 +28,12 @@ __all__ = [
     "audit_context",
     "check_domain",
     "confirm",
+    "confirm_discard",
     "parse_duration",
     "print_list",
     "user_name",
 ]
+Done = TypeVar("Done")
 _WRONG_USAGE = 2
 _LONGEST = 500
 Why = Annotated[str | None, typer.Option("--why", help="Reason, for the audit.")]
@@ -66,6 +68,15 @@ def confirm(question: str, *, yes: bool) -> None:
         raise fail(f"{question} There is no terminal to ask on: confirm with --yes", _WRONG_USAGE)
     if not typer.confirm(one_line(question), err=True):
         raise fail("cancelled; nothing was changed")
+
+
+def confirm_discard(action: Callable[[bool], Done], *, yes: bool) -> Done:
+    """Do an action; if what it publishes would be discarded, ask first. `action` takes whether that was accepted."""
+    try:
+        return action(yes)
+    except DiscardRefused as refused:
+        confirm(f"{refused}. Discard?", yes=False)
+        return action(True)
 
 
 def parse_duration(option: str, text: str) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from comporta.cli.output import AsJson, console, fail, print_json, print_rows, t
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
 from rules.orders import RETRYABLE, OrderState
+from schemas.domains import ORDERS
+from schemas.orders import ACCEPTABLE
 from storage.views import OrderFilter
 
 __all__ = ["MAIN", "OrderIds", "orders_app"]
@@ -57,14 +59,37 @@ def orders_list(
 def orders_show(
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID")], shop: OfShop = MAIN, as_json: AsJson = False
 ) -> None:
-    """Show one order in full."""
-    order = remote_for(load_settings()).order(shop, order_id)
-    if order is None:
+    """Show one order in full, or why it was refused."""
+    remote = remote_for(load_settings())
+    order = remote.order(shop, order_id)
+    refused = remote.rows("quarantine", {"shop": shop, "domain": ORDERS, "key": order_id})
+    if order is None and not refused:
         raise fail(f"the shop {shop} has no order {order_id}; `comporta orders list` lists the orders")
+    order = order or {"shop": shop, "order_id": order_id, "state": "refused"}
     if as_json:
-        print_json(order)
-    else:
-        print_rows([{"field": name, "value": value} for name, value in order.items()], ("field", "value"), "")
+        print_json({**order, "refused": refused} if refused else order)
+        return
+    fields = [{"field": name, "value": value} for name, value in order.items() if name != "events"]
+    print_rows(fields, ("field", "value"), "")
+    if order.get("events"):
+        console.print("\nLater news from the ERP:", markup=False)
+        print_rows(order["events"], ("event", "occurred_at", "received_at", "data"), "")
+    if refused:
+        _print_refused(refused)
+
+
+def _print_refused(messages: list[dict[str, Any]]) -> None:
+    console.print(f"{len(messages)} refused with this id, newest first:", markup=False)
+    print_rows(messages, ("id", "at", "reason", "pointer", "sentence"), "")
+    newest = messages[0]["id"]
+    accept = f", `comporta quarantine accept {newest}` takes the order as it is"
+    console.print(
+        f"`comporta quarantine show {newest}` shows the message{accept if messages[0]['reason'] in ACCEPTABLE else ''}."
+        f" When the cause is mended, `comporta quarantine replay {newest}` tries it again; or the shop sends a "
+        "corrected order with the same id.",
+        markup=False,
+        highlight=False,
+    )
 
 
 @orders_app.command("retry")

@@ -21,7 +21,7 @@ from comporta.runtime.threads import stop_on_signals
 from producers.bulk import REFUSED, Feed, LinesUnreadable, NumberedLine, Publishes, Source
 from producers.events import CheckedEvent, outgoing_raw, outgoing_text
 from producers.messages import Fate
-from schemas.domains import DOMAINS
+from schemas.domains import DOMAIN_NAMES
 from schemas.events import MAX_BODY, SHOP
 from schemas.reasons import Reason, Refusal, Refused
 
@@ -50,7 +50,7 @@ def publish(
     ] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Publish events from a file; each is checked first, and confirmed by the broker."""
+    """Publish events or orders from a file; each is checked first, and confirmed by the broker."""
     check_scope(shop, domain)
     settings = load_settings()
     if raw and settings.embedded:
@@ -76,8 +76,8 @@ def check_scope(shop: str, domain: str | None) -> None:
     """Raise `BadParameter` unless both can be part of a routing key."""
     if not SHOP.fullmatch(shop):
         raise typer.BadParameter("--shop: the name of a shop has a-z, 0-9 and -, at most 63 characters")
-    if domain is not None and domain not in DOMAINS:
-        raise typer.BadParameter(f"--domain: {domain}: not a change domain; the domains are {', '.join(DOMAINS)}")
+    if domain is not None and domain not in DOMAIN_NAMES:
+        raise typer.BadParameter(f"--domain: {domain}: no such domain; the domains are {', '.join(DOMAIN_NAMES)}")
 
 
 def checker(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[NumberedLine], CheckedEvent]:

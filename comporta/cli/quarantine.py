@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm, print_list
+from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm, confirm_discard, print_list
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from control.replay import ReplayResult
-from rules.actions import ActionError, NotFound
+from rules.actions import ActionError, AuditContext, NotFound
 from storage.views import QuarantineFilter
+
+if TYPE_CHECKING:
+    from comporta.cli.client_actions import Actions
 
 __all__ = ["quarantine_app"]
 
@@ -24,15 +27,20 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]
 All = Annotated[bool, typer.Option("--all", help="All messages.")]
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
-_LISTED = ("id", "at", "shop", "domain", "reason", "pointer", "sentence")
+_LISTED = ("id", "at", "shop", "domain", "key", "reason", "pointer", "sentence")
 
 
 @quarantine_app.command("list")
 def quarantine_list(
-    shop: Shop = None, domain: Domain = None, reason: Reason = None, limit: Limit = 100, as_json: AsJson = False
+    shop: Shop = None,
+    domain: Domain = None,
+    reason: Reason = None,
+    key: Annotated[str | None, typer.Option(help="Only this order id, or this key of an event as JSON text.")] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
 ) -> None:
     """List the refused messages, newest first."""
-    print_list("quarantine", _LISTED, as_json, shop=shop, domain=domain, reason=reason, limit=limit)
+    print_list("quarantine", _LISTED, as_json, shop=shop, domain=domain, reason=reason, key=key, limit=limit)
 
 
 @quarantine_app.command("show")
@@ -55,17 +63,25 @@ def quarantine_replay(
     domain: Domain = None,
     all_messages: All = False,
     why: Why = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish messages again, unchanged; they pass the switch like any other, and return if refused again."""
+    """Publish messages again, unchanged; they pass the switch like any other, and return if refused again.
+
+    While their domain is off, they would be discarded: that needs a confirmation, or --yes.
+    """
     filters = _filter(ids, reason, shop, domain, all_messages)
     context = audit_context(why)
     with remote_for(load_settings()).actions() as actions:
         if ids:
-            _apply_to_each("replayed", ids, lambda identity: actions.replay(identity, context), as_json)
+            _replay_each(actions, ids, context, yes, as_json)
             return
         number = actions.count_quarantined(filters)
-        result = actions.replay_many(filters, context, number) if number else ReplayResult(0)
+        result = ReplayResult(0)
+        if number:
+            result = confirm_discard(
+                lambda discard: actions.replay_many(filters, context, number, discard=discard), yes=yes
+            )
     _print_replayed(result, as_json)
 
 
@@ -105,6 +121,21 @@ def quarantine_drop(
         print_json({"chosen": number, "dropped": dropped})
     else:
         console.print(f"{dropped} of {number} messages dropped", markup=False)
+
+
+def _replay_each(actions: Actions, ids: list[str], context: AuditContext, yes: bool, as_json: bool) -> None:
+    accepted = yes
+
+    def replay(identity: str) -> None:
+        def one(discard: bool) -> None:
+            nonlocal accepted
+            accepted = discard
+            actions.replay(identity, context, discard=discard)
+
+        # One confirmation stands for all of them.
+        confirm_discard(one, yes=accepted)
+
+    _apply_to_each("replayed", ids, replay, as_json)
 
 
 def _filter(

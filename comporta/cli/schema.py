@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from comporta.cli.output import console, fail
-from schemas.domains import DOMAINS
+from schemas.domains import DOMAIN_NAMES, DOMAINS, ORDERS
 from schemas.topology import policy_definitions
 
 __all__ = ["schema"]
@@ -23,6 +23,7 @@ def schema(
     rabbitmq: Annotated[
         bool, typer.Option("--rabbitmq", help="Print RabbitMQ's definitions with the policy for the queues instead.")
     ] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Print the page of tables and views instead.")] = False,
     vhost: Annotated[str, typer.Option(help="With --rabbitmq: the virtual host of the policy.")] = "/",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write all files of the contract to this folder.")
@@ -31,22 +32,32 @@ def schema(
     """Print the JSON Schemas of the events, by type, as one document."""
     # Loaded here: pydantic's generator is slow to load, and no other command needs it.
     from schemas.asyncapi import asyncapi_document
-    from schemas.json_schema import event_schemas
+    from schemas.json_schema import event_schemas, order_schemas
 
-    if sum((domain is not None, asyncapi, rabbitmq, out is not None)) > 1:
-        raise fail("--domain, --asyncapi, --rabbitmq and --out exclude each other", _WRONG_USAGE)
-    if domain is not None and domain not in DOMAINS:
-        raise fail(f"no such domain; the domains are {', '.join(DOMAINS)}", _WRONG_USAGE)
+    if sum((domain is not None, asyncapi, rabbitmq, tables, out is not None)) > 1:
+        raise fail("--domain, --asyncapi, --rabbitmq, --tables and --out exclude each other", _WRONG_USAGE)
+    if domain is not None and domain not in DOMAIN_NAMES:
+        raise fail(f"no such domain; the domains are {', '.join(DOMAIN_NAMES)}", _WRONG_USAGE)
     if rabbitmq:
         _print(policy_definitions(vhost))
+    elif tables:
+        _print_tables()
     elif out is not None:
         _write(out)
+    elif domain == ORDERS:
+        _print(order_schemas())
     else:
         _print(asyncapi_document() if asyncapi else event_schemas(DOMAINS[domain] if domain else None))
 
 
 def _print(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _print_tables() -> None:
+    from storage.tables_page import tables_page
+
+    typer.echo(tables_page(), nl=False)
 
 
 def _write(folder: Path) -> None:

@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from comporta.cli.client import Remote, remote_for
+from comporta.cli.health import health_line, health_table
 from comporta.cli.options import Limit, print_list
-from comporta.cli.output import AsJson, console, local_time, one_line, print_json, translate
+from comporta.cli.output import AsJson, console, local_time, one_line, print_json, translate, warn
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
-from schemas.control import ErpFault, StatusDocument
+from schemas.control import ErpFault, PlannedPause, StatusDocument
 from schemas.domains import DOMAIN_NAMES
 from storage.errors import StorageError
 
@@ -30,13 +31,17 @@ _STATES = {
     "partly": ("partly_off", "bold yellow"),
 }
 
+_AILING = {"stopped": ("stopped", "bold red"), "delayed": ("delayed", "bold yellow")}
+
 
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until Ctrl-C.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit 0 if everything is on, 1 if not.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 0 if everything is on and messages are taken, 1 if not.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the switches, the workers, and the outcomes of the last minute."""
+    """Show the switches, whether messages are taken, the workers, and the outcomes of the last minute."""
     if watch and (check or as_json):
         raise typer.BadParameter("--watch can't be combined with --check or --json")
     remote = remote_for(load_settings())
@@ -48,7 +53,10 @@ def status(
         print_json(document.model_dump(mode="json"))
     else:
         console.print(status_view(document))
-    if check and not document.all_on:
+    if check and document.health.state == "stopped":
+        # On standard error: with --json, standard output is for the document alone.
+        warn(" · ".join(str(line) for line in health_line(document)))
+    if check and not (document.all_on and document.health.state != "stopped"):
         raise typer.Exit(1)
 
 
@@ -77,24 +85,32 @@ def _refresh(remote: Remote) -> Group | Text:
 
 
 def status_view(document: StatusDocument) -> Group:
-    """Return the whole status: the switches, the outcomes of the last minute, the orders, the workers."""
+    """Return the whole status: switches, consumption, the outcomes of the last minute, orders, workers."""
     workers = [
         Text(one_line(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
         for worker in document.workers
     ]
     table = outcome_table(document, document.last_minute)
-    return Group(headline(document), *switch_lines(document), table, *order_lines(document), *workers)
+    above = (headline(document), *health_line(document), *switch_lines(document), *plan_lines(document))
+    return Group(*above, table, health_table(document), *order_lines(document), *workers)
 
 
 def headline(document: StatusDocument) -> Text:
     """Return the state of the integration (on, off or partly off) and its epoch."""
     name, style = _STATES[document.state]
+    if document.state == "on":
+        name, style = _AILING.get(document.health.state, (name, style))
     return Text.assemble(translate("integration"), ": ", (translate(name), style), f"   epoch {document.epoch}")
 
 
 def switch_lines(document: StatusDocument) -> list[Text]:
     """Return one line per switch that is off."""
     return [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
+
+
+def plan_lines(document: StatusDocument) -> list[Text]:
+    """Return one line per planned pause."""
+    return [_plan_line(plan) for plan in document.planned]
 
 
 def outcome_table(document: StatusDocument, counts: Counts) -> Table:
@@ -127,6 +143,13 @@ def _fault_line(shop: str, fault: ErpFault) -> Text:
 def _order_counts(document: StatusDocument, shop: str) -> list[tuple[str, int]]:
     overdue = document.overdue_orders.get(shop)
     return [*sorted(document.orders[shop].items()), *([("overdue", overdue)] if overdue else [])]
+
+
+def _plan_line(plan: PlannedPause) -> Text:
+    until = local_time(plan.until, "minutes") if plan.until else translate("open_end")
+    values = {"shop": plan.shop, "domain": plan.domain, "by": plan.by, "reason": plan.reason}
+    line = translate("planned_pause", begins=local_time(plan.begins, "minutes"), until=until, **values)
+    return Text("  " + one_line(line + (f" ({translate('weekly')})" if plan.weekly else "")))
 
 
 def _switch_line(switch: Mapping[str, Any]) -> Text:

@@ -15,8 +15,9 @@ from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
+from consumers.feed_pulse import FeedPulse
 from consumers.heartbeat import Heartbeat
-from consumers.observer import OnBatch
+from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
@@ -25,19 +26,26 @@ from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
+from producers.feeds import feeds_relay
 from producers.order_dispatcher import OrderDispatcher
+from producers.order_relay import OrderRelay
+from producers.publisher import Publisher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
+from storage.feed_activity import FeedActivity
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
+from storage.outbox import Outbox
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
 __all__ = ["Components", "build_admin", "build_worker"]
+
+_NOTICE_DEADLINE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +62,22 @@ def build_worker(
     database: Database,
     domains: Sequence[str],
     pulse: Callable[[str], threading.Event],
-    observe: OnBatch,
+    metrics: OnBatch,
+    lags: Callable[[], Mapping[str, float]],
 ) -> Components:
     """Build a worker for these domains, with its control consumer, heartbeat and announcer.
 
-    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `observe` for every batch.
+    `pulse` returns the `stop` event of a loop by the loop's name; the workers call `metrics` for every batch; the
+    heartbeat reports the `lags`.
     """
     worker_id = f"{socket.gethostname()}-{getpid()}-{str(uuid7())[-6:]}"
     wake, cancelled = threading.Event(), threading.Event()
+    feeds = FeedPulse(FeedActivity(database.fence))
+
+    def observe(batch: BatchStats) -> None:
+        metrics(batch)
+        feeds.observe(batch)
+
     announcer = Announcer(settings.broker_url, pulse("announcer"))
 
     def announce(announcement: Announcement) -> None:
@@ -73,20 +89,30 @@ def build_worker(
         wake.set()
         cancelled.set()
 
-    switchboard = Switchboard(database.fence, announce)
+    shop_rules = settings.shop_rules
+    switchboard = Switchboard(database.fence, announce, shop_rules)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead))
+    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead), shop_rules)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
     worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
-    order_store = OrderStore(database.fence, worker_id, accepted)
+    order_store = OrderStore(database.fence, worker_id, accepted, shop_rules)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
+    registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
         "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
-        "beat": Heartbeat(WorkerRegistry(database.fence, worker_id, domains), switchboard, pulse("beat")).run,
+        "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
+        "relay": feeds_relay(
+            settings.broker_url,
+            database.fence,
+            worker_id,
+            pulse("relay"),
+            changes=settings.changes,
+            keep=timedelta(hours=settings.changes_hours),
+        ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
         "worker": worker.run,
     }
@@ -104,14 +130,17 @@ def build_worker(
             settings.order_attempts,
             wake,
         )
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
+        # An unconfirmed notice stays in the outbox: a long deadline would only hold back the end of the process.
+        notices = Publisher(settings.broker_url, name="order notices", deadline=_NOTICE_DEADLINE)
+        relay = OrderRelay(Outbox(database.fence, worker_id), notices, pulse("relay"))
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run, "relay": relay.run}
     return Components(worker_id, switchboard, loops)
 
 
 def build_admin(settings: Settings, database: Database, pulse: Callable[[str], threading.Event]) -> Components:
     """Build the parts of a process without a worker: the switchboard for the page, and the announcer of its changes."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
-    switchboard = Switchboard(database.fence, announcer.announce)
+    switchboard = Switchboard(database.fence, announcer.announce, settings.shop_rules)
     name = f"{socket.gethostname()}-{getpid()}-admin"
     upkeep = _upkeep(settings, database, name, pulse("upkeep"))
     return Components(name, switchboard, {"announcer": announcer.run, "upkeep": upkeep})

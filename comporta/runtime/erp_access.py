@@ -11,11 +11,20 @@ from pydantic import SecretStr
 
 from producers.erp import ErpAccess
 from producers.signature import parse_keys
+from rules.addresses import AddressError, read_address
 
 if TYPE_CHECKING:
     from comporta.runtime.settings import Settings
 
-__all__ = ["check_headers_file", "check_secret", "check_token", "erp_access", "other_login", "read_headers"]
+__all__ = [
+    "check_headers_file",
+    "check_secret",
+    "check_token",
+    "check_url",
+    "erp_access",
+    "other_login",
+    "read_headers",
+]
 
 # RFC 9110: a field name is a token (5.1), a value is printable ASCII with single blanks and tabs inside (5.5).
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -65,6 +74,18 @@ def _header(line: str, where: str) -> tuple[str, str]:
     if name.lower() in _OURS:
         raise ValueError(f"{where}: Comporta itself sets the header {name}; remove the line")
     return name, value
+
+
+def check_url(value: str) -> str:
+    """Return the ERP's address with its login percent-encoded; raises `ValueError`."""
+    form = "must be an http or https address; leave it out to publish orders to the exchange erp.orders"
+    try:
+        address = read_address(value)
+    except AddressError as error:
+        raise ValueError(f"{form}: {error}") from None
+    if address.scheme.lower() not in {"http", "https"} or len(address.hosts) != 1:
+        raise ValueError(form)
+    return address.url
 
 
 def check_token(value: SecretStr) -> SecretStr:

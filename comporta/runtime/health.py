@@ -1,20 +1,28 @@
-"""Readiness of a process: reachability of its broker and database, checked within a time limit."""
+"""Readiness of a process: its broker and database, and whether messages are taken, each within a time limit."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from broker.connection import is_memory, open_connection, release
+from comporta.runtime.broker_metrics import BrokerMetrics
+from comporta.runtime.health_metrics import read_health
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, with_most_shops
 from comporta.runtime.metrics import Exposition
 from comporta.runtime.single_flight import SingleFlight
+from consumers.queue_watch import BrokerReading
+from rules.consumption import worst_of
+from schemas.health import Health, HealthState
 from storage.database import Database
+from storage.gauges import Reading
 
-__all__ = ["Monitor", "Reach", "ReadinessProbe", "monitor_for"]
+__all__ = ["ConsumptionProbe", "Intake", "Monitor", "Reach", "ReadinessProbe", "monitor_for"]
 
 
 _PATIENCE = 3.0
@@ -66,11 +74,47 @@ class ReadinessProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """Whether messages are taken from the queues, and since when it is so; `blocks`: this process is not ready then."""
+
+    state: HealthState
+    since: datetime | None = None
+    blocks: bool = False
+
+
+class ConsumptionProbe:
+    """Check whether messages of the process's own domains are taken; without domains (`admin`), of all.
+
+    A page stays ready when others have stopped: to take it away would hide what it says.
+    """
+
+    def __init__(
+        self, read: Callable[[], Health], domains: Sequence[str], patience: float = _PATIENCE, fresh: float = _FRESH
+    ) -> None:
+        self._reading = SingleFlight("consumption", read, patience=patience, fresh=fresh)
+        self._domains = domains
+
+    async def check(self) -> Intake:
+        """Return the present state, `unknown` while the database does not answer."""
+        try:
+            health = await self._reading.answer()
+        except Exception:
+            # The readiness of the database says so by itself.
+            return Intake("unknown")
+        if not self._domains:
+            return Intake(health.state, health.since)
+        own = [health.domains[name] for name in self._domains if name in health.domains]
+        state, since = worst_of((domain.state, domain.since) for domain in own)
+        return Intake(state, since, blocks=state == "stopped")
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     """Health, readiness and metrics of a process; `unhealthy` returns the loops that hang or ended, with the fault."""
 
     unhealthy: Callable[[], Mapping[str, str]]
     readiness: ReadinessProbe
+    consumption: ConsumptionProbe
     exposition: Exposition
 
 
@@ -79,15 +123,31 @@ def monitor_for(
     database: Database,
     unhealthy: Callable[[], Mapping[str, str]],
     work: CollectorRegistry | None,
+    queues: Callable[[], BrokerReading | None],
+    domains: Sequence[str],
     *,
     with_gauges: bool,
+    disk_minimum: int = 0,
+    most_shops: int = DEFAULT_METRICS_SHOPS,
 ) -> Monitor:
-    """Return the monitor of a process.
+    """Return the monitor of a process that consumes these domains.
 
-    `work` holds the metrics of its worker, None without one; `with_gauges` adds those read from the database.
+    `work` holds the metrics of its worker, None without one; `queues` returns its last reading of the queues;
+    `with_gauges` adds the metrics read from the database. Where fewer than `disk_minimum` bytes are left on the
+    database's disk, the process is not ready. Of more than `most_shops` shops, the others share one series.
     """
-    checks = {"broker": lambda: _reach_broker(broker_url), "database": database.gauges.ping}
-    return Monitor(unhealthy, ReadinessProbe(checks), Exposition(work, database.gauges.read if with_gauges else None))
+
+    def read() -> Reading:
+        return with_most_shops(database.gauges.read(), most_shops)
+
+    checks = {
+        "broker": lambda: _reach_broker(broker_url),
+        "database": database.gauges.ping,
+        "disk": database.watch_disk(disk_minimum).check,
+    }
+    gauges, health = (read, partial(read_health, database.views)) if with_gauges else (None, None)
+    exposition = Exposition(work, gauges, BrokerMetrics(queues), health=health)
+    return Monitor(unhealthy, ReadinessProbe(checks), ConsumptionProbe(database.views.health, domains), exposition)
 
 
 def _reach_broker(url: str) -> None:

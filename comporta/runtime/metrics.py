@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -13,6 +15,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from comporta.runtime.health_metrics import HealthMetrics, HealthReading
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, NamedShops
 from comporta.runtime.single_flight import SingleFlight
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome
@@ -28,7 +32,7 @@ _BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5,
 _LAG_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 _EVENTS = (
     "Deliveries with a committed outcome, as the ledger counts them. The shop is ? where the message names none "
-    "that has sent this worker anything readable."
+    "that has sent this worker anything readable, and _other for every shop beyond COMPORTA_METRICS_SHOPS."
 )
 _FIELDS = (
     "Fields of committed messages that Comporta ignores, by their names as GET /api/unknown-fields lists them. The "
@@ -52,12 +56,13 @@ _WINDOW = 60.0
 # Requests within this time share one sample.
 _SAMPLE_SECONDS = 2.0
 Sums = Mapping[str, tuple[float, float]]
+Value = TypeVar("Value")
 
 
 class WorkMetrics:
     """Metrics of a worker's batches, observed by several threads; `registry` holds these four and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_shops: int = DEFAULT_METRICS_SHOPS) -> None:
         # Otherwise each series gets a second one with its creation time, which no chart or alert uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -71,7 +76,12 @@ class WorkMetrics:
         # Finding a series by its labels costs more than counting with it.
         self._counters: dict[tuple[str, str, Outcome], Counter] = {}
         self._timers: dict[str, tuple[Histogram, Histogram]] = {}
-        self._shops: set[str] = set()
+        self._shops = NamedShops(most_shops)
+
+    @property
+    def lag(self) -> Collector:
+        """Return the histogram of the lag alone."""
+        return self._lag
 
     def observe(self, batch: BatchStats) -> None:
         """Count the outcomes of one batch, and observe its duration and lag, both in seconds."""
@@ -85,8 +95,8 @@ class WorkMetrics:
             seconds.observe(batch.seconds)
             if domain in batch.lags:
                 lag.observe(batch.lags[domain])
-        for key, use in batch.unknown.items():
-            self._field(key).inc(use.number)
+        for (shop, domain, name), use in batch.unknown.items():
+            self._field((self._shops.label(shop), domain, name)).inc(use.number)
 
     def _field(self, key: FieldKey) -> Counter:
         if key not in self._field_keys and len(self._field_keys) >= _MOST_FIELDS:
@@ -95,12 +105,12 @@ class WorkMetrics:
         return self._fields.labels(*key)
 
     def _counter(self, shop: str, domain: str, outcome: Outcome) -> Counter:
-        if outcome is not Outcome.QUARANTINED:
-            self._shops.add(shop)
-        elif shop not in self._shops:
+        if outcome is Outcome.QUARANTINED and shop not in self._shops:
             # A publisher can send an unreadable message under any shop's name, and each name would stay as a series.
             return self._events.labels(UNKNOWN_SHOP, domain, outcome.value)
-        counter = self._counters[shop, domain, outcome] = self._events.labels(shop, domain, outcome.value)
+        counter = self._counters[shop, domain, outcome] = self._events.labels(
+            self._shops.label(shop), domain, outcome.value
+        )
         return counter
 
     def _timer(self, domain: str) -> tuple[Histogram, Histogram]:
@@ -115,20 +125,36 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], registry: Colle
 
 
 class Exposition:
-    """Metrics of a process: those of its worker, if it has one, and those of the database, if `read` is given."""
+    """Metrics of a process: of its worker, if any, of the database, if `read` is given, and of other parts."""
 
-    def __init__(self, work: Collector | None, read: Callable[[], Reading] | None, patience: float = _PATIENCE) -> None:
-        self._work = work
+    def __init__(
+        self,
+        work: Collector | None,
+        read: Callable[[], Reading] | None,
+        *collectors: Collector,
+        health: Callable[[], HealthReading] | None = None,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._collectors = [*([] if work is None else [work]), *collectors]
         self._reading = SingleFlight("gauges", read, patience=patience, fresh=_FRESH) if read is not None else None
+        # Apart from the others: the first reading of a large ledger takes longer.
+        self._health = SingleFlight("health", health, patience=patience, fresh=_FRESH) if health is not None else None
         self._away = False
+
+    def add(self, collector: Collector) -> None:
+        """Add the metrics of another part of the process."""
+        self._collectors.append(collector)
 
     async def render(self, accept: str) -> tuple[str, bytes]:
         """Return content type and body in the format of the `Accept` header; wait for the database 5 s at most."""
         registry = CollectorRegistry()
-        if self._work is not None:
-            registry.register(self._work)
+        for collector in self._collectors:
+            registry.register(collector)
+        gauges, health = await asyncio.gather(self._read(self._reading), self._read(self._health))
         if self._reading is not None:
-            registry.register(StateMetrics(await self._read(self._reading)))
+            registry.register(StateMetrics(next(iter(gauges), None)))
+        for found in health:
+            registry.register(HealthMetrics(found))
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):
@@ -136,16 +162,19 @@ class Exposition:
             encode, content_type = choose_encoder("")
         return content_type, encode(registry)
 
-    async def _read(self, reading: SingleFlight[Reading]) -> Reading | None:
+    async def _read(self, reading: SingleFlight[Value] | None) -> Sequence[Value]:
+        """Return the reading, or nothing without one or without an answer."""
+        if reading is None:
+            return ()
         try:
-            gauges = await reading.answer()
+            value = await reading.answer()
         except (StorageError, TimeoutError) as error:
             if not self._away:
                 log.warning("no gauges: the database is away", error=str(error) or "no answer in time")
             self._away = True
-            return None
+            return ()
         self._away = False
-        return gauges
+        return (value,)
 
 
 class StateMetrics(Collector):
@@ -187,6 +216,12 @@ def _families(reading: Reading) -> Iterator[Metric]:
         "Seconds since the oldest order that the ERP does not have yet (waiting or sending) was received; 0 if none.",
         ("shop",),
         _single(reading.oldest_waiting),
+    )
+    yield _gauge(
+        "oldest_order_notice_seconds",
+        "Seconds since the oldest order notice that is not published yet was written; 0 if none waits.",
+        ("shop",),
+        _single(reading.oldest_notice),
     )
     yield _gauge(
         "erp_failing_seconds",

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 import structlog
-import uvicorn
 from fastapi import APIRouter, FastAPI, Header, Response
 from typing_extensions import TypedDict
 
-from comporta.runtime.health import Monitor
+from comporta.runtime.health import Monitor, Reach
+from comporta.runtime.http.limits import HttpLimits
+from comporta.runtime.http.server import http_server
 from comporta.runtime.settings import PREFIX, SettingsError
+from schemas.health import HealthState
 
-__all__ = ["MonitorServer", "check_ports", "health_router", "listen"]
+__all__ = ["HEALTH_ROUTES", "MonitorServer", "check_ports", "health_router", "listen"]
 log = structlog.get_logger(__name__)
 
+HEALTH_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 _METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}}
 
 
 class MonitorServer:
     """Server of the routes for health and metrics, which listens once built; raises `SettingsError` if it can't."""
 
-    def __init__(self, host: str, port: int, monitor: Monitor) -> None:
+    def __init__(self, host: str, port: int, monitor: Monitor, limits: HttpLimits) -> None:
         self._socket = _listen(host, port)
         app = FastAPI(openapi_url=None)
         app.include_router(health_router(monitor))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = http_server(app, limits, grace=1, reserved=HEALTH_ROUTES)
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -73,12 +76,28 @@ class Part(TypedDict):
     since: NotRequired[datetime]
 
 
+class Consumption(TypedDict):
+    """State of the consumption: of the worker's own domains, or of all for a process without a worker."""
+
+    state: HealthState
+    since: NotRequired[datetime]
+
+
+class Full(TypedDict):
+    """Disk that is full or nearly, and the time of the first check that found it so."""
+
+    full: Literal[True]
+    since: NotRequired[datetime]
+
+
 class Readiness(TypedDict):
-    """Readiness of the process: reachability of broker and database."""
+    """Readiness of the process: broker, database and messages taken; `disk` only while that of the database is full."""
 
     status: Literal["ready", "not ready"]
     broker: Part
     database: Part
+    consumption: Consumption
+    disk: NotRequired[Full]
 
 
 def health_router(monitor: Monitor) -> APIRouter:
@@ -94,23 +113,42 @@ def health_router(monitor: Monitor) -> APIRouter:
         response.status_code = 503
         return {"status": "unwell", "loops": unhealthy}
 
-    @router.get("/readyz", summary="Readiness: broker and database answer", responses={503: {"model": Readiness}})
+    @router.get(
+        "/readyz",
+        summary="Readiness: broker and database answer, and messages are taken",
+        responses={503: {"model": Readiness}},
+    )
     async def readyz(response: Response) -> Readiness:
-        reaches = await monitor.readiness.check()
-        parts: dict[str, Part] = {
-            name: {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
-            for name, reach in reaches.items()
-        }
-        ready = all(reach.reachable for reach in reaches.values())
+        reaches, intake = await asyncio.gather(monitor.readiness.check(), monitor.consumption.check())
+        ready = all(reach.reachable for reach in reaches.values()) and not intake.blocks
         response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", "broker": parts["broker"], "database": parts["database"]}
+        consumption: Consumption = {"state": intake.state}
+        if intake.since is not None:
+            consumption["since"] = intake.since
+        answer: Readiness = {
+            "status": "ready" if ready else "not ready",
+            "broker": _part(reaches["broker"]),
+            "database": _part(reaches["database"]),
+            "consumption": consumption,
+        }
+        disk = reaches.get("disk")
+        if disk is not None and disk.since is not None:
+            answer["disk"] = {"full": True, "since": disk.since}
+        return answer
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_METRICS)
     async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
         content_type, body = await monitor.exposition.render(accept)
         return Response(body, media_type=content_type)
 
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        # Load balancers ask by HEAD; the server leaves out the body.
+        router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     return router
+
+
+def _part(reach: Reach) -> Part:
+    return {"reachable": True} if reach.since is None else {"reachable": False, "since": reach.since}
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -13,18 +13,22 @@ from datetime import timedelta
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry
 from tenacity import RetryCallState
 
 from broker.connection import masked as masked_broker
+from broker.queues import QueueProbe
 from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
+from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.logging import configure_logs
-from comporta.runtime.metrics import WorkMetrics
+from comporta.runtime.login_link import print_login_link
+from comporta.runtime.metrics import RecentLags, WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings
 from comporta.runtime.threads import STALL_SECONDS, ThreadGroup, stop_on_signals
+from consumers.queue_watch import QueueWatch
+from control.auth.local_token import delete_local_link
 from control.switchboard import Switchboard
 from storage.database import Database, open_database
 from storage.engine import masked as masked_database
@@ -41,13 +45,12 @@ _SWITCH_SECONDS = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Parts of a process that its web server uses; `work` holds the metrics of its worker, None without one."""
+    """Parts of a process that its web server uses."""
 
     settings: Settings
     database: Database
     switchboard: Switchboard
     monitor: Monitor
-    work: CollectorRegistry | None
 
 
 class Server(Protocol):
@@ -91,12 +94,8 @@ def run_process(
 
 
 def _print_link(running: Running) -> Mapping[str, Callable[[], None]]:
-    # Printed on the terminal and never logged: every reader of the log could use the link to act.
     if running.link is not None:
-        try:
-            print(f"Open {running.link}", flush=True)
-        except OSError as error:
-            log.warning("the link to the page can't be shown", error=error.strerror)
+        print_login_link(running.link, running.port, sys.stdout)
     return {}
 
 
@@ -131,11 +130,25 @@ def run_until(
     configure_logs(settings.log_level, settings.log_format)
     serve = None if web is None else web(settings)
     database = open_database(
-        settings.database_url, timedelta(seconds=settings.receipt_timeout), timedelta(seconds=settings.clock_ahead)
+        settings.database_url,
+        timedelta(seconds=settings.receipt_timeout),
+        timedelta(seconds=settings.clock_ahead),
+        settings.shop_rules,
     )
-    loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics()
+    loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics(settings.metrics_shops)
     work = metrics.registry if domains else None
-    monitor = monitor_for(settings.broker_url, database, loops.unhealthy, work, with_gauges=serve is not None)
+    queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"))
+    monitor = monitor_for(
+        settings.broker_url,
+        database,
+        loops.unhealthy,
+        work,
+        queues.last,
+        domains,
+        with_gauges=serve is not None,
+        disk_minimum=settings.disk_free_mb * 1_000_000,
+        most_shops=settings.metrics_shops,
+    )
     # Started before the wait for the database: a process that waits is healthy and must answer so.
     monitor_server = _monitor_server(settings, monitor) if serve is None else None
     if monitor_server is not None:
@@ -145,11 +158,12 @@ def run_until(
     _tune_garbage_collector()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if domains:
-        components = build_worker(settings, database, domains, loops.pulse, metrics.observe)
+        lags = RecentLags(metrics.lag).read
+        components = build_worker(settings, database, domains, loops.pulse, metrics.observe, lags)
     else:
         components = build_admin(settings, database, loops.pulse)
-    server = None if serve is None else serve(Host(settings, database, components.switchboard, monitor, work))
-    for name, run in components.loops.items():
+    server = None if serve is None else serve(Host(settings, database, components.switchboard, monitor))
+    for name, run in {**components.loops, "queues": queues.run}.items():
         loops.start(name, run)
     if server is not None:
         loops.start("web", server.run)
@@ -172,6 +186,8 @@ def run_until(
     loops.join()
     if server is not None:
         server.close()
+        if server.link is not None:
+            delete_local_link(server.port, server.link)
     database.close()
     log.info("stopped", worker=components.worker_id, failed=loops.failed)
     return 1 if loops.failed else 0
@@ -179,7 +195,7 @@ def run_until(
 
 def _monitor_server(settings: Settings, monitor: Monitor) -> MonitorServer | None:
     port = settings.metrics_port
-    return None if port is None else MonitorServer(settings.metrics_host, port, monitor)
+    return None if port is None else MonitorServer(settings.metrics_host, port, monitor, HttpLimits.of(settings))
 
 
 def _tune_garbage_collector() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -20,12 +20,18 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
-from broker import connection
-from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, other_login
+from broker.address import is_memory
+from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
+from comporta.runtime.http.limits import HttpSettings
+from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
 from comporta.runtime.retention_settings import RetentionSettings
+from comporta.runtime.server_settings import ServerSettings
+from comporta.runtime.shop_list import check_shops, shop_rules
+from rules.addresses import AddressError, read_address
 from rules.orders import ORDER_ATTEMPTS
+from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
 __all__ = [
@@ -52,18 +58,6 @@ class SettingsError(ValueError):
     """Invalid settings: every fault with the name of its setting and the remedy."""
 
 
-def _database_url(value: str) -> str:
-    engine.read_url(value)
-    return value
-
-
-def _erp_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http or https address; leave it out to publish orders to the exchange erp.orders")
-    return value
-
-
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     plain = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment or "@" in value)
@@ -79,17 +73,16 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(RetentionSettings, BaseSettings):
+class Settings(RetentionSettings, ServerSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    broker_url: Annotated[str, AfterValidator(connection.check_url)] = "memory://"
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///comporta.db"
-    erp_url: Annotated[str, AfterValidator(_erp_url)] | None = None
-    erp_cancel_url: Annotated[str, AfterValidator(_erp_url)] | None = None
+    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50
+    erp_url: Annotated[str, AfterValidator(check_url)] | None = None
+    erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
     erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
@@ -101,6 +94,11 @@ class Settings(RetentionSettings, BaseSettings):
     resync_after: Annotated[float, Field(ge=0, le=30 * 86_400)] = 600.0
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
+    changes: bool = False
+    changes_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
+    shops: Annotated[str, AfterValidator(check_shops)] = "open"
+    max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS
+    metrics_shops: Annotated[int, Field(ge=0, le=100_000)] = DEFAULT_METRICS_SHOPS
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None
@@ -149,10 +147,19 @@ class Settings(RetentionSettings, BaseSettings):
                     raise ValueError(f"{login} logs in as well: keep one of the two")
         return value
 
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Return the settings without their secrets, for `repr` and `str`."""
+        return ((name, redacted(name, getattr(self, name))) for name in type(self).model_fields)
+
     @property
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
-        return connection.is_memory(self.broker_url)
+        return is_memory(self.broker_url)
+
+    @property
+    def shop_rules(self) -> ShopRules:
+        """Return the rules for shops that are not known."""
+        return shop_rules(self.shops, self.max_shops)
 
     @property
     def prefetch_count(self) -> int:
@@ -251,11 +258,11 @@ def _nearest(name: str, known: set[str]) -> str | None:
 
 
 def _masked(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0] + (":***" if ":" in user else "")
-    query = "?***" if parts.query else ""
-    return f"{parts.scheme}://{name}{at}{host}{parts.path}{query}"
+    try:
+        address = read_address(url)
+    except AddressError:
+        return "(unreadable URL)"
+    return address.masked + ("?***" if address.query else "")
 
 
 def program_version() -> str:

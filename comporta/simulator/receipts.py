@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.orders import INTERNALIZED, REJECTED
+from schemas.receipts import INTERNALIZED, REJECTED
 
 __all__ = ["AnsweringErp", "Reaction"]
 

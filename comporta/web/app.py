@@ -10,11 +10,13 @@ from comporta.web.api.events import events_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
+from comporta.web.api.order_intake import order_intake_router
 from comporta.web.api.orders import orders_router
 from comporta.web.api.pauses import pauses_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
+from comporta.web.api.shops import shops_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
@@ -37,6 +39,7 @@ def create_app(context: AppContext) -> FastAPI:
     app.add_exception_handler(ActionError, action_refused)
     for router in (
         status_router(context.views),
+        shops_router(context.actions.shops),
         missed_router(context.views, context.actions),
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),
@@ -50,6 +53,7 @@ def create_app(context: AppContext) -> FastAPI:
         stream_router(context.live),
         switches_router(context.switchboard),
         events_router(context.publish, context.predict_outcomes, context.stored_versions),
+        order_intake_router(context.place_orders, context.predict_outcomes, context.stored_versions),
         health_router(context.monitor),
         docs_router(),
     ):

@@ -72,7 +72,10 @@ class AuthMiddleware:
     def _caller(self, connection: HTTPConnection) -> _Caller | None:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return _authenticated(lambda: self._by_token(token.strip()), by_cookie=False)
+            caller = _authenticated(lambda: self._by_token(token.strip()), by_cookie=False)
+            if caller is None:
+                self._limiter.failures.record("bearer", _address(connection))
+            return caller
         value = self._cookie.read(connection)
         return (
             None if value is None else _authenticated(lambda: self._access.sessions.identity_of(value), by_cookie=True)
@@ -96,13 +99,12 @@ class AuthMiddleware:
         token = connection.query_params.get("token")
         if token is None or self._access.token is None or connection.scope["method"] != "GET":
             return None
-        address = connection.client.host if connection.client else ""
-        credential = (
-            None if self._limiter.seconds_to_wait(address) else authenticate(token, self._access.registry.credentials())
-        )
+        address = _address(connection)
+        limited = self._limiter.seconds_to_wait(address, token) > 0
+        credential = None if limited else authenticate(token, self._access.registry.credentials())
         root = connection.scope.get("root_path", "")
         if credential is None:
-            self._limiter.failed(address)
+            self._limiter.failed("link", address, token)
             return RedirectResponse(f"{root}{LOGIN}?error=link", 303)
         query = urlencode([(name, value) for name, value in connection.query_params.multi_items() if name != "token"])
         response = RedirectResponse(f"{root}/" + (f"?{query}" if query else ""), 303)
@@ -125,6 +127,10 @@ class _AuthenticatedSend:
             self._ended = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+
+def _address(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _viewer_forbidden(connection: HTTPConnection, caller: Identity) -> Response:

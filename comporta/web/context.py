@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from comporta.runtime.health import Monitor
 from comporta.web.api.events import PredictOutcomes, StoredVersions
+from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -21,8 +21,7 @@ __all__ = ["AppContext"]
 class AppContext:
     """Parts that the routes call.
 
-    `publish` returns once the broker has answered for every message. `label` names the environment. `lags` returns the
-    current seconds from event to commit by domain, where a worker runs in this process.
+    `publish` returns once the broker has answered for every message. `label` names the environment.
     """
 
     views: Views
@@ -32,7 +31,7 @@ class AppContext:
     publish: Publish
     predict_outcomes: PredictOutcomes
     stored_versions: StoredVersions
+    place_orders: PlaceOrders
     actions: OperatorActions
     repairs: Repairs
     label: str | None = None
-    lags: Callable[[], Mapping[str, float]] = dict

@@ -23,6 +23,7 @@ __all__ = ["FULL_EVERY", "POLL_EVERY", "LiveEvent", "LiveFeed", "LiveSource", "S
 log = structlog.get_logger(__name__)
 
 POLL_EVERY = 0.5
+MOST_READERS = 100
 # Seconds between full updates, sent changed or not: by their age a client knows whether its data is still current.
 FULL_EVERY = 10.0
 # Seconds between broker checks, each of which opens a connection: fewer while the broker is up than while it is down.
@@ -92,7 +93,9 @@ class LiveFeed:
         poll_every: float = POLL_EVERY,
         full_every: float = FULL_EVERY,
         clock: Callable[[], float] = time.monotonic,
+        most_readers: int = MOST_READERS,
     ) -> None:
+        self._most_readers = most_readers
         self._source = source
         self._check_broker = check_broker
         self._broker: Reach | None = None
@@ -107,6 +110,11 @@ class LiveFeed:
         self._away_since: str | None = None
         self._run, self._number = str(uuid7())[-12:], 0
         self._closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether there are as many readers as are allowed."""
+        return len(self._readers) >= self._most_readers
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[Subscription]:
@@ -184,7 +192,11 @@ class LiveFeed:
             return {"unavailable": (away["since"], away)}
         self._away_since = None
         # A heartbeat is not a change: it would cause an event twice a second.
-        steady = {**status, "workers": [{**worker, "last_seen": None} for worker in status["workers"]]}
+        steady = {
+            **status,
+            "workers": [{**worker, "last_seen": None} for worker in status["workers"]],
+            "health": _steady(status["health"]),
+        }
         ledger = {"balance": _balance(balance), "last_minute": status["last_minute"]}
         return {"status": (steady, status), "ledger": (ledger, ledger)}
 
@@ -204,6 +216,12 @@ class LiveFeed:
             self._last[name] = (key, event)
             for reader in self._readers:
                 reader.offer(event)
+
+
+def _steady(health: dict[str, Any]) -> dict[str, Any]:
+    """Return the health without what changes with every event."""
+    domains = {name: {**domain, "last_change": None, "lag": None} for name, domain in health["domains"].items()}
+    return {**health, "domains": domains}
 
 
 def _balance(balance: Balance) -> dict[str, Any]:

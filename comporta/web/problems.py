@@ -137,4 +137,4 @@ def action_refused(_request: Request, error: Exception) -> Response:
     return JSONResponse(problem, code, headers, media_type=PROBLEM_TYPE)
 
 
-_ACTION_TITLES = {404: "Not found", 409: "Conflict", 503: "Not confirmed"}
+_ACTION_TITLES = {404: "Not found", 409: "Conflict", 428: "Would be discarded", 503: "Not confirmed"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 
@@ -16,12 +18,18 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_body(request: Request, limit: int, subject: str) -> bytes:
-    """Read the body; raises `HTTPException` 413 as soon as it exceeds `limit` bytes. `subject` begins the sentence."""
+async def read_body(
+    request: Request, limit: int, subject: str, on_size: Callable[[int], None] = lambda _size: None
+) -> bytes:
+    """Read the body; raises `HTTPException` 413 as soon as it exceeds `limit` bytes. `subject` begins the sentence.
+
+    `on_size` is called with the size so far, and may refuse the rest.
+    """
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
+            on_size(len(body))
             if len(body) > limit:
                 raise HTTPException(413, f"{subject} has at most {limit} bytes")
     except ClientDisconnect:

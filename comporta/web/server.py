@@ -1,26 +1,28 @@
-"""Web server: uvicorn with the page and the API, in a thread of the process."""
+"""Web server: the page and the API, in a thread of the process."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
+from os import getpid
 from pathlib import Path
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
-from comporta.runtime.metrics import RecentLags
-from comporta.runtime.monitor_server import listen
+from comporta.runtime.http.limits import HttpLimits
+from comporta.runtime.http.server import http_server
+from comporta.runtime.monitor_server import HEALTH_ROUTES, listen
 from comporta.runtime.process import Host, Serve
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
 from comporta.web.access import Access, open_access
 from comporta.web.app import create_app
 from comporta.web.auth import AuthMiddleware
 from comporta.web.context import AppContext
+from comporta.web.failed_logins import FailedLogins
 from comporta.web.live import LiveFeed
 from comporta.web.middleware import RootPath, SecurityHeaders
 from comporta.web.pages.login import login_router
@@ -29,6 +31,7 @@ from control.actions import OperatorActions
 from control.auth.local_token import delete_local_token, save_local_token
 from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
+from storage.order_store import OrderStore
 from storage.repairs import Repairs
 
 __all__ = ["WebServer", "bind", "secure", "web_server"]
@@ -36,6 +39,8 @@ __all__ = ["WebServer", "bind", "secure", "web_server"]
 
 log = structlog.get_logger(__name__)
 
+# Routes that are answered also when every connection is busy.
+_RESERVED = HEALTH_ROUTES | {"/api/pause", "/api/resume"}
 # Seconds until an unconfirmed publish is answered with 503; the client repeats the request later.
 _HTTP_DEADLINE = 5.0
 # Seconds for an action on many messages; the answer then counts those left.
@@ -60,7 +65,7 @@ def bind(settings: Settings) -> socket.socket:
 
 
 class WebServer:
-    """uvicorn without its signal handlers; `link` is the login link, None with an operators file."""
+    """Server of the page and the API; `link` is the login link, None with an operators file."""
 
     def __init__(self, access: Access, host: Host) -> None:
         settings = host.settings
@@ -73,17 +78,15 @@ class WebServer:
         address = settings.admin_address(self.port)
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
-        config = uvicorn.Config(
-            secure(create_app(context), access, self.port),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=3,
-            timeout_keep_alive=30,
+        failures = FailedLogins()
+        host.monitor.exposition.add(failures.registry)
+        self._server = http_server(
+            secure(create_app(context), access, self.port, failures),
+            HttpLimits.of(settings),
+            grace=3,
+            reserved=_RESERVED,
+            root=access.public_url.root,
         )
-        self._server = uvicorn.Server(config)
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -109,9 +112,9 @@ class WebServer:
         return None if self._token is None else save_local_token(self.port, self._token)
 
 
-def secure(app: FastAPI, access: Access, port: int) -> ASGIApp:
+def secure(app: FastAPI, access: Access, port: int, failures: FailedLogins | None = None) -> ASGIApp:
     """Wrap the application in authentication, login and security headers; `port` is the listening port."""
-    cookie, limiter = SessionCookie(access.public_url, port), LoginLimiter()
+    cookie, limiter = SessionCookie(access.public_url, port), LoginLimiter(failures)
     app.include_router(login_router(access, cookie, limiter))
     secured: ASGIApp = AuthMiddleware(app, access, cookie, limiter)
     # DNS rebinding: without operators, another site must not reach us through a name that resolves to loopback.
@@ -128,16 +131,22 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
     views = host.database.views
     return AppContext(
         views=views,
-        live=LiveFeed(views, host.monitor.readiness.check),
+        live=LiveFeed(views, host.monitor.readiness.check, most_readers=host.settings.http_streams),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,
         predict_outcomes=host.database.dry_run.predict,
         stored_versions=host.database.dry_run.stored_versions,
+        place_orders=OrderStore(
+            host.database.fence, f"{socket.gethostname()}-{getpid()}-http", shop_rules=host.settings.shop_rules
+        ).place,
         actions=OperatorActions(
-            host.database, publish, _ACTION_SECONDS, resync_after=timedelta(seconds=host.settings.resync_after)
+            host.database,
+            publish,
+            _ACTION_SECONDS,
+            host.settings.shop_rules,
+            resync_after=timedelta(seconds=host.settings.resync_after),
         ),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
-        lags=RecentLags(host.work).read if host.work is not None else dict,
     )

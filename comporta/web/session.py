@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 import time
 
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from comporta.web.access import PublicUrl
+from comporta.web.failed_logins import FailedLogins, Way
 from control.auth.sessions import SESSION_SECONDS
+from control.auth.tokens import digest_of, token_beginning
 
 __all__ = ["LOGIN", "LOGOUT", "LoginLimiter", "SessionCookie"]
 
 LOGIN, LOGOUT = "/login", "/logout"
-_PER_ADDRESS, _TOTAL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(100)
+_FAILURES = RateLimitItemPerMinute(10)
 
 
 class SessionCookie:
@@ -62,21 +65,40 @@ class SessionCookie:
 
 
 class LoginLimiter:
-    """Rate limit of failed logins per minute, by address and in total; successful logins don't count."""
+    """Rate limit of failed logins per minute, by address and by the beginning of the token; successes don't count.
 
-    def __init__(self) -> None:
+    There is no limit for all together: a few addresses could lock out everybody with it. A login form's token is
+    limited by its beginning as well, so that many addresses can't try tokens around one that they know a part of.
+    """
+
+    def __init__(self, failures: FailedLogins | None = None) -> None:
+        self.failures = failures or FailedLogins()
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def seconds_to_wait(self, address: str) -> int:
+    def seconds_to_wait(self, address: str, token: str) -> int:
         """Return the seconds until the next attempt is allowed; 0 if it is allowed now."""
-        return max(self._wait(_PER_ADDRESS, "address", address), self._wait(_TOTAL, "all"))
+        return max(self._wait(*names) for names in _names(address, token))
 
-    def failed(self, address: str) -> None:
+    def failed(self, way: Way, address: str, token: str) -> None:
         """Count a failed login."""
-        self._limiter.hit(_PER_ADDRESS, "address", address)
-        self._limiter.hit(_TOTAL, "all")
+        for names in _names(address, token):
+            self._limiter.hit(_FAILURES, *names)
+        self.failures.record(way, address)
 
-    def _wait(self, item: RateLimitItem, *names: str) -> int:
-        if self._limiter.test(item, *names):
+    def _wait(self, *names: str) -> int:
+        if self._limiter.test(_FAILURES, *names):
             return 0
-        return max(1, math.ceil(self._limiter.get_window_stats(item, *names).reset_time - time.time()))
+        return max(1, math.ceil(self._limiter.get_window_stats(_FAILURES, *names).reset_time - time.time()))
+
+
+def _names(address: str, token: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("address", _network(address)), ("token", digest_of(token_beginning(token)))
+
+
+def _network(address: str) -> str:
+    """Return an IPv6 address's network: a client that has one address of a /64 usually has all of them."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address

@@ -11,13 +11,21 @@ from pathlib import Path
 
 import structlog
 
-__all__ = ["UnsafeTokenFile", "delete_local_token", "load_local_token", "save_local_token"]
+__all__ = [
+    "UnsafeTokenFile",
+    "delete_local_link",
+    "delete_local_token",
+    "load_local_token",
+    "save_local_link",
+    "save_local_token",
+]
 
 log = structlog.get_logger(__name__)
 
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 _OTHERS = 0o077
 _LONGEST = 4096
+_LINK_SUFFIX = ".link"
 
 
 class UnsafeTokenFile(Exception):
@@ -26,8 +34,23 @@ class UnsafeTokenFile(Exception):
 
 def save_local_token(port: int, token: str) -> Path | None:
     """Write the token for the user's own commands and return its path; None, with a warning, without a safe folder."""
+    return _save(f"{port}", token)
+
+
+def save_local_link(port: int, link: str) -> Path | None:
+    """Write the login link for the user to read and return its path; None, with a warning, without a safe folder."""
+    return _save(f"{port}{_LINK_SUFFIX}", link + "\n")
+
+
+def delete_local_link(port: int, link: str) -> None:
+    """Delete the file that `save_local_link` wrote, if there is one."""
     for folder in _folders():
-        path = folder / f"{port}"
+        delete_local_token(folder / f"{port}{_LINK_SUFFIX}", link + "\n")
+
+
+def _save(name: str, text: str) -> Path | None:
+    for folder in _folders():
+        path = folder / name
         try:
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             _check(os.lstat(folder), folder, stat.S_ISDIR)
@@ -39,7 +62,7 @@ def save_local_token(port: int, token: str) -> Path | None:
             log.debug("local token not saved", folder=str(folder), error=str(error))
             continue
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(token)
+            file.write(text)
         return path
     log.warning("local token not saved: no folder is this user's alone; set COMPORTA_OPERATORS_FILE")
     return None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-__all__ = ["LOCAL", "Credential", "Identity", "Role", "authenticate", "digest_of", "new_token"]
+__all__ = ["LOCAL", "Credential", "Identity", "Role", "authenticate", "digest_of", "new_token", "token_beginning"]
 
 # Secret scanners find a token in a repository or a log by this prefix.
 _PREFIX = "comporta_"
@@ -34,6 +34,11 @@ def digest_of(token: str) -> str:
     Without a salt or a slow hash: 2^256 tokens can't be tried, and every request of a program takes this check.
     """
     return sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def token_beginning(token: str) -> str:
+    """Return the first characters of a token: the fixed prefix and eight random ones, too few to guess the rest."""
+    return token[: len(_PREFIX) + 8]
 
 
 def authenticate(token: str, credentials: Iterable[Credential]) -> Credential | None:

@@ -93,7 +93,10 @@ class MissedFilter(Listing[MissedRow]):
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter(Listing[QuarantineRow]):
-    """Refused messages, newest first; `ids` are exact ids, `since` is included, `until` is not."""
+    """Refused messages, newest first; `ids` are exact ids, `since` is included, `until` is not.
+
+    `key` is an order's id, or the key of a change event as JSON text.
+    """
 
     shop: str | None = None
     domain: str | None = None
@@ -101,10 +104,11 @@ class QuarantineFilter(Listing[QuarantineRow]):
     since: datetime | None = None
     until: datetime | None = None
     ids: tuple[str, ...] | None = None
+    key: str | None = None
 
     def __str__(self) -> str:
         values = {"ids": self.ids and f"{len(self.ids)} given"} | {
-            name: getattr(self, name) for name in ("shop", "domain", "reason", "since", "until")
+            name: getattr(self, name) for name in ("shop", "domain", "reason", "since", "until", "key")
         }
         return " ".join(f"{name}={value}" for name, value in values.items() if value is not None) or "all"
 
@@ -114,6 +118,7 @@ class QuarantineFilter(Listing[QuarantineRow]):
             *_same(quarantine.c.shop, self.shop),
             *_same(quarantine.c.domain, self.domain),
             *_same(quarantine.c.reason, self.reason),
+            *_same(quarantine.c.key, self.key),
             *_within(quarantine.c.at, self.since, self.until),
         ]
         return conditions if self.ids is None else [*conditions, quarantine.c.id.in_(self.ids)]

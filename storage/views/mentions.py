@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, literal, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rules.masking import mask_documents
@@ -30,6 +30,8 @@ __all__ = [
 MOST_SHOWN = 100
 _MOST_TABLES = 1_000
 # About the rows that one second can read.
+# Bytes of a refused message's body up to which it is searched.
+_BODY_SEARCHED = 1024 * 1024
 _MISSED_SEARCHED, _MESSAGES_SEARCHED, _ORDERS_SEARCHED = 100_000, 5_000, 20_000
 # A shorter text occurs in every body; it is searched as a whole JSON text only.
 _SUBSTRING_LENGTH = 6
@@ -100,15 +102,31 @@ def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Boun
 def quarantine_mentions(
     connection: Connection, terms: SearchTerms, shop: str | None, bounds: list[Bound]
 ) -> list[QuarantineRow]:
-    """Return the newest refused messages whose body holds the text, or the document with or without punctuation."""
+    """Return the refused messages with this key, and the newest whose body holds the text or the document.
+
+    A document is searched with and without punctuation. Bodies of more than a megabyte are not searched.
+    """
+    of_shop = [] if shop is None else [quarantine.c.shop == shop]
+    by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))
+    by_key = by_key.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)
     newest = select(*QUARANTINE_COLUMNS, quarantine.c.body).order_by(quarantine.c.id.desc())
     if shop is not None:
         newest = newest.where(quarantine.c.shop == shop)
     searched = _bounded(connection, newest, "quarantine", _MESSAGES_SEARCHED, bounds)
     matches = or_(*(_contains(connection.dialect.name, searched.c.body, needle) for needle in _needles(terms)))
     columns = [column for column in searched.c if column.name != "body"]
-    query = select(*columns).where(matches).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
-    return [cast(QuarantineRow, with_doc(plain_row(row))) for row in connection.execute(query)]
+    # The size comes first: a body that is not searched is not loaded.
+    searchable = and_(func.length(searched.c.body) <= _BODY_SEARCHED, matches)
+    query = select(*columns).where(searchable).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
+    found = {row.id: row for row in [*connection.execute(by_key), *connection.execute(query)]}
+    return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
+
+
+def _key_is(text: str) -> list[ColumnElement[bool]]:
+    # The key of an event is JSON in the key fields' order; "#" follows the closing quote in ASCII.
+    starts = [orjson.dumps({first: text}).decode()[:-1] for first in ("code", "product_code", "table_code")]
+    of_events = [(quarantine.c.key >= start) & (quarantine.c.key < start[:-1] + "#") for start in starts]
+    return [quarantine.c.key == text, *of_events]
 
 
 def order_mentions(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[StandingOrder]:

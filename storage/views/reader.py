@@ -10,9 +10,14 @@ from sqlalchemy import Engine, Select, bindparam, func, select
 
 from rules.cost import Cost, estimate_cost
 from schemas.control import ANY, StatusDocument
+from schemas.health import Health
+from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
 from storage.views.biography import Biography, read_biography
+from storage.views.bodies import body_pieces, read_body
+from storage.views.feeds import Recent, read_recent
+from storage.views.health import read_health
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
     ORDER_COLUMNS,
@@ -62,6 +67,16 @@ class Views:
         """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()
 
+    def health(self) -> Health:
+        """Return whether messages are taken from the queues, by the database's clock."""
+        with translated(), self._engine.connect() as connection:
+            return read_health(connection, database_now(connection))
+
+    def recent_deliveries(self) -> Recent:
+        """Count the deliveries of the last quarter of an hour by shop and domain, and by outcome."""
+        with translated(), self._engine.connect() as connection:
+            return read_recent(connection, database_now(connection))
+
     def page(
         self, listing: Listing[Row], limit: int = 100, cursor: str | None = None, *, counted: bool = True
     ) -> Page[Row]:
@@ -76,11 +91,20 @@ class Views:
         """Return the first rows of a list."""
         return list(self.page(listing, limit, counted=False).rows)
 
-    def quarantined_message(self, identity: str) -> dict[str, Any] | None:
-        """Return one refused message, whole; None if no message has this id."""
-        columns = [column for column in quarantine.columns if column.name != "lease_until"]
-        row = self._one(select(*columns).where(quarantine.c.id == identity))
-        return None if row is None else with_doc(row)
+    def quarantined_message(self, identity: str, most: int | None = None) -> dict[str, Any] | None:
+        """Return one refused message with up to `most` bytes of its body, and its size; None if none has this id."""
+        columns = [column for column in quarantine.columns if column.name not in {"lease_until", "body"}]
+        size = func.length(quarantine.c.body).label("size")
+        row = self._one(select(*columns, size).where(quarantine.c.id == identity))
+        if row is None:
+            return None
+        body = read_body(self._engine, identity, 0, row["size"] if most is None else most)
+        return None if body is None else {**with_doc(row), "body": body}
+
+    def quarantined_body(self, identity: str) -> tuple[int, Iterator[bytes]] | None:
+        """Return the size of a refused message's body, and its pieces; None if no message has this id."""
+        row = self._one(select(func.length(quarantine.c.body).label("size")).where(quarantine.c.id == identity))
+        return None if row is None else (row["size"], body_pieces(self._engine, identity, row["size"]))
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order, whole; None if no order has this id."""

@@ -46,7 +46,10 @@ class MissedRow(TypedDict):
 
 
 class QuarantineRow(TypedDict):
-    """A refused message without its body; `size` is the body's, in bytes, `doc` explains the reason."""
+    """A refused message without its body; `size` is the body's, in bytes, `doc` explains the reason.
+
+    `key` is an order's id or a change event's key as JSON text, `subject` the event's; null where unreadable.
+    """
 
     id: str
     at: datetime
@@ -58,6 +61,8 @@ class QuarantineRow(TypedDict):
     routing_key: str
     content_type: str
     worker: str
+    key: str | None
+    subject: str | None
     size: int
     doc: str
 
@@ -139,3 +144,4 @@ class WorkerRow(TypedDict):
     started_at: datetime
     last_seen: datetime
     epoch_seen: int
+    lags: dict[str, float] | None

@@ -10,14 +10,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
 from rules.orders import OrderState
-from rules.switches import Switches, effective
-from schemas.control import ANY, ErpFault, StatusDocument, SwitchState, WorkerState
+from rules.plans import NEVER_TURNED, planned_pauses
+from rules.switches import Switch, Switches, effective
+from schemas.control import ANY, ErpFault, LastEndChange, StatusDocument, SwitchState, WorkerState
 from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
 from storage.tables import ledger, missed, orders, quarantine, shops, workers
 from storage.types import UtcTime
 from storage.views.cached_counts import Counts, Recount, nested
+from storage.views.health import read_health
 
 __all__ = ["StatusView"]
 
@@ -48,8 +50,10 @@ class StatusView:
             return StatusDocument(
                 epoch=state.epoch,
                 switches=_switches(state),
+                planned=planned_pauses(state),
                 effective=effective(state, known or {"main"}),
                 workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
+                health=read_health(connection, state.now),
                 orders=_merged(self._open(connection), self._done(connection)),
                 in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
                 overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},
@@ -86,9 +90,17 @@ def _switches(state: Switches) -> list[SwitchState]:
             by=switch.by,
             since=switch.since,
             until=switch.until,
+            end_change=_end_change(switch),
         )
         for _, switch in sorted(state.by_scope.items())
+        if switch.epoch != NEVER_TURNED
     ]
+
+
+def _end_change(switch: Switch) -> LastEndChange | None:
+    if switch.until_by is None or switch.until_at is None or switch.since is None or switch.until_at < switch.since:
+        return None
+    return LastEndChange(before=switch.until_before, by=switch.until_by, at=switch.until_at)
 
 
 def _fault(row: Row[Any]) -> ErpFault:

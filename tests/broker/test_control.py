@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from broker.connection import open_connection
+from broker.connection import BrokerLost, open_connection
 from broker.sync_publisher import SyncPublisher
+from consumers.delivery import Delivery
 from consumers.source import BatchLimits
 from control.announcer import Announcer
 from control.client import request
@@ -121,7 +124,7 @@ def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: Contr
 
 
 def test_a_resume_of_everything_leaves_a_shops_own_switch_alone_and_names_it(harness: ControlHarness) -> None:
-    harness.ask("pause", {"reason": "stocktaking", "shop": "a"})
+    harness.ask("pause", {"reason": "stocktaking", "shop": "a", "new_shop": True})
     harness.ask("pause", {"reason": "test"})
     reply = harness.ask("resume", {"reason": "test"})
     assert (reply["result"], reply["epoch"]) == ("on", 3)
@@ -157,6 +160,27 @@ def test_a_wrong_control_message_is_refused_and_audited(harness: ControlHarness,
     [row] = audit(harness.pipeline)
     assert (row["action"], row["result"], row["error"]) == ("pause", "refused", reply["error"])
     assert harness.pipeline.queue_depth(CONTROL) == 0
+
+
+@pytest.mark.parametrize("queue", ["comporta.stock", "erp.orders", "comporta.control", "amq.topic"])
+def test_a_message_that_wants_its_reply_in_a_queue_of_others_is_refused_without_one(
+    harness: ControlHarness, queue: str
+) -> None:
+    harness.send("pause", {"reason": "x"}, reply_to=queue)
+    harness.step()
+    assert harness.pipeline.database.views.status().all_on
+    [row] = audit(harness.pipeline)
+    assert row["result"] == "refused"
+    assert "reply_to" in row["error"]
+    if queue.startswith(("comporta.stock", "erp.")):
+        assert harness.pipeline.queue_depth(queue) == 0
+    assert harness.ask("pause", {"reason": "x"})["result"] == "off"
+
+
+def test_the_status_is_not_written_into_a_queue_of_others(harness: ControlHarness) -> None:
+    harness.send("status", b"", reply_to="erp.orders")
+    harness.step()
+    assert harness.pipeline.queue_depth("erp.orders") == 0
 
 
 def test_a_message_around_the_exchange_is_refused(harness: ControlHarness) -> None:
@@ -263,7 +287,9 @@ def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) ->
     running = threading.Thread(target=announcer.run, daemon=True)
     running.start()
     for action in ("pause", "pause", "resume"):
-        harness.ask(action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"]})
+        harness.ask(
+            action, {"reason": "test", "by": "Ana", "shop": "a", "domains": ["stock", "prices"], "new_shop": True}
+        )
     heard = []
     for _ in range(2):
         message = wait_until(lambda: harness.channel.basic_get("listener", no_ack=True), what="an announcement")
@@ -278,17 +304,78 @@ def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) ->
     assert harness.channel.basic_get("listener", no_ack=True) is None
 
 
-def test_two_controllers_obey_in_the_order_of_sending(rabbitmq_pipeline: Pipeline) -> None:
-    first, second = ControlHarness(rabbitmq_pipeline), ControlHarness(rabbitmq_pipeline)
-    for number in range(10):
-        first.send("pause" if number % 2 == 0 else "resume", {"reason": str(number)})
-    while len(audit(rabbitmq_pipeline)) < 10:
-        # RabbitMQ lets one of them consume, whichever it is; the other never gets a message in between.
-        first.controller.step(first.source)
-        second.controller.step(second.source)
-    assert [row["reason"] for row in audit(rabbitmq_pipeline)] == [str(number) for number in range(10)]
+def test_of_two_controllers_the_one_that_is_late_changes_nothing(rabbitmq_pipeline: Pipeline) -> None:
+    first = ControlHarness(rabbitmq_pipeline)
+    issued = datetime.now(UTC).isoformat()
+    first.send("pause", {"reason": "held", "issued_at": issued}, message_id="m1")
+    first.source.buffer(1)
+    # The first has its one message in hand, so that the second gets all others.
+    second = ControlHarness(rabbitmq_pipeline)
+    assert second.ask("pause", {"reason": "asked again", "issued_at": issued}, message_id="m1")["result"] == "off"
+    assert second.ask("resume", {"reason": "done"})["result"] == "on"
+    first.step()
+    assert first.reply()["result"] == "unchanged"
+    first.send("pause", {"reason": "held", "issued_at": datetime.now(UTC).isoformat()}, message_id="m2")
+    holding, other = (first, second) if taken(first, second) is first else (second, first)
+    assert other.ask("pause", {"reason": "newer"})["result"] == "off"
+    assert other.ask("resume", {"reason": "done"})["result"] == "on"
+    holding.step()
+    late = first.reply()
+    assert (late["result"], late["error"].partition(":")[0]) == ("refused", "stale")
     first.close()
     second.close()
+
+
+def taken(*harnesses: ControlHarness) -> ControlHarness:
+    """The harness that has a message in hand."""
+
+    def holding() -> ControlHarness | None:
+        for harness in harnesses:
+            harness.source.keep_alive(0.005)
+            if harness.source._buffer:
+                return harness
+        return None
+
+    found = wait_until(holding, what="one of them to have the message")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expiration", "stood", "obeyed"), [(None, 9.0, True), (None, 11.0, False), ("2000", 3.0, False)]
+)
+def test_a_process_that_stood_still_gives_its_messages_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, expiration: str | None, stood: float, obeyed: bool
+) -> None:
+    harness = ControlHarness(pipeline)
+    times = iter([0.0, stood])
+    monkeypatch.setattr("control.consumer.time", SimpleNamespace(monotonic=lambda: next(times)))
+    properties = {} if expiration is None else {"expiration": expiration}
+    source = HeldSource(Delivery(CONTROL, 1, b'{"reason": "held"}', "pause", False, properties))
+    if obeyed:
+        assert harness.controller.step(source) == 1
+    else:
+        with pytest.raises(BrokerLost, match="stood still"):
+            harness.controller.step(source)
+    assert (source.settled, len(audit(pipeline))) == ((1, 1) if obeyed else (0, 0))
+    harness.close()
+
+
+@dataclass
+class HeldSource:
+    """Source with one delivery."""
+
+    delivery: Delivery
+    settled: int = 0
+
+    def receive(self, wait: float) -> list[Delivery]:
+        return [self.delivery]
+
+    def settle(self, batch: Sequence[Delivery]) -> None:
+        self.settled += len(batch)
+
+    def keep_alive(self, seconds: float) -> None:
+        """Nothing to keep."""
 
 
 def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbitmq_pipeline: Pipeline) -> None:

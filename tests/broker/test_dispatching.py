@@ -149,7 +149,7 @@ def _is_past(moment: datetime) -> Callable[[], bool]:
 
 
 def test_one_shop_whose_erp_hangs_holds_up_no_other(harness: DispatchHarness, erp: HttpErp) -> None:
-    harness.pipeline.change("pause", shop="other")
+    harness.pipeline.change("pause", shop="other", new_shop=True)
     erp.default = "hang"
     harness.place(*(f"O{number}" for number in range(60)))
     wait_until(lambda: erp.requests.total() >= 16, what="the ERP to be busy")

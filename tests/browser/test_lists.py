@@ -106,7 +106,7 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
 def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
     deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
-    deployment.switch("pause", shop="filter")
+    deployment.switch("pause", shop="filter", new_shop=True)
     deployment.publish(*(placed(f"X{number}") for number in range(3)), key="filter", exchange="shop.orders")
     deployment.place_order("other", "internalized")
     wait_until(

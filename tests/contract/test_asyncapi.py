@@ -10,7 +10,8 @@ import pytest
 from schemas.asyncapi import asyncapi_document
 from schemas.domains import DOMAINS
 from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
-from schemas.orders import INTERNALIZED, PLACED, REJECTED, TO_ERP
+from schemas.orders import PLACED, TO_ERP
+from schemas.receipts import INTERNALIZED, REJECTED
 from schemas.topology import EXCHANGES, QUEUES
 from tests.support.contract_samples import INVALID, VALID
 from tests.support.node import Node

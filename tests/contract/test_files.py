@@ -102,7 +102,7 @@ class TestTheCommand:
         assert {name: (made / name).read_text(encoding="utf-8") for name in FILES} == FILES
 
     @pytest.mark.parametrize(
-        "arguments", [("--domain", "stocks"), ("--domain", "orders"), ("--asyncapi", "--domain", "stock")]
+        "arguments", [("--domain", "stocks"), ("--domain", "receipts"), ("--asyncapi", "--domain", "stock")]
     )
     def test_refuses_what_it_does_not_know(self, arguments: tuple[str, ...]) -> None:
         done = runner.invoke(app, ["schema", *arguments])

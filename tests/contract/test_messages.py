@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from schemas.control import Announcement, Reply, StatusDocument, StillOff, SwitchState, WorkerState
+from schemas.control import (
+    Announcement,
+    EndChange,
+    LastEndChange,
+    PlannedPause,
+    Reply,
+    StatusDocument,
+    StillOff,
+    SwitchState,
+    WorkerState,
+)
 from schemas.fields import Message
+from schemas.health import DomainHealth, Health
 from schemas.resync import RESYNC_TYPE, resync_event
 from storage.missed import key_of
 from tests.support.contract_samples import CONTRACT
@@ -29,10 +40,31 @@ ASKED: dict[str, Any] = {"action": "pause", "shop": "*", "domains": ["stock"], "
 STATUS = StatusDocument(
     epoch=17,
     switches=[
-        SwitchState(shop="*", domain="stock", off=True, reason="count", by="ana", since=NOW, until=None),
+        SwitchState(
+            shop="*",
+            domain="stock",
+            off=True,
+            reason="count",
+            by="ana",
+            since=NOW,
+            until=None,
+            end_change=LastEndChange(before=NOW, by="bia", at=NOW),
+        ),
     ],
+    planned=[PlannedPause(shop="*", domain="*", until=None, weekly=False, reason="move", by="ana", **{"from": NOW})],
     effective={"main": {"stock": "off"}},
     workers=[WorkerState(id="w", host="h", pid=1, domains=["stock"], last_seen=NOW, epoch_seen=17)],
+    health=Health(
+        state="stopped",
+        cause="no_consumer",
+        since=NOW,
+        ready=7,
+        domains={
+            "stock": DomainHealth(
+                state="stopped", cause="no_consumer", since=NOW, ready=7, consumers=0, last_change=NOW, lag=0.5
+            )
+        },
+    ),
     orders={"main": {"waiting": 1}},
     in_flight_orders=0,
     overdue_orders={},
@@ -51,6 +83,14 @@ SAID: dict[str, Message] = {
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_said_fits_its_schema(name: str) -> None:
     assert schema_accepts(name, json.loads(SAID[name].model_dump_json()))
+
+
+def test_the_ends_that_a_pause_has_changed_are_said_where_there_are_any() -> None:
+    ends = [EndChange(shop="*", domain="stock", old=NOW, new=None)]
+    said = json.loads(Reply(**REPLY, changed_ends=ends).model_dump_json())
+    assert schema_accepts("comporta.control.reply", said)
+    assert [(end["shop"], end["domain"], end["new"]) for end in said["changed_ends"]] == [("*", "stock", None)]
+    assert "changed_ends" not in json.loads(Reply(**REPLY).model_dump_json())
 
 
 @pytest.mark.parametrize("name", SAID)

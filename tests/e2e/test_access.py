@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,12 @@ def test_operators_come_and_go_while_it_runs_and_the_audit_says_who_it_was(
     program = started(programs, port, OPERATORS_FILE=file)
     ana = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {operator}"})
     assert ana.post("/api/pause", json={"reason": "x", "by": "nightly job"}).json()["result"] == "off"
-    assert last_audit(ana) == ("nightly job", "ana")
+    assert last_audit(ana) == ("ana", "ana")
+    # The name in a message is free text: everybody sees the one that was authenticated.
+    assert [switch["by"] for switch in ana.get("/api/status").json()["switches"] if switch["off"]] == ["ana"]
+    banner = ana.get("/", headers={"accept": "text/html"}).text
+    assert "ana" in banner
+    assert "nightly job" not in banner
     assert ana.post("/api/resume", json={"reason": "x"}).json()["result"] == "on"
     assert last_audit(ana) == ("ana", "ana")
     assert ana.post("/api/pause", json={"scope": "typo"}).status_code == 400
@@ -113,10 +119,12 @@ def test_a_faulty_operators_file_keeps_it_from_starting(programs: Programs, port
     assert "hunter2" not in done.err
 
 
-def test_without_operators_the_link_lets_in_and_is_nowhere_but_on_the_terminal(programs: Programs, port: int) -> None:
+def test_without_operators_the_link_lets_in_and_is_in_a_file_of_the_users_own(programs: Programs, port: int) -> None:
     program = started(programs, port)
     token = program.token
-    assert not [line for line in program.log if token in str(line)]
+    assert token not in program.output
+    file = programs.folder / "comporta" / f"{port}.link"
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"http://127.0.0.1:{port}/?token={token}\n", 0o600)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"accept": "text/html"}) as browser:
         assert browser.get("/").headers["location"] == "/login"
         assert browser.get(f"/?token={token}").headers["location"] == "/"
@@ -125,7 +133,11 @@ def test_without_operators_the_link_lets_in_and_is_nowhere_but_on_the_terminal(p
         assert paused.json()["result"] == "off"
         assert last_audit(browser) == ("local", "local")
     assert programs.run("status", ADMIN_PORT=port).code == 0
+    database = programs.folder / "comporta.db"
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in database.parent.glob("comporta.db*")}
+    assert modes == dict.fromkeys(("comporta.db", "comporta.db-shm", "comporta.db-wal"), 0o600)
     assert program.stop() == 0
+    assert not file.exists()
 
 
 def test_a_removed_operators_live_stream_ends(programs: Programs, port: int, file: Path) -> None:

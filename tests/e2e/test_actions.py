@@ -15,7 +15,7 @@ from storage.database import open_database
 from storage.order_store import OrderStore
 from storage.quarantine import add_rejected
 from storage.switches import read_switches
-from tests.support.order_events import decoded_order, placed
+from tests.support.order_events import decoded_order, decoded_receipt, placed, shipped
 from tests.support.programs import CompletedCommand, Program, Programs, running_programs
 from tests.support.services.ports import free_port
 from tests.support.stock_lines import BAD_LINE, stock_line
@@ -146,3 +146,59 @@ def test_orders_are_retried_one_by_one_and_all_of_a_state(deployment: CommandDep
     assert deployment.rows("orders", "list", "--overdue") == []
     counted = [(row["action"], row["subject"], row["count"]) for row in deployment.rows("audit") if row["count"]]
     assert counted == [("retry", "state=rejected", 2), ("retry", "a", 1)]
+
+
+def test_orders_are_held_released_and_cancelled_one_by_one_and_by_a_filter(deployment: CommandDeployment) -> None:
+    OrderStore(deployment.database.fence, "w0").commit([decoded_order(placed(name)) for name in ("a", "b", "c")])
+    # Switched off, so that nothing leaves while the test looks.
+    deployment.start()
+    assert deployment.run("pause", "--reason", "test").code == 0
+    done = deployment.run("orders", "hold", "a", "unknown", "--why", "address")
+    assert (done.code, done.out) == (1, "1 of 2 orders held\n")
+    assert "unknown stays as it is" in done.err
+    dry = deployment.run("orders", "hold", "--state", "waiting", "--dry-run", "--json")
+    assert dry.json == {"chosen": 2, "changed": 0}
+    too_many = deployment.run("orders", "hold", "--state", "waiting", "--expected", "3")
+    assert too_many.code == 1
+    assert "3" in too_many.err
+    assert deployment.run("orders", "hold").code == 2
+    assert deployment.run("orders", "hold", "b", "--dry-run").code == 2
+    assert states(deployment) == {"a": "held", "b": "waiting", "c": "waiting"}
+    done = deployment.run("orders", "hold", "--all", "--expected", "2", "--reason", "strike")
+    assert (done.code, done.out) == (0, "2 of 2 orders held\n")
+    assert deployment.run("orders", "release", "c").out == "1 of 1 orders released\n"
+    assert deployment.run("orders", "cancel", "--state", "held", "--json").json == {"chosen": 2, "changed": 2}
+    assert states(deployment) == {"a": "cancelled", "b": "cancelled", "c": "waiting"}
+    counted = [(row["action"], row["subject"], row["reason"], row["count"]) for row in deployment.rows("audit")]
+    assert [each for each in counted if each[3]] == [
+        ("cancel", "state=held", None, 2),
+        ("release", "c", None, 1),
+        ("hold", "all", "strike", 2),
+        ("hold", "a", "address", 1),
+    ]
+
+
+def states(deployment: CommandDeployment) -> dict[str, str]:
+    """The state of each order."""
+    return {row["order_id"]: row["state"] for row in deployment.rows("orders", "list")}
+
+
+def test_a_refused_order_is_found_by_its_number_and_accepted_as_it_is(deployment: CommandDeployment) -> None:
+    store = OrderStore(deployment.database.fence, "w0")
+    refusal, kind = Refusal(Reason.ORDER_SUM, "/data/total", "must equal the sum"), "application/cloudevents+json"
+    store.commit([RejectedDelivery("main", "orders", refusal, placed("odd", total="1.00"), "main", kind, {}, False)])
+    deployment.start()
+    assert deployment.run("pause", "--reason", "test").code == 0
+    shown = deployment.run("orders", "show", "odd", "--json").json
+    assert (shown["state"], [each["reason"] for each in shown["refused"]]) == ("refused", ["order_sum"])
+    [identity] = deployment.quarantined()
+    assert f"quarantine accept {identity}" in " ".join(deployment.run("orders", "show", "odd").out.split())
+    done = deployment.run("quarantine", "accept", identity, "--why", "paid")
+    assert done.code == 0, done.err
+    assert deployment.quarantined() == []
+    store.commit([decoded_receipt(shipped("odd", "BR123"))])
+    shown = deployment.run("orders", "show", "odd")
+    assert "BR123" in shown.out
+    order = deployment.run("orders", "show", "odd", "--json").json
+    assert (order["state"], order["accepted_as_is"]["reason"]) == ("waiting", "paid")
+    assert [each["event"] for each in order["events"]] == ["shipped"]

@@ -111,7 +111,7 @@ def test_an_id_that_is_none_finds_nothing(programs: Programs, embedded: Program,
 
 
 def test_a_reason_does_not_draw_on_the_terminal_of_others(programs: Programs, embedded: Program, port: int) -> None:
-    done = programs.run("pause", "--reason", DRAWS, "--shop", "drawn", ADMIN_PORT=port)
+    done = programs.run("pause", "--reason", DRAWS, "--shop", "drawn", "--new-shop", ADMIN_PORT=port)
     seen = programs.run("status", ADMIN_PORT=port)
     assert done.code == 0
     for out in (done.out, seen.out):
@@ -122,7 +122,7 @@ def test_a_reason_does_not_draw_on_the_terminal_of_others(programs: Programs, em
 def test_a_terminal_without_accents_does_not_make_a_pause_look_failed(
     programs: Programs, embedded: Program, port: int
 ) -> None:
-    words = "pause --reason x --shop plain"
+    words = "pause --reason x --shop plain --new-shop"
     done = in_a_shell(programs, words, LC_ALL="pt_BR", PYTHONIOENCODING="ascii", COMPORTA_ADMIN_PORT=str(port))
     assert done.code == 0
     assert "Integra??o Desligada" in done.out

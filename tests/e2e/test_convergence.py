@@ -42,7 +42,7 @@ class Convergence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for shop in self.off:
-            self.pipeline.change("resume", shop=shop)
+            self.pipeline.change("resume", shop=shop, new_shop=True)
 
     @rule(
         letter=st.sampled_from("ab"),
@@ -93,7 +93,7 @@ class Convergence(RuleBasedStateMachine):
     @rule(action=st.sampled_from(["pause", "resume"]), letter=st.sampled_from("*ab"))
     def switch(self, action: Any, letter: str) -> None:
         shop = self.shops.get(letter, "*")
-        self.pipeline.change(action, shop=shop)
+        self.pipeline.change(action, shop=shop, new_shop=True)
         (self.off.add if action == "pause" else self.off.discard)(shop)
 
     @invariant()

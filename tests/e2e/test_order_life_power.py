@@ -22,7 +22,8 @@ from rules.orders import OrderRecord, OrderState, ReceiptDecision, apply_receipt
 from rules.outcomes import Outcome
 from rules.switches import Switches
 from schemas.order_news import Cancellation
-from schemas.orders import Receipt, cancel_event, order_event
+from schemas.orders import cancel_event, order_event
+from schemas.receipts import Receipt
 from storage.dialect import rowset
 from storage.order_claims import DueShops, find_due
 from storage.order_queue import Due, OrderQueue

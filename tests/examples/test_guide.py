@@ -14,7 +14,7 @@ import typer
 from comporta.cli.main import app
 from schemas.domains import DOMAINS
 from schemas.events import domain_of_type, parse_event
-from schemas.orders import parse_receipt
+from schemas.receipts import parse_receipt
 from tests.support.example_programs import FOLDER
 
 GUIDE = FOLDER.parent / "docs" / "erp-guide.md"

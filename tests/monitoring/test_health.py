@@ -17,13 +17,18 @@ from tests.support.services.proxy import Proxy
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
-READY = {"status": "ready", "broker": {"reachable": True}, "database": {"reachable": True}}
+READY = {
+    "status": "ready",
+    "broker": {"reachable": True},
+    "database": {"reachable": True},
+    "consumption": {"state": "ok"},
+}
 
 
 def test_worker_and_page_are_well_and_ready(deployment: MonitoredDeployment) -> None:
     for port in (deployment.worker_port, deployment.admin_port):
         assert get_health(port, "healthz") == (200, {"status": "ok"})
-        assert get_health(port, "readyz") == (200, READY)
+        wait_until(lambda port=port: get_health(port, "readyz") == (200, READY), what="it to be ready")
 
 
 def test_a_loop_that_hangs_is_named_though_the_port_answers(

@@ -28,16 +28,32 @@ STATE = {
     "comporta_orders": {"shop", "state"},
     "comporta_oldest_waiting_order_seconds": {"shop"},
     "comporta_worker_last_seen_seconds": {"worker"},
+    # Ours: how long a shop has not heard of its orders.
+    "comporta_oldest_order_notice_seconds": {"shop"},
     # Ours: what the ERP answers while it takes no order.
     "comporta_erp_failing_seconds": {"shop", "answer"},
+    # Ours: whether messages are taken, the ledger balances, and what becomes of each feed's messages.
+    "comporta_consumption": {"domain", "state"},
+    "comporta_ledger_difference": {"domain"},
+    "comporta_feed_deliveries": {"shop", "domain", "outcome"},
     # Ours: that the others are not there is seen by this one.
     "comporta_database_up": set(),
+    # Ours: wrong tokens, by the way they came.
+    "comporta_failed_logins_total": {"way"},
+}
+# Ours: what every process exposes of itself and of the broker.
+EVERYWHERE = {
+    "comporta_build_info": {"version", "python"},
+    "comporta_broker_up": set(),
+    "comporta_queue_ready": {"queue"},
+    "comporta_queue_consumers": {"queue"},
 }
 
 
 def families(names: dict[str, set[str]]) -> dict[str, set[str]]:
     """The metrics that samples belong to, with the labels that are ours."""
-    whole = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in names}
+    ours = {name for name in names if name.startswith("comporta_")}
+    whole = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in ours}
     return {name: set().union(*(names[n] for n in names if n.startswith(name))) - {"le"} for name in whole}
 
 
@@ -51,12 +67,16 @@ def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_els
 ) -> None:
     deployment.publish(Event("stock", "every", "a", 1))
     wait_until(lambda: deployment.worker.value("comporta_events_total", shop="every"), what="the event to be counted")
-    worker, admin = deployment.worker, deployment.admin
-    assert families(worker.names) == WORK
-    assert families(admin.names) == STATE
+    read = wait_until(lambda: with_value(deployment.worker, "comporta_broker_up", 1), what="the broker to be reached")
+    worker, admin = read, deployment.admin
+    assert families(worker.names) == WORK | EVERYWHERE
+    assert families(admin.names) == STATE | EVERYWHERE
+    for scraped in (worker, admin):
+        assert {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= scraped.names.keys()
     assert worker.kinds["comporta_events"] == "counter"
     assert {worker.kinds[f"comporta_{name}_seconds"] for name in ("batch", "event_lag")} == {"histogram"}
-    assert set(admin.kinds.values()) == {"gauge"}
+    assert admin.kinds.pop("comporta_failed_logins") == "counter"
+    assert {kind for name, kind in admin.kinds.items() if name.startswith("comporta_")} == {"gauge"}
 
 
 def test_a_worker_counts_as_the_ledger_does(deployment: MonitoredDeployment) -> None:
@@ -80,7 +100,7 @@ def test_the_page_shows_what_is_off_and_missed_until_it_is_made_good(deployment:
     main = {"shop": "paused", "domain": "stock"}
     deployment.publish(Event("stock", "paused", "a", 1))
     wait_until(lambda: deployment.admin.value("comporta_switch_off", **main) == 0, what="the shop to be known")
-    deployment.command("pause", "--reason", "a test", "--shop", "paused", "--domain", "stock")
+    deployment.command("pause", "--reason", "a test", "--shop", "paused", "--new-shop", "--domain", "stock")
     off = wait_until(lambda: with_value(deployment.admin, "comporta_switch_off", 1, **main), what="it to be off")
     assert off.value("comporta_missed", **main) == 0
     assert off.value("comporta_switch_off", shop="paused", domain="prices") == 0
@@ -134,7 +154,7 @@ def test_each_of_several_processes_has_a_port_of_its_own(programs: Programs, dep
     workers.wait_for("metrics", times=2)
     assert {line["port"] for line in workers.logged("metrics")} == {first, first + 1}
     for port in (first, first + 1):
-        assert families(scrape(port).names).keys() <= WORK.keys()
+        assert families(scrape(port).names).keys() <= WORK.keys() | EVERYWHERE.keys()
     assert workers.stop() == 0
 
 

@@ -58,7 +58,7 @@ class DryRunHarness:
         self.store = EventStore(self.database.fence, self.switchboard, "w1")
 
     def turn(self, action: Any, shop: str, domain: str) -> None:
-        message = ControlMessage.model_validate({"reason": "test", "shop": shop, "domains": [domain]})
+        message = ControlMessage.model_validate({"reason": "test", "shop": shop, "domains": [domain], "new_shop": True})
         self.switchboard.change(Command(action, message, "amqp"))
 
     def foresee_and_commit(self, batch: Sequence[Item]) -> list[Outcome]:

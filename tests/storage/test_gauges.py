@@ -15,7 +15,8 @@ from schemas.events import parse_event
 from schemas.reasons import Reason, Refusal
 from storage.errors import StorageError, Unavailable
 from storage.gauges import Gauges, Reading
-from storage.tables import orders, switches, workers
+from storage.outbox import Outbox
+from storage.tables import orders, outbox, switches, workers
 from storage.workers import WorkerRegistry
 from tests.support.event_samples import sample_event
 from tests.support.order_events import decoded_order, placed
@@ -34,7 +35,7 @@ class GaugesHarness(OrderQueueHarness):
 
     def grow_older(self, table: str, column: str, by: timedelta) -> None:
         """Moves every time of a column into the past."""
-        of = {"switches": switches, "orders": orders, "workers": workers}[table].c[column]
+        of = {"switches": switches, "orders": orders, "outbox": outbox, "workers": workers}[table].c[column]
         with self.engine.begin() as connection:
             at = connection.scalar(select(func.max(of, type_=of.type)))
             connection.execute(update(of.table).values({column: at - by}))
@@ -56,7 +57,7 @@ def test_an_empty_database_shows_one_shop_all_on_and_nothing_to_do(harness: Gaug
 
 
 def test_a_scope_is_off_for_as_long_as_the_longest_of_its_switches(harness: GaugesHarness) -> None:
-    harness.change("pause", shop="north")
+    harness.change("pause", shop="north", new_shop=True)
     harness.grow_older("switches", "since", 2 * HOUR)
     harness.change("pause", domains=["stock"])
     off = harness.reading.off
@@ -88,6 +89,15 @@ def test_an_order_waits_until_the_erp_has_it_also_while_it_is_tried(harness: Gau
     reading = harness.reading
     assert (order.shop, reading.orders["north", "sending"], reading.orders["north", "waiting"]) == ("north", 1, 0)
     assert reading.oldest_waiting["north"] == pytest.approx(3600, abs=60)
+
+
+def test_a_notice_waits_until_it_is_published(harness: GaugesHarness) -> None:
+    harness.orders.commit([decoded_order(placed("a"), "north"), decoded_order(placed("a"), "south")])
+    harness.grow_older("outbox", "at", HOUR)
+    assert harness.reading.oldest_notice["north"] == pytest.approx(3600, abs=60)
+    relay = Outbox(harness.fence, "w1")
+    relay.close([row.position for row in relay.exchange([]) if row.shop == "north"])
+    assert harness.reading.oldest_notice == {"north": 0.0, "south": pytest.approx(3600, abs=60)}
 
 
 def test_a_worker_was_last_seen_at_its_last_beat(harness: GaugesHarness) -> None:

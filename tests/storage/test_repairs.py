@@ -108,7 +108,7 @@ def test_each_resume_has_a_sheet_of_its_own_and_older_ones_stay_readable(harness
 def test_only_what_flows_again_stands_on_a_sheet(harness: RepairsHarness) -> None:
     harness.change("pause", shop="main")
     harness.change("pause", shop="main", domains=["products"])
-    harness.change("pause", shop="other")
+    harness.change("pause", shop="other", new_shop=True)
     harness.commit(stock_change(1, "a"), product(1, "X"), stock_change(1, "a", shop="other"))
     harness.change("resume", shop="main")
     [first] = harness.counted(1)

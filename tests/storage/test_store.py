@@ -229,3 +229,22 @@ def test_rubbish_makes_no_shop_known(harness: StorageHarness) -> None:
     harness.store.commit([RejectedDelivery("ghost", "stock", refusal, b"?", "ghost.stock", "", {}, redelivered=False)])
     assert harness.views.status().effective.keys() == {"main"}
     assert harness.views.status().quarantined == {"stock": 1}
+
+
+def test_the_end_of_a_pause_changes_only_when_a_message_names_one(harness: StorageHarness) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    harness.change("pause", until=end.isoformat(), by="ana")
+    assert harness.change("pause", by="bia").changed_ends == []
+    reply = harness.change("pause", until=None, by="bia")
+    assert (reply.result, [(each.old, each.new) for each in reply.changed_ends]) == ("unchanged", [(end, None)])
+    [switch] = harness.views.status().switches
+    assert (switch.by, switch.until) == ("ana", None)
+    assert switch.end_change is not None
+    assert (switch.end_change.before, switch.end_change.by) == (end, "bia")
+    assert [row["subject"] for row in harness.views.rows(AuditFilter())][:2] == [
+        f"*/*: {end.isoformat().replace('+00:00', 'Z')} → no end",
+        None,
+    ]
+    harness.change("resume")
+    harness.change("pause")
+    assert [each.end_change for each in harness.views.status().switches] == [None]

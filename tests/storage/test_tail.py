@@ -75,7 +75,7 @@ def test_nothing_is_told_while_nobody_watches(harness: TailHarness) -> None:
 
 def test_every_outcome_is_seen_once_with_its_key_version_and_reason(harness: TailHarness) -> None:
     harness.store.commit([stock(5, "old")])
-    pause = ControlMessage.model_validate({"reason": "test", "shop": "shut"})
+    pause = ControlMessage.model_validate({"reason": "test", "shop": "shut", "new_shop": True})
     harness.switchboard.change(Command("pause", pause, "amqp"))
     with harness.watch() as watcher:
         batch = [stock(1), stock(2), stock(5, "old"), stock(3, shop="shut"), BAD, stock(2)]

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
-__all__ = ["PROMETHEUS_FOLDER", "alert_rules", "promtool", "read_rules"]
+__all__ = ["PROMETHEUS_FOLDER", "RULE_FILES", "alert_rules", "promtool", "read_rules"]
 
 PROMETHEUS_FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+
+RULE_FILES = ("alerts.yml", "alerts_health.yml")
 
 
 def promtool(*arguments: str, folder: Path = PROMETHEUS_FOLDER) -> subprocess.CompletedProcess[str]:
@@ -28,4 +30,4 @@ def read_rules(name: str) -> Any:
 
 def alert_rules() -> list[dict[str, Any]]:
     """Return every alert."""
-    return [rule for group in read_rules("alerts.yml")["groups"] for rule in group["rules"]]
+    return [rule for name in RULE_FILES for group in read_rules(name)["groups"] for rule in group["rules"]]

@@ -14,7 +14,8 @@ from schemas.control import parse_control
 from schemas.domains import DOMAINS
 from schemas.events import parse_event
 from schemas.order_news import CANCEL_REFUSED, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
-from schemas.orders import INTERNALIZED, PLACED, REJECTED, parse_receipt, parse_shop_message
+from schemas.orders import PLACED, parse_shop_message
+from schemas.receipts import INTERNALIZED, REJECTED, parse_receipt
 
 __all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each_sample", "valid_sample"]
 

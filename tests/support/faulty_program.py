@@ -15,6 +15,8 @@ from producers.erp import HttpErpGateway
 from schemas.topology import CONTROL
 from storage.event_store import EventStore
 from storage.order_queue import OrderQueue
+from storage.outbox import Outbox
+from storage.relay_sources import ChangeSource
 
 __all__: list[str] = []
 
@@ -84,6 +86,28 @@ def _around_an_order(number: int, step: str) -> None:
     OrderQueue.claim = faulty_recording  # type: ignore[method-assign]
 
 
+def _before_removing_notices(number: int) -> None:
+    exchange = Outbox.exchange
+
+    def faulty(self: Outbox, published: Any, *arguments: Any) -> Any:
+        if published:
+            _signal_at_turn(signal.SIGKILL, number)
+        return exchange(self, published, *arguments)
+
+    Outbox.exchange = faulty  # type: ignore[method-assign]
+
+
+def _before_noting_changes(number: int) -> None:
+    exchange = ChangeSource.exchange
+
+    def faulty(self: ChangeSource, confirmed: Any) -> Any:
+        if confirmed:
+            _signal_at_turn(signal.SIGKILL, number)
+        return exchange(self, confirmed)
+
+    ChangeSource.exchange = faulty  # type: ignore[method-assign]
+
+
 _FAULTS: dict[str, Callable[[int], None]] = {
     "hangs with the batch written and not committed": lambda number: _in_transaction(signal.SIGSTOP, number),
     "dies before the commit": lambda number: _in_transaction(signal.SIGKILL, number),
@@ -91,6 +115,8 @@ _FAULTS: dict[str, Callable[[int], None]] = {
     "dies after the acknowledgement": lambda number: _around_settling(number, before=False),
     "dies before sending an order": lambda number: _around_an_order(number, "before sending"),
     "dies between sending and recording": lambda number: _around_an_order(number, "before recording"),
+    "dies between publishing and removing notices": _before_removing_notices,
+    "dies between publishing and noting changes": _before_noting_changes,
     "dies after recording": lambda number: _around_an_order(number, "after recording"),
 }
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rules.outcomes import Decoded
-from schemas.orders import Receipt, ReceivedOrder, parse_order, parse_receipt
+from schemas.orders import ReceivedOrder, parse_order
+from schemas.receipts import Receipt, parse_receipt
 
 __all__ = [
     "cancel_refused",

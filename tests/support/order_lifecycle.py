@@ -91,7 +91,7 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
 
     def close(self) -> None:
         for shop in self.off:
-            self.pipeline.change("resume", shop=shop)
+            self.pipeline.change("resume", shop=shop, new_shop=True)
         self.gateway.close()
         self.cancel_gateway.close()
         self.connection.release()
@@ -158,7 +158,7 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
     @step(action=one_of("pause", "resume"), letter=one_of(*"*ab"))
     def switch(self, action: Any, letter: str) -> None:
         shop = self.shops.get(letter, "*")
-        self.pipeline.change(action, shop=shop)
+        self.pipeline.change(action, shop=shop, new_shop=True)
         (self.off.add if action == "pause" else self.off.discard)(shop)
 
     @step(letter=one_of(*"ab"), code=one_of(*CODES))
@@ -199,6 +199,7 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
         for receipt in list(self.receipts):
             self.hear(receipt)
         self.tell_all()
+        assert self.notes.keys() - self.cancelled <= self.numbers.keys()
         assert {key: row["erp_number"] for key, row in self.rows().items()} == {
             key: self.numbers.get(key) for key in self.notes
         }

@@ -27,6 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # What the program promises for an orderly stop.
 STOP_SECONDS = 10.0
 LogLine = dict[str, Any]
+_LINK_FILE = re.compile(r"the link that signs in is in (\S+)\)")
 _TOKEN = re.compile(r"/\?token=(\S+)")
 
 
@@ -89,8 +90,10 @@ class Program:
 
     @property
     def token(self) -> str:
-        """The token of the link that it prints at start."""
-        return wait_until(lambda: _TOKEN.findall(self.output), timeout=60, what="the link to the page")[-1]
+        """The token of the link whose file it names at start."""
+        file = wait_until(lambda: _LINK_FILE.findall(self.output), timeout=60, what="the link to the page")[-1]
+        [token] = _TOKEN.findall(Path(file).read_text())
+        return str(token)
 
     @property
     def bearer(self) -> dict[str, str]:

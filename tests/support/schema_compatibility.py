@@ -8,13 +8,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["breaking_changes"]
+__all__ = ["breaking_changes", "rewritten"]
 
 Schema = dict[str, Any]
 _SILENT = frozenset({"$schema", "$id", "$comment", "title", "description", "examples", "deprecated"})
 _LOWER = ("minLength", "minItems", "minimum")
 _UPPER = ("maxLength", "maxItems", "maximum")
 _TYPES = {"null", "boolean", "object", "array", "number", "integer", "string"}
+
+
+def rewritten(schema: Any) -> Any:
+    """Return a schema in today's notation: of a decimal one pattern, of "one of two" a `not`; it takes the same."""
+    if isinstance(schema, list):
+        return [rewritten(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: rewritten(value) for name, value in schema.items()}
+    branches = schema.get("anyOf", [])
+    if branches == [_required_text("sequence"), _required_text("time")]:
+        schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
+        del schema["anyOf"]
+    if len(branches) == 2 and str(branches[-1].get("format", "")).startswith("decimal-"):
+        digits = [branch["pattern"].removeprefix("^-?").removesuffix("$") for branch in branches]
+        least = {"": "", "^[0.]*[1-9]": "(?=[0.]*[1-9])", "^([0-9]|-[0.]+([eE]|$))": "(?=[0-9]|-[0.]+([eE]|$))"}
+        schema["pattern"] = f"^{least[schema.get('pattern', '')]}-?({'|'.join(digits)})$"
+        schema["format"] = branches[-1]["format"]
+        del schema["anyOf"]
+    return schema
+
+
+def _required_text(name: str) -> Schema:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
 
 
 def breaking_changes(old: Schema, new: Schema, at: str = "") -> list[str]:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
 from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
-from schemas.keys import KEY_FORMAT, is_key
+from schemas.keys import KEY_FORMAT, OPTIONAL_KEY_FORMAT, is_key
 
 __all__ = ["FORMATS", "SCHEMAS", "schema_accepts", "schema_takes"]
 
@@ -55,6 +55,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "decimal-11-4": _fits(Decimals(11, 4)),
     "gtin": is_gtin,
     KEY_FORMAT: is_key,
+    OPTIONAL_KEY_FORMAT: lambda value: not value or is_key(value),
     "iso4217": is_currency,
 }
 

@@ -10,10 +10,15 @@ from typing import Any
 from sqlalchemy import Connection, Table, event
 
 from rules.outcomes import RejectedDelivery
+from schemas.domains import DOMAIN_NAMES
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
+from schemas.topology import QUEUES
+from storage.health_tables import queues
 from storage.order_store import OrderStore
-from storage.tables import orders
+from storage.queues import QueueReadings
+from storage.tables import orders, workers
+from storage.workers import WorkerRegistry
 from tests.support.event_samples import sample_event as body_of
 from tests.support.order_events import decoded_order, placed
 from tests.support.storage_harness import StorageHarness
@@ -56,10 +61,25 @@ class ViewsHarness(StorageHarness):
 
     def discard(self, *keys: str, shop: str = "main") -> None:
         """Discard a stock event of each key, one batch each."""
-        self.change("pause", shop=shop, domains=["stock"])
+        self.change("pause", shop=shop, domains=["stock"], new_shop=True)
         for key in keys:
             self.store.commit([change_event("stock", shop=shop, product_code=key)])
         self.change("resume", shop=shop, domains=["stock"])
+
+    def consume(self, ready: int = 0, consumers: int | None = 1, lag: float | None = None) -> None:
+        """Record a living worker for every domain, and a reading of the queues with so many messages and consumers."""
+        lags = {} if lag is None else dict.fromkeys(DOMAIN_NAMES, lag)
+        WorkerRegistry(self.fence, "w1", DOMAIN_NAMES, lambda: lags).beat()
+        QueueReadings(self.fence).record(dict.fromkeys(QUEUES, (ready, consumers)))
+
+    def stop_consuming(self, seconds: float = 90.0, ready: int = 2) -> None:
+        """Record that the workers and the consumers of every queue have been gone for so long."""
+        self.consume()
+        ago = datetime.now(UTC) - timedelta(seconds=seconds)
+        with self.fence.shared() as connection:
+            connection.execute(workers.update().values(last_seen=ago))
+            connection.execute(queues.update().values(checked_at=ago, consumed_at=ago))
+        QueueReadings(self.fence).record(dict.fromkeys(QUEUES, (ready, 0)))
 
     def fill(self, table: Table, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
         """Write rows as they are."""

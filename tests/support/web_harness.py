@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from comporta.runtime.health import Monitor, ReadinessProbe
+from comporta.runtime.health import ConsumptionProbe, Monitor, ReadinessProbe
 from comporta.runtime.metrics import Exposition
 from comporta.web.app import create_app
 from comporta.web.context import AppContext
@@ -20,6 +20,7 @@ from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
+from storage.order_store import OrderStore
 from storage.repairs import Repairs
 from tests.support.views_harness import ViewsHarness
 
@@ -39,11 +40,15 @@ class WebHarness:
             live=self.live,
             switchboard=self.storage.switchboard,
             monitor=Monitor(
-                dict, ReadinessProbe({"broker": lambda: None, "database": lambda: None}), Exposition(None, None)
+                dict,
+                ReadinessProbe({"broker": lambda: None, "database": lambda: None}),
+                ConsumptionProbe(self.database.views.health, ()),
+                Exposition(None, None),
             ),
             publish=self.publish,
             predict_outcomes=self.database.dry_run.predict,
             stored_versions=self.database.dry_run.stored_versions,
+            place_orders=OrderStore(self.database.fence, "http").place,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
         )

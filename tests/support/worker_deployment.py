@@ -50,7 +50,7 @@ class WorkerDeployment:
 
     def change(self, action: Action, shop: str = "*", domains: tuple[str, ...] = ("*",)) -> Reply:
         """Send a control message over the broker; return the reply."""
-        message = {"reason": "a test", "by": "tests", "shop": shop, "domains": domains}
+        message = {"reason": "a test", "by": "tests", "shop": shop, "domains": domains, "new_shop": True}
         return Reply.model_validate_json(
             request(self.broker_url, action, json.dumps(message).encode(), timeout=_REPLY_SECONDS)
         )

@@ -17,7 +17,7 @@ from rules.cancellations import (
 from rules.orders import CancelState, DeliveryStatus, ErpResponse, OrderRecord, OrderState, apply_receipt
 from rules.outcomes import Outcome
 from schemas.order_news import CancelAnswer, Cancellation
-from schemas.orders import Receipt
+from schemas.receipts import Receipt
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WISH = Cancellation("main", "O1", "c1", "customer", None)

@@ -20,7 +20,7 @@ from rules.orders import (
 )
 from rules.outcomes import Outcome
 from rules.throttle import Throttle
-from schemas.orders import Receipt
+from schemas.receipts import Receipt
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.orders import Receipt, order_event, parse_order, parse_receipt
+from schemas.orders import order_event, parse_order
 from schemas.reasons import Reason, Refusal, Refused
+from schemas.receipts import Receipt, parse_receipt
 from tests.support.contract_samples import valid_sample
 from tests.support.schema_validators import schema_accepts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.outcomes import plan_batch, sort_batch
-from rules.switches import Switch, Switches, decide, expire
+from rules.plans import begin, decide_command, planned_pauses
+from rules.switches import Plan, Switch, Switches, decide, expire
 from rules.versions import VersionRules
 from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent
@@ -59,19 +61,52 @@ def test_a_second_pause_keeps_since_and_changes_nothing() -> None:
     assert decide(command("pause"), state(switch()), repeated=False).changes == ()
 
 
+@pytest.mark.parametrize("end", [NOW + HOUR, None])
+def test_a_second_pause_that_names_no_end_leaves_the_first_one_alone(end: datetime | None) -> None:
+    decision = decide(command("pause"), state(switch(until=end)), repeated=False)
+    assert (decision.result, decision.changes, decision.ends) == ("unchanged", (), ())
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "after"),
-    [(NOW + HOUR, NOW + 2 * HOUR, NOW + 2 * HOUR), (NOW + HOUR, None, None)],
+    ("first", "second"),
+    [(NOW + HOUR, NOW + 2 * HOUR), (NOW + 2 * HOUR, NOW + HOUR), (NOW + HOUR, None), (None, NOW + HOUR)],
 )
-def test_a_second_pause_may_move_the_end_out(first: datetime, second: datetime | None, after: datetime | None) -> None:
-    decision = decide(command("pause", until=second), state(switch(until=first)), repeated=False)
+def test_a_second_pause_that_names_an_end_changes_the_end_alone(
+    first: datetime | None, second: datetime | None
+) -> None:
+    decision = decide(command("pause", until=second, by="ana"), state(switch(until=first)), repeated=False)
+    [new] = decision.changes
     assert decision.result == "unchanged"
-    assert [(each.until, each.since) for each in decision.changes] == [(after, NOW - HOUR)]
+    assert (new.until, new.since, new.by, new.reason, new.epoch) == (second, NOW - HOUR, "who", "why", 4)
+    assert (new.until_before, new.until_by, new.until_at) == (first, "ana", NOW)
+    assert [(end.old, end.new) for end in decision.ends] == [(first, second)]
 
 
-def test_a_second_pause_never_moves_the_end_in() -> None:
-    decision = decide(command("pause", until=NOW + HOUR), state(switch(until=NOW + 2 * HOUR)), repeated=False)
-    assert decision.changes == ()
+def test_the_same_end_again_changes_nothing() -> None:
+    again = command("pause", until=NOW + HOUR)
+    assert decide(again, state(switch(until=NOW + HOUR)), repeated=False).changes == ()
+
+
+def test_a_replacement_takes_reason_author_and_end_and_keeps_the_beginning() -> None:
+    again = command("pause", replace=True, by="ana")
+    decision = decide(again, state(switch(until=NOW + HOUR)), repeated=False)
+    [new] = decision.changes
+    assert decision.result == "unchanged"
+    assert (new.reason, new.by, new.until, new.since) == ("test", "ana", None, NOW - HOUR)
+    assert [(end.old, end.new) for end in decision.ends] == [(NOW + HOUR, None)]
+
+
+def test_a_pause_of_more_than_is_off_sets_its_end_where_it_is_new_alone() -> None:
+    before = state(switch(domain="stock", until=NOW + HOUR))
+    decision = decide(command("pause", domains=["stock", "prices"]), before, repeated=False)
+    assert decision.result == "off"
+    assert [(each.domain, each.until) for each in decision.changes] == [("prices", None)]
+
+
+@pytest.mark.parametrize(("seen", "result"), [(2, "refused"), (3, "unchanged"), (None, "unchanged")])
+def test_a_switch_that_changed_after_the_operator_saw_it_is_left_alone(seen: int | None, result: str) -> None:
+    stale = replace(command("pause", until=None), seen_epoch=seen)
+    assert decide(stale, state(switch(until=NOW + HOUR)), repeated=False).result == result
 
 
 def test_a_resume_of_everything_leaves_a_shops_own_switch_and_names_it() -> None:
@@ -135,3 +170,105 @@ def test_the_order_of_deliveries_does_not_matter() -> None:
         for order in permutations(events)
     ]
     assert all(plan == plans[0] for plan in plans)
+
+
+def planned(begins: datetime, until: datetime | None = None) -> Plan:
+    return Plan(begins, until, "planned", "ana")
+
+
+def test_a_pause_from_later_on_is_planned_and_turns_nothing_yet() -> None:
+    before = state(switch(off=False))
+    decision = decide_command(command("pause", **{"from": NOW + HOUR}, by="ana"), before, repeated=False)
+    after = before.changed(decision.changes)
+    assert (decision.result, after.epoch, after.off, after.overdue) == ("planned", 3, [], False)
+    assert [(plan.begins, plan.until, plan.by) for plan in planned_pauses(after)] == [(NOW + HOUR, None, "ana")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (command("resume", **{"from": NOW + HOUR}), "from belongs to a pause"),
+        (command("pause", **{"from": NOW + HOUR}, until=NOW + HOUR), "must lie after from"),
+        (command("pause", **{"from": NOW + HOUR}, until=NOW), "expired"),
+        (command("pause", **{"from": NOW + 2 * HOUR}), "is planned from"),
+    ],
+)
+def test_a_plan_that_can_not_be_is_refused(asked: Command, says: str) -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW + HOUR)))
+    decision = decide_command(asked, before, repeated=False)
+    assert decision.result == "refused"
+    assert says in str(decision.error)
+
+
+def test_a_pause_from_a_moment_that_has_passed_begins_at_once() -> None:
+    assert decide_command(command("pause", **{"from": NOW - HOUR}), state(), repeated=False).result == "off"
+
+
+def test_a_plan_begins_when_its_time_comes_once() -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW, NOW + HOUR)))
+    assert before.overdue
+    after = before.changed(begin(before))
+    [off] = after.off
+    assert (off.reason, off.by, off.since, off.until, off.epoch) == ("planned", "ana", NOW, NOW + HOUR, 4)
+    assert begin(after) == ()
+    assert not after.overdue
+
+
+@pytest.mark.parametrize(
+    ("end", "plan_end", "then"),
+    [
+        (NOW + HOUR, NOW + 2 * HOUR, NOW + 2 * HOUR),
+        (NOW + 2 * HOUR, NOW + HOUR, NOW + 2 * HOUR),
+        (None, NOW + HOUR, None),
+        (NOW + HOUR, None, None),
+    ],
+)
+def test_a_plan_that_begins_during_a_pause_holds_until_the_later_end(
+    end: datetime | None, plan_end: datetime | None, then: datetime | None
+) -> None:
+    before = state(replace(switch(until=end), plan=planned(NOW, plan_end)))
+    [off] = before.changed(begin(before)).off
+    assert (off.until, off.since, off.by, off.plan) == (then, NOW - HOUR, "who", None)
+
+
+def test_a_plan_whose_end_has_passed_is_dropped() -> None:
+    before = state(replace(switch(off=False), plan=planned(NOW - HOUR, NOW)))
+    after = before.changed(begin(before))
+    assert (after.off, after.epoch, planned_pauses(after)) == ([], 3, [])
+
+
+def test_a_resume_ends_the_pause_and_a_second_one_drops_the_plan() -> None:
+    before = state(replace(switch(), plan=planned(NOW + HOUR)))
+    first = decide_command(command("resume"), before, repeated=False)
+    on = before.changed(first.changes)
+    assert (first.result, on.off, len(planned_pauses(on))) == ("on", [], 1)
+    second = decide_command(command("resume"), on, repeated=False)
+    assert (second.result, planned_pauses(on.changed(second.changes))) == ("on", [])
+
+
+def weekly(begins: datetime) -> Plan:
+    return replace(planned(begins, begins + HOUR), weekly=True)
+
+
+@pytest.mark.parametrize("weeks", [0, 1, 5])
+def test_a_weekly_plan_stays_for_the_first_week_that_has_not_begun(weeks: int) -> None:
+    week = timedelta(days=7)
+    before = state(replace(switch(off=False), plan=weekly(NOW - weeks * week)))
+    after = before.changed(begin(before))
+    assert [each.until for each in after.off] == ([NOW + HOUR] if weeks == 0 else [])
+    assert [(plan.begins, plan.until) for plan in planned_pauses(after)] == [(NOW + week, NOW + week + HOUR)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"from": NOW - HOUR, "until": NOW + HOUR},
+        {"from": NOW + HOUR},
+        {"from": NOW + HOUR, "until": NOW + HOUR + timedelta(days=7)},
+    ],
+)
+def test_a_weekly_pause_needs_a_beginning_and_an_end_within_the_week(fields: dict[str, Any]) -> None:
+    decision = decide_command(command("pause", weekly=True, **fields), state(), repeated=False)
+    assert decision.result == "refused"
+    assert str(decision.error).startswith("invalid: ")

@@ -60,6 +60,8 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         ("ERP_TIMEOUT", "46", "less than or equal to 45"),
         ("ERP_CONNECT_TIMEOUT", "inf", "less than or equal to 45"),
         ("ORDER_ATTEMPTS", "0", "greater than or equal to 1"),
+        ("SHOPS", "nowhere", "open, table or a file with a shop on each line; it can't be read: No such file"),
+        ("MAX_SHOPS", "0", "greater than or equal to 1"),
         ("ERP_HEADERS_FILE", "nowhere", "can't be read: No such file"),
     ],
 )

@@ -6,10 +6,12 @@ from collections import Counter
 
 from prometheus_client import generate_latest
 
+from comporta.runtime.metric_shops import with_most_shops
 from comporta.runtime.metrics import WorkMetrics
 from consumers.observer import BatchStats
 from rules.outcomes import Outcome, Tally
 from rules.unknown_fields import OTHERS, FieldUse
+from storage.gauges import Reading
 
 LAGS = {"stock": 70.0}
 
@@ -55,6 +57,37 @@ def test_rubbish_under_a_thousand_names_makes_one_series() -> None:
     assert value(metrics, "comporta_events_total", shop="?", **refused) == 1000
     assert value(metrics, "comporta_events_total", shop="main", **refused) == 1
     assert generate_latest(metrics.registry).count(b"comporta_events_total{") == 3
+
+
+def test_shops_beyond_the_bound_share_one_series() -> None:
+    metrics = WorkMetrics(most_shops=2)
+    for _ in range(2):
+        names = ["a", "b", "c", "d"]
+        metrics.observe(BatchStats(Counter({(name, "stock", Outcome.APPLIED): 1 for name in names}), 0.01, {}))
+    applied = {"domain": "stock", "outcome": "applied"}
+    assert value(metrics, "comporta_events_total", shop="a", **applied) == 2
+    assert value(metrics, "comporta_events_total", shop="_other", **applied) == 4
+    assert generate_latest(metrics.registry).count(b"comporta_events_total{") == 3
+
+
+def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
+    shops = ["a", "b", "c"]
+    reading = Reading(
+        off={(shop, "stock"): seconds for shop, seconds in zip(shops, (None, 5.0, 9.0), strict=True)},
+        missed={(shop, "stock"): 2 for shop in shops},
+        quarantined={},
+        orders={(shop, "waiting"): 1 for shop in shops},
+        oldest_waiting={"a": 1.0, "b": 3.0, "c": 2.0},
+        erp_failing={"a": (0.0, ""), "b": (4.0, "HTTP 401"), "c": (0.0, "")},
+        workers={},
+    )
+    few = with_most_shops(reading, 1)
+    assert few.off == {("a", "stock"): None, ("_other", "stock"): 9.0}
+    assert few.missed == {("a", "stock"): 2, ("_other", "stock"): 4}
+    assert few.orders == {("a", "waiting"): 1, ("_other", "waiting"): 2}
+    assert few.oldest_waiting == {"a": 1.0, "_other": 3.0}
+    assert few.erp_failing == {"a": (0.0, ""), "_other": (4.0, "HTTP 401")}
+    assert with_most_shops(reading, 3) is reading
 
 
 def test_workers_in_one_process_share_nothing() -> None:

@@ -133,7 +133,7 @@ def test_a_rate_is_that_of_the_last_whole_minute() -> None:
 
 def test_a_lag_is_the_mean_of_the_last_minute() -> None:
     clock, metrics = [0.0], WorkMetrics()
-    lags = RecentLags(metrics.registry, lambda: clock[0])
+    lags = RecentLags(metrics.lag, lambda: clock[0])
     assert lags.read() == {}
     metrics._timer("stock")[1].observe(2.0)
     clock[0] = 5.0

@@ -59,6 +59,8 @@ def test_a_shop_and_some_domains_are_switched_off_alone(web: WebHarness) -> None
         ({"end": "until"}, "Enter the date and time"),
         ({"end": "until", "until": "2020-01-01T00:00"}, "must be in the future"),
         ({"end": "until", "until": "9999-01-01T00:00"}, "within a year"),
+        ({"begin": "at"}, "date and time of the beginning"),
+        ({"begin": "at", "from_at": "2020-01-01T00:00"}, "beginning must be in the future"),
     ],
 )
 def test_a_form_that_can_not_be_used_comes_back_with_the_fault_and_what_was_filled_in(
@@ -130,6 +132,74 @@ def test_a_switch_that_was_turned_since_is_not_switched_on(sqlite_web: WebHarnes
     assert scopes(sqlite_web) == [("*", "*")]
 
 
+def test_a_dialog_from_before_another_pause_changes_nothing(web: WebHarness) -> None:
+    client, end = PageClient(web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    filled = form(client, end="open", change_end="1")
+    web.storage.change("pause", until=end.isoformat(), by="bia")
+    page = client.post_form("/switch/off", 422, **filled)
+    assert "A switch has changed in the meantime" in page.one("p", role="alert").text
+    assert [(switch.until, switch.by) for switch in off(web)] == [(end, "bia")]
+
+
+def test_a_second_pause_leaves_the_end_of_the_first_unless_it_is_ticked(web: WebHarness) -> None:
+    client, end = PageClient(web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    web.storage.change("pause", until=end.isoformat(), by="bia")
+    page = client.post_form("/switch/off", **form(client, end="open"))
+    assert "nothing has changed" in page.text
+    assert [switch.until for switch in off(web)] == [end]
+    page = client.post_form("/switch/off", **form(client, end="open", change_end="1"))
+    assert "only its end has changed" in page.text
+    [switch] = off(web)
+    assert (switch.until, switch.by) == (None, "bia")
+    assert switch.end_change is not None
+    assert (switch.end_change.before, switch.end_change.by) == (end, "ana")
+    [entry, *_] = web.database.views.rows(AuditFilter())
+    assert entry["subject"] == f"*/*: {end.isoformat().replace('+00:00', 'Z')} → no end"
+    assert "The end was changed by ana: no end (before: until" in client.get_page("/").answer.text
+
+
+def test_a_pause_of_which_part_is_off_asks_whether_the_end_of_that_part_changes(sqlite_web: WebHarness) -> None:
+    client = PageClient(sqlite_web)
+    sqlite_web.storage.change("pause", domains=["stock"])
+    filled = form(client, which="some", domains=["stock", "prices"], end="60")
+    page = client.post_form("/switch/off", 422, **filled)
+    assert "Part of this is off already" in page.one("p", role="alert").text
+    assert scopes(sqlite_web) == [("*", "stock")]
+    client.post_form("/switch/off", **{**page.form("/switch/off"), "domains": ["stock", "prices"], "change_end": "1"})
+    assert scopes(sqlite_web) == [("*", "prices"), ("*", "stock")]
+    assert None not in [switch.until for switch in off(sqlite_web)]
+
+
+def test_a_pause_is_planned_shown_before_it_begins_and_dropped(web: WebHarness) -> None:
+    client, at = PageClient(web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    filled = form(client, which="some", domains=["stock", "prices"], begin="at", from_at_utc=at.isoformat(), end="60")
+    assert "The pause is planned" in client.post_form("/switch/off", **filled).text
+    assert off(web) == []
+    plans = web.database.views.status().planned
+    assert [(plan.domain, plan.begins, plan.until) for plan in plans] == [
+        (domain, at, at + timedelta(hours=1)) for domain in ("prices", "stock")
+    ]
+    [banner] = client.get_page("/").all("section", class_="banner planned")
+    assert banner["aria-label"] == "Planned: Prices, Stock in every shop"
+    page = client.get_page("/switch/on", params={"scope": ["*/stock", "*/prices"]})
+    chosen = [each["value"] for each in page.all("input", name="scope") if "checked" in each.attributes]
+    assert len(chosen) == 2
+    done = client.post_form("/switch/on", scope=chosen, reason="not needed")
+    assert "The plan is dropped" in done.text
+    assert web.database.views.status().planned == []
+    client.post_form("/switch/on", 422, scope=chosen, reason="not needed")
+
+
+def test_a_weekly_pause_needs_an_end_and_says_that_it_comes_back(sqlite_web: WebHarness) -> None:
+    client, at = PageClient(sqlite_web), datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    later = {"begin": "at", "from_at_utc": at.isoformat(), "weekly": "1"}
+    page = client.post_form("/switch/off", 422, **form(client, **later, end="open"))
+    assert "A weekly pause ends within a week" in page.one("p", role="alert").text
+    assert "every week" in client.post_form("/switch/off", **form(client, **later, end="60")).text
+    assert [plan.weekly for plan in sqlite_web.database.views.status().planned] == [True]
+    assert "every week" in client.get_page("/").answer.text
+
+
 def paused(web: WebHarness, client: PageClient, **filled: Any) -> dict[str, Any]:
     """Switches off for half an hour; returns the form of the banner."""
     client.post_form("/switch/off", **form(client, end="30", **filled))
@@ -177,7 +247,9 @@ def test_the_header_says_partly_off_and_the_banner_groups_what_was_turned_togeth
     sqlite_web.storage.change("pause", domains=["stock", "prices"])
     page = PageClient(sqlite_web).get_page("/")
     assert page.one("div", id="integration")["data-state"] == "partly"
-    [banner] = [each for each in page.all("section") if each.attributes.get("class", "").startswith("banner")]
+    banners = [each for each in page.all("section") if each.attributes.get("class", "").startswith("banner")]
+    # The other one says that nothing takes messages: there is no worker here.
+    [banner] = [each for each in banners if each.attributes.get("id") != "consumption"]
     assert banner["aria-label"] == "Switched off: Prices, Stock in every shop"
 
 

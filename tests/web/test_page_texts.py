@@ -87,6 +87,7 @@ def test_the_cookie_counts_and_without_one_the_browser(accepted: str, cookie: st
 
 def test_the_integration_is_ligada_or_desligada_in_portuguese(sqlite_web: WebHarness) -> None:
     client = PageClient(sqlite_web, language="pt-BR")
+    sqlite_web.storage.consume()
     assert client.get_page("/").one("div", id="integration").text.split() == ["Integração", "Ligada"]
     sqlite_web.storage.change("pause", domains=["*"])
     assert client.get_page("/").one("div", id="integration").text.split()[:2] == ["Integração", "Desligada"]

@@ -12,7 +12,7 @@ from comporta.cli.doctor.environment import (
     read_settings,
     unknown_findings,
 )
-from comporta.cli.doctor.erp import erp_findings, order_findings
+from comporta.cli.doctor.erp import erp_findings, notice_findings, order_findings
 from comporta.cli.doctor.finding import Finding, State
 
 __all__ = ["Finding", "State", "examine"]
@@ -32,5 +32,6 @@ def examine() -> Iterator[Finding]:
         port_findings,
         erp_findings,
         order_findings,
+        notice_findings,
     ):
         yield from part(settings)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import unquote, urlsplit
 
-from broker.connection import BrokerLost, masked
-from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker, login_refused
+from broker.address import masked, read_url
+from broker.connection import BrokerLost, login_refused
+from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from schemas.topology import DEAD, ORDERS_OUT, POLICY, RESYNC
@@ -34,6 +34,10 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
         )
         return
     where = masked(settings.broker_url)
+    if read_url(settings.broker_url).options:
+        yield Finding.warning(
+            _PART, f"the options after the ? in {PREFIX}BROKER_URL are not read", "remove the ? and what follows"
+        )
     try:
         facts = inspect_broker(settings.broker_url)
     except BrokerLost as error:
@@ -83,26 +87,49 @@ def _topology(facts: BrokerFacts) -> Iterator[Finding]:
                 "it must be a quorum queue with a delivery limit: empty it, delete it, and start a worker, "
                 "which declares it anew",
             )
+    for name in [name for name, queue in facts.queues.items() if queue is not None and queue.former]:
+        yield Finding.warning(
+            _PART,
+            f"{name} has the arguments of a former release, with one active consumer: a worker that hangs mutes it",
+            "stop all workers and start them again: the first one declares an unused and empty queue anew; or delete "
+            f"the queue (`rabbitmqctl delete_queue {name}`), whereupon the workers declare it",
+        )
     lacking = [name for name, error in refused.items() if "ACCESS_REFUSED" in str(error)]
-    if lacking:
-        yield Finding.error(_PART, f"this user may not declare or bind {_names(lacking)}", _RIGHTS_REMEDY)
+    if not lacking:
+        return
+    says = f"this user may not declare or bind {_names(lacking)}"
+    if missing or _unpublished(facts) or _unread(facts):
+        yield Finding.error(_PART, says, _RIGHTS_REMEDY)
+        return
+    yield Finding.warning(
+        _PART,
+        f"{says}; it need not, as long as nothing is missing",
+        "when a release adds a queue, start one worker as a user with the right configure",
+    )
 
 
 def _rights(facts: BrokerFacts) -> Iterator[Finding]:
-    unpublished = [
-        name or "the default exchange (replies)"
-        for name, fact in facts.exchanges.items()
-        if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
-    ]
+    unpublished, unread = _unpublished(facts), _unread(facts)
     if unpublished:
         yield Finding.error(_PART, f"this user may not publish to {_names(unpublished)}", _RIGHTS_REMEDY)
-    unread = [
-        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
-    ]
     if unread:
         yield Finding.error(_PART, f"this user may not consume {_names(unread)}", _RIGHTS_REMEDY)
     if not unpublished and not unread:
         yield Finding.ok(_PART, "this user may publish and consume")
+
+
+def _unpublished(facts: BrokerFacts) -> list[str]:
+    return [
+        name or "the default exchange (replies)"
+        for name, fact in facts.exchanges.items()
+        if fact is not None and fact[1] and name not in _NEVER_PUBLISHED_TO
+    ]
+
+
+def _unread(facts: BrokerFacts) -> list[str]:
+    return [
+        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
+    ]
 
 
 def _policy(rejects_overflow: bool | None, url: str) -> Finding:
@@ -115,11 +142,10 @@ def _policy(rejects_overflow: bool | None, url: str) -> Finding:
     says = "no policy on comporta.* is effective: what dies while comporta.dead is away is lost"
     if rejects_overflow is None:
         says = "this user can't try whether the policy for dead letters is effective"
-    vhost = unquote(urlsplit(url).path[1:]) or "/"
     definition = json.dumps(POLICY["definition"])
-    remedy = (
-        f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' --apply-to queues"
-    )
+    vhost = read_url(url).vhost
+    remedy = f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' "
+    remedy += "--apply-to queues"
     return Finding.warning(_PART, says, f"let an administrator of the broker run: {remedy}")
 
 

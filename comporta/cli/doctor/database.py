@@ -8,8 +8,9 @@ from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from storage.database import open_database
 from storage.diagnostics import Checkup
-from storage.engine import masked
+from storage.engine import APPLICATION, LIMITS_MS, masked
 from storage.errors import StorageError
+from storage.fence import foreign_way_out
 
 __all__ = ["clock_finding", "database_findings"]
 
@@ -40,6 +41,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     yield _rights(checkup)
     if database.is_sqlite:
         return
+    yield from _pooler(checkup)
     yield clock_finding(checkup.ahead)
     yield from _fence(checkup)
 
@@ -77,6 +79,18 @@ def _rights(checkup: Checkup) -> Finding:
     return Finding.ok(_PART, "this user may read and write all tables")
 
 
+def _pooler(checkup: Checkup) -> Iterator[Finding]:
+    if checkup.unlimited:
+        settings = ", ".join(f"{name} = {value}" for name, value in LIMITS_MS.items())
+        yield Finding.warning(
+            _PART,
+            "a pooler stands before it and drops the time limits; transactions set them, reads outside have none",
+            f"give them to the database user, one `ALTER ROLE … SET` each (in milliseconds): {settings}",
+        )
+    elif checkup.pooled:
+        yield Finding.ok(_PART, "a pooler stands before it; the database user has time limits of its own")
+
+
 def clock_finding(ahead: float) -> Finding:
     """Return the finding on a database clock that is `ahead` seconds ahead of this machine's."""
     difference = f"its clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
@@ -87,7 +101,18 @@ def clock_finding(ahead: float) -> Finding:
 
 
 def _fence(checkup: Checkup) -> Iterator[Finding]:
-    long = [holder for holder in checkup.holders if (holder.seconds or 0.0) >= _LONG]
+    # Comporta's own processes may use another role than this one.
+    foreign = [
+        holder for holder in checkup.holders if holder.role != checkup.role and holder.application != APPLICATION
+    ]
+    for holder in foreign:
+        yield Finding.error(
+            _PART,
+            f"connection {holder.pid} ({holder.application}) of the database role {holder.role} holds the fence, and "
+            "with it every batch and switch",
+            foreign_way_out(holder),
+        )
+    long = [holder for holder in checkup.holders if (holder.seconds or 0.0) >= _LONG and holder not in foreign]
     for holder in long:
         yield Finding.warning(
             _PART,
@@ -95,5 +120,5 @@ def _fence(checkup: Checkup) -> Iterator[Finding]:
             f"{holder.seconds:.0f} s",
             "it ends by itself after 5 s without a statement; a switch that waits for it ends it after 6 s",
         )
-    if not long:
+    if not long and not foreign:
         yield Finding.ok(_PART, "no transaction hangs inside the fence")

@@ -14,9 +14,11 @@ from schemas.control import ErpFault, StatusDocument
 from storage.database import open_database
 from storage.errors import StorageError
 
-__all__ = ["erp_findings", "order_findings", "remedy_for"]
+__all__ = ["erp_findings", "notice_findings", "order_findings", "remedy_for"]
 
 _PATIENCE = 3.0
+# A notice takes less than a second, unless no worker publishes it.
+_LATE_NOTICE = 60.0
 _WANTING = (OrderState.REJECTED, OrderState.STUCK)
 _REMEDIES = {
     "HTTP 401": f"check {PREFIX}ERP_TOKEN or {PREFIX}ERP_HEADERS_FILE",
@@ -72,6 +74,26 @@ def order_findings(settings: Settings) -> Iterator[Finding]:
                 "orders",
                 f"{count:,} {state}: an operator has to decide",
                 f"`comporta orders list --state {state}` shows why; then `comporta orders retry --state {state}`",
+            )
+
+
+def notice_findings(settings: Settings) -> Iterator[Finding]:
+    """Yield the shops that have not heard of their orders for a minute."""
+    database = open_database(settings.database_url)
+    if not database.is_there:
+        return
+    try:
+        oldest = database.gauges.read().oldest_notice
+    except StorageError:
+        return
+    finally:
+        database.close()
+    for shop, seconds in oldest.items():
+        if seconds > _LATE_NOTICE:
+            yield Finding.warning(
+                "orders",
+                f"{shop} has not heard of its orders for {seconds:,.0f} s: notices wait to be published",
+                "start a worker for orders, and let its user write to the exchange comporta.orders; see its log",
             )
 
 

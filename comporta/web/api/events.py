@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,29 +12,43 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from comporta.web.api.large_bodies import LargeBodies
 from comporta.web.problems import problem
-from comporta.web.request import media_type, read_body
+from comporta.web.request import media_type
 from producers.events import CheckedEvent, far_superseded, outgoing_document
 from producers.messages import Fate, Publish, PublishResult
-from rules.outcomes import Outcome, RejectedDelivery
+from rules.outcomes import Outcome
 from schemas.binary import http_attributes
 from schemas.events import CONTENT_TYPES, SHOP, STRUCTURED, ChangeEvent, load_json
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.warnings import WarningCode
-from storage.dry_run import Prediction
+from storage.dry_run import DryItem, Prediction
 
-__all__ = ["PredictOutcomes", "StoredVersions", "events_router"]
+__all__ = [
+    "EVENT_BODIES",
+    "MAX_REQUEST",
+    "ForeseenAll",
+    "PredictOutcomes",
+    "StoredVersions",
+    "error_of",
+    "events_router",
+    "outcomes_response",
+    "read_documents",
+    "refused_response",
+]
 
 BATCH = "application/cloudevents-batch+json"
 MAX_REQUEST = 8 * 1024 * 1024
 # Lower bound of an event's size: a batch with more items contains junk, and an error per item would fill the memory.
 _MIN_EVENT_BYTES = 100
+# Refusals and predictions listed in one answer; all of them are counted.
+MOST_LISTED = 1_000
 _RETRY_AFTER = "5"
 _UNSUPPORTED = frozenset({Reason.CONTENT_TYPE, Reason.CONTENT_ENCODING, Reason.COMPRESSED})
 _IDENTITY = frozenset({"", "identity"})
 
 StoredVersions = Callable[[Sequence[ChangeEvent]], list[int | None]]
-PredictOutcomes = Callable[[Sequence[ChangeEvent | RejectedDelivery]], list[Prediction]]
+PredictOutcomes = Callable[[Sequence[DryItem]], list[Prediction]]
 Shop = Annotated[str, Query(description="Shop of all events of the request.")]
 DryRun = Annotated[bool, Query(description="Only return the outcome that each event would have; publish nothing.")]
 
@@ -65,17 +81,19 @@ class Foreseen(BaseModel):
 
 
 class ForeseenAll(BaseModel):
-    """Predicted outcome of each event; nothing was published."""
+    """Predicted outcomes, counted, and listed for the first 1,000 events; nothing was published."""
 
+    outcomes: dict[Outcome, int]
     events: list[Foreseen]
 
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": ForeseenAll, "description": "With dry_run: the outcome that each event would have"},
     413: {"description": "More than 8 MiB"},
+    503: {"description": "The broker did not confirm, or too many requests of more than 256 KiB are at work"},
     415: {"description": "The content type is not one of events, or the body is encoded"},
 }
-_BODIES = {
+EVENT_BODIES = {
     "requestBody": {
         "required": True,
         "content": {
@@ -89,7 +107,7 @@ _BODIES = {
 
 def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_versions: StoredVersions) -> APIRouter:
     """Return the route that publishes events; `publish` returns once the broker has answered for every message."""
-    router = APIRouter()
+    router, large = APIRouter(), LargeBodies()
 
     @router.post(
         "/events",
@@ -98,28 +116,28 @@ def events_router(publish: Publish, predict_outcomes: PredictOutcomes, stored_ve
         summary="Publish the events of a request",
         response_model=Accepted,
         responses=_RESPONSES,
-        openapi_extra=_BODIES,
+        openapi_extra=EVENT_BODIES,
     )
     async def events(request: Request, shop: Shop = "main", dry_run: DryRun = False) -> Response:
         """Publish the events of a request: 202 once the broker has confirmed all of them."""
-        body = await read_body(request, MAX_REQUEST, "a request with events")
-        return await run_in_threadpool(_handle, request, body, shop, dry_run)
+        async with large.read(request, MAX_REQUEST, "a request with events") as body:
+            return await run_in_threadpool(_handle, request, body, shop, dry_run)
 
     def _handle(request: Request, body: bytes, shop: str, dry_run: bool) -> Response:
         try:
-            documents = _documents(request, body)
-            if not SHOP.fullmatch(shop):
-                raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
+            documents = read_documents(request, body, shop)
         except Refused as refused:
-            code = 415 if refused.refusal.reason in _UNSUPPORTED else 400
-            return _problem(code, "the request can't be read; nothing was published", [_error(None, refused.refusal)])
+            return refused_response("the request can't be read; nothing was published", refused.refusal)
         events = [outgoing_document(shop, document) for document in documents]
-        return _dry_run(events, predict_outcomes, stored_versions) if dry_run else _publish(events, publish)
+        return outcomes_response(events, predict_outcomes, stored_versions) if dry_run else _publish(events, publish)
 
     return router
 
 
-def _documents(request: Request, body: bytes) -> list[Any]:
+def read_documents(request: Request, body: bytes, shop: str) -> list[Any]:
+    """Return the events of a request as JSON values: one, a batch, or one in binary mode. Raises `Refused`."""
+    if not SHOP.fullmatch(shop):
+        raise Refused(Reason.ROUTING_KEY, "", "shop must be a-z, 0-9 and -, with at most 63 characters")
     if request.headers.get("content-encoding", "").strip().lower() not in _IDENTITY:
         raise Refused(
             Reason.CONTENT_ENCODING, "", "an encoded body (gzip, deflate, br …) is not taken: send plain JSON"
@@ -148,25 +166,33 @@ def _documents(request: Request, body: bytes) -> list[Any]:
 
 
 def _publish(events: Sequence[CheckedEvent], publish: Publish) -> Response:
-    errors = [_error(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
-    if errors:
-        return _problem(400, f"{len(errors)} of {len(events)} events are refused; nothing was published", errors)
+    refused = [(index, event.refusal) for index, event in enumerate(events) if event.refusal is not None]
+    if refused:
+        detail = f"{len(refused)} of {len(events)} events are refused; nothing was published"
+        return _problem(400, detail + _listed(refused), _errors(refused))
     results = publish([event.outgoing for event in events if event.outgoing is not None])
-    errors = [_error(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
-    if errors:
+    failed = [(index, _unpublished(result)) for index, result in enumerate(results) if _failed(result)]
+    if failed:
         detail = (
-            f"{len(errors)} of {len(results)} events are not confirmed; send the request again with the same event ids"
+            f"{len(failed)} of {len(results)} events are not confirmed; send the request again with the same event ids"
         )
-        return _problem(503, detail, errors, {"Retry-After": _RETRY_AFTER})
+        return _problem(503, detail + _listed(failed), _errors(failed), {"Retry-After": _RETRY_AFTER})
     return JSONResponse({"accepted": len(results)}, 202)
 
 
-def _dry_run(
+def refused_response(detail: str, refusal: Refusal) -> Response:
+    """Return the problem of a request that can't be read."""
+    return _problem(415 if refusal.reason in _UNSUPPORTED else 400, detail, [error_of(None, refusal)])
+
+
+def outcomes_response(
     events: Sequence[CheckedEvent], predict_outcomes: PredictOutcomes, stored_versions: StoredVersions
 ) -> Response:
+    """Return the outcome that each event would have, without publishing or storing anything."""
     items = [event.item for event in events if event.item is not None]
     predicted = predict_outcomes(items)
-    more = far_superseded(items, [outcome for outcome, _ in predicted], stored_versions)
+    outcomes = [outcome for outcome, _ in predicted]
+    more = far_superseded(items, outcomes, stored_versions)
     predictions = [
         {
             "index": index,
@@ -174,10 +200,18 @@ def _dry_run(
             "warnings": [warning.as_json() for warning in (*event.warnings, *more[index])],
             **(refusal.as_json() if refusal else {}),
         }
-        for index, (event, (outcome, late)) in enumerate(zip(events, predicted, strict=True))
+        for index, (event, (outcome, late)) in enumerate(islice(zip(events, predicted, strict=True), MOST_LISTED))
         for refusal in (event.refusal or late,)
     ]
-    return JSONResponse({"events": predictions})
+    return JSONResponse({"outcomes": Counter(outcomes), "events": predictions})
+
+
+def _errors(refusals: Sequence[tuple[int, Refusal]]) -> list[dict[str, Any]]:
+    return [error_of(index, refusal) for index, refusal in refusals[:MOST_LISTED]]
+
+
+def _listed(refusals: Sequence[tuple[int, Refusal]]) -> str:
+    return f"; the first {MOST_LISTED} are listed" if len(refusals) > MOST_LISTED else ""
 
 
 def _failed(result: PublishResult) -> bool:
@@ -189,7 +223,8 @@ def _unpublished(result: PublishResult) -> Refusal:
     return Refusal(reason, "", result.detail)
 
 
-def _error(index: int | None, refusal: Refusal) -> dict[str, Any]:
+def error_of(index: int | None, refusal: Refusal) -> dict[str, Any]:
+    """Return the fault of one event of a request, or of the whole request."""
     return refusal.as_json() if index is None else {"index": index, **refusal.as_json()}
 
 

@@ -12,10 +12,12 @@ from comporta.web.api.params import (
     MOST_NAMED,
     After,
     ChangeDomain,
+    Discard,
     FormatQuery,
     Limit,
     ShopName,
     Why,
+    is_zero,
     listed,
     missed_filter,
     only_known,
@@ -42,6 +44,7 @@ class ResyncWanted(Why):
     """Missed keys to request from the ERP: all, those of a shop or domain, or the given keys of one shop and domain."""
 
     shop: ShopName | None = None
+    discard: Discard = False
     domain: ChangeDomain | None = None
     keys: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     dry_run: bool = False
@@ -67,13 +70,15 @@ class ResyncWanted(Why):
 class ResyncDone(BaseModel):
     """Number of missed keys that are due, of messages that they fit into, and of keys requested from the ERP.
 
-    `asked_recently` counts those that are left out: the ERP was asked for them a moment ago.
+    `asked_recently` counts those that are left out: the ERP was asked for them a moment ago. A dry run names in
+    `discarded` the keys whose events would be discarded on arrival, if there are any.
     """
 
     keys: int
     messages: int
     requested: int
     asked_recently: int
+    discarded: Annotated[int, Field(exclude_if=is_zero)] = 0
 
 
 def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
@@ -94,7 +99,10 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
 
     @router.post("/missed/resync", tags=["act"])
     def resync(request: Request, body: ResyncWanted, idempotency_key: RequestId = None) -> ResyncDone:
-        """Request missed keys from the ERP again: 200 once the broker has confirmed every message."""
+        """Request missed keys from the ERP again: 200 once the broker has confirmed every message.
+
+        428 if the ERP's answers would be discarded, since their domain is off, unless the body says `discard`.
+        """
         try:
             selection = body.selection
         except Refused as refused:
@@ -106,8 +114,10 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
             dry_run=body.dry_run,
             expected=body.expected,
             request=idempotency_key,
+            discard=body.discard,
             again=body.again,
         )
-        return ResyncDone(**result._asdict(), asked_recently=recent)
+        discarded = actions.resync_discarded(selection) if body.dry_run else 0
+        return ResyncDone(**result._asdict(), asked_recently=recent, discarded=discarded)
 
     return router

@@ -22,11 +22,13 @@ from comporta.web.api.params import (
 )
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
+from schemas.domains import ORDERS
 from storage.views import (
     OrderFilter as ListedOrders,
 )
 from storage.views import (
     OrderRow,
+    QuarantineFilter,
     Views,
     WholeOrder,
 )
@@ -100,7 +102,15 @@ def orders_router(views: Views, actions: OperatorActions) -> APIRouter:
     def order(shop: str, order_id: str) -> dict[str, Any]:
         row = views.order(shop, order_id)
         if row is None:
-            raise HTTPException(404, f"the shop {shop} has placed no order with the id {order_id}")
+            raise HTTPException(404, _why_absent(views, shop, order_id))
         return row
 
     return router
+
+
+def _why_absent(views: Views, shop: str, order_id: str) -> str:
+    sentence = f"the shop {shop} has placed no order with the id {order_id}"
+    refused = views.rows(QuarantineFilter(shop, ORDERS, key=order_id), 1)
+    if not refused:
+        return sentence
+    return f"{sentence}; it was refused ({refused[0]['reason']}): see /api/quarantine/{refused[0]['id']}"

@@ -25,6 +25,7 @@ __all__ = [
     "MOST_NAMED",
     "After",
     "ChangeDomain",
+    "Discard",
     "Domain",
     "Expected",
     "FormatQuery",
@@ -41,6 +42,7 @@ __all__ = [
     "Words",
     "audit_filter",
     "export_format",
+    "is_zero",
     "listed",
     "missed_filter",
     "only_known",
@@ -57,6 +59,10 @@ Since = Annotated[Time | None, Query(description="From this moment on (RFC 3339 
 Until = Annotated[Time | None, Query(description="Before this moment (RFC 3339 with a zone).")]
 # At most a hundred years: older than any order, and within the range of datetime arithmetic.
 Seconds = Annotated[float | None, Query(ge=0, le=3_155_760_000, allow_inf_nan=False)]
+MessageKey = Annotated[
+    str | None,
+    Query(max_length=500, pattern=r"^[^\x00]*$", description="Id of an order, or key of an event as JSON text."),
+]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="Maximum number of rows per page.")]
 After = Annotated[
     str | None,
@@ -89,6 +95,14 @@ Expected = Annotated[
         ge=0, description="Number that was shown; the request is refused if it has changed. Required unless dry_run."
     ),
 ]
+
+
+Discard = Annotated[bool, Field(description="Act also on what would be discarded on arrival, since it is off.")]
+
+
+def is_zero(value: int) -> bool:
+    """Return whether a count is left out of a response."""
+    return value == 0
 
 
 class RequestBody(BaseModel):
@@ -135,10 +149,15 @@ def missed_filter(shop: Shop = None, domain: Domain = None, text: Words = None) 
 
 
 def quarantine_filter(
-    shop: Shop = None, domain: Domain = None, reason: Name = None, since: Since = None, until: Until = None
+    shop: Shop = None,
+    domain: Domain = None,
+    reason: Name = None,
+    since: Since = None,
+    until: Until = None,
+    key: MessageKey = None,
 ) -> QuarantineFilter:
     """Return the filter of quarantined messages."""
-    return QuarantineFilter(shop, domain, reason, since, until)
+    return QuarantineFilter(shop, domain, reason, since, until, key=key)
 
 
 def order_filter(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
 from comporta.web.api.params import (
     LISTED,
     MOST_NAMED,
     After,
+    Discard,
     FormatQuery,
     Limit,
     Many,
     ReasonQuery,
     RequestBody,
     Why,
+    is_zero,
     listed,
     only_known,
     quarantine_filter,
@@ -31,11 +35,19 @@ from storage.views import (
     Views,
 )
 
-__all__ = ["quarantine_router"]
+__all__ = ["MOST_BODY", "body_text", "quarantine_router"]
+
+
+# Bytes of a body that a message's document holds; the whole is streamed.
+MOST_BODY = 256 * 1024
 
 
 class QuarantinedDocument(BaseModel):
-    """Quarantined message in full; bytes of the body that are not UTF-8 are written as \\xNN."""
+    """Quarantined message; bytes of the body that are not UTF-8 are written as \\xNN.
+
+    `size` is that of the body in bytes. Where `cut` is true, `body` is only its beginning, and the whole is at
+    /api/quarantine/{id}/body.
+    """
 
     id: str
     at: datetime
@@ -48,8 +60,12 @@ class QuarantinedDocument(BaseModel):
     content_type: str
     headers: Any
     body: str
+    size: int
+    cut: bool
     digest: str
     worker: str
+    key: str | None
+    subject: str | None
     doc: str
 
 
@@ -76,6 +92,18 @@ class ManyMessages(Many):
         return QuarantineFilter(**{**fields, "ids": fields["ids"] and tuple(fields["ids"])})
 
 
+class ManyReplays(ManyMessages):
+    """Replay of the messages that match a filter."""
+
+    discard: Discard = False
+
+
+class ReplayWanted(Why):
+    """Replay of one message."""
+
+    discard: Discard = False
+
+
 class UnreplayedShown(BaseModel):
     """Message that can't be replayed, with the cause."""
 
@@ -84,7 +112,10 @@ class UnreplayedShown(BaseModel):
 
 
 class ReplayDone(BaseModel):
-    """Number of chosen messages: replayed, staying because they can't be replayed, and left untried."""
+    """Number of chosen messages: replayed, staying because they can't be replayed, and left untried.
+
+    A dry run names in `discarded` those that would be discarded on arrival, if there are any.
+    """
 
     chosen: int
     replayed: int
@@ -92,12 +123,13 @@ class ReplayDone(BaseModel):
     refused: list[UnreplayedShown]
     left: int
     error: str | None
+    discarded: Annotated[int, Field(exclude_if=is_zero)] = 0
 
     @classmethod
-    def of(cls, result: ReplayResult) -> Self:
+    def of(cls, result: ReplayResult, discarded: int = 0) -> Self:
         """Build the response from the result of a replay."""
         refused = [UnreplayedShown(id=failure.id, why=failure.why) for failure in result.refused]
-        return cls.model_validate({**vars(result), "refused": refused})
+        return cls.model_validate({**vars(result), "refused": refused, "discarded": discarded})
 
 
 class DropDone(BaseModel):
@@ -136,11 +168,16 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return listed(request, views, filters, QuarantineRow, "quarantine", (limit, after, format))
 
     @router.post("/quarantine/replay", tags=["act"])
-    def replay_many(request: Request, body: ManyMessages) -> ReplayDone:
-        """Publish the chosen messages again, unchanged; 409 unless their number is the expected one."""
+    def replay_many(request: Request, body: ManyReplays) -> ReplayDone:
+        """Publish the chosen messages again, unchanged; 409 unless their number is the expected one.
+
+        428 if some would be discarded, since they are off, unless the body says `discard`.
+        """
         if body.dry_run:
-            return ReplayDone.of(ReplayResult(actions.count_quarantined(body.selection)))
-        return ReplayDone.of(actions.replay_many(body.selection, audit_context(request, body.reason), body.expected))
+            discarded = actions.replays_discarded(body.selection)
+            return ReplayDone.of(ReplayResult(actions.count_quarantined(body.selection)), discarded)
+        context = audit_context(request, body.reason)
+        return ReplayDone.of(actions.replay_many(body.selection, context, body.expected, discard=body.discard))
 
     @router.post("/quarantine/drop", tags=["act"])
     def drop_many(request: Request, body: ManyMessages) -> DropDone:
@@ -154,18 +191,36 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         "/quarantine/{identity}",
         tags=["look"],
         response_model=QuarantinedDocument,
-        summary="One quarantined message in full",
+        summary="One quarantined message, with the beginning of its body",
     )
     def quarantined(identity: str) -> dict[str, Any]:
-        row = views.quarantined_message(identity)
+        row = views.quarantined_message(identity, MOST_BODY)
         if row is None:
-            raise HTTPException(404, f"no message with the id {identity} is in the quarantine")
-        return {**row, "body": row["body"].decode(errors="backslashreplace")}
+            raise _unknown(identity)
+        cut = row["size"] > len(row["body"])
+        return {**row, "body": body_text(row["body"], cut=cut), "cut": cut}
+
+    @router.get(
+        "/quarantine/{identity}/body",
+        tags=["look"],
+        response_class=Response,
+        responses=_BODY,
+        summary="The whole body of a quarantined message, as it was received",
+    )
+    def body(identity: str) -> Response:
+        found = views.quarantined_body(identity)
+        if found is None:
+            raise _unknown(identity)
+        size, pieces = found
+        # As a download of no known type: the body is whatever somebody has sent.
+        headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{identity}"'}
+        return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @router.post("/quarantine/{identity}/replay", tags=["act"])
-    def replay(request: Request, identity: str, body: Why | None = None) -> ReplayDone:
-        """Publish a message again, unchanged; the switches apply to it like to any other."""
-        actions.replay(identity, audit_context(request, body.reason if body else None))
+    def replay(request: Request, identity: str, body: ReplayWanted | None = None) -> ReplayDone:
+        """Publish a message again, unchanged; 428 if it would be discarded, unless the body says `discard`."""
+        wanted = body or ReplayWanted()
+        actions.replay(identity, audit_context(request, wanted.reason), discard=wanted.discard)
         return ReplayDone.of(ReplayResult(1, 1))
 
     @router.post("/quarantine/{identity}/accept", tags=["act"])
@@ -181,3 +236,17 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return DropDone(chosen=1, dropped=1)
 
     return router
+
+
+def body_text(body: bytes, *, cut: bool) -> str:
+    """Return a body as text; a character that a cut has split is left out."""
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(body, final=not cut)
+
+
+def _unknown(identity: str) -> HTTPException:
+    return HTTPException(404, f"no message with the id {identity} is in the quarantine")
+
+
+_BODY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}

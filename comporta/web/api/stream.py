@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from comporta.web.live import LiveFeed
@@ -15,6 +15,8 @@ __all__ = ["stream_router"]
 _PING_SECONDS = 10
 _SEND_SECONDS = 20.0
 _RETRY_MS = 1_000
+_RETRY_AFTER = "10"
+_FULL = "as many streams are open as COMPORTA_HTTP_STREAMS allows; try again later, or ask /api/status"
 
 
 def stream_router(live: LiveFeed) -> APIRouter:
@@ -26,10 +28,13 @@ def stream_router(live: LiveFeed) -> APIRouter:
         summary="The status and the ledger as they change",
         response_class=EventSourceResponse,
         responses={
-            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+            200: {"description": _DESCRIPTION, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            503: {"description": "As many streams are open as COMPORTA_HTTP_STREAMS allows"},
         },
     )
     async def events() -> Response:
+        if live.is_full:
+            raise HTTPException(503, _FULL, headers={"Retry-After": _RETRY_AFTER})
         return EventSourceResponse(_events(live), ping=_PING_SECONDS, send_timeout=_SEND_SECONDS)
 
     return router

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
+import anyio
 from fastapi import APIRouter, Header, HTTPException, Request, Response
-from starlette.concurrency import run_in_threadpool
 
-from comporta.web.request import Identity, identity_of, media_type, read_body
+from comporta.web.request import LOCAL, Identity, identity_of, media_type, read_body
 from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage, Reply, parse_control
 from schemas.events import CONTENT_TYPES
@@ -16,6 +17,8 @@ from schemas.reasons import Refused
 __all__ = ["switches_router"]
 
 _STATUS_OF_ERROR = {"invalid": 400, "stale": 409, "expired": 409}
+# Threads of its own: those of all other routes may be waiting for the database.
+_threads = anyio.CapacityLimiter(4)
 _MAX_CONTROL_BODY = 64 * 1024
 _REPLIES: dict[int | str, dict[str, Any]] = {
     400: {"model": Reply, "description": "The control message is refused as invalid"},
@@ -51,7 +54,8 @@ async def _change(
     if media_type(request) not in CONTENT_TYPES:
         raise HTTPException(415, "send the control message as application/json")
     body = await read_body(request, _MAX_CONTROL_BODY, "a control message")
-    reply = await run_in_threadpool(_execute, switchboard, action, body, message_id, identity_of(request))
+    execute = partial(_execute, switchboard, action, body, message_id, identity_of(request))
+    reply = await anyio.to_thread.run_sync(execute, limiter=_threads)
     code = 200 if reply.error is None else _STATUS_OF_ERROR[reply.error.partition(":")[0]]
     return Response(reply.model_dump_json(), code, media_type="application/json")
 
@@ -64,4 +68,7 @@ def _execute(
     except Refused as refused:
         error = f"invalid: {refused.refusal}"
         return switchboard.refuse(action, error, source="http", message_id=message_id, user_id=caller.name)
+    if caller != LOCAL:
+        # The name in the message is free text: the status, the page and the audit show the one that was authenticated.
+        message = message.model_copy(update={"by": caller.name})
     return switchboard.change(Command(action, message, "http", message_id, caller.name, message.issued_at))

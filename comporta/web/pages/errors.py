@@ -34,7 +34,7 @@ _REFRESH_SECONDS = "5"
 def wants_html(request: Request) -> bool:
     """Return whether the caller is a browser that shows a page; programs get problem details."""
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-    if path.startswith("/api/") or path == "/events":
+    if path.startswith("/api/") or path == "/events" or (path == "/orders" and request.method == "POST"):
         return False
     return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
 

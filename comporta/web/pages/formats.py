@@ -11,6 +11,8 @@ from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
+from schemas.text import duration
+
 __all__ = ["duration", "indented", "lag", "number", "stamp"]
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -37,17 +39,6 @@ def stamp(moment: datetime, locale: Locale) -> str:
     """Format a moment in UTC, to the second, with its zone; the page's script converts it to the browser's zone."""
     pattern = "dd/MM/yyyy HH:mm:ss" if locale.language == "pt" else "yyyy-MM-dd HH:mm:ss"
     return f"{format_datetime(moment.astimezone(UTC), pattern, tzinfo=UTC, locale=locale)} UTC"
-
-
-def duration(seconds: float) -> str:
-    """Format seconds in the two largest units: `45 s`, `12 min`, `1 h 5 min`, `3 d 2 h` (same in both languages)."""
-    whole = max(0, int(seconds))
-    days, hours, minutes = whole // 86_400, whole % 86_400 // 3_600, whole % 3_600 // 60
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{whole} s"
 
 
 def indented(text: str) -> str:

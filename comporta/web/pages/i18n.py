@@ -163,6 +163,7 @@ ACTIONS: Mapping[str, str] = {
     "pause": N_("Switched off"),
     "resume": N_("Switched on"),
     "expire": N_("Expired"),
+    "begin": N_("Begun as planned"),
     "replay": N_("Replayed"),
     "drop": N_("Dropped"),
     "resync": N_("Requested again"),
@@ -173,6 +174,8 @@ ACTIONS: Mapping[str, str] = {
     "cancel": N_("Cancelled"),
     "accept": N_("Accepted"),
     "compare": N_("Filed as missed"),
+    "shop-add": N_("Shop added"),
+    "shop-remove": N_("Shop removed"),
     "prune": N_("Pruned"),
 }
 
@@ -181,6 +184,7 @@ RESULTS: Mapping[str, str] = {
     "off": N_("off"),
     "on": N_("on"),
     "unchanged": N_("unchanged"),
+    "planned": N_("planned"),
     "refused": N_("refused"),
     "done": N_("done"),
     "in progress": N_("in progress"),

@@ -52,11 +52,11 @@ class _LoginPages:
         if not is_same_origin(request, self._access.public_url.origin):
             return self._render_form(request, target, 403, error="elsewhere")
         client = request.client.host if request.client else ""
-        if seconds := self._limiter.seconds_to_wait(client):
+        if seconds := self._limiter.seconds_to_wait(client, token):
             return self._render_form(request, target, 429, error="limited", retry_after=seconds)
         credential = authenticate(token, self._access.registry.credentials())
         if credential is None:
-            self._limiter.failed(client)
+            self._limiter.failed("form", client, token)
             return self._render_form(request, target, 401, error="unknown")
         response = RedirectResponse(address(request, safe_next(target)), 303)
         self._cookie.put(request, response, self._access.sessions.issue(credential))

@@ -30,11 +30,13 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
     @router.get("/missed/resync")
     def resync_form(request: Request, shop: str = "", domain: str = "") -> Response:
         selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
+        count, discarded = actions.count_missed(selection), actions.resync_discarded(selection)
         return pages.render(
             request,
             "ask/resync.html",
-            count=actions.count_missed(selection),
+            count=count,
             asked=actions.count_asked(selection),
+            discarded=discarded,
             shop=shop,
             domain=domain,
             request_id=str(uuid7()),
@@ -47,6 +49,7 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
         domain: Form = "",
         expected: Form = "",
         request_id: Form = "",
+        discard: Form = "",
         again: Form = "",
     ) -> Response:
         def run() -> str:
@@ -57,6 +60,7 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
                 expected=None if again else parse_expected(expected),
                 again=bool(again),
                 request=blank_to_none(request_id[:100]),
+                discard=bool(discard),
             )
             text = N_("The ERP was asked for %(requested)s keys in %(messages)s messages.")
             return translate(request, text, requested=result.requested, messages=result.messages)

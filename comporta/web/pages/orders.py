@@ -7,18 +7,20 @@ from typing import Literal
 
 import orjson
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
 from comporta.web.pages.order_changes import order_changes
-from comporta.web.pages.rendering import Pages, translate, translate_plural
+from comporta.web.pages.rendering import Pages, address, translate, translate_plural
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict
 from rules.masking import mask_documents
-from storage.views import OrderFilter, Views
+from schemas.domains import ORDERS
+from storage.views import OrderFilter, QuarantineFilter, Views
 
 __all__ = ["orders_router"]
 
@@ -43,6 +45,8 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
     @router.get("/order")
     def order(request: Request, shop: str, id: str) -> Response:
         row = views.order(shop, id)
+        if row is None and views.rows(QuarantineFilter(shop, ORDERS, key=id), 1):
+            return RedirectResponse(address(request, "/quarantine", shop=shop, domain=ORDERS, key=id), 303)
         if row is None:
             text = N_("Shop %(shop)s has placed no order with the id %(id)s.")
             raise HTTPException(404, translate(request, text, shop=shop, id=id))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -34,7 +33,7 @@ class _AuditQuery(BaseModel):
     until_utc: str = ""
 
 
-def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, float]]) -> APIRouter:
+def overview_router(pages: Pages, views: Views) -> APIRouter:
     """Return the read-only routes."""
     router = APIRouter(include_in_schema=False)
     charts = _Charts(views, OffHistory(views))
@@ -50,7 +49,6 @@ def overview_router(pages: Pages, views: Views, lags: Callable[[], Mapping[str, 
             balance=views.balance(),
             hour=by_domain(hour),
             rates=rates(hour, now),
-            lags=lags(),
             oldest=_first(views, OrderFilter(state="waiting")),
             chart=charts.chart(document, now, range, domain, hour),
         )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Form as FormField
 from pydantic import BaseModel
 
+from comporta.web.api.quarantine import body_text
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_, wanted_language
@@ -27,7 +28,7 @@ from storage.views import QuarantineFilter, UnknownFieldFilter, Views
 
 __all__ = ["quarantine_router"]
 
-_MAX_CHARACTERS = 64 * 1024
+_MOST_BYTES = 64 * 1024
 _FIELDS_SHOWN = 10
 
 
@@ -41,6 +42,7 @@ class _Filter(BaseModel):
     since_utc: str = ""
     until: str = ""
     until_utc: str = ""
+    key: str = ""
 
     @property
     def selection(self) -> QuarantineFilter:
@@ -51,6 +53,7 @@ class _Filter(BaseModel):
             reason=blank_to_none(self.reason),
             since=parse_moment(self.since, self.since_utc),
             until=parse_moment(self.until, self.until_utc),
+            key=blank_to_none(self.key),
         )
 
 
@@ -58,6 +61,7 @@ class _BulkForm(_Filter):
     """Form of a bulk action: the filter, and the number of messages that the form showed."""
 
     expected: str = ""
+    discard: str = ""
 
 
 def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
@@ -82,21 +86,22 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
 
     @router.get("/quarantine/message")
     def message(request: Request, id: str) -> Response:
-        row = views.quarantined_message(id)
+        row = views.quarantined_message(id, _MOST_BYTES)
         if row is None:
             text = N_("No message with the id %(id)s is in the quarantine: it was replayed or dropped.")
             sentence = translate(request, text, id=id)
             if is_refresh(request):
                 return pages.render(request, "message_gone.html", sentence=sentence)
             raise HTTPException(404, sentence)
-        body = row["body"].decode(errors="backslashreplace")
+        cut = row["size"] > len(row["body"])
         return pages.render(
             request,
             "message.html",
             message=row,
-            body=mask_documents(indented(body[:_MAX_CHARACTERS] if len(body) > _MAX_CHARACTERS else body)),
-            cut=len(body) > _MAX_CHARACTERS,
-            size=len(row["body"]),
+            body=mask_documents(indented(body_text(row["body"], cut=cut))),
+            cut=cut,
+            size=row["size"],
+            discarded=actions.replays_discarded(QuarantineFilter(ids=(id,))),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
             acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
@@ -107,19 +112,22 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
         request: Request, action: Literal["replay", "drop"], query: Annotated[_Filter, Query()], id: str = ""
     ) -> Response:
         count = 1 if id else actions.count_quarantined(query.selection)
+        selection = QuarantineFilter(ids=(id,)) if id else query.selection
+        discarded = actions.replays_discarded(selection) if action == "replay" else 0
         return pages.render(
             request,
             "ask/quarantine.html",
             action=action,
             count=count,
+            discarded=discarded,
             id=id,
             filters=query.model_dump(exclude_defaults=True),
         )
 
     @router.post("/quarantine/replay")
-    def replay(request: Request, id: Form = "") -> Response:
+    def replay(request: Request, id: Form = "", discard: Form = "") -> Response:
         def run() -> str:
-            actions.replay(id, audit_context(request))
+            actions.replay(id, audit_context(request), discard=bool(discard))
             return translate(request, N_("The message is on its way again. If it is still refused, it comes back."))
 
         return run_action(pages, request, run)
@@ -143,9 +151,9 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.post("/quarantine/replay-many")
     def replay_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            return _replay_sentence(
-                request, actions.replay_many(form.selection, audit_context(request), parse_expected(form.expected))
-            )
+            context, expected = audit_context(request), parse_expected(form.expected)
+            result = actions.replay_many(form.selection, context, expected, discard=bool(form.discard))
+            return _replay_sentence(request, result)
 
         return run_action(pages, request, run)
 

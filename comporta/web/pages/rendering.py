@@ -24,7 +24,7 @@ from comporta.web.pages.reasons import refusal_sentence
 from comporta.web.pages.static_files import static_path
 from comporta.web.request import identity_of
 from rules.versions import FORGOTTEN
-from schemas.control import ANY, StatusDocument, SwitchState
+from schemas.control import ANY, PlannedPause, StatusDocument, SwitchState
 from schemas.domains import DOMAIN_NAMES
 
 __all__ = [
@@ -237,10 +237,11 @@ def database_answered() -> None:
 
 
 class Integration(NamedTuple):
-    """State of the integration in one word, and the switches that are off, widest scope first."""
+    """State of the integration in one word, the switches that are off, widest scope first, and the planned pauses."""
 
     state: Literal["on", "off", "partly"]
     off: tuple[SwitchState, ...]
+    planned: tuple[PlannedPause, ...] = ()
 
     @property
     def pauses(self) -> list[list[SwitchState]]:
@@ -252,6 +253,14 @@ class Integration(NamedTuple):
         return list(groups.values())
 
     @property
+    def plans(self) -> list[list[PlannedPause]]:
+        """Return the planned pauses grouped in the same way, the next one first."""
+        groups: dict[tuple[object, ...], list[PlannedPause]] = {}
+        for plan in self.planned:
+            groups.setdefault((plan.shop, plan.begins, plan.until, plan.by, plan.reason), []).append(plan)
+        return list(groups.values())
+
+    @property
     def whole(self) -> SwitchState | None:
         """Return the switch over everything if it is off, else None."""
         return next((switch for switch in self.off if (switch.shop, switch.domain) == (ANY, ANY)), None)
@@ -260,7 +269,7 @@ class Integration(NamedTuple):
 def integration(document: StatusDocument) -> Integration:
     """Return the integration's state: off if nothing passes, partly off if something does."""
     off = tuple(sorted((switch for switch in document.switches if switch.off), key=_narrowness))
-    return Integration(document.state, off)
+    return Integration(document.state, off, tuple(document.planned))
 
 
 def _narrowness(switch: SwitchState) -> tuple[int, str, str]:

@@ -38,7 +38,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
     for router in (
         static_router(),
         preferences_router(),
-        overview_router(pages, context.views, context.lags),
+        overview_router(pages, context.views),
         orders_router(pages, context.views, context.actions),
         order_changes_router(pages, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),

@@ -14,11 +14,21 @@ from comporta.web.pages.forms import Form, Forms
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.icalendar import reminder
 from comporta.web.pages.rendering import Pages, address, translate
-from comporta.web.pages.switch_forms import FormFault, OffForm, scope_value, selected_switches
+from comporta.web.pages.switch_forms import FormFault, OffForm, droppable, plan_value, scope_value, selected_switches
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
-from schemas.control import ANY, Action, Command, ControlMessage, Reply, StatusDocument, SwitchState, control_message
-from schemas.reasons import Refused
+from schemas.control import (
+    ANY,
+    Action,
+    Command,
+    ControlMessage,
+    PlannedPause,
+    Reply,
+    StatusDocument,
+    SwitchState,
+    control_message,
+)
+from schemas.reasons import Reason, Refused
 from storage.views import Cost
 
 __all__ = ["EstimateCost", "extend_router", "switch_router"]
@@ -48,8 +58,14 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         end: str = "60",
         until: str = "",
         until_utc: str = "",
+        begin: str = "now",
+        from_at: str = "",
+        from_at_utc: str = "",
     ) -> Response:
-        form = OffForm(shop=shop, which=which, domains=domains or (), end=end, until=until, until_utc=until_utc)
+        planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc}
+        form = OffForm(
+            shop=shop, which=which, domains=domains or (), end=end, until=until, until_utc=until_utc, **planned
+        )
         try:
             minutes = form.minutes(datetime.now(UTC))
         except FormFault as fault:
@@ -67,14 +83,25 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         end: Form = "",
         until: Form = "",
         until_utc: Form = "",
+        change_end: Form = "",
+        new_shop: Form = "",
+        begin: Form = "now",
+        from_at: Form = "",
+        from_at_utc: Form = "",
+        weekly: Form = "",
         message_id: Form = "",
+        epoch: Form = "",
     ) -> Response:
-        form = OffForm(reason, shop, which, domains or (), end, until, until_utc)
+        planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc, "weekly": weekly}
+        form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end, new_shop, **planned)
         try:
-            message = form.message(identity_of(request).name, datetime.now(UTC))
+            message = form.checked_message(pages.status(), identity_of(request).name, datetime.now(UTC))
+            reply = switch_pages.change(request, "pause", message, message_id, epoch)
+            if reply.error is not None and reply.error.startswith(Reason.STALE):
+                raise FormFault(N_("A switch has changed in the meantime. Check what is off now, and choose again."))
         except (FormFault, Refused) as fault:
             return switch_pages.off_form(request, form, message_id, fault)
-        return switch_pages.result(request, [switch_pages.change(request, "pause", message, message_id)])
+        return switch_pages.result(request, [reply])
 
     @router.get("/on")
     def on_form(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
@@ -96,12 +123,13 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
             switch_pages.change(request, "resume", message, message_id and f"{message_id}-{index}")
             for index, message in enumerate(messages)
         ]
-        return switch_pages.result(request, replies)
+        dropped = not any(isinstance(switch, SwitchState) for switch in switches)
+        return switch_pages.result(request, replies, dropped=dropped)
 
     return router
 
 
-def _resumes(switches: Iterable[SwitchState], reason: str, by: str) -> list[ControlMessage]:
+def _resumes(switches: Iterable[SwitchState | PlannedPause], reason: str, by: str) -> list[ControlMessage]:
     """Return one message per shop, so that switches selected together are switched on, counted and audited together."""
     domains: dict[str, list[str]] = {}
     for switch in switches:
@@ -144,34 +172,43 @@ class _SwitchPages:
         off = [
             (switch, scope_value(switch), _missed_in(document, switch)) for switch in document.switches if switch.off
         ]
+        plans = [(plan, plan_value(plan)) for plan in droppable(document)]
         # A link from the banner has the scope only; a form that is shown again has the switch with its start.
         checked = {
             value for switch, value, _ in off if value in selected or f"{switch.shop}/{switch.domain}" in selected
         }
-        if len(off) == 1:
-            checked = {off[0][1]}
+        checked |= {value for plan, value in plans if value in selected or f"{plan.shop}/{plan.domain}" in selected}
+        if len(off) + len(plans) == 1:
+            checked = {*(value for _, value, _ in off), *(value for _, value in plans)}
         return self.pages.render(
             request,
             "switch/on.html",
             200 if fault is None else 422,
             document=document,
             off=off,
+            plans=plans,
             checked=checked,
             reason=reason,
             message_id=message_id,
             fault=_fault_sentence(request, fault),
         )
 
-    def change(self, request: Request, action: Action, message: ControlMessage, message_id: str) -> Reply:
-        """Execute a control message; the audit records the authenticated name beside that in the message."""
-        user_id = identity_of(request).name
+    def change(
+        self, request: Request, action: Action, message: ControlMessage, message_id: str, epoch: str = ""
+    ) -> Reply:
+        """Execute a control message; the audit records the authenticated name beside that in the message.
+
+        `epoch` is that of the page on which the operator decided: what has changed since is left alone.
+        """
+        user_id, seen = identity_of(request).name, int(epoch) if epoch.isascii() and epoch.isdigit() else None
         return self.switchboard.change(
-            Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id)
+            Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id, seen_epoch=seen)
         )
 
-    def result(self, request: Request, replies: Sequence[Reply]) -> Response:
-        refused = any(reply.error for reply in replies)
-        return self.pages.render(request, "switch/result.html", 409 if refused else 200, replies=replies)
+    def result(self, request: Request, replies: Sequence[Reply], *, dropped: bool = False) -> Response:
+        """Show what came of a request; `dropped` if it dropped plans and turned no switch."""
+        code = 409 if any(reply.error for reply in replies) else 200
+        return self.pages.render(request, "switch/result.html", code, replies=replies, dropped=dropped)
 
 
 def _missed_in(document: StatusDocument, switch: SwitchState) -> dict[str, int]:

@@ -17,6 +17,7 @@ fi
 if [ -z "${COMPORTA_TEST_DATABASE_URL:-}" ] && ! has /usr/lib/postgresql/*/bin/initdb initdb; then
     missing="$missing postgresql"
 fi
+if ! has /usr/sbin/pgbouncer pgbouncer; then missing="$missing pgbouncer"; fi
 # What runs the examples of languages that an ERP may be written in.
 if ! has node; then missing="$missing nodejs"; fi
 if ! has npm; then missing="$missing npm"; fi
@@ -31,6 +32,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 RabbitMQ, PostgreSQL, Node.js, curl, Chromium or promtool is not installed, and only root on Debian or Ubuntu can have
 them installed from here. Install nodejs, npm, curl, chromium and prometheus; install rabbitmq-server and postgresql,
 or start them and name them:
+  mkdir -p secrets && echo comporta | tee secrets/rabbitmq_password > secrets/postgres_password
   docker compose up --detach --wait rabbitmq postgres
   export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
   export COMPORTA_TEST_DATABASE_URL=postgresql://comporta:comporta@127.0.0.1:5432/comporta

@@ -28,7 +28,7 @@ from tests.support.services.processes import (
     wait_ready,
 )
 
-__all__ = ["Database", "Postgres", "SharedPostgres"]
+__all__ = ["Database", "Postgres", "SharedPostgres", "owner"]
 
 _SETTING = "COMPORTA_TEST_DATABASE_URL"
 # Texts sort as in Portuguese unless a column says otherwise, as in a shop's own database.
@@ -125,7 +125,7 @@ class Postgres(Database):
         self._programs = _find_programs()
         super().__init__(f"postgresql://comporta@{HOST}:{free_port()}/postgres")
         self._folder = data_folder("postgres")
-        self._owner = _owner()
+        self._owner = owner()
         self._process: Process | None = None
 
     @property
@@ -187,8 +187,8 @@ def _find_programs() -> Path:
     return Path(found).resolve().parent
 
 
-def _owner() -> tuple[int, int] | tuple[None, None]:
-    # PostgreSQL refuses to run as root.
+def owner() -> tuple[int, int] | tuple[None, None]:
+    """Return the account for a server that refuses to run as root, as PostgreSQL does; None where this is not root."""
     if os.geteuid() != 0:
         return None, None
     for name in ("postgres", "nobody"):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tests.support.services.ports import HOST, free_port
 
-__all__ = ["Proxy"]
+__all__ = ["Proxy", "through_all"]
 
 _CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)
@@ -23,8 +23,9 @@ _RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Forwards a loopback port to another; a context manager. What a method changes holds when it returns."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, host: str = HOST) -> None:
         self.target_port = target_port
+        self.host = host
         self.port = free_port()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -33,7 +34,8 @@ class Proxy:
         self._deaf = False
         self._refusing = False
         self._loop = asyncio.new_event_loop()
-        self._listener = socket.create_server((HOST, self.port), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, self.port), family=family, backlog=128)
         self._listener.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"proxy-{self.port}", daemon=True)
 
@@ -52,6 +54,11 @@ class Proxy:
         parts = urlsplit(url)
         login = parts.netloc.rpartition("@")[0]
         return urlunsplit(parts._replace(netloc=f"{login}@{HOST}:{self.port}" if login else f"{HOST}:{self.port}"))
+
+    @property
+    def node(self) -> str:
+        """Host and port as they stand in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def connections(self) -> int:
@@ -150,6 +157,14 @@ class Proxy:
                     sink.shutdown(socket.SHUT_WR)
                 return
             await self._loop.sock_sendall(sink, data)
+
+
+def through_all(url: str, *proxies: Proxy) -> str:
+    """A URL that names the proxies as nodes of one cluster."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    nodes = ",".join(proxy.node for proxy in proxies)
+    return urlunsplit(parts._replace(netloc=f"{login}@{nodes}" if login else nodes))
 
 
 def _reset_on_close(*ends: socket.socket) -> None:

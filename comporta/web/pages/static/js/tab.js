@@ -20,9 +20,13 @@ function countdown(state, seconds) {
   return `data:image/svg+xml,${encodeURIComponent(picture)}`;
 }
 
+function ails(region) {
+  return ["stopped", "delayed"].includes(region.dataset.health);
+}
+
 function titleOf(region) {
   const { state, until, announcement } = region.dataset;
-  if (state === "on") return title;
+  if (state === "on") return ails(region) ? `● ${announcement} · ${title}` : title;
   if (!until) return `● ${announcement} · ${title}`;
   return `● ${counting((Date.parse(until) - now()) / 1000)} · ${announcement} · ${title}`;
 }
@@ -35,11 +39,11 @@ function update() {
   if (document.title !== text) document.title = text;
   const icon = document.querySelector('link[rel="icon"]');
   const counts = state !== "on" && until;
-  const picture = counts ? countdown(state, (Date.parse(until) - now()) / 1000) : icon.dataset[state];
+  const picture = counts ? countdown(state, (Date.parse(until) - now()) / 1000) : icon.dataset[state === "on" && ails(region) ? "partly" : state];
   if (picture !== drawn) icon.href = drawn = picture;
-  if (state === before) return;
+  if (announcement === before) return;
   if (before !== null) document.getElementById("announcement").textContent = announcement;
-  before = state;
+  before = announcement;
 }
 
 export function watchTab() {

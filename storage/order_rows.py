@@ -1,0 +1,136 @@
+"""Order rows: orders written, read and settled by their keys, each in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Select, bindparam, case, literal, select, update
+from sqlalchemy.types import TypeEngine
+
+from rules.orders import NO_FAILURES, CancelState, OrderRecord, OrderState
+from schemas.orders import ReceivedOrder
+from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
+from storage.tables import orders
+from storage.types import EXACT_TEXT, UtcTime
+
+__all__ = ["OrderKey", "insert_orders", "order_key", "peek_orders", "read_orders", "write_settled"]
+
+OrderKey = tuple[str, str]
+
+_KEY: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "order_id": EXACT_TEXT}
+
+_ACCEPTED = ("shop", "order_id", "placed_at", "payload", "digest")
+_SETTLED = (
+    *("state", "erp_number", "last_error", "receipt_id"),
+    *("cancellation", "cancel_reason", "cancelled_at", "cancel_due_at", "cancel_error"),
+)
+
+
+def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
+    """Insert orders, one a key, as waiting; return the keys that did not exist before."""
+    dialect = connection.dialect.name
+    rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=order_key))
+    params = {"rows": dump_rows(dialect, rows), "now": now}
+    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
+
+
+def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
+    """Read and lock orders until the transaction ends; unknown keys are left out."""
+    return _records(connection, _read(connection.dialect.name).with_for_update(of=orders), keys)
+
+
+def peek_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
+    """Read orders without a lock; unknown keys are left out."""
+    return _records(connection, _read(connection.dialect.name), keys)
+
+
+def _records(connection: Connection, query: Select[Any], keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
+    dialect = connection.dialect.name
+    rows = ({"shop": shop, "order_id": order_id} for shop, order_id in sorted(keys))
+    records = connection.execute(query, {"rows": dump_rows(dialect, rows)})
+    return {
+        (row.shop, row.order_id): OrderRecord(
+            row.digest,
+            OrderState(row.state),
+            row.erp_number,
+            row.last_error,
+            row.receipt_id,
+            row.attempts,
+            row.cancellation and CancelState(row.cancellation),
+            row.cancel_reason,
+            row.cancelled_at,
+            row.cancel_due_at,
+            row.cancel_error,
+        )
+        for row in records
+    }
+
+
+def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
+    """Write the orders that receipts have changed."""
+    dialect = connection.dialect.name
+    rows = (
+        {"shop": shop, "order_id": order_id, **{name: getattr(order, name) for name in _SETTLED}}
+        for (shop, order_id), order in sorted(settled.items())
+    )
+    connection.execute(_settle_statement(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+
+
+def order_key(order: ReceivedOrder) -> OrderKey:
+    """Return the key of an order."""
+    return order.shop, order.order_id
+
+
+def _types(names: Iterable[str]) -> dict[str, TypeEngine[Any]]:
+    return {name: orders.c[name].type for name in names}
+
+
+def _same_order(rows: Rowset) -> Any:
+    return (orders.c.shop == rows.columns["shop"]) & (orders.c.order_id == rows.columns["order_id"])
+
+
+@cache
+def _insert(dialect: str) -> Executable:
+    rows = rowset(dialect, _types(_ACCEPTED))
+    now = bindparam("now", type_=UtcTime)
+    source = select(*(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
+    insert = insert_into(dialect, orders).from_select(
+        [*_ACCEPTED, "state", "attempts", "received_at"], before_conflict(source)
+    )
+    return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
+
+
+@cache
+def _read(dialect: str) -> Select[Any]:
+    rows = rowset(dialect, _KEY)
+    query = select(
+        orders.c.shop, orders.c.order_id, orders.c.digest, orders.c.attempts, *(orders.c[name] for name in _SETTLED)
+    )
+    query = query.select_from(orders.join(rows.source, _same_order(rows)))
+    return query.order_by(orders.c.shop, orders.c.order_id)
+
+
+@cache
+def _settle_statement(dialect: str) -> Executable:
+    rows = rowset(dialect, _KEY | _types(_SETTLED))
+    now = bindparam("now", type_=UtcTime)
+    internalized = (rows.columns["state"] == OrderState.INTERNALIZED.value) & orders.c.internalized_at.is_(None)
+    released = (rows.columns["state"] == OrderState.WAITING.value) & (orders.c.state == OrderState.HELD.value)
+    failures, since = NO_FAILURES
+    return (
+        update(orders)
+        .where(_same_order(rows))
+        .values(
+            {name: rows.columns[name] for name in _SETTLED}
+            | {
+                "internalized_at": case((internalized, now), else_=orders.c.internalized_at),
+                "next_attempt_at": None,
+                # A released order begins anew, as one that is sent again.
+                "failures": case((released, failures), else_=orders.c.failures),
+                "failing_since": case((released, since), else_=orders.c.failing_since),
+            }
+        )
+    )

@@ -1,0 +1,164 @@
+"""Outbox of order notices: written with the change that each tells of, removed once it is published.
+
+Of one order the positions grow in the order of its changes, since each change holds the order's row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Executable, Select, Text, bindparam, delete, exists, func, or_, select
+
+from rules.order_notices import notices_of
+from rules.orders import OrderRecord
+from schemas.order_notices import notice_data
+from storage.dialect import before_conflict, database_now, dump_rows, insert_into, rowset
+from storage.fence import Fence
+from storage.tables import outbox, outbox_leases
+from storage.types import BIGINT, EXACT_TEXT, UtcTime
+
+__all__ = ["OrderNotice", "Outbox", "OutboxRow", "add_notices", "change_notices"]
+# Longer than a publisher waits for its confirms; the shops of a relay that died are free again after it.
+LEASE = timedelta(seconds=20)
+_SHOPS_AT_ONCE = 20
+_ROWS_AT_ONCE = 1_000
+_COLUMNS = ("shop", "order_id", "kind", "data")
+
+
+class OrderNotice(NamedTuple):
+    """What a shop is told of one of its orders; `order_id` is None where a refused message names none."""
+
+    shop: str
+    order_id: str | None
+    kind: str
+    data: Mapping[str, Any]
+
+
+class OutboxRow(NamedTuple):
+    """A notice to publish; `data` is JSON text."""
+
+    position: int
+    shop: str
+    order_id: str | None
+    kind: str
+    data: str
+    at: datetime
+
+
+def change_notices(key: tuple[str, str], before: OrderRecord, after: OrderRecord) -> list[OrderNotice]:
+    """Return the notices of an order's change."""
+    return [OrderNotice(*key, kind, data) for kind, data in notices_of(before, after)]
+
+
+def add_notices(connection: Connection, events: Sequence[OrderNotice], now: datetime) -> None:
+    """Write notices into the transaction of the changes that they tell of, in one statement, in this order."""
+    dialect = connection.dialect.name
+    rows = (
+        {"shop": shop, "order_id": order_id, "kind": kind, "data": notice_data(order_id, data)}
+        for shop, order_id, kind, data in events
+    )
+    connection.execute(_insert(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+
+
+class Outbox:
+    """The outbox as one relay sees it: the notices of the shops that it alone publishes until its lease ends."""
+
+    def __init__(self, fence: Fence, relay: str, lease: timedelta = LEASE) -> None:
+        self._fence = fence
+        self._relay = relay
+        self._lease = lease
+        self._last = ""
+
+    def is_empty(self) -> bool:
+        """Return whether no notice waits; takes no lock."""
+        with self._fence.snapshot() as connection:
+            return not connection.scalar(select(exists(outbox.select())))
+
+    def exchange(self, published: Sequence[int], skip: frozenset[str] = frozenset()) -> list[OutboxRow]:
+        """Remove published notices and return the next ones, of each shop in the order of their positions.
+
+        Shops under another relay's lease are left to it, and those in `skip` are left for later.
+        """
+        with self._fence.shared() as connection:
+            _remove(connection, published)
+            shops = self._take(connection, [shop for shop in connection.scalars(_WAITING_SHOPS) if shop not in skip])
+            limit = max(1, _ROWS_AT_ONCE // max(1, len(shops)))
+            return [
+                OutboxRow(*row)
+                for shop in shops
+                for row in connection.execute(_NEXT, {"of_shop": shop, "number": limit})
+            ]
+
+    def close(self, published: Sequence[int]) -> None:
+        """Remove published notices, and give every lease back."""
+        with self._fence.shared() as connection:
+            _remove(connection, published)
+            connection.execute(delete(outbox_leases).where(outbox_leases.c.worker == self._relay))
+
+    def _take(self, connection: Connection, waiting: Sequence[str]) -> list[str]:
+        """Lease some of these shops, in turn; return those that no other relay holds."""
+        turn = [shop for shop in waiting if shop > self._last] + [shop for shop in waiting if shop <= self._last]
+        if not turn:
+            return []
+        shops = sorted(turn[:_SHOPS_AT_ONCE])
+        self._last = turn[:_SHOPS_AT_ONCE][-1]
+        dialect, now = connection.dialect.name, database_now(connection)
+        rows = dump_rows(dialect, ({"shop": shop} for shop in shops))
+        params = {"rows": rows, "relay": self._relay, "now": now, "until": now + self._lease}
+        return sorted(connection.scalars(_lease(dialect), params))
+
+
+def _remove(connection: Connection, positions: Sequence[int]) -> None:
+    if positions:
+        dialect = connection.dialect.name
+        rows = dump_rows(dialect, ({"position": position} for position in positions))
+        connection.execute(_delete(dialect), {"rows": rows})
+
+
+@cache
+def _insert(dialect: str) -> Executable:
+    rows = rowset(dialect, {name: outbox.c[name].type for name in _COLUMNS})
+    source = select(*(rows.columns[name] for name in _COLUMNS), bindparam("now", type_=UtcTime))
+    statement: Executable = insert_into(dialect, outbox).from_select([*_COLUMNS, "at"], source)
+    return statement
+
+
+@cache
+def _delete(dialect: str) -> Executable:
+    rows = rowset(dialect, {"position": BIGINT})
+    return delete(outbox).where(outbox.c.position.in_(select(rows.columns["position"])))
+
+
+@cache
+def _lease(dialect: str) -> Executable:
+    rows = rowset(dialect, {"shop": EXACT_TEXT})
+    until = bindparam("until", type_=UtcTime)
+    source = select(rows.columns["shop"], bindparam("relay", type_=Text()), until)
+    insert = insert_into(dialect, outbox_leases).from_select(["shop", "worker", "until"], before_conflict(source))
+    free = or_(
+        outbox_leases.c.until <= bindparam("now", type_=UtcTime), outbox_leases.c.worker == insert.excluded.worker
+    )
+    statement: Executable = insert.on_conflict_do_update(
+        index_elements=["shop"], set_={"worker": insert.excluded.worker, "until": insert.excluded.until}, where=free
+    ).returning(outbox_leases.c.shop)
+    return statement
+
+
+def _waiting_shops() -> Select[Any]:
+    # One index lookup for each shop, however many notices wait.
+    shops = select(func.min(outbox.c.shop).label("shop")).cte("shops", recursive=True)
+    after = select(func.min(outbox.c.shop)).where(outbox.c.shop > shops.c.shop).scalar_subquery()
+    shops = shops.union_all(select(after).where(shops.c.shop.is_not(None)))
+    return select(shops.c.shop).where(shops.c.shop.is_not(None)).order_by(shops.c.shop)
+
+
+_WAITING_SHOPS = _waiting_shops()
+_NEXT = (
+    select(*(outbox.c[name] for name in OutboxRow._fields))
+    .where(outbox.c.shop == bindparam("of_shop"))
+    .order_by(outbox.c.position)
+    .limit(bindparam("number"))
+)

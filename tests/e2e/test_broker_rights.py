@@ -1,0 +1,65 @@
+"""A broker user without the right configure: everything works once the topology is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from broker.connection import open_connection
+from broker.declare import declare
+from tests.support.database_queries import DatabaseQueries
+from tests.support.event_generator import EventGenerator, EventPublisher
+from tests.support.programs import Programs, running_programs
+from tests.support.services.ports import free_port
+from tests.support.services.rabbitmq import Broker
+from tests.support.wait import wait_until
+
+NAMES = r"^(comporta|erp|shop)\."
+WRITE = rf"{NAMES}|^amq\.default$"
+USER, PASSWORD = "narrow", "p@ss/word"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    with running_programs(tmp_path) as programs:
+        yield programs
+
+
+def test_worker_page_and_commands_need_no_right_to_configure(
+    programs: Programs, rabbitmq: Broker, broker_url: str, database_url: str
+) -> None:
+    with open_connection(broker_url, name="test") as connection:
+        declare(connection)
+    vhost = unquote(urlsplit(broker_url).path.removeprefix("/"))
+    rabbitmq.ctl("add_user", USER, PASSWORD)
+    rabbitmq.ctl("set_permissions", "-p", vhost, USER, "^$", WRITE, NAMES)
+    settings = {
+        "broker_url": broker_url.replace("guest:guest@", ""),
+        "broker_user": USER,
+        "broker_password": PASSWORD,
+        "database_url": database_url,
+        "admin_port": free_port(),
+        "log_format": "json",
+    }
+    program = programs.start("run", **settings)
+    program.wait_for("broker connected", session="events")
+    program.wait_for("broker connected", session="control")
+    assert programs.run("simulate", "--count", "50", "--bad", "0", **settings).code == 0
+    generator = EventGenerator("norte", keys=5)
+    with EventPublisher(broker_url) as publisher:
+        publisher.publish(generator.events_of_all_keys())
+    DatabaseQueries(database_url).wait_accounted("norte", len(generator.newest))
+    for action in ("pause", "resume"):
+        done = programs.run(action, "--reason", "a test", "--json", **settings)
+        assert (done.code, done.json["result"]) == (0, {"pause": "off", "resume": "on"}[action])
+    doctor = programs.run("doctor", "--json", **settings)
+    assert doctor.code == 0
+    [declared] = [each for each in doctor.json["findings"] if "may not declare" in each["says"]]
+    assert (declared["state"], "it need not" in declared["says"]) == ("warning", True)
+    wait_until(lambda: program.alive, what="the program")
+    assert not program.logged("queue can't be consumed; run `comporta doctor`")
+    assert PASSWORD not in program.output + doctor.out
+    rabbitmq.ctl("delete_user", USER)
