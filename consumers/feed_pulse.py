@@ -42,16 +42,16 @@ class FeedPulse:
 
     def observe(self, batch: BatchStats) -> None:
         """Add one batch after its commit."""
-        now = self._clock()
+        now, known = self._clock(), self._known
         with self._lock:
+            last = self._last
             for (shop, domain, outcome), count in batch.tally.items():
-                if count and outcome is not Outcome.QUARANTINED:
-                    self._known.add(shop)
                 # A publisher can send an unreadable message under any shop's name.
-                if count and shop in self._known:
-                    self._last[shop, domain] = now
+                if count and (shop in known or outcome is not Outcome.QUARANTINED):
+                    known.add(shop)
+                    last[shop, domain] = now
             for scope, found in batch.distances.items():
-                if scope in self._last:
+                if scope in last:
                     before = self._distances.get(scope)
                     self._distances[scope] = found if before is None else merged(before, found)
 

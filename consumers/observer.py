@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from consumers.delivery import Delivery
-from rules.feeds import Distances, merged
+from rules.feeds import Distances
 from rules.outcomes import Tally
 from rules.switches import Scope
 from rules.unknown_fields import FieldKey, FieldUse
@@ -20,7 +20,7 @@ __all__ = ["BatchStats", "OnBatch", "distances_of", "ignore_batch", "lags_of"]
 # From this value on (the year 10000) a timestamp is taken for milliseconds and ignored: AMQP has whole seconds.
 _YEAR_10000 = 253_402_300_800
 # To read the time of every event would cost more and add little.
-_SAMPLE = 64
+_SAMPLE = 8
 
 
 class BatchStats(NamedTuple):
@@ -59,13 +59,16 @@ def distances_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[Scop
 
     The last event is always in it. Dead letters, which are old, are left out.
     """
-    found: dict[Scope, Distances] = {}
+    found: dict[Scope, list[float]] = {}
     for delivery, decoded in items[:: -(len(items) // _SAMPLE + 1)]:
         if isinstance(decoded, ChangeEvent) and decoded.occurred_at is not None and delivery.queue != DEAD:
-            scope, at = (decoded.shop, decoded.domain), decoded.occurred_at.timestamp()
-            one = Distances(at, now - at, now - at, now - at, 1)
-            found[scope] = merged(found[scope], one) if scope in found else one
-    return found
+            found.setdefault((decoded.shop, decoded.domain), []).append(decoded.occurred_at.timestamp())
+    return {scope: _distances(times, now) for scope, times in found.items()}
+
+
+def _distances(times: Sequence[float], now: float) -> Distances:
+    newest = max(times)
+    return Distances(newest, now - newest, now - min(times), now * len(times) - sum(times), len(times))
 
 
 def _sent(delivery: Delivery, decoded: Any) -> float | None:

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-__all__ = ["WEEK", "WEEKS", "Distances", "Silence", "judge_silence", "merged", "span_of"]
+from rules.outcomes import Outcome
+
+__all__ = [
+    "WEEK",
+    "WEEKS",
+    "Distances",
+    "Silence",
+    "Trouble",
+    "is_quiet",
+    "judge_silence",
+    "merged",
+    "past_spans",
+    "share",
+    "troubles_of",
+]
+
+Trouble = Literal["silent", "superseded", "refused"]
 
 WEEK = timedelta(days=7)
 # The past that a silence is compared with.
@@ -19,6 +35,12 @@ _LEAST_WEEKS = 2
 _FEW, _FEW_MARGIN = 1, timedelta(hours=1)
 _MANY, _MANY_MARGIN = 10, timedelta(minutes=10)
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+# Shorter silences are never unusual: both margins of the stronger witness, and its minutes, do not fit into them.
+_QUIET = 2 * _MANY_MARGIN + _MANY * _MINUTE
+# Nearly everything is old: a counter was restored, or the ERP sends what it has sent before.
+_SUPERSEDED, _SUPERSEDED_LEAST = 0.9, 20
+# One message in a hundred, but not a single mistake.
+_REFUSED, _REFUSED_LEAST = 0.01, 3
 
 
 class Distances(NamedTuple):
@@ -56,9 +78,14 @@ class Silence(NamedTuple):
     weeks: int
 
 
-def span_of(last_at: datetime, now: datetime) -> tuple[datetime, datetime]:
-    """Return begin and end of a silence, of which a week at most is compared with the past."""
-    return last_at, min(now, last_at + WEEK)
+def is_quiet(last_at: datetime, now: datetime) -> bool:
+    """Return whether a feed has been silent for so long that its past has to be looked at, and not for over a week."""
+    return _QUIET <= now - last_at <= WEEK
+
+
+def past_spans(last_at: datetime, now: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the same time of the week as the silence in each of the weeks before, newest first."""
+    return [(last_at - WEEK * week, now - WEEK * week) for week in range(1, WEEKS + 1)]
 
 
 def judge_silence(last_at: datetime, now: datetime, first_at: datetime, hours: Mapping[datetime, int]) -> Silence:
@@ -68,13 +95,30 @@ def judge_silence(last_at: datetime, now: datetime, first_at: datetime, hours: M
     `first_at`. The silence is unusual if the feed has sent meanwhile in all of these weeks but one; of two weeks, in
     both.
     """
-    start, end = span_of(last_at, now)
-    shifts = [WEEK * week for week in range(1, WEEKS + 1) if first_at <= start - WEEK * week]
-    sent = sum(_has_sent(start - shift, end - shift, hours) for shift in shifts)
-    if len(shifts) < _LEAST_WEEKS:
-        return Silence(None, sent, len(shifts))
-    exceptions = _EXCEPTIONS if len(shifts) > _LEAST_WEEKS else 0
-    return Silence(sent >= len(shifts) - exceptions, sent, len(shifts))
+    spans = [(start, end) for start, end in past_spans(last_at, now) if first_at <= start]
+    sent = sum(_has_sent(start, end, hours) for start, end in spans)
+    if len(spans) < _LEAST_WEEKS:
+        return Silence(None, sent, len(spans))
+    exceptions = _EXCEPTIONS if len(spans) > _LEAST_WEEKS else 0
+    return Silence(sent >= len(spans) - exceptions, sent, len(spans))
+
+
+def share(counts: Mapping[str, int], outcome: Outcome) -> float | None:
+    """Return the share of one outcome, None without any delivery."""
+    total = sum(counts.values())
+    return counts.get(outcome.value, 0) / total if total else None
+
+
+def troubles_of(counts: Mapping[str, int], silence: Silence | None) -> list[Trouble]:
+    """Return what is wrong with a feed, by its last deliveries by outcome and its silence."""
+    total, refused = sum(counts.values()), counts.get(Outcome.QUARANTINED.value, 0)
+    superseded = counts.get(Outcome.SUPERSEDED.value, 0)
+    found: dict[Trouble, bool] = {
+        "silent": silence is not None and silence.unusual is True,
+        "superseded": total >= _SUPERSEDED_LEAST and superseded > _SUPERSEDED * total,
+        "refused": refused >= _REFUSED_LEAST and refused > _REFUSED * total,
+    }
+    return [name for name, is_so in found.items() if is_so]
 
 
 def _has_sent(start: datetime, end: datetime, hours: Mapping[datetime, int]) -> bool:

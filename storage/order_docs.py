@@ -40,6 +40,25 @@ ORDER_DOCS: Mapping[str, TableDoc] = {
             "accepted_as_is": "Refusal that an operator overruled, with author, time and reason; null: none.",
         },
     ),
+    "outbox": (
+        "Order notices that the exchange comporta.orders has not been told of yet.",
+        {
+            "position": "Position; of one order it grows in the order of its changes.",
+            "shop": _SHOP,
+            "order_id": "Id of the order; null: a refused message names none.",
+            "kind": "Kind of the notice, such as accepted or refused.",
+            "data": "What is published, as JSON text.",
+            "at": "Time of the change.",
+        },
+    ),
+    "outbox_leases": (
+        "Shops of which one worker alone publishes the order notices.",
+        {
+            "shop": _SHOP,
+            "worker": "Id of the worker: host, process id and a random part.",
+            "until": "Time at which the lease ends.",
+        },
+    ),
     "order_events": (
         "What the ERP said of an order after it had taken it: invoices and shipments.",
         {

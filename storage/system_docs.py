@@ -32,6 +32,11 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "until_before": "Planned end before it was last moved.",
             "until_by": "Author of this move.",
             "until_at": "Time of this move.",
+            "plan_from": "Begin of a planned pause; null: none is planned.",
+            "plan_until": "End of the planned pause; null: no end.",
+            "plan_reason": "Reason of the planned pause.",
+            "plan_by": "Author of the planned pause.",
+            "plan_weekly": "Whether the planned pause repeats every week.",
         },
     ),
     "audit": (
@@ -87,6 +92,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "digest": "Hash by which a redelivery is recognised.",
             "worker": _WORKER,
             "lease_until": "Time until which one replay alone holds it.",
+            "key": "Key of the message as far as it can be read: an order's id, or key fields as JSON text.",
+            "subject": "Its attribute subject, if it has one.",
         },
     ),
     "workers": (

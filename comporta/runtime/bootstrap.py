@@ -105,11 +105,11 @@ def build_worker(
         "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
-        "relay": feeds_relay(
+        "feeds": feeds_relay(
             settings.broker_url,
             database.fence,
             worker_id,
-            pulse("relay"),
+            pulse("feeds"),
             changes=settings.changes,
             keep=timedelta(hours=settings.changes_hours),
         ),

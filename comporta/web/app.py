@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from comporta.runtime.monitor_server import health_router
 from comporta.runtime.settings import program_version
 from comporta.web.api.events import events_router
+from comporta.web.api.feeds import feeds_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
@@ -49,6 +50,7 @@ def create_app(context: AppContext) -> FastAPI:
         versions_router(context.actions),
         ledger_router(context.views),
         unknown_fields_router(context.views),
+        feeds_router(context.views),
         search_router(context.views),
         stream_router(context.live),
         switches_router(context.switchboard),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rules.cost import Basis, Cost
 from storage.views.biography import Biography
+from storage.views.feeds import FeedRow
 from storage.views.ledger import Balance, LedgerFilter, LedgerRow, RangeTooLong, Terms
 from storage.views.lists import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter, WorkerFilter
 from storage.views.pagination import BadCursor, Count, Listing, Page
@@ -20,6 +21,7 @@ __all__ = [
     "Biography",
     "Cost",
     "Count",
+    "FeedRow",
     "LedgerFilter",
     "LedgerRow",
     "Listing",

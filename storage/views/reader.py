@@ -16,7 +16,7 @@ from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
 from storage.views.biography import Biography, read_biography
 from storage.views.bodies import body_pieces, read_body
-from storage.views.feeds import Recent, read_recent
+from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
@@ -59,6 +59,7 @@ class Views:
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
+        self.feeds = FeedsView(engine).rows
         self.pauses = PauseView(engine)
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals

@@ -66,6 +66,9 @@ def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
         ('up{job="comporta"} == 0', 'up{job="comporta"} == 1'),
         ("> 0.01", ">= 0.01"),
         (">= 3", ">= 2"),
+        ("> 0.9", ">= 0.9"),
+        (">= 20", ">= 19"),
+        ("(comporta_feed_silent) == 1", "(comporta_feed_silent) == 0"),
     ],
 )
 def test_the_tests_of_the_alerts_see_when_one_is_changed(tmp_path: Path, before: str, after: str) -> None:

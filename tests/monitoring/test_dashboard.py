@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support.alert_rules import alert_rules, promtool
-from tests.support.event_generator import Event
+from tests.support.event_generator import TimedEvent
 from tests.support.monitored_deployment import MonitoredDeployment
 from tests.support.wait import wait_until
 
@@ -36,8 +36,9 @@ def expressions() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def exposed(deployment: MonitoredDeployment) -> dict[str, set[str]]:
     """What worker and page expose together, once something has happened."""
-    deployment.publish(Event("stock", "drawn", "a", 1))
+    deployment.publish(TimedEvent("stock", "drawn", "a", 1))
     wait_until(lambda: deployment.worker.value("comporta_events_total", shop="drawn"), what="the event to be counted")
+    wait_until(lambda: deployment.admin.value("comporta_feed_behind_seconds", shop="drawn"), what="the feed to be seen")
     names = {**deployment.worker.names, **deployment.admin.names}
     return {name: labels | _PROMETHEUS for name, labels in {**names, "up": set()}.items()}
 

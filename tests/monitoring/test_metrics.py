@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.support.event_generator import Event
+from tests.support.event_generator import Event, TimedEvent
 from tests.support.metrics_client import Scrape, scrape, two_free_ports
 from tests.support.monitored_deployment import MonitoredDeployment, start_program
 from tests.support.programs import Programs
@@ -20,6 +20,8 @@ WORK = {
     "comporta_batch_seconds": {"domain"},
     "comporta_event_lag_seconds": {"domain"},
 }
+# Ours: wrong tokens, by the way they came. The process counts them itself, without the database.
+LOGINS = {"comporta_failed_logins_total": {"way"}}
 STATE = {
     "comporta_switch_off": {"shop", "domain"},
     "comporta_switch_off_seconds": {"shop", "domain"},
@@ -36,10 +38,11 @@ STATE = {
     "comporta_consumption": {"domain", "state"},
     "comporta_ledger_difference": {"domain"},
     "comporta_feed_deliveries": {"shop", "domain", "outcome"},
+    "comporta_feed_last_event_timestamp_seconds": {"shop", "domain"},
+    "comporta_feed_behind_seconds": {"shop", "domain"},
+    "comporta_feed_silent": {"shop", "domain"},
     # Ours: that the others are not there is seen by this one.
     "comporta_database_up": set(),
-    # Ours: wrong tokens, by the way they came.
-    "comporta_failed_logins_total": {"way"},
 }
 # Ours: what every process exposes of itself and of the broker.
 EVERYWHERE = {
@@ -65,12 +68,13 @@ def with_value(seen: Scrape, name: str, value: float, **labels: str) -> Scrape |
 def test_every_metric_of_the_contract_is_exposed_with_its_labels_and_nothing_else(
     deployment: MonitoredDeployment,
 ) -> None:
-    deployment.publish(Event("stock", "every", "a", 1))
+    deployment.publish(TimedEvent("stock", "every", "a", 1))
     wait_until(lambda: deployment.worker.value("comporta_events_total", shop="every"), what="the event to be counted")
+    wait_until(lambda: deployment.admin.value("comporta_feed_behind_seconds", shop="every"), what="the feed to be seen")
     read = wait_until(lambda: with_value(deployment.worker, "comporta_broker_up", 1), what="the broker to be reached")
     worker, admin = read, deployment.admin
     assert families(worker.names) == WORK | EVERYWHERE
-    assert families(admin.names) == STATE | EVERYWHERE
+    assert families(admin.names) == STATE | LOGINS | EVERYWHERE
     for scraped in (worker, admin):
         assert {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= scraped.names.keys()
     assert worker.kinds["comporta_events"] == "counter"

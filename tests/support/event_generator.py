@@ -17,7 +17,7 @@ from broker.declare import declare
 from schemas.topology import EVENTS
 from tests.support.wait import wait_until
 
-__all__ = ["BackgroundPublisher", "DomainShop", "Event", "EventGenerator", "EventPublisher", "event_body"]
+__all__ = ["BackgroundPublisher", "DomainShop", "Event", "EventGenerator", "EventPublisher", "TimedEvent", "event_body"]
 
 DomainShop = tuple[str, str]
 _CONFIRM_SECONDS = 15
@@ -35,6 +35,14 @@ class Event(NamedTuple):
     def body(self) -> bytes:
         """The CloudEvent."""
         return event_body(self.domain, _DATA[self.domain](self.code, self.version), self.version)
+
+
+class TimedEvent(Event):
+    """Change event that says when the change was made."""
+
+    @property
+    def body(self) -> bytes:
+        return json.dumps({**json.loads(super().body), "time": "2026-11-23T07:22:51Z"}).encode()
 
 
 def event_body(domain: str, data: dict[str, Any], version: int) -> bytes:

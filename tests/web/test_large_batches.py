@@ -36,3 +36,8 @@ def test_a_dry_run_counts_all_and_lists_the_first(sqlite_web: WebHarness) -> Non
     assert found["outcomes"] == {"quarantined": 5_000}
     assert [event["index"] for event in found["events"]] == list(range(MOST_LISTED))
     assert len(answer.content) < 2 * MOST_BYTES
+
+
+def test_a_short_dry_run_only_lists(sqlite_web: WebHarness) -> None:
+    answer = sqlite_web.request("POST", "/events", params={"dry_run": 1}, content="[{}]", headers=HEADERS)
+    assert list(answer.json()) == ["events"]

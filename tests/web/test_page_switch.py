@@ -244,6 +244,7 @@ def test_the_cost_is_told_from_what_came_in_before(web: WebHarness) -> None:
 
 
 def test_the_header_says_partly_off_and_the_banner_groups_what_was_turned_together(sqlite_web: WebHarness) -> None:
+    sqlite_web.storage.consume()
     sqlite_web.storage.change("pause", domains=["stock", "prices"])
     page = PageClient(sqlite_web).get_page("/")
     assert page.one("div", id="integration")["data-state"] == "partly"

@@ -81,10 +81,13 @@ class Foreseen(BaseModel):
 
 
 class ForeseenAll(BaseModel):
-    """Predicted outcomes, counted, and listed for the first 1,000 events; nothing was published."""
+    """Predicted outcome of each event; nothing was published.
 
-    outcomes: dict[Outcome, int]
+    Of more than 1,000 events the first 1,000 are listed, and `outcomes` counts all.
+    """
+
     events: list[Foreseen]
+    outcomes: dict[Outcome, int] | None = None
 
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -203,7 +206,8 @@ def outcomes_response(
         for index, (event, (outcome, late)) in enumerate(islice(zip(events, predicted, strict=True), MOST_LISTED))
         for refusal in (event.refusal or late,)
     ]
-    return JSONResponse({"outcomes": Counter(outcomes), "events": predictions})
+    counts = {"outcomes": Counter(outcomes)} if len(outcomes) > MOST_LISTED else {}
+    return JSONResponse({"events": predictions, **counts})
 
 
 def _errors(refusals: Sequence[tuple[int, Refusal]]) -> list[dict[str, Any]]:

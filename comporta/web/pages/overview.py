@@ -49,6 +49,7 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
             balance=views.balance(),
             hour=by_domain(hour),
             rates=rates(hour, now),
+            troubled=[feed for feed in views.feeds() if feed["trouble"]],
             oldest=_first(views, OrderFilter(state="waiting")),
             chart=charts.chart(document, now, range, domain, hour),
         )

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from comporta.web.context import AppContext
 from comporta.web.pages.errors import error_page, wants_html
+from comporta.web.pages.feeds import feeds_router
 from comporta.web.pages.missed import missed_router
 from comporta.web.pages.order_changes import order_changes_router
 from comporta.web.pages.orders import orders_router
@@ -45,6 +46,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         quarantine_router(pages, context.views, context.actions),
         pauses_router(pages, context.views.pauses),
         unknown_fields_router(pages, context.views),
+        feeds_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
         extend_router(pages, context.switchboard),
         versions_router(pages, context.actions),
