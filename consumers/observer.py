@@ -13,7 +13,7 @@ from rules.outcomes import Tally
 from rules.switches import Scope
 from rules.unknown_fields import FieldKey, FieldUse
 from schemas.events import ChangeEvent
-from schemas.topology import DEAD
+from schemas.topology import BULK, DEAD
 
 __all__ = ["BatchStats", "OnBatch", "distances_of", "ignore_batch", "lags_of"]
 
@@ -47,10 +47,12 @@ def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, floa
     """Return the seconds from the sending of each queue's first message in the batch to `now`, by domain.
 
     The first message of a queue has waited longest: to read every message would cost more and add nothing. Messages
-    without a sending time, and dead letters, which are old, are left out; a sender's clock ahead of ours gives 0.
+    without a sending time, and dead letters, which are old, are left out, as are those of full loads, which wait for
+    the live ones; a sender's clock ahead of ours gives 0.
     """
     firsts = {item[0].queue: item for item in reversed(items)}
-    sent = {decoded.domain: _sent(delivery, decoded) for queue, (delivery, decoded) in firsts.items() if queue != DEAD}
+    live = (item for queue, item in firsts.items() if queue != DEAD and not queue.endswith(f".{BULK}"))
+    sent = {decoded.domain: _sent(delivery, decoded) for delivery, decoded in live}
     return {domain: max(0.0, now - at) for domain, at in sent.items() if at is not None}
 
 

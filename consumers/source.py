@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ __all__ = ["BatchLimits", "KombuSource"]
 _GAP_SECONDS = 0.002
 _BATCH_BYTES = 8 * 1024 * 1024
 _TICK_SECONDS = 1.0
+# Far below the 30 minutes after which RabbitMQ takes an unsettled delivery for lost.
+_LONGEST_STARVED = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,20 @@ class KombuSource:
     waits for all their transactions, two to three times as long. Another process gives more throughput, without the
     shared interpreter lock. kombu's message classes are not used: they would decompress a body before its check.
 
+    Deliveries of the queues in `last` only fill up batches that the others leave room in; a batch of them alone has
+    its turn when none was taken for so long that the broker could take them for lost.
     `refused` has the queues that the broker does not let this user consume, each with the broker's text.
     """
 
-    def __init__(self, connection: kombu.Connection, queues: Sequence[str], limits: BatchLimits) -> None:
+    def __init__(
+        self, connection: kombu.Connection, queues: Sequence[str], limits: BatchLimits, last: Collection[str] = ()
+    ) -> None:
         self._connection = connection
         self._limits = limits
+        self._last = frozenset(last)
         self._buffer: list[Delivery] = []
+        self._later: list[Delivery] = []
+        self._later_since = 0.0
         self._bytes = 0
         self._last_size = 0
         self._ticked = time.monotonic()
@@ -61,7 +70,7 @@ class KombuSource:
         """Return a batch: a full one, one that has reached its time limit, or all that has arrived."""
         with translated():
             self._tick()
-            if not self._buffer and not self._drain(wait):
+            if not self._buffer and not self._drain(0 if self._later else wait) and not self._later:
                 self._last_size = 0
                 return ()
             self._fill()
@@ -102,7 +111,9 @@ class KombuSource:
             channel = self._connection.channel()
             # py-amqp would decode the body by the content encoding that the sender names.
             channel.auto_decode = False
-            channel.basic_qos(0, self._limits.prefetch, False)
+            # Two batches in hand are enough of what waits for the others.
+            most = min(self._limits.prefetch, 2 * self._limits.batch_size) if queue in self._last else None
+            channel.basic_qos(0, most or self._limits.prefetch, False)
             receiver = self._on_amqp if self._is_amqp else self._on_memory
             try:
                 channel.basic_consume(
@@ -119,9 +130,14 @@ class KombuSource:
             return channel
 
     def _on_amqp(self, queue: str) -> _Receiver:
-        return _Receiver(queue, self._add)
+        return _Receiver(queue, self._adder(queue))
+
+    def _adder(self, queue: str) -> Callable[[Delivery], None]:
+        return self._add_later if queue in self._last else self._add
 
     def _on_memory(self, queue: str) -> Callable[[Any], None]:
+        add = self._adder(queue)
+
         def receive(message: Any) -> None:
             body = message.body
             headers = dict(message.headers)
@@ -133,7 +149,7 @@ class KombuSource:
                 "content_encoding": message.content_encoding,
                 "application_headers": headers,
             }
-            self._add(
+            add(
                 Delivery(
                     queue,
                     message.delivery_tag,
@@ -150,10 +166,22 @@ class KombuSource:
         self._buffer.append(delivery)
         self._bytes += len(delivery.body)
 
+    def _add_later(self, delivery: Delivery) -> None:
+        if not self._later:
+            self._later_since = time.monotonic()
+        self._later.append(delivery)
+        self._bytes += len(delivery.body)
+
     def _take(self) -> list[Delivery]:
         size = self._limits.batch_size
-        batch = self._buffer[:size]
-        del self._buffer[:size]
+        now = time.monotonic()
+        starved = bool(self._later) and now - self._later_since >= _LONGEST_STARVED
+        batch = [] if starved else self._buffer[:size]
+        del self._buffer[: len(batch)]
+        if (room := size - len(batch)) and self._later:
+            batch += self._later[:room]
+            del self._later[:room]
+            self._later_since = now
         self._bytes -= sum([len(delivery.body) for delivery in batch])
         self._last_size = len(batch)
         return batch
@@ -164,7 +192,9 @@ class KombuSource:
         deadline = now + self._limits.batch_ms / 1000
         wait_until = now + waiting_seconds(self._last_size, self._limits.batch_size, self._limits.batch_ms)
         while len(self._buffer) < self._limits.batch_size and self._bytes < _BATCH_BYTES and now < deadline:
-            if not self._drain(min(max(wait_until - now, 0.0), _GAP_SECONDS)):
+            # What waits for the others fills up the batch: nothing more is waited for, but all that came is read.
+            is_full = len(self._buffer) + len(self._later) >= self._limits.batch_size
+            if not self._drain(0.0 if is_full else min(max(wait_until - now, 0.0), _GAP_SECONDS)):
                 return
             now = time.monotonic()
 

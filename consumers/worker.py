@@ -22,7 +22,7 @@ from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
-from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
+from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, bulk_queue, event_queue
 from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
@@ -39,7 +39,7 @@ _LONGEST_WAIT = 10.0
 class Worker:
     """Worker for the messages of some queues until `stop` is set; `decode` and `store` handle the same kind.
 
-    `on_batch` is called for every batch after its commit.
+    `on_batch` is called for every batch after its commit. The queues in `last` are served after the others.
     """
 
     url: str
@@ -50,13 +50,14 @@ class Worker:
     store: BatchStore
     stop: threading.Event
     on_batch: OnBatch = ignore_batch
+    last: Sequence[str] = ()
 
     def run(self) -> None:
         """Process batches until `stop` is set; the current batch is finished unless the database is away."""
         keep_session(self.url, self.name, self.queues, self.stop, self._consume)
 
     def _consume(self, session: Session) -> None:
-        source = KombuSource(session.connection, session.queues, self.limits)
+        source = KombuSource(session.connection, session.queues, self.limits, self.last)
         session.refuse(source.refused)
         while not self.stop.is_set() and not session.is_over():
             self.step(source)
@@ -136,9 +137,10 @@ def events_worker(
     stop: threading.Event,
     on_batch: OnBatch = ignore_batch,
 ) -> Worker:
-    """Return the worker for the change events of some domains."""
-    queues = [event_queue(domain) for domain in domains]
-    return Worker(url, "events", queues, limits, decode, store, stop, on_batch)
+    """Return the worker for the change events of some domains; those of full loads come after the live ones."""
+    bulk = [bulk_queue(domain) for domain in domains]
+    queues = [*(event_queue(domain) for domain in domains), *bulk]
+    return Worker(url, "events", queues, limits, decode, store, stop, on_batch, bulk)
 
 
 def orders_worker(

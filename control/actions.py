@@ -1,9 +1,8 @@
-"""Operator actions besides switching: replay, drop, resync, retry, forget versions; for API, page and command line."""
+"""Operator actions besides switching: replay, drop, resync, retry, forget versions, decide on full loads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
+from storage.load_decisions import LoadDecisions
 from storage.missed import MissedKeys, Piece
 from storage.missed_requests import MissedRequests
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
@@ -86,10 +86,10 @@ class OperatorActions:
         self._seconds = seconds
         self._audit = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
-        self._requests = MissedRequests(database.fence)
-        self._resync_after = resync_after
+        self._requests = MissedRequests(database.fence, resync_after)
         self._quarantine = QuarantineStore(database.fence)
         self._versions = VersionStore(database.fence)
+        self._loads = LoadDecisions(database.fence)
         self._retries = OrderRetries(database.fence, database.receipt_timeout)
         self._changes = OrderChanges(database.fence, database.receipt_timeout)
         self._acceptance = OrderAcceptance(database.fence)
@@ -148,14 +148,11 @@ class OperatorActions:
 
     def count_missed(self, filter: MissedFilter, *, again: bool = False) -> int:
         """Return the number of keys that a resync would request."""
-        return sum(self._missed.scopes(self._due(filter, again=again)).values())
+        return sum(self._missed.scopes(self._requests.due(filter, again=again)).values())
 
     def count_asked(self, filter: MissedFilter) -> int:
         """Return the number of keys that a resync leaves out, since the ERP was asked for them a moment ago."""
         return self.count_missed(filter, again=True) - self.count_missed(filter)
-
-    def _due(self, filter: MissedFilter, *, again: bool) -> MissedFilter:
-        return filter if again else replace(filter, asked_before=self._requests.now() - self._resync_after)
 
     def resync_discarded(self, filter: MissedFilter) -> int:
         """Return the number of missed keys whose events would be discarded now, if the ERP sent them."""
@@ -179,7 +176,7 @@ class OperatorActions:
         missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
         does not take a message. Without `discard` it raises `WouldBeDiscarded` while any of their domains is off.
         """
-        filter = self._due(filter, again=again)
+        filter = self._requests.due(filter, again=again)
         scopes = self._missed.scopes(filter)
         keys = sum(scopes.values())
         messages = sum(ceil(count / MOST_KEYS) for count in scopes.values())
@@ -193,8 +190,7 @@ class OperatorActions:
             pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
 
             def remember(confirmed: Sequence[Piece]) -> None:
-                for piece in confirmed:
-                    self._requests.remember(piece, context.user_id or context.by)
+                self._requests.remember(confirmed, context.user_id or context.by)
                 self._audit.add(entry.id, sum(len(piece.keys) for piece in confirmed))
 
             requested = request_resync(self._publish, pieces, request or entry.id, remember)
@@ -217,6 +213,18 @@ class OperatorActions:
             if scope.keys is None:
                 self._versions.decide_anew(scope.shop, scope.domain)
         return ForgetResult(*count, forgotten)
+
+    def confirm_load(self, shop: str, domain: str, load_id: str, expected: int, context: AuditContext) -> int:
+        """Let a held load delete what it has counted, and return the number of keys.
+
+        Raises `NotFound`, `Conflict` if it is not held or its scope is off, and `CountChanged`.
+        """
+        entry = AuditEntry("load-confirm", context, shop, domain, load_id)
+        return self._loads.confirm(entry, (shop, domain), load_id, expected)
+
+    def cancel_load(self, shop: str, domain: str, load_id: str, context: AuditContext) -> None:
+        """End a load, which then deletes nothing more; raises `NotFound`, or `Conflict` if it has ended."""
+        self._loads.cancel(AuditEntry("load-cancel", context, shop, domain, load_id), (shop, domain), load_id)
 
     def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         """Queue an order again; return whether one exists that is neither internalized nor being sent."""

@@ -14,7 +14,8 @@ from producers.messages import CLOUDEVENT, OutgoingMessage
 from rules.outcomes import Outcome, RejectedDelivery
 from rules.warnings import event_warnings, field_warnings, superseded_warnings
 from schemas.domains import NO_DOMAIN, ORDERS
-from schemas.events import ChangeEvent, domain_of, load_json, read_event
+from schemas.events import ChangeEvent, load_json
+from schemas.full_load import LoadMessage, message_domain, read_message
 from schemas.order_news import Cancellation
 from schemas.orders import ReceivedOrder, read_shop_message
 from schemas.reasons import Refusal, Refused
@@ -30,7 +31,7 @@ _FROM_SHOP = "shop.order."
 class CheckedEvent(NamedTuple):
     """Event as a worker would receive it: its message if it is valid, else the refusal; `item` is None if unchecked."""
 
-    item: ChangeEvent | ReceivedOrder | Cancellation | RejectedDelivery | None
+    item: ChangeEvent | LoadMessage | ReceivedOrder | Cancellation | RejectedDelivery | None
     outgoing: OutgoingMessage | None
     refusal: Refusal | None
 
@@ -61,7 +62,7 @@ def outgoing_document(shop: str, document: Any, domain: str | None = None) -> Ch
 
 
 def far_superseded(
-    events: Sequence[ChangeEvent | ReceivedOrder | Cancellation | RejectedDelivery],
+    events: Sequence[ChangeEvent | LoadMessage | ReceivedOrder | Cancellation | RejectedDelivery],
     outcomes: Sequence[Outcome],
     stored_versions: Callable[[Sequence[ChangeEvent]], Sequence[int | None]],
 ) -> list[list[EventWarning]]:
@@ -98,15 +99,15 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
 
 def _checked(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
     domain = domain or _domain_of(document)
-    item: ChangeEvent | ReceivedOrder | Cancellation
-    item = read_shop_message(shop, document) if domain == ORDERS else read_event(domain, shop, document)
+    item: ChangeEvent | LoadMessage | ReceivedOrder | Cancellation
+    item = read_shop_message(shop, document) if domain == ORDERS else read_message(domain, shop, document)
     return CheckedEvent(item, OutgoingMessage(*_route(shop, domain), text, message_id_of(item.event_id)), None)
 
 
 def _domain_of(document: Any) -> str:
     """Return the domain of a change event, or `orders`. Raises `Refused` if the type is missing or unknown."""
     kind = document.get("type") if isinstance(document, dict) else None
-    return ORDERS if isinstance(kind, str) and kind.startswith(_FROM_SHOP) else domain_of(document)
+    return ORDERS if isinstance(kind, str) and kind.startswith(_FROM_SHOP) else message_domain(document)
 
 
 def _route(shop: str, domain: str) -> tuple[str, str]:

@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
 from schemas.reasons import Reason, Refusal
 from schemas.routing import shop_in
-from schemas.topology import QUEUES, event_queue
+from schemas.topology import QUEUES, bulk_queue, event_queue
 
 __all__ = ["ENDED_LIMIT", "Death", "cause_of", "deaths", "domain_of_queue", "history_key", "unread"]
 
 # A message is quarantined unread once so many workers have ended while they processed it alone.
 ENDED_LIMIT = 10
-_DOMAIN_OF = {event_queue(domain): domain for domain in (*DOMAINS, RECEIPTS, ORDERS)}
+_DOMAIN_OF = {
+    **{event_queue(domain): domain for domain in (*DOMAINS, RECEIPTS, ORDERS)},
+    **{bulk_queue(domain): domain for domain in DOMAINS},
+}
 _CAUSES: dict[str, Refusal] = {
     "expired": Refusal(Reason.EXPIRED, "", "it waited in its queue for longer than its expiration"),
     "maxlen": Refusal(Reason.QUEUE_OVERFLOW, "", "its queue was full, and the broker pushed it out"),

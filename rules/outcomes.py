@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from rules.versions import CONTENT_CHANGED, VersionRules, same_content, split_by_rules
 from schemas.domains import NO_SHOP
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
 
 __all__ = [
@@ -63,10 +64,19 @@ Feeds = dict[tuple[str, str, bool], list[ChangeEvent]]
 
 
 class SortedBatch(NamedTuple):
-    """A batch by domain, shop and kind of version (True: by time), and its rejected deliveries; both in its order."""
+    """A batch by domain, shop and kind of version (True: by time), its rejected deliveries, and the messages of loads.
+
+    Each in the batch's order.
+    """
 
     feeds: Feeds
     rejected: list[RejectedDelivery]
+    messages: list[LoadMessage]
+
+    @property
+    def shops(self) -> set[str]:
+        """Return the shops of its events and messages."""
+        return {shop for _, shop, _ in self.feeds} | {message.shop for message in self.messages}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +85,28 @@ class Plan:
 
     `refused` are events that are read well and break a rule: the caller has their deliveries, and adds them to
     `quarantine`. `tally` counts the events of `apply` as superseded, until the database has compared them with its
-    rows. `unknown` has the events with fields that are ignored.
+    rows. `unknown` has the events with fields that are ignored, `loaded` and `unloaded` those of full loads: which the
+    plan applies, and which it discards. `messages` are those of full loads, whose outcomes the database decides.
     """
 
     apply: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     discard: dict[str, list[ChangeEvent]] = field(default_factory=dict)
     quarantine: list[RejectedDelivery] = field(default_factory=list)
-    refused: list[tuple[ChangeEvent, Refusal]] = field(default_factory=list)
+    refused: list[tuple[ChangeEvent | LoadMessage, Refusal]] = field(default_factory=list)
     tally: Tally = field(default_factory=Counter)
     unknown: list[ChangeEvent] = field(default_factory=list)
+    loaded: list[ChangeEvent] = field(default_factory=list)
+    unloaded: list[ChangeEvent] = field(default_factory=list)
+    messages: list[LoadMessage] = field(default_factory=list)
+    message_outcomes: dict[int, Outcome] = field(default_factory=dict)
 
-    def refuse(self, refused: Iterable[tuple[ChangeEvent, Refusal]]) -> None:
+    def refuse(self, refused: Iterable[tuple[ChangeEvent | LoadMessage, Refusal]]) -> None:
         """Add refused events, which the tally does not count yet."""
         for event, refusal in refused:
             self.refused.append((event, refusal))
             self.tally[event.shop, event.domain, Outcome.QUARANTINED] += 1
 
-    def refuse_strangers(self, events: Iterable[ChangeEvent], refusal: Refusal) -> None:
+    def refuse_strangers(self, events: Iterable[ChangeEvent | LoadMessage], refusal: Refusal) -> None:
         """Refuse events of shops that are not known; they count under no shop, since they may carry any name."""
         for event in events:
             self.refused.append((event, refusal))
@@ -104,16 +119,19 @@ class Plan:
             self.tally[event.shop, event.domain, Outcome.SUPERSEDED] -= 1
 
 
-def sort_batch(batch: Iterable[ChangeEvent | RejectedDelivery]) -> SortedBatch:
-    """Sort a batch into its feeds and its rejected deliveries."""
+def sort_batch(batch: Iterable[ChangeEvent | LoadMessage | RejectedDelivery]) -> SortedBatch:
+    """Sort a batch into its feeds, its rejected deliveries and the messages of full loads."""
     feeds: defaultdict[tuple[str, str, bool], list[ChangeEvent]] = defaultdict(list)
-    rejected = []
+    rejected: list[RejectedDelivery] = []
+    messages: list[LoadMessage] = []
     for item in batch:
-        if isinstance(item, RejectedDelivery):
+        if isinstance(item, ChangeEvent):
+            feeds[item.domain, item.shop, item.by_time].append(item)
+        elif isinstance(item, RejectedDelivery):
             rejected.append(item)
         else:
-            feeds[item.domain, item.shop, item.by_time].append(item)
-    return SortedBatch(feeds, rejected)
+            messages.append(item)
+    return SortedBatch(feeds, rejected, messages)
 
 
 def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: VersionRules) -> Plan:
@@ -122,7 +140,7 @@ def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: Ver
     Of one key only the newest event remains: an event that is older than another of its key in the batch is superseded,
     as it would be a batch later.
     """
-    plan = Plan(quarantine=batch.rejected.copy())
+    plan = Plan(quarantine=batch.rejected.copy(), messages=batch.messages)
     for item in batch.rejected:
         plan.tally[item.shop, item.domain, Outcome.QUARANTINED] += 1
     for (domain, shop, by_time), arrived in sorted(batch.feeds.items(), key=itemgetter(0)):
@@ -132,6 +150,7 @@ def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: Ver
             continue
         plan.unknown.extend(event for event in events if event.unknown)
         off = stops(shop, domain)
+        (plan.unloaded if off else plan.loaded).extend(event for event in events if event.load)
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
         newest, changed = _newest(events)
         (plan.discard if off else plan.apply).setdefault(domain, []).extend(newest)
@@ -160,7 +179,7 @@ def _newest(events: Sequence[ChangeEvent]) -> tuple[Sequence[ChangeEvent], Seque
 
 
 def outcome_per_item(
-    batch: Sequence[ChangeEvent | RejectedDelivery], plan: Plan, applied: Iterable[ChangeEvent]
+    batch: Sequence[ChangeEvent | LoadMessage | RejectedDelivery], plan: Plan, applied: Iterable[ChangeEvent]
 ) -> list[Outcome]:
     """Return the outcomes in the batch's order; `applied` are those of `plan.apply` that are newer than their rows."""
     # By identity: an equal event that comes twice is applied once.
@@ -170,6 +189,8 @@ def outcome_per_item(
     for item in batch:
         if isinstance(item, RejectedDelivery) or id(item) in refused:
             outcomes.append(Outcome.QUARANTINED)
+        elif not isinstance(item, ChangeEvent):
+            outcomes.append(plan.message_outcomes.get(id(item), Outcome.APPLIED))
         elif plan.tally[item.shop, item.domain, Outcome.DISCARDED]:
             outcomes.append(Outcome.DISCARDED)
         elif id(item) in winners:

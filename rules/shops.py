@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rules.outcomes import SortedBatch
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from schemas.reasons import Reason, Refusal
 
 __all__ = [
@@ -63,13 +64,18 @@ def admit(names: Collection[str], known: Collection[str], count: int, rules: Sho
     return Admission(present, frozenset(absent[:room]), frozenset(absent[room:]))
 
 
-def split_refused(batch: SortedBatch, refused: Collection[str]) -> tuple[SortedBatch, list[ChangeEvent]]:
-    """Split a batch into the rest and the events of refused shops."""
+def split_refused(batch: SortedBatch, refused: Collection[str]) -> tuple[SortedBatch, list[ChangeEvent | LoadMessage]]:
+    """Split a batch into the rest, and the events and messages of loads of refused shops."""
     if not refused:
         return batch, []
     feeds = {feed: events for feed, events in batch.feeds.items() if feed[1] not in refused}
-    strangers = [event for feed, events in batch.feeds.items() if feed[1] in refused for event in events]
-    return SortedBatch(feeds, batch.rejected), strangers
+    strangers: list[ChangeEvent | LoadMessage] = []
+    for (_, shop, _), events in batch.feeds.items():
+        if shop in refused:
+            strangers += events
+    strangers += [message for message in batch.messages if message.shop in refused]
+    messages = [message for message in batch.messages if message.shop not in refused]
+    return SortedBatch(feeds, batch.rejected, messages), strangers
 
 
 def is_known(shop: str, known: Collection[str]) -> bool:

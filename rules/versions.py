@@ -21,6 +21,7 @@ __all__ = [
     "CONTENT_CHANGED",
     "DEFAULT_CLOCK_AHEAD",
     "FORGOTTEN",
+    "TIME_AHEAD",
     "FeedGroups",
     "VersionRules",
     "content_hash",
@@ -42,7 +43,7 @@ _KIND = {
     False: Refusal(Reason.VERSION_KIND, "", "the feed's versions are sequences, and this event has only a time"),
     True: Refusal(Reason.VERSION_KIND, "/sequence", "the feed's versions are times, and this event has a sequence"),
 }
-_AHEAD = Refusal(
+TIME_AHEAD = Refusal(
     Reason.TIME_AHEAD, "/time", "the time serves as version and lies too far ahead of the database's clock"
 )
 
@@ -99,7 +100,7 @@ def split_by_rules(
     if not by_time or max(map(_version, events)) <= rules.latest:
         return events, ()
     passing = [event for event in events if event.version <= rules.latest]
-    return passing, [(event, _AHEAD) for event in events if event.version > rules.latest]
+    return passing, [(event, TIME_AHEAD) for event in events if event.version > rules.latest]
 
 
 def same_content(one: ChangeEvent, other: ChangeEvent) -> bool:

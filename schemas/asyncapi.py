@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from schemas.domains import DOMAINS
 from schemas.feeds import CHANGES_TYPE, COUNTED_TYPE, QUARANTINED_TYPE
 from schemas.fields import JsonSchema
+from schemas.full_load import LOAD_TYPES
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
 from schemas.order_notices import NOTICE_TYPES
@@ -15,6 +16,7 @@ from schemas.orders import PLACED, TO_ERP
 from schemas.receipts import INTERNALIZED, REJECTED
 from schemas.resync import RESYNC_TYPE
 from schemas.topology import (
+    BULK,
     CHANGES,
     CONTROL,
     DEAD,
@@ -95,14 +97,23 @@ def _flows() -> list[_Flow]:
             EVENTS,
             f"{{shop}}.{domain.name}",
             f"Changes of {domain.name}, from the ERP.",
-            tuple(event_schemas(domain)),
+            (*event_schemas(domain), *LOAD_TYPES),
             "receive",
         )
         for domain in DOMAINS.values()
     ]
+    bulk = [
+        flow._replace(
+            name=f"{flow.name}.{BULK}",
+            address=f"{flow.address}.{BULK}",
+            summary=f"{flow.summary} In bulk, such as a full load: served after the others.",
+        )
+        for flow in events
+    ]
     message, reply, status = "comporta.control.message", "comporta.control.reply", "comporta.status.document"
     return [
         *events,
+        *bulk,
         _Flow(
             "receipts",
             EVENTS,

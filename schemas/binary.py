@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from schemas.events import Envelope
+from schemas.load_parts import LOAD_ATTRIBUTES
 from schemas.reasons import Reason, Refused
 
 __all__ = ["amqp_attributes", "http_attributes", "names_in_octets"]
@@ -21,7 +22,7 @@ _AMQP_PREFIX = re.compile(rb"cloudEvents[:_]|ce[-_]", re.IGNORECASE)
 _HTTP_NAME = re.compile(r"ce-([a-z0-9]+)", re.IGNORECASE | re.ASCII)
 _MODE = "specversion"
 # A header of an attribute that nobody reads may hold anything.
-_READ = frozenset(Envelope.model_fields)
+_READ = frozenset((*Envelope.model_fields, *LOAD_ATTRIBUTES))
 
 
 class _Undecodable(ValueError):

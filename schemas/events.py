@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from schemas.domains import DOMAINS, Domain
 from schemas.fields import Id, Message, Text, Time
+from schemas.load_parts import LOAD_ATTRIBUTES, LoadPart, load_part
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.unknown_fields import UnknownField, misspelt_sibling, nested_fields, unknown_fields
 from schemas.validation_errors import document_refused, json_refused, member_pointer
@@ -22,6 +23,7 @@ from schemas.validation_errors import document_refused, json_refused, member_poi
 __all__ = [
     "CONTENT_TYPES",
     "MAX_BODY",
+    "MAX_SEQUENCE",
     "NOT_AN_EVENT",
     "SHOP",
     "STRUCTURED",
@@ -43,7 +45,7 @@ SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Far above any counter, and far from the end of 64 bits: a counter that stands at its end can never be followed.
-_MAX_SEQUENCE = 2**62
+MAX_SEQUENCE = 2**62
 _MOST_UNKNOWN = 50
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
@@ -80,6 +82,7 @@ class ChangeEvent(NamedTuple):
 
     `key` holds the values in the order of `Domain.key_fields`; `unknown` has the fields that Comporta ignores, at most
     50 of them. `by_time` says that the version is the event's time, in microseconds since 1970, for want of a sequence.
+    `load` is the part of a full load that the event belongs to.
     """
 
     domain: str
@@ -92,6 +95,7 @@ class ChangeEvent(NamedTuple):
     data: Message
     unknown: tuple[UnknownField, ...]
     by_time: bool = False
+    load: LoadPart | None = None
 
 
 @cache
@@ -178,9 +182,15 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     data: Message = envelope.data
     # The sets are read directly: `model_fields_set` would cost two calls for each event.
     known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
+    surplus = len(document) + len(document["data"]) - known
     sequence = envelope.sequence
     unknown: tuple[UnknownField, ...] = ()
-    if len(document) + len(document["data"]) > known or (reader.nested and _any_inside(document, data, reader.nested)):
+    load: LoadPart | None = None
+    if surplus:
+        # Here, so that an event that belongs to no load costs nothing more.
+        load = load_part(document)
+        surplus -= sum(name in document for name in LOAD_ATTRIBUTES)
+    if surplus or (reader.nested and _any_inside(document, data, reader.nested)):
         unknown = _ignored_fields(document, envelope)
     return ChangeEvent(
         domain,
@@ -193,6 +203,7 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
         data,
         unknown,
         sequence is None,
+        load,
     )
 
 
@@ -221,7 +232,7 @@ def _ignored_fields(document: Any, envelope: Envelope) -> tuple[UnknownField, ..
 def _version(sequence: str | None, time: datetime | None) -> int:
     if sequence is not None:
         version = int(sequence)
-        if version > _MAX_SEQUENCE:
+        if version > MAX_SEQUENCE:
             raise Refused(Reason.SEQUENCE_FORMAT, "/sequence", "must be at most 2^62: no counter gets that far")
         return version
     if time is None:

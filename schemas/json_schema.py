@@ -11,7 +11,8 @@ from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.feeds import FEED_TYPES
-from schemas.fields import ONE_LINE, JsonSchema, Message
+from schemas.fields import NO_NUL, ONE_LINE, Column, JsonSchema, Message
+from schemas.full_load import LOAD_TYPES
 from schemas.order_notices import NOTICE_TYPES
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
@@ -52,7 +53,8 @@ def event_schemas(domain: Domain | None = None) -> dict[str, JsonSchema]:
 def message_schemas() -> dict[str, JsonSchema]:
     """Return the schemas of all other messages, by a name formed like an event's type."""
     schemas = {name: _identified(name, _schema(model)) for name, model in _OTHERS.items()}
-    return {**schemas, RESYNC_TYPE: _identified(RESYNC_TYPE, _resync())}
+    loads = {name: _identified(name, _load(model)) for name, model in LOAD_TYPES.items()}
+    return {**loads, **schemas, RESYNC_TYPE: _identified(RESYNC_TYPE, _resync())}
 
 
 def order_schemas() -> dict[str, JsonSchema]:
@@ -140,6 +142,35 @@ def _at_most(maximum: str) -> str:
         if digit != "0"
     ]
     return "|".join([shorter, *smaller, f"{maximum[:-1]}[0-{maximum[-1]}]"])
+
+
+def _load(model: Any) -> JsonSchema:
+    schema = _schema(model)
+    data = schema["properties"]["data"]
+    if "version" in data["properties"]:
+        description = "The ERP's counter before it began to read: digits, as in sequence."
+        counter = {"type": "integer", "minimum": 0, "maximum": 2**62}
+        data["properties"]["version"] = {"description": description, "anyOf": [_sequence(), counter]}
+    _spelled(schema)
+    if "from" in data["properties"]:
+        # After the names are checked: these objects only add to the one around them.
+        data["allOf"] = [
+            {
+                "if": {"properties": {"domain": {"const": domain.name}}},
+                "then": {"properties": {name: _bound(domain) for name in ("from", "to")}},
+            }
+            for domain in DOMAINS.values()
+        ]
+    return schema
+
+
+def _bound(domain: Domain) -> JsonSchema:
+    keys = _schema(domain.key)["properties"]
+    # A bound need not be a key itself: any text may stand at the beginning or the end of a range.
+    text: JsonSchema = {"type": "string", "pattern": NO_NUL}
+    values = [text if domain.columns[name] is Column.TEXT else keys[name] for name in domain.key_fields]
+    array = {"type": "array", "minItems": 1, "maxItems": len(values), "prefixItems": values}
+    return {"anyOf": [array, {"type": "null"}]}
 
 
 def _resync() -> JsonSchema:

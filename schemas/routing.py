@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from schemas.domains import ORDERS
+from schemas.domains import DOMAINS, ORDERS
 from schemas.events import SHOP
+from schemas.topology import BULK
 
 __all__ = ["routing_key_form", "shop_in"]
 
@@ -14,6 +15,8 @@ __all__ = ["routing_key_form", "shop_in"]
 def shop_in(routing_key: str, domain: str) -> str | None:
     """Return the shop that the routing key of a domain's message names, or None if it names none."""
     shop, dot, rest = (routing_key, ".", ORDERS) if domain == ORDERS else routing_key.partition(".")
+    if domain in DOMAINS:
+        rest = rest.removesuffix(f".{BULK}")
     return shop if dot and rest == domain and SHOP.fullmatch(shop) else None
 
 

@@ -125,6 +125,14 @@ SENTENCES: dict[str, str] = {
     "adiantada demais em relação ao relógio do banco de dados",
     "must be a JSON string of decimal digits, at most 2^62": "deve ser uma string JSON de dígitos decimais, no máximo "
     "2^62",
+    "is required beside loadchunk": "é obrigatório junto com loadchunk",
+    "must be the number of a chunk: digits, 1 to {}": "deve ser o número de um bloco: dígitos, de 1 a {}",
+    "a message of {} came to {}": "uma mensagem de {} chegou a {}",
+    "must come after from, by the bytes of UTF-8": "deve vir depois de from, pelos bytes de UTF-8",
+    "must have at most {} values: {}": "deve ter no máximo {} valores: {}",
+    "must be a JSON array of key values, or null": "deve ser um array JSON com valores da chave, ou null",
+    "an earlier message of this load has said something else: read again, it is a new load": "uma mensagem anterior "
+    "desta carga disse outra coisa: lida de novo, é uma carga nova",
     "must be at most 2^62: no counter gets that far": "deve ser no máximo 2^62: nenhum contador chega tão longe",
 }
 # The longest first: `must be {}` would match most of the others.

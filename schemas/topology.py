@@ -8,6 +8,7 @@ from typing import Any
 from schemas.domains import DOMAINS
 
 __all__ = [
+    "BULK",
     "CHANGES",
     "CONTROL",
     "DEAD",
@@ -24,6 +25,7 @@ __all__ = [
     "RESYNC",
     "STATUS",
     "Queue",
+    "bulk_queue",
     "event_queue",
     "policy_definitions",
 ]
@@ -34,6 +36,8 @@ RESYNC, CONTROL, STATUS, DEAD = "erp.resync", "comporta.control", "comporta.stat
 ORDER_NOTICES = "comporta.orders"
 CHANGES, OUTCOMES = "comporta.changes", "comporta.outcomes"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
+# The last word of the routing keys for the events of a full load.
+BULK = "bulk"
 DELIVERY_LIMIT = 20
 
 # By default the broker dead-letters at most once: what dies while `comporta.dead` is away is lost. The arguments of an
@@ -98,10 +102,16 @@ def event_queue(domain: str) -> str:
     return f"comporta.{domain}"
 
 
+def bulk_queue(domain: str) -> str:
+    """Return the name of the queue for the events of a domain's full loads, which is served after the live one."""
+    return f"comporta.{domain}.bulk"
+
+
 QUEUES: dict[str, Queue] = {
     queue.name: queue
     for queue in (
         *(Queue(event_queue(domain), EVENTS, (f"*.{domain}",)) for domain in DOMAINS),
+        *(Queue(bulk_queue(domain), EVENTS, (f"*.{domain}.{BULK}",)) for domain in DOMAINS),
         Queue(RECEIPTS_QUEUE, EVENTS, ("*.receipts",)),
         Queue(ORDERS_QUEUE, ORDERS_IN, ("#",)),
         Queue("erp.orders", ORDERS_OUT, ("#",)),

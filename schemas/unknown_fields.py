@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any, NamedTuple, get_args
 
 from schemas.fields import Message
+from schemas.load_parts import LOAD_ATTRIBUTES
 from schemas.text import printable
 from schemas.validation_errors import member_pointer
 
@@ -26,7 +27,7 @@ __all__ = [
 LONGEST_NAME = 64
 # Attributes that Comporta does not read, but other programs on the way do: CloudEvents 1.0.2, section 3.1, the
 # extension Distributed Tracing, and those of a full load.
-_STANDARD = frozenset({"datacontenttype", "dataschema", "traceparent", "tracestate", "loadid", "loadchunk"})
+_STANDARD = frozenset({"datacontenttype", "dataschema", "traceparent", "tracestate", *LOAD_ATTRIBUTES})
 _ENVELOPE = "ce-"
 
 

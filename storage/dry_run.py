@@ -16,6 +16,7 @@ from rules.shops import OPEN, UNKNOWN_SHOP, ShopRules, split_refused
 from rules.switches import Scope
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from schemas.order_news import Cancellation
 from schemas.orders import ORDER_CHANGED, ReceivedOrder
 from schemas.reasons import Refusal
@@ -32,7 +33,7 @@ from storage.switches import read_switches
 __all__ = ["DryItem", "DryRun", "Prediction"]
 
 _FromShop = ReceivedOrder | Cancellation
-DryItem = ChangeEvent | _FromShop | RejectedDelivery
+DryItem = ChangeEvent | LoadMessage | _FromShop | RejectedDelivery
 
 
 class Prediction(NamedTuple):
@@ -72,8 +73,7 @@ class DryRun:
         sorted_batch = sort_batch(batch)
         switches = read_switches(connection)
         latest = latest_version(switches.now, self._clock_ahead)
-        shops = {shop for _, shop, _ in sorted_batch.feeds}
-        admission = ShopMemory(self._shop_rules).admit(connection, shops, dry_run=True)
+        admission = ShopMemory(self._shop_rules).admit(connection, sorted_batch.shops, dry_run=True)
         admitted, strangers = split_refused(sorted_batch, admission.refused)
         known = read_feeds(connection, {(shop, domain) for domain, shop, _ in admitted.feeds})
         kinds = (decided or {}) | known

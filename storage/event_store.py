@@ -24,6 +24,7 @@ from rules.switches import Scope
 from rules.unknown_fields import FieldCounts, count_fields
 from rules.versions import DEFAULT_CLOCK_AHEAD, VersionRules, first_kinds, latest_version
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
 from storage.changes import record_changes, written_events
 from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
@@ -31,6 +32,7 @@ from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
 from storage.fence import Fence
 from storage.ledger import add_tally, count_received
+from storage.load_recorder import load_work, record_loads
 from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
 from storage.shops import ShopMemory, add_shops
@@ -40,7 +42,7 @@ from storage.unknown_fields import UnknownFieldCounts
 
 __all__ = ["Batch", "Committed", "EventStore", "Reject"]
 
-Batch = Sequence[ChangeEvent | RejectedDelivery]
+Batch = Sequence[ChangeEvent | LoadMessage | RejectedDelivery]
 # The rejected delivery of the item at a position of the batch, whole.
 Reject = Callable[[int, Refusal], RejectedDelivery]
 
@@ -66,6 +68,7 @@ class EventStore:
     """The batches of one worker.
 
     `clock_ahead` bounds the times that serve as versions; `shop_rules` decide about shops that are not known.
+    `on_load` is called after the commit of a batch that leaves something to settle of a full load.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class EventStore:
         worker: str,
         clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
         shop_rules: ShopRules = OPEN,
+        on_load: Callable[[], None] = lambda: None,
     ) -> None:
         self._fence = fence
         self._switchboard = switchboard
         self._worker = worker
         self._clock_ahead = clock_ahead
         self._shops = ShopMemory(shop_rules)
+        self._on_load = on_load
         self._feeds: dict[Scope, bool] = {}
         self._feeds_generation = 0
         self._unknown_fields = UnknownFieldCounts()
@@ -124,16 +129,18 @@ class EventStore:
             if state.switches.overdue:
                 return None
             self._forget_removed(state)
-            admission = self._shops.admit(connection, {shop for _, shop, _ in sorted_batch.feeds})
+            admission = self._shops.admit(connection, sorted_batch.shops)
             admitted, strangers = split_refused(sorted_batch, admission.refused)
             rules, decided = self._version_rules(connection, batch, admitted, state)
             plan = plan_batch(admitted, state.switches.stops, rules)
             plan.refuse_strangers(strangers, UNKNOWN_SHOP)
             if compare:
                 take_repeats(connection, plan)
-            _reject_refused(batch, plan, reject)
             new_shops = _accepted(plan, admission.new)
-            applied = self._write(connection, received_counts, plan, state, new_shops)
+            applied = self._write_entities(connection, plan, state, new_shops)
+            settles = _record_loads(connection, plan, state, rules)
+            _reject_refused(batch, plan, reject)
+            self._write_counts(connection, received_counts, plan, state)
             unknown = self._count_unknown(connection, plan, state)
             if state.watched:
                 results = outcome_per_item(batch, plan, applied)
@@ -143,6 +150,8 @@ class EventStore:
                 record_changes(connection, applied, state.switches.now)
         self._shops.learn(admission.known | new_shops)
         self._feeds.update(decided)
+        if settles:
+            self._on_load()
         return Committed(plan.tally, state.switches.epoch, plan.quarantine, unknown)
 
     def _forget_removed(self, state: BatchState) -> None:
@@ -162,10 +171,10 @@ class EventStore:
         decided = decide_feeds(connection, first, state.switches.now)
         return VersionRules(self._feeds | decided, latest), decided
 
-    def _write(
-        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState, new: frozenset[str]
+    def _write_entities(
+        self, connection: Connection, plan: Plan, state: BatchState, new: frozenset[str]
     ) -> list[ChangeEvent]:
-        """Write the plan; return the applied events, or none if neither a watcher nor the change feed needs them."""
+        """Write the plan's events; return the applied ones, or none if neither a watcher nor the feed needs them."""
         now = state.switches.now
         applied: list[ChangeEvent] = []
         add_shops(connection, new, now)
@@ -183,10 +192,15 @@ class EventStore:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
             record_missed(connection, domain, events, now)
+        return applied
+
+    def _write_counts(
+        self, connection: Connection, received_counts: Counter[str], plan: Plan, state: BatchState
+    ) -> None:
+        now = state.switches.now
         if plan.quarantine:
             add_rejected(connection, self._worker, plan.quarantine, now)
         add_tally(connection, self._worker, received_counts, plan.tally, now)
-        return applied
 
     def _count_unknown(self, connection: Connection, plan: Plan, state: BatchState) -> FieldCounts:
         # Last: all workers write these rows, and hold them only until the commit that follows.
@@ -199,6 +213,20 @@ class EventStore:
 def _accepted(plan: Plan, new: frozenset[str]) -> frozenset[str]:
     # Only events that passed the checks make a shop known: an invalid message may carry any name.
     return new and new & {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED}
+
+
+def _record_loads(connection: Connection, plan: Plan, state: BatchState, rules: VersionRules) -> bool:
+    """Record what the batch says of full loads; return whether there is something to settle."""
+    work = load_work(plan)
+    if not work:
+        return False
+    record = record_loads(connection, work, state.switches.now, rules.latest)
+    plan.refuse(record.refused)
+    for message in plan.messages:
+        if (outcome := record.outcomes.get(id(message))) is not None:
+            plan.tally[message.shop, message.domain, outcome] += 1
+            plan.message_outcomes[id(message)] = outcome
+    return record.progress
 
 
 def _reject_refused(batch: Batch, plan: Plan, reject: Reject) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 
 from sqlalchemy import ColumnElement, Executable, Select, Update, bindparam, exists, func, select, update
@@ -12,6 +14,7 @@ from storage.fence import Fence
 from storage.missed import Piece
 from storage.tables import missed
 from storage.types import EXACT_TEXT, UtcTime
+from storage.views import MissedFilter
 
 __all__ = ["MissedRequests"]
 
@@ -19,16 +22,23 @@ __all__ = ["MissedRequests"]
 class MissedRequests:
     """The requests that the broker has confirmed, on the rows of the missed keys."""
 
-    def __init__(self, fence: Fence) -> None:
+    def __init__(self, fence: Fence, after: timedelta) -> None:
         self._fence = fence
+        self._after = after
 
-    def now(self) -> datetime:
-        """Return the time by the clock that requests are stamped with."""
+    def due(self, filter: MissedFilter, *, again: bool) -> MissedFilter:
+        """Return the filter of the keys that may be asked for: not within the time `after`, unless `again` is set."""
+        if again:
+            return filter
         with self._fence.snapshot() as connection:
-            return database_now(connection)
+            return replace(filter, asked_before=database_now(connection) - self._after)
 
-    def remember(self, piece: Piece, by: str) -> None:
-        """Stamp the keys of a confirmed message; those that were made good meanwhile have no row any more."""
+    def remember(self, pieces: Iterable[Piece], by: str) -> None:
+        """Stamp the keys of confirmed messages; those that were made good meanwhile have no row any more."""
+        for piece in pieces:
+            self._remember(piece, by)
+
+    def _remember(self, piece: Piece, by: str) -> None:
         with self._fence.shared() as connection:
             dialect = connection.dialect.name
             keys = sorted(piece.keys)

@@ -6,6 +6,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes, outcome_notices, relays
+from storage.load_tables import load_chunks, load_keys, loads
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders, outbox, outbox_leases
 from storage.pause_tables import pause_ends, pause_lines
@@ -22,6 +23,9 @@ __all__ = [
     "feeds",
     "generations",
     "ledger",
+    "load_chunks",
+    "load_keys",
+    "loads",
     "metadata",
     "missed",
     "order_events",

@@ -21,6 +21,7 @@ from uuid_utils import uuid7
 
 from rules.outcomes import Outcome, RejectedDelivery
 from schemas.events import ChangeEvent
+from schemas.full_load import LoadMessage
 from storage.dialect import database_now
 from storage.entities import key_text
 from storage.errors import Unavailable, translated
@@ -41,7 +42,7 @@ LEASE = timedelta(seconds=10)
 # Far longer than a lease, so that recorded outcomes outlive a short delay of the watcher.
 RETENTION = timedelta(seconds=60)
 MOST_LINES = 1_000
-Item = ChangeEvent | RejectedDelivery
+Item = ChangeEvent | LoadMessage | RejectedDelivery
 _MOST_BATCHES = 50
 
 
@@ -80,6 +81,8 @@ def _lines(batch: Sequence[Item], results: Sequence[Outcome]) -> Iterator[dict[s
         detail: dict[str, Any]
         if isinstance(item, RejectedDelivery):
             detail = {"key": None, "version": None, "reason": item.refusal.reason, "pointer": item.refusal.pointer}
+        elif not isinstance(item, ChangeEvent):
+            detail = {"key": None, "version": None, "reason": None, "pointer": None}
         else:
             detail = {
                 "key": orjson.Fragment(key_text(item.domain, item.key)),

@@ -53,13 +53,16 @@ class Remote(Protocol):
         """Return the status document."""
 
     def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
-        """Return the rows of `missed`, `quarantine`, `audit` or `orders` that pass the filters."""
+        """Return the rows of `missed`, `quarantine`, `audit`, `orders` or `loads` that pass the filters."""
 
     def quarantined(self, identity: str) -> dict[str, Any] | None:
         """Return one refused message in full, None if there is none."""
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order in full, None if there is none."""
+
+    def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
+        """Return one full load with its chunks, None if there is none."""
 
     def pauses(self, limit: int) -> Rows:
         """Return the newest pauses with what each has cost."""
@@ -136,10 +139,16 @@ class _Broker:
             probe.close()
 
     def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
-        from storage.views import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter
+        from storage.views import AuditFilter, LoadFilter, MissedFilter, OrderFilter, QuarantineFilter
 
         kinds: dict[str, Callable[..., Listing[Any]]]
-        kinds = {"missed": MissedFilter, "quarantine": QuarantineFilter, "audit": AuditFilter, "orders": OrderFilter}
+        kinds = {
+            "missed": MissedFilter,
+            "quarantine": QuarantineFilter,
+            "audit": AuditFilter,
+            "orders": OrderFilter,
+            "loads": LoadFilter,
+        }
         values = {name: value for name, value in filters.items() if value is not None}
         limit = values.pop("limit", 100)
         if "older_than" in values:
@@ -152,6 +161,10 @@ class _Broker:
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         return self._views.order(shop, order_id)
+
+    def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
+        found = self._views.load(shop, domain, load_id)
+        return None if found is None else dict(found)
 
     def pauses(self, limit: int) -> Rows:
         return [report.document() for report in self._views.pauses.newest(limit)]
@@ -216,6 +229,10 @@ class _Http:
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         response = self._request("GET", _order_path(shop, order_id))
+        return None if response.status_code == 404 else self._read(_ROW, response)
+
+    def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
+        response = self._request("GET", f"/api/loads/{shop}/{domain}/{quote(load_id, safe='')}")
         return None if response.status_code == 404 else self._read(_ROW, response)
 
     def pauses(self, limit: int) -> Rows:

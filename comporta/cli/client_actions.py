@@ -92,6 +92,12 @@ class Actions(Protocol):
     def forget_versions(self, scope: VersionScope, context: AuditContext, /, *, dry_run: bool = False) -> ForgetResult:
         """Let the next event of each key win; with `dry_run` only count the keys."""
 
+    def confirm_load(self, shop: str, domain: str, load_id: str, expected: int, context: AuditContext, /) -> int:
+        """Let a held load delete what it has counted; return the number of keys."""
+
+    def cancel_load(self, shop: str, domain: str, load_id: str, context: AuditContext, /) -> None:
+        """End a load, which then deletes nothing more."""
+
     def retry(self, shop: str, order_id: str, context: AuditContext, /) -> bool:
         """Let an order be sent again; return False if it can't be."""
 
@@ -187,6 +193,13 @@ class HttpActions:
             payload["keys"] = [dict(zip(DOMAINS[scope.domain].key_fields, key, strict=True)) for key in scope.keys]
         return ForgetResult(**self._post_counts("/api/versions/forget", payload))
 
+    def confirm_load(self, shop: str, domain: str, load_id: str, expected: int, context: AuditContext) -> int:
+        payload = {"expected": expected, **_reason(context)}
+        return self._post_counts(f"{_load_path(shop, domain, load_id)}/confirm", payload)["confirmed"]
+
+    def cancel_load(self, shop: str, domain: str, load_id: str, context: AuditContext) -> None:
+        self._post(f"{_load_path(shop, domain, load_id)}/cancel", _reason(context))
+
     def retry(self, shop: str, order_id: str, context: AuditContext) -> bool:
         path = f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/retry"
         try:
@@ -235,6 +248,10 @@ def _fields(filters: QuarantineFilter) -> dict[str, Any]:
 
 def _order_fields(filters: OrderFilter) -> dict[str, Any]:
     return {"state": filters.state, "shop": filters.shop}
+
+
+def _load_path(shop: str, domain: str, load_id: str) -> str:
+    return f"/api/loads/{quote(shop, safe='')}/{quote(domain, safe='')}/{quote(load_id, safe='')}"
 
 
 def _reason(context: AuditContext) -> dict[str, str]:

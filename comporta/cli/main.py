@@ -12,6 +12,7 @@ from comporta.cli import (
     compare,
     config,
     digest,
+    loads,
     missed,
     operators,
     order_changes,
@@ -72,6 +73,7 @@ app.add_typer(pauses.pauses_app, name="pauses")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(order_changes.orders_app, name="orders")
 app.add_typer(shops.shop_app, name="shop")
+app.add_typer(loads.loads_app, name="loads")
 app.add_typer(versions.versions_app, name="versions")
 app.add_typer(operators.operator_app, name="operator")
 app.add_typer(config.config_app, name="config")

@@ -11,10 +11,12 @@ from typing import Annotated, Self, TextIO
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from uuid_utils import uuid7
 
 from comporta.cli.credentials import client_credentials
 from comporta.cli.event_warnings import LineWarnings, with_warnings
 from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
+from comporta.cli.publish_load import PublishedLoad, WantedLoad, publish_load
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
@@ -48,15 +50,40 @@ def publish(
     deadline: Annotated[
         float, typer.Option(help="Seconds to wait for the broker to confirm a message.", min=0.1, max=3600)
     ] = 30.0,
+    full_load: Annotated[
+        bool,
+        typer.Option("--full-load", help="The file is all that the ERP has of --domain: delete what it does not name."),
+    ] = False,
+    load_id: Annotated[str | None, typer.Option(help="With --full-load: its id; by default a new one.")] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(
+            help="With --full-load: the ERP's counter before it read the file; by default the file's highest.", min=0
+        ),
+    ] = None,
+    chunk_rows: Annotated[
+        int, typer.Option(help="With --full-load: rows of a chunk, if the file is sorted by key; 0: no chunks.", min=0)
+    ] = 10_000,
     as_json: AsJson = False,
 ) -> None:
     """Publish events or orders from a file; each is checked first, and confirmed by the broker."""
     check_scope(shop, domain)
     settings = load_settings()
+    if full_load and (raw or skip or domain is None):
+        raise typer.BadParameter("--full-load needs --domain, and the whole file checked: no --raw, no --skip")
+    if not full_load and (load_id is not None or version is not None):
+        raise typer.BadParameter("--load-id and --version belong to --full-load")
     if raw and settings.embedded:
         raise typer.BadParameter("--raw needs a broker: events sent over HTTP are always checked")
     configure_logs("ERROR", settings.log_format)
     try:
+        if full_load and domain is not None:
+            wanted = WantedLoad(shop, domain, load_id or str(uuid7()), version, chunk_rows)
+            with Rejects(rejects, source=file) as rejected, _publisher(settings, shop, deadline) as publisher:
+                feed, load = publish_load(wanted, file, publisher, rejected.add)
+            _show_load(load, wanted, as_json=as_json)
+            _show(feed, LineWarnings(), as_json, load=load._asdict())
+            raise typer.Exit(0 if feed.complete else 1)
         with (
             Source(file) as source,
             Rejects(rejects, source=file, append=skip > 0) as rejected,
@@ -124,7 +151,17 @@ def _run(feed: Feed, publisher: Publishes, source: Source, skip: int) -> None:
                 progress.update(task, completed=source.position, lines=feed.read, rate=rate)
 
 
-def _show(feed: Feed, warnings: LineWarnings, as_json: bool) -> None:
+def _show_load(load: PublishedLoad, wanted: WantedLoad, *, as_json: bool) -> None:
+    if as_json:
+        return
+    chunks = "no chunks" if load.chunks is None else f"{load.chunks:,} chunks"
+    name = f"full load {load.load_id} of {wanted.shop}/{wanted.domain}"
+    console.print(f"{name}: version {load.version}, {load.keys:,} keys, {chunks}", markup=False)
+    if load.refused:
+        warn(f"{load.refused:,} lines are refused: their chunks delete nothing; `comporta loads show` names them")
+
+
+def _show(feed: Feed, warnings: LineWarnings, as_json: bool, **more: object) -> None:
     unconfirmed = feed.counts[Fate.NACKED] + feed.counts[Fate.UNKNOWN]
     counts = {
         "confirmed": feed.counts[Fate.CONFIRMED],
@@ -133,12 +170,12 @@ def _show(feed: Feed, warnings: LineWarnings, as_json: bool) -> None:
         **({"unconfirmed": unconfirmed} if unconfirmed or as_json else {}),
     }
     if as_json:
-        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time, **warnings.as_json()})
+        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time, **warnings.as_json(), **more})
     else:
         warnings.summary()
         parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
         console.print(f"read {feed.read:,} = {parts}", highlight=False)
-    if feed.skip_next_time is not None:
+    if feed.skip_next_time is not None and not more:
         warn(f"stopped at line {feed.last_line}; go on with --skip {feed.skip_next_time}")
 
 

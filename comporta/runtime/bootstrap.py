@@ -17,6 +17,7 @@ from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.feed_pulse import FeedPulse
 from consumers.heartbeat import Heartbeat
+from consumers.load_settler import LoadSettler
 from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
@@ -37,6 +38,7 @@ from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
+from storage.load_settlement import LoadSettlement
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
@@ -92,7 +94,12 @@ def build_worker(
     shop_rules = settings.shop_rules
     switchboard = Switchboard(database.fence, announce, shop_rules)
     limits = BatchLimits(settings.batch_size, settings.batch_ms, settings.prefetch_count)
-    store = EventStore(database.fence, switchboard, worker_id, timedelta(seconds=settings.clock_ahead), shop_rules)
+    settlement = LoadSettlement(
+        database.fence, settings.full_load_max_deletes, timedelta(seconds=settings.full_load_timeout)
+    )
+    settler = LoadSettler(settlement, pulse("loads"))
+    clock_ahead = timedelta(seconds=settings.clock_ahead)
+    store = EventStore(database.fence, switchboard, worker_id, clock_ahead, shop_rules, settler.wake.set)
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
@@ -114,6 +121,7 @@ def build_worker(
             keep=timedelta(hours=settings.changes_hours),
         ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
+        "loads": settler.run,
         "worker": worker.run,
     }
     if ORDERS in domains:

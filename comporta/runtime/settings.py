@@ -30,6 +30,7 @@ from comporta.runtime.retention_settings import RetentionSettings
 from comporta.runtime.server_settings import ServerSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.addresses import AddressError, read_address
+from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
 from rules.orders import ORDER_ATTEMPTS
 from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
@@ -99,6 +100,8 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     shops: Annotated[str, AfterValidator(check_shops)] = "open"
     max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS
     metrics_shops: Annotated[int, Field(ge=0, le=100_000)] = DEFAULT_METRICS_SHOPS
+    full_load_max_deletes: Annotated[float, Field(ge=0, le=100)] = DEFAULT_MAX_DELETES
+    full_load_timeout: Annotated[float, Field(gt=0, le=365 * 86_400)] = DEFAULT_TIMEOUT.total_seconds()
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     batch_ms: Annotated[int, Field(ge=0, le=5_000)] = 20
     prefetch: Annotated[int, Field(ge=1, le=65_535)] | None = None

@@ -9,6 +9,7 @@ from comporta.runtime.settings import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.feeds import feeds_router
 from comporta.web.api.ledger import ledger_router
+from comporta.web.api.loads import loads_router
 from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
 from comporta.web.api.order_intake import order_intake_router
@@ -46,6 +47,7 @@ def create_app(context: AppContext) -> FastAPI:
         orders_router(context.views, context.actions),
         order_changes_router(context.views, context.actions),
         repairs_router(context.repairs),
+        loads_router(context.views, context.actions),
         pauses_router(context.views.pauses),
         versions_router(context.actions),
         ledger_router(context.views),

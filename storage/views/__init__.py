@@ -7,6 +7,7 @@ from storage.views.biography import Biography
 from storage.views.feeds import FeedRow
 from storage.views.ledger import Balance, LedgerFilter, LedgerRow, RangeTooLong, Terms
 from storage.views.lists import AuditFilter, MissedFilter, OrderFilter, QuarantineFilter, WorkerFilter
+from storage.views.loads import LoadFilter, LoadRow, WholeLoad
 from storage.views.pagination import BadCursor, Count, Listing, Page
 from storage.views.reader import Views
 from storage.views.rows import AuditRow, MissedRow, OrderRow, QuarantineRow, WholeOrder, WorkerRow
@@ -25,6 +26,8 @@ __all__ = [
     "LedgerFilter",
     "LedgerRow",
     "Listing",
+    "LoadFilter",
+    "LoadRow",
     "MissedFilter",
     "MissedRow",
     "OrderFilter",
@@ -37,6 +40,7 @@ __all__ = [
     "UnknownFieldFilter",
     "UnknownFieldRow",
     "Views",
+    "WholeLoad",
     "WholeOrder",
     "WorkerFilter",
     "WorkerRow",

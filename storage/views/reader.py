@@ -23,6 +23,7 @@ from storage.views.lists import (
     ORDER_COLUMNS,
     with_doc,
 )
+from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
 from storage.views.pauses import PauseView
 from storage.views.rows import (
@@ -116,6 +117,11 @@ class Views:
                 return None
             news = connection.execute(_NEWS, {"of_shop": shop, "of_order": order_id})
             return {**plain_row(row), "events": [plain_row(each) for each in news]}
+
+    def load(self, shop: str, domain: str, load_id: str) -> WholeLoad | None:
+        """Return one full load with its chunks; None if no load has this id."""
+        with translated(), self._engine.connect() as connection:
+            return read_whole_load(connection, shop, domain, load_id)
 
     def cost(self, shop: str = ANY, domains: Sequence[str] = (ANY,), minutes: float = 30.0) -> Cost:
         """Estimate the cost of a pause of a scope from its deliveries in the last hour."""

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.asyncapi import asyncapi_document
 from schemas.domains import DOMAINS
+from schemas.full_load import LOAD_TYPES
 from schemas.order_news import CANCEL_REFUSED, CANCEL_TO_ERP, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
 from schemas.orders import PLACED, TO_ERP
 from schemas.receipts import INTERNALIZED, REJECTED
@@ -64,7 +65,10 @@ def test_both_events_of_a_domain_go_to_its_queue_under_its_routing_key() -> None
         both = {f"erp.{domain.entity}.{action}.v1" for action in ("changed", "deleted")}
         published, queued = CHANNELS[f"events.{name}"], CHANNELS[f"queue.comporta.{name}"]
         assert published["address"] == f"{{shop}}.{name}"
-        assert published["messages"].keys() == queued["messages"].keys() == both
+        assert published["messages"].keys() == queued["messages"].keys() == both | LOAD_TYPES.keys()
+        bulk = CHANNELS[f"events.{name}.bulk"], CHANNELS[f"queue.comporta.{name}.bulk"]
+        assert bulk[0]["address"] == f"{{shop}}.{name}.bulk"
+        assert bulk[0]["messages"].keys() == bulk[1]["messages"].keys() == published["messages"].keys()
 
 
 @pytest.mark.parametrize(

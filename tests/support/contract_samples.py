@@ -12,15 +12,26 @@ import pytest
 
 from schemas.control import parse_control
 from schemas.domains import DOMAINS
-from schemas.events import parse_event
+from schemas.events import load_json, parse_event
+from schemas.full_load import LOAD_TYPES, message_domain, parse_message
 from schemas.order_news import CANCEL_REFUSED, CANCELLED, ERP_CANCELLED, INVOICED, SHIPPED
 from schemas.orders import PLACED, parse_shop_message
+from schemas.reasons import Reason, Refused
 from schemas.receipts import INTERNALIZED, REJECTED, parse_receipt
 
 __all__ = ["CONTRACT", "INVALID", "VALID", "Sample", "each_sample", "valid_sample"]
 
 CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "contract"
 Parser = Callable[[bytes], object]
+
+
+def _parse_load(body: bytes) -> object:
+    document = load_json(body)
+    if not isinstance(document, dict) or document.get("type") not in list(LOAD_TYPES):
+        raise Refused(Reason.UNKNOWN_TYPE, "/type", "is none of a full load")
+    return parse_message(message_domain(document), "main", body)
+
+
 # What is no change event: how it is read, and its schemas.
 _OTHERS: dict[str, tuple[Parser, list[str]]] = {
     "orders": (lambda body: parse_shop_message("main", body), [PLACED, CANCELLED]),
@@ -28,6 +39,7 @@ _OTHERS: dict[str, tuple[Parser, list[str]]] = {
         lambda body: parse_receipt("main", body),
         [INTERNALIZED, REJECTED, ERP_CANCELLED, CANCEL_REFUSED, INVOICED, SHIPPED],
     ),
+    "full_load": (_parse_load, list(LOAD_TYPES)),
     "control": (parse_control, ["comporta.control.message"]),
 }
 

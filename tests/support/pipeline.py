@@ -30,7 +30,7 @@ from storage.engine import open_engine
 from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
-from storage.tables import ENTITY_TABLES, orders
+from storage.tables import ENTITY_TABLES, load_chunks, orders
 from storage.views import QuarantineFilter
 from tests.support.event_samples import sample_event
 from tests.support.wait import wait_until
@@ -56,7 +56,7 @@ class BufferedSource(KombuSource):
 
         def reads() -> bool:
             self.keep_alive(0.005)
-            return len(self._buffer) >= number
+            return len(self._buffer) + len(self._later) >= number
 
         wait_until(reads, timeout=30, what=f"{number} deliveries to come")
 
@@ -67,7 +67,7 @@ class SteppedWorker:
     def __init__(self, url: str, worker: Worker) -> None:
         self.worker = worker
         self.connection: kombu.Connection = open_connection(url, name="test")
-        self.source = BufferedSource(self.connection, worker.queues, worker.limits)
+        self.source = BufferedSource(self.connection, worker.queues, worker.limits, worker.last)
 
     def __enter__(self) -> Self:
         return self
@@ -155,6 +155,10 @@ class Pipeline:
     def rows(self, domain: str = "stock") -> list[dict[str, Any]]:
         """Return the rows of a domain's table."""
         return self._table(ENTITY_TABLES[domain])
+
+    def load_chunks(self) -> list[dict[str, Any]]:
+        """Return the chunks of all full loads."""
+        return self._table(load_chunks)
 
     def _table(self, table: Table) -> list[dict[str, Any]]:
         engine = open_engine(self.database_url)

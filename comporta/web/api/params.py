@@ -54,7 +54,7 @@ Shop = Annotated[
     Query(pattern=r"^([*?]|[a-z0-9][a-z0-9-]{0,62})$", description="Only this shop; ? is no shop, * is every shop."),
 ]
 Words = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-Name = Annotated[str | None, Query(pattern=r"^[a-z_]{1,64}$")]
+Name = Annotated[str | None, Query(pattern=r"^[a-z_-]{1,64}$")]
 Since = Annotated[Time | None, Query(description="From this moment on (RFC 3339 with a zone).")]
 Until = Annotated[Time | None, Query(description="Before this moment (RFC 3339 with a zone).")]
 # At most a hundred years: older than any order, and within the range of datetime arithmetic.

@@ -17,9 +17,12 @@ from starlette.requests import HTTPConnection
 __all__ = [
     "ACTIONS",
     "CANCELLATIONS",
+    "CHUNK_REASONS",
+    "CHUNK_STATES",
     "COOKIE",
     "DOMAINS",
     "LANGUAGES",
+    "LOAD_STATES",
     "N_",
     "ORDER_EVENTS",
     "OUTCOMES",
@@ -177,6 +180,36 @@ ACTIONS: Mapping[str, str] = {
     "shop-add": N_("Shop added"),
     "shop-remove": N_("Shop removed"),
     "prune": N_("Pruned"),
+    "load-confirm": N_("Load confirmed"),
+    "load-cancel": N_("Load cancelled"),
+}
+
+
+LOAD_STATES: Mapping[str, str] = {
+    "running": N_("Running"),
+    "held": N_("Held back"),
+    "completed": N_("Completed"),
+    "superseded": N_("Replaced by a newer load"),
+    "expired": N_("Timed out"),
+    "cancelled": N_("Cancelled"),
+}
+
+
+CHUNK_STATES: Mapping[str, str] = {
+    "open": N_("Waiting for its messages"),
+    "incomplete": N_("Incomplete"),
+    "complete": N_("Being counted"),
+    "counted": N_("Waiting for deletion"),
+    "settled": N_("Done"),
+}
+
+
+CHUNK_REASONS: Mapping[str, str] = {
+    "discarded": N_("events were discarded: send the chunk again"),
+    "quarantined": N_("events were refused: correct them and send the chunk again"),
+    "missing": N_("events never came"),
+    "too_many_keys": N_("more keys came than were announced"),
+    "no_rows": N_("the load has no rows, so nothing was deleted"),
 }
 
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from comporta.web.context import AppContext
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.feeds import feeds_router
+from comporta.web.pages.loads import loads_router
 from comporta.web.pages.missed import missed_router
 from comporta.web.pages.order_changes import order_changes_router
 from comporta.web.pages.orders import orders_router
@@ -44,6 +45,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         order_changes_router(pages, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
+        loads_router(pages, context.views, context.actions),
         pauses_router(pages, context.views.pauses),
         unknown_fields_router(pages, context.views),
         feeds_router(pages, context.views),

@@ -1,0 +1,55 @@
+"""Full loads: the list, one with its chunks, and the operator's confirmation or cancellation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from comporta.web.pages.forms import Form, parse_expected, run_action
+from comporta.web.pages.i18n import N_
+from comporta.web.pages.lists import blank_to_none, list_page
+from comporta.web.pages.rendering import Pages, translate, translate_plural
+from comporta.web.request import audit_context
+from control.actions import OperatorActions
+from rules.full_load import LoadState
+from storage.views import LoadFilter, Views
+
+__all__ = ["loads_router"]
+
+_STATES = tuple(state.value for state in LoadState)
+
+
+def loads_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
+    """Return the routes of full loads."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/loads")
+    def loads(request: Request, shop: str = "", domain: str = "", state: str = "") -> Response:
+        listing = LoadFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(state))
+        filters = {"shop": shop, "domain": domain, "state": state}
+        return list_page(pages, views, request, "loads.html", listing, filters, "/api/loads", states=_STATES)
+
+    @router.get("/load")
+    def load(request: Request, shop: str, domain: str, id: str) -> Response:
+        found = views.load(shop, domain, id)
+        if found is None:
+            text = N_("Shop %(shop)s has no load with the id %(id)s.")
+            raise HTTPException(404, translate(request, text, shop=shop, id=id))
+        return pages.render(request, "load.html", load=found)
+
+    @router.post("/load/confirm")
+    def confirm(request: Request, shop: Form = "", domain: Form = "", id: Form = "", expected: Form = "") -> Response:
+        def run() -> str:
+            number = actions.confirm_load(shop, domain, id, parse_expected(expected), audit_context(request))
+            return translate_plural(request, "%(count)s key is deleted now.", "%(count)s keys are deleted now.", number)
+
+        return run_action(pages, request, run)
+
+    @router.post("/load/cancel")
+    def cancel(request: Request, shop: Form = "", domain: Form = "", id: Form = "") -> Response:
+        def run() -> str:
+            actions.cancel_load(shop, domain, id, audit_context(request))
+            return translate(request, N_("The load %(id)s is cancelled: it deletes nothing more."), id=id)
+
+        return run_action(pages, request, run)
+
+    return router

@@ -1,0 +1,184 @@
+"""Keys of full loads: those that a chunk has named, and the rows of its range that it has not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    false,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from rules.full_load import Chunk, Load
+from schemas.domains import DOMAINS
+from schemas.events import ChangeEvent
+from schemas.fields import Column
+from schemas.key_ranges import Bound
+from storage.dialect import before_conflict, dump_rows, insert_into, rowset
+from storage.entities import event_value
+from storage.load_tables import load_keys
+from storage.tables import ENTITY_TABLES
+from storage.types import BIGINT, EXACT_TEXT, utc_text
+
+__all__ = ["add_keys", "clear_keys", "count_live", "count_unnamed", "page_end", "remove_keys", "unnamed_keys"]
+
+# No key holds a control character, so that no two keys have the same text.
+_SEPARATOR = "\x01"
+
+
+def add_keys(connection: Connection, number: int, events: Iterable[ChangeEvent]) -> Mapping[int, int]:
+    """Record the keys that events of a load name; return the number of new ones of each chunk."""
+    named = sorted({(event.load.chunk, _key_text(event.domain)(event.key)) for event in events if event.load})
+    if not named:
+        return {}
+    dialect = connection.dialect.name
+    rows = dump_rows(dialect, ({"chunk": chunk, "key": key} for chunk, key in named))
+    return Counter(connection.execute(_add(dialect), {"rows": rows, "load": number}).scalars())
+
+
+def clear_keys(connection: Connection, number: int, chunk: int) -> None:
+    """Forget every key that a chunk has named."""
+    connection.execute(delete(load_keys).where(load_keys.c.load == number, load_keys.c.chunk == chunk))
+
+
+def remove_keys(connection: Connection, number: int, chunk: int, most: int) -> bool:
+    """Forget the next so many keys that a chunk has named; return whether some are left."""
+    own = (load_keys.c.load == number, load_keys.c.chunk == chunk)
+    last = connection.scalar(select(load_keys.c.key).where(*own).order_by(load_keys.c.key).offset(most - 1).limit(1))
+    # By a range: PostgreSQL, which has no statistics of the keys yet, would compare each key of a list with all others.
+    page = () if last is None else (load_keys.c.key <= last,)
+    connection.execute(delete(load_keys).where(*own, *page))
+    return last is not None
+
+
+def count_live(connection: Connection, load: Load) -> int:
+    """Count the rows of a shop's domain that are not deleted."""
+    table = ENTITY_TABLES[load.domain]
+    query = select(func.count()).select_from(table).where(table.c.shop == load.shop, table.c.deleted == false())
+    return connection.scalar(query) or 0
+
+
+def page_end(connection: Connection, load: Load, chunk: Chunk, size: int) -> Bound | None:
+    """Return the key that follows the next so many rows of a chunk's range; None if there are no more."""
+    table = ENTITY_TABLES[load.domain]
+    keys = [table.c[name] for name in DOMAINS[load.domain].key_fields]
+    start = chunk.cursor if chunk.cursor is not None else chunk.range.start
+    query = select(*keys).where(table.c.shop == load.shop, *_within(load.domain, start, chunk.range.end))
+    row = connection.execute(query.order_by(*keys).offset(size).limit(1)).first()
+    return None if row is None else tuple(map(event_value, row))
+
+
+def count_unnamed(connection: Connection, load: Load, number: int, chunk: Chunk, end: Bound | None) -> int:
+    """Count the rows of a chunk's range, up to an end, that it would delete."""
+    query = select(func.count()).select_from(ENTITY_TABLES[load.domain])
+    return connection.scalar(query.where(_unnamed(connection, load, number, chunk, end))) or 0
+
+
+def unnamed_keys(
+    connection: Connection, load: Load, number: int, chunk: Chunk, end: Bound | None, most: int | None = None
+) -> list[Bound]:
+    """Return the keys of a chunk's range, up to an end, that it would delete, in key order."""
+    table = ENTITY_TABLES[load.domain]
+    keys = [table.c[name] for name in DOMAINS[load.domain].key_fields]
+    query: Select[Any] = select(*keys).where(_unnamed(connection, load, number, chunk, end)).order_by(*keys)
+    return [tuple(map(event_value, row)) for row in connection.execute(query.limit(most))]
+
+
+def _unnamed(connection: Connection, load: Load, number: int, chunk: Chunk, end: Bound | None) -> ColumnElement[bool]:
+    table = ENTITY_TABLES[load.domain]
+    start = chunk.cursor if chunk.cursor is not None else chunk.range.start
+    # A scalar subquery is one look into the index for each row: as a join, every page could read all keys.
+    named = select(literal(1)).where(
+        load_keys.c.load == number,
+        load_keys.c.chunk == chunk.number,
+        load_keys.c.key == _key_expression(connection.dialect.name, load.domain),
+    )
+    return and_(
+        table.c.shop == load.shop,
+        *_within(load.domain, start, end if end is not None else chunk.range.end),
+        table.c.version <= load.version_of(chunk),
+        table.c.deleted == false(),
+        named.scalar_subquery().is_(None),
+    )
+
+
+def _within(domain: str, start: Bound | None, end: Bound | None) -> list[ColumnElement[bool]]:
+    conditions = []
+    if start is not None:
+        conditions.append(_prefix(domain, start) >= _values(domain, "start", start))
+    if end is not None:
+        conditions.append(_prefix(domain, end) < _values(domain, "end", end))
+    return conditions
+
+
+def _prefix(domain: str, bound: Bound) -> ColumnElement[Any]:
+    return tuple_(*(ENTITY_TABLES[domain].c[name] for name in DOMAINS[domain].key_fields[: len(bound)]))
+
+
+def _values(domain: str, name: str, bound: Bound) -> ColumnElement[Any]:
+    fields: Sequence[str] = DOMAINS[domain].key_fields
+    return tuple_(
+        *(
+            bindparam(f"{name}_{position}", value, type_=ENTITY_TABLES[domain].c[fields[position]].type)
+            for position, value in enumerate(bound)
+        )
+    )
+
+
+@cache
+def _key_text(domain: str) -> Callable[[Bound], str]:
+    times = [name in DOMAINS[domain].key_times for name in DOMAINS[domain].key_fields]
+    if not any(times):
+        return _SEPARATOR.join
+    return lambda key: _SEPARATOR.join(
+        utc_text(value) if is_time else value for value, is_time in zip(key, times, strict=True)
+    )
+
+
+@cache
+def _key_expression(dialect: str, domain: str) -> ColumnElement[str]:
+    """Return the expression of a row's key as `_key_text` writes it."""
+    kind, table = DOMAINS[domain], ENTITY_TABLES[domain]
+    first, *rest = (_text_of(dialect, table.c[name], kind.columns[name]) for name in kind.key_fields)
+    text = first
+    for part in rest:
+        text = text + literal(_SEPARATOR) + part
+    return text.collate("C") if dialect == "postgresql" else text
+
+
+def _text_of(dialect: str, column: ColumnElement[Any], kind: Column) -> ColumnElement[Any]:
+    match kind, dialect:
+        case Column.QUANTITY, "postgresql":
+            return cast(func.trim_scale(column), Text)
+        case Column.QUANTITY, _:
+            return cast(column, Text)
+        case Column.TIME, "postgresql":
+            return func.to_char(func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"', type_=Text)
+        case Column.TIME, _:
+            return type_coerce(column, Text)
+        case _:
+            return column
+
+
+@cache
+def _add(dialect: str) -> Any:
+    columns = rowset(dialect, {"chunk": Integer(), "key": EXACT_TEXT}).columns
+    source = before_conflict(select(bindparam("load", type_=BIGINT), columns["chunk"], columns["key"]))
+    insert = insert_into(dialect, load_keys).from_select(["load", "chunk", "key"], source)
+    return insert.on_conflict_do_nothing().returning(load_keys.c.chunk)

@@ -1,0 +1,271 @@
+"""Settlement of full loads: counting and deleting what their chunks have not named, in small fenced steps.
+
+A step is one transaction. It locks the load last, after the rows that it deletes, and takes everything back if a batch
+has changed the load or the chunk meanwhile. One process at a time takes steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, text, update
+
+from rules.full_load import (
+    DEFAULT_MAX_DELETES,
+    DEFAULT_TIMEOUT,
+    FEWEST_DELETES,
+    Chunk,
+    ChunkReason,
+    ChunkState,
+    LoadState,
+    deletes_allowed,
+    is_expired,
+    is_finished,
+)
+from rules.switches import Switches
+from schemas.events import ChangeEvent
+from storage.changes import record_if_on
+from storage.entities import apply_and_return, clear_missed
+from storage.fence import Fence
+from storage.load_keys import count_live, count_unnamed, page_end, remove_keys, unnamed_keys
+from storage.load_missed import settle_missed
+from storage.load_tables import load_chunks, loads
+from storage.load_tombstones import tombstones
+from storage.loads import (
+    StoredLoad,
+    active_loads,
+    end_load,
+    lock_load,
+    read_chunk,
+    ready_loads,
+    superseded_load,
+    write_chunk,
+    write_load,
+)
+from storage.switches import read_switches
+
+__all__ = ["LoadSettlement", "pending_deletes"]
+
+# So few rows that a pause, which waits for the running step, waits for milliseconds.
+_PAGE = 2_000
+_KEYS_AT_ONCE = 5_000
+_KEPT = timedelta(days=30)
+_TURN = text("SELECT pg_try_advisory_xact_lock(:space, :number)").bindparams(space=0x434F4D50, number=2)
+
+
+class _Changed(Exception):
+    """A batch has changed the load since the step read it: the step is taken back, and another one follows."""
+
+
+class LoadSettlement:
+    """Settlement of every load; `max_deletes` is a percentage of the rows of a shop's domain."""
+
+    def __init__(
+        self,
+        fence: Fence,
+        max_deletes: float = DEFAULT_MAX_DELETES,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        page: int = _PAGE,
+    ) -> None:
+        self._fence = fence
+        self._max_deletes = max_deletes
+        self._timeout = timeout
+        self._page = page
+        # Missed keys of a finished load that were looked at already, by the load's number; lost without harm.
+        self._missed_after: dict[int, str] = {}
+
+    def step(self) -> bool:
+        """Take one step; return whether another may follow at once."""
+        if not self._is_anything_to_do():
+            return False
+        try:
+            with self._fence.shared() as connection:
+                return _is_our_turn(connection) and self._step(connection, read_switches(connection))
+        except _Changed:
+            return True
+
+    def _is_anything_to_do(self) -> bool:
+        uncleared, active = exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))
+        with self._fence.snapshot() as connection:
+            return bool(connection.scalar(select(or_(uncleared, active))))
+
+    def _step(self, connection: Connection, switches: Switches) -> bool:
+        if switches.overdue:
+            # A batch or the heartbeat ends the pause first, so that all see it alike.
+            return False
+        # Before all else: the newer load may be about to end, and would then supersede nothing.
+        older = superseded_load(connection)
+        if older is not None:
+            return self._end(connection, older, LoadState.SUPERSEDED, switches.now)
+        for stored in ready_loads(connection):
+            if not switches.stops(*stored.load.scope) and (chunk := _next_chunk(connection, stored)) is not None:
+                return self._settle(connection, stored, chunk, switches.now)
+        return any(self._wind_up(connection, stored, switches) for stored in active_loads(connection)) or _clear(
+            connection, switches.now
+        )
+
+    def _wind_up(self, connection: Connection, stored: StoredLoad, switches: Switches) -> bool:
+        if switches.stops(*stored.load.scope):
+            return False
+        if is_finished(stored.load, _settled(connection, stored)):
+            return self._finish(connection, stored, switches.now)
+        if is_expired(stored.load, switches.now, _resumed_at(switches, stored), self._timeout):
+            return self._end(connection, stored, LoadState.EXPIRED, switches.now)
+        return False
+
+    def _settle(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
+        if stored.load.is_empty:
+            settled = replace(chunk, state=ChunkState.SETTLED, reason=ChunkReason.NO_ROWS)
+            return self._write(connection, stored, settled, now, expected=chunk)
+        if chunk.state is ChunkState.COMPLETE:
+            return self._count(connection, stored, chunk, now)
+        return self._delete(connection, stored, chunk, now)
+
+    def _count(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
+        end = page_end(connection, stored.load, chunk, self._page)
+        more = count_unnamed(connection, stored.load, stored.number, chunk, end)
+        counted = replace(chunk, would_delete=chunk.would_delete + more, cursor=end)
+        if end is None:
+            counted = replace(counted, state=ChunkState.COUNTED)
+        return self._write(connection, stored, counted, now, expected=chunk)
+
+    def _delete(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
+        load = stored.load
+        end = page_end(connection, load, chunk, self._page)
+        keys = unnamed_keys(connection, load, stored.number, chunk, end)
+        if load.deleted + len(keys) > max(load.allowed or 0, FEWEST_DELETES):
+            # Rows came meanwhile that the chunk has not named either: counted anew, they meet the guard.
+            again = replace(chunk, state=ChunkState.COMPLETE, would_delete=0, cursor=None)
+            return self._write(connection, stored, again, now, expected=chunk)
+        applied: list[ChangeEvent] = []
+        written = 0
+        if keys:
+            events = tombstones(load, load.version_of(chunk) or 0, keys)
+            applied = apply_and_return(connection, load.domain, events, now)
+            written = len(applied)
+            clear_missed(connection, load.domain, events)
+        deleted = replace(
+            chunk,
+            would_delete=max(chunk.would_delete - written, 0) if end is not None else 0,
+            deleted=chunk.deleted + written,
+            cursor=end,
+            state=ChunkState.COUNTED if end is not None else ChunkState.SETTLED,
+        )
+        more = self._write(connection, stored, deleted, now, expected=chunk, deleted=written)
+        record_if_on(connection, applied, now)
+        return more
+
+    def _write(
+        self,
+        connection: Connection,
+        stored: StoredLoad,
+        chunk: Chunk,
+        now: datetime,
+        *,
+        expected: Chunk,
+        deleted: int = 0,
+    ) -> bool:
+        """Write a chunk, if the load and the chunk are as the step has read them."""
+        locked = _locked(connection, stored)
+        if read_chunk(connection, locked, chunk.number) != expected:
+            raise _Changed
+        write_chunk(connection, locked, chunk, now)
+        load = replace(locked.load, deleted=locked.load.deleted + deleted)
+        if chunk.state is ChunkState.COUNTED and expected.state is ChunkState.COMPLETE:
+            total = load.deleted + pending_deletes(connection, locked.number)
+            if total > max(load.allowed or 0, FEWEST_DELETES):
+                allowed = deletes_allowed(count_live(connection, load), load.deleted, self._max_deletes)
+                load = replace(load, allowed=max(allowed, load.allowed or 0))
+                if total > (load.allowed or 0):
+                    load = replace(load, state=LoadState.HELD)
+        if load != locked.load:
+            write_load(connection, load)
+        return True
+
+    def _finish(self, connection: Connection, stored: StoredLoad, now: datetime) -> bool:
+        if not stored.load.is_empty:
+            after = settle_missed(connection, stored, self._missed_after.get(stored.number, ""), now)
+            if after is not None:
+                self._missed_after[stored.number] = after
+                return True
+        self._missed_after.pop(stored.number, None)
+        return self._end(connection, stored, LoadState.COMPLETED, now)
+
+    def _end(self, connection: Connection, stored: StoredLoad, state: LoadState, now: datetime) -> bool:
+        locked = _locked(connection, stored)
+        if locked.load.changed_at != stored.load.changed_at and state is LoadState.EXPIRED:
+            raise _Changed
+        if state is LoadState.EXPIRED:
+            missing = {"state": ChunkState.INCOMPLETE.value, "reason": ChunkReason.MISSING.value}
+            open_chunks = (load_chunks.c.load == stored.number, load_chunks.c.state == ChunkState.OPEN.value)
+            connection.execute(update(load_chunks).where(*open_chunks).values(missing))
+        end_load(connection, locked.load, state, now)
+        return True
+
+
+def pending_deletes(connection: Connection, number: int) -> int:
+    """Return the number of keys that the counted chunks of a load have still to delete."""
+    counted = (load_chunks.c.load == number, load_chunks.c.state == ChunkState.COUNTED.value)
+    return int(connection.scalar(select(func.sum(load_chunks.c.would_delete)).where(*counted)) or 0)
+
+
+def _is_our_turn(connection: Connection) -> bool:
+    return connection.dialect.name != "postgresql" or bool(connection.scalar(_TURN))
+
+
+def _locked(connection: Connection, stored: StoredLoad) -> StoredLoad:
+    locked = lock_load(connection, stored.load.scope, stored.load.load_id)
+    if locked is None or (locked.load.state, locked.load.version) != (stored.load.state, stored.load.version):
+        raise _Changed
+    return locked
+
+
+def _next_chunk(connection: Connection, stored: StoredLoad) -> Chunk | None:
+    """Return the chunk to work on: first one to count; one to delete from, unless the load is held."""
+    if not stored.load.knows_rows:
+        # An empty chunk of a load that has named nothing yet may belong to a load of no rows.
+        return None
+    states = [ChunkState.COMPLETE] if stored.load.state is LoadState.HELD else [ChunkState.COMPLETE, ChunkState.COUNTED]
+    for state in states:
+        query = select(func.min(load_chunks.c.chunk)).where(
+            load_chunks.c.load == stored.number, load_chunks.c.state == state.value, ~load_chunks.c.cleared
+        )
+        number = connection.scalar(query)
+        if number is not None:
+            return read_chunk(connection, stored, number)
+    return None
+
+
+def _settled(connection: Connection, stored: StoredLoad) -> set[int]:
+    if stored.load.version is None or stored.load.count is None:
+        return set()
+    settled = (load_chunks.c.load == stored.number, load_chunks.c.state == ChunkState.SETTLED.value)
+    return set(connection.scalars(select(load_chunks.c.chunk).where(*settled)))
+
+
+def _resumed_at(switches: Switches, stored: StoredLoad) -> datetime | None:
+    changes = (switch.changed_at for switch in switches.by_scope.values() if switch.touches(*stored.load.scope))
+    return max(changes, default=None)
+
+
+def _clear(connection: Connection, now: datetime) -> bool:
+    """Forget some keys of a chunk that is settled or whose load has ended, or else loads that ended long ago."""
+    over: ColumnElement[bool] = or_(load_chunks.c.state == ChunkState.SETTLED.value, loads.c.ended_at.is_not(None))
+    query = select(load_chunks.c.load, load_chunks.c.chunk).join(loads, loads.c.number == load_chunks.c.load)
+    row = connection.execute(query.where(~load_chunks.c.cleared, over).limit(1)).first()
+    if row is None:
+        return _forget(connection, now)
+    if not remove_keys(connection, row.load, row.chunk, _KEYS_AT_ONCE):
+        own = (load_chunks.c.load == row.load, load_chunks.c.chunk == row.chunk)
+        connection.execute(update(load_chunks).where(*own).values(cleared=True))
+    return True
+
+
+def _forget(connection: Connection, now: datetime) -> bool:
+    old = (loads.c.started_at < now - _KEPT, loads.c.ended_at < now - _KEPT)
+    numbers = list(connection.scalars(select(loads.c.number).where(*old).limit(10)))
+    if numbers:
+        connection.execute(delete(load_chunks).where(load_chunks.c.load.in_(numbers)))
+        connection.execute(delete(loads).where(loads.c.number.in_(numbers)))
+    return bool(numbers)

@@ -1,0 +1,203 @@
+"""Rows of full loads: read and written by a caller that holds the fence, each load locked before it changes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, tuple_, update
+
+from rules.full_load import Chunk, ChunkReason, ChunkState, Load, LoadState
+from rules.switches import Scope
+from schemas.key_ranges import KeyRange, bound_texts, read_bound
+from storage.dialect import insert_into
+from storage.load_tables import load_chunks, loads
+
+__all__ = [
+    "StoredLoad",
+    "active_loads",
+    "end_load",
+    "lock_load",
+    "open_load",
+    "read_chunk",
+    "read_chunks",
+    "read_load",
+    "ready_loads",
+    "superseded_load",
+    "write_chunk",
+    "write_load",
+]
+
+
+class StoredLoad(NamedTuple):
+    """A load, and the number that its chunks and keys name it by."""
+
+    load: Load
+    number: int
+
+
+def open_load(connection: Connection, scope: Scope, load_id: str, now: datetime) -> None:
+    """Insert a load unless it is there."""
+    row = {
+        "shop": scope[0],
+        "domain": scope[1],
+        "load_id": load_id,
+        "number": secrets.randbits(62),
+        "state": LoadState.RUNNING.value,
+        "started_at": now,
+        "changed_at": now,
+    }
+    connection.execute(insert_into(connection.dialect.name, loads).on_conflict_do_nothing(), row)
+
+
+def lock_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad | None:
+    """Return a load, locked until the end of the transaction; None if there is none.
+
+    Whoever locks entity rows too has locked them before: so no two transactions wait for each other.
+    """
+    return _one(connection, _query(_named(scope, load_id)).with_for_update())
+
+
+def read_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad | None:
+    """Return a load, or None if there is none."""
+    return _one(connection, _query(_named(scope, load_id)))
+
+
+def active_loads(connection: Connection) -> list[StoredLoad]:
+    """Return the loads that have not ended."""
+    return [_stored(row) for row in connection.execute(_query(loads.c.ended_at.is_(None)))]
+
+
+def ready_loads(connection: Connection) -> list[StoredLoad]:
+    """Return the loads that have begun, not ended, and have a chunk to count or to delete from."""
+    ready = exists(1).where(
+        load_chunks.c.load == loads.c.number,
+        load_chunks.c.state.in_((ChunkState.COMPLETE.value, ChunkState.COUNTED.value)),
+        ~load_chunks.c.cleared,
+    )
+    query = _query((loads.c.ended_at.is_(None), loads.c.version.is_not(None), ready))
+    return [_stored(row) for row in connection.execute(query)]
+
+
+def superseded_load(connection: Connection) -> StoredLoad | None:
+    """Return a load beside which a newer one of the same shop and domain runs; None if there is none."""
+    newer = loads.alias("newer")
+    beside = exists(1).where(
+        newer.c.shop == loads.c.shop,
+        newer.c.domain == loads.c.domain,
+        newer.c.ended_at.is_(None),
+        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
+    )
+    return _one(connection, _query((loads.c.ended_at.is_(None), beside)).limit(1))
+
+
+def write_load(connection: Connection, load: Load) -> None:
+    """Write what may change of a load."""
+    values = {
+        "version": load.version,
+        "state": load.state.value,
+        "chunks": load.chunks,
+        "count": load.count,
+        "seen": load.seen,
+        "deleted": load.deleted,
+        "allowed": load.allowed,
+        "changed_at": load.changed_at,
+    }
+    connection.execute(update(loads).where(*_named(load.scope, load.load_id)).values(values))
+
+
+def end_load(connection: Connection, load: Load, state: LoadState, now: datetime) -> Load:
+    """Write the end of a load, and return it."""
+    ended = replace(load, state=state)
+    values = {"state": state.value, "ended_at": now}
+    connection.execute(update(loads).where(*_named(load.scope, load.load_id)).values(values))
+    return ended
+
+
+def read_chunk(connection: Connection, stored: StoredLoad, chunk: int) -> Chunk | None:
+    """Return a chunk of a load, or None if nothing of it has come."""
+    found = read_chunks(connection, stored, (chunk,))
+    return found[0] if found else None
+
+
+def read_chunks(connection: Connection, stored: StoredLoad, numbers: Collection[int] | None = None) -> list[Chunk]:
+    """Return chunks of a load, or all of them, in their order."""
+    query = select(load_chunks).where(load_chunks.c.load == stored.number).order_by(load_chunks.c.chunk)
+    if numbers is not None:
+        query = query.where(load_chunks.c.chunk.in_(sorted(numbers)))
+    return [_chunk(stored.load.domain, row) for row in connection.execute(query)]
+
+
+def write_chunk(connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> None:
+    """Insert or update a chunk."""
+    values = {
+        "version": chunk.version,
+        "range_from": bound_texts(chunk.range.start),
+        "range_to": bound_texts(chunk.range.end),
+        "count": chunk.count,
+        "seen": chunk.seen,
+        "discarded": chunk.discarded,
+        "quarantined": chunk.quarantined,
+        "state": chunk.state.value,
+        "reason": None if chunk.reason is None else chunk.reason.value,
+        "would_delete": chunk.would_delete,
+        "deleted": chunk.deleted,
+        "cursor": bound_texts(chunk.cursor),
+        "changed_at": now,
+    }
+    insert = insert_into(connection.dialect.name, load_chunks)
+    statement = insert.on_conflict_do_update(
+        index_elements=["load", "chunk"], set_={name: insert.excluded[name] for name in values}
+    )
+    connection.execute(statement, {"load": stored.number, "chunk": chunk.number, **values})
+
+
+def _named(scope: Scope, load_id: str) -> tuple[ColumnElement[bool], ...]:
+    return loads.c.shop == scope[0], loads.c.domain == scope[1], loads.c.load_id == load_id
+
+
+def _query(condition: ColumnElement[bool] | Iterable[ColumnElement[bool]]) -> Select[Any]:
+    conditions = (condition,) if isinstance(condition, ColumnElement) else condition
+    return select(loads).where(*conditions).order_by(loads.c.shop, loads.c.domain, loads.c.load_id)
+
+
+def _one(connection: Connection, query: Select[Any]) -> StoredLoad | None:
+    row = connection.execute(query).first()
+    return None if row is None else _stored(row)
+
+
+def _stored(row: Row[Any]) -> StoredLoad:
+    load = Load(
+        shop=row.shop,
+        domain=row.domain,
+        load_id=row.load_id,
+        changed_at=row.changed_at,
+        version=row.version,
+        state=LoadState(row.state),
+        chunks=row.chunks,
+        count=row._mapping["count"],
+        seen=row.seen,
+        deleted=row.deleted,
+        allowed=row.allowed,
+    )
+    return StoredLoad(load, row.number)
+
+
+def _chunk(domain: str, row: Row[Any]) -> Chunk:
+    return Chunk(
+        number=row.chunk,
+        version=row.version,
+        range=KeyRange(read_bound(domain, row.range_from), read_bound(domain, row.range_to)),
+        count=row._mapping["count"],
+        seen=row.seen,
+        discarded=row.discarded,
+        quarantined=row.quarantined,
+        state=ChunkState(row.state),
+        reason=None if row.reason is None else ChunkReason(row.reason),
+        would_delete=row.would_delete,
+        deleted=row.deleted,
+        cursor=read_bound(domain, row.cursor),
+    )
