@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from math import ceil
 from typing import NamedTuple
 
@@ -10,14 +12,24 @@ from control.replay import ReplayResult, replay
 from control.resync import request_resync
 from control.shops import ShopActions
 from producers.messages import Publish
-from rules.actions import AuditContext, Conflict, CountChanged, NotConfirmed, NotFound, check_expected, grew_much
+from rules.actions import (
+    RESYNC_AFTER,
+    AuditContext,
+    Conflict,
+    CountChanged,
+    NotConfirmed,
+    NotFound,
+    check_expected,
+    grew_much,
+)
 from rules.shops import OPEN, ShopRules
 from schemas.domains import ORDERS
 from schemas.resync import MOST_KEYS
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
 from storage.load_decisions import LoadDecisions
-from storage.missed import MissedKeys
+from storage.missed import MissedKeys, Piece
+from storage.missed_requests import MissedRequests
 from storage.order_acceptance import AcceptedOrder, OrderAcceptance
 from storage.order_changes import Change, OrderChanges
 from storage.order_retry import OrderRetries
@@ -66,6 +78,7 @@ class OperatorActions:
         publish: Publish,
         seconds: float | None = None,
         shop_rules: ShopRules = OPEN,
+        resync_after: timedelta = RESYNC_AFTER,
     ) -> None:
         self.shops = ShopActions(database.fence, shop_rules)
         self._fence = database.fence
@@ -73,6 +86,7 @@ class OperatorActions:
         self._seconds = seconds
         self._audit = AuditLog(database.fence)
         self._missed = MissedKeys(database.fence)
+        self._requests = MissedRequests(database.fence, resync_after)
         self._quarantine = QuarantineStore(database.fence)
         self._versions = VersionStore(database.fence)
         self._loads = LoadDecisions(database.fence)
@@ -132,9 +146,13 @@ class OperatorActions:
                 dropped += count
         return dropped
 
-    def count_missed(self, filter: MissedFilter) -> int:
+    def count_missed(self, filter: MissedFilter, *, again: bool = False) -> int:
         """Return the number of keys that a resync would request."""
-        return sum(self._missed.scopes(filter).values())
+        return sum(self._missed.scopes(self._requests.due(filter, again=again)).values())
+
+    def count_asked(self, filter: MissedFilter) -> int:
+        """Return the number of keys that a resync leaves out, since the ERP was asked for them a moment ago."""
+        return self.count_missed(filter, again=True) - self.count_missed(filter)
 
     def resync_discarded(self, filter: MissedFilter) -> int:
         """Return the number of missed keys whose events would be discarded now, if the ERP sent them."""
@@ -149,13 +167,16 @@ class OperatorActions:
         expected: int | None = None,
         request: str | None = None,
         discard: bool = True,
+        again: bool = False,
     ) -> ResyncResult:
         """Request the missed keys from the ERP, and wait until the broker has confirmed every message.
 
-        The same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
+        Keys that it was asked for a moment ago are left out, unless `again` is set: its answer may be on the way. The
+        same `request` gives messages of the same id for the same keys. Raises `CountChanged` if far more keys are
         missed than expected, since the number that the operator saw no longer holds, and `NotConfirmed` if the broker
         does not take a message. Without `discard` it raises `WouldBeDiscarded` while any of their domains is off.
         """
+        filter = self._requests.due(filter, again=again)
         scopes = self._missed.scopes(filter)
         keys = sum(scopes.values())
         messages = sum(ceil(count / MOST_KEYS) for count in scopes.values())
@@ -167,9 +188,12 @@ class OperatorActions:
             check_discards(self._fence, "keys", scopes)
         with self._audit.open(AuditEntry("resync", context, filter.shop, filter.domain)) as entry:
             pieces = self._missed.pieces(filter, scopes, MOST_KEYS)
-            requested = request_resync(
-                self._publish, pieces, request or entry.id, lambda more: self._audit.add(entry.id, more)
-            )
+
+            def remember(confirmed: Sequence[Piece]) -> None:
+                self._requests.remember(confirmed, context.user_id or context.by)
+                self._audit.add(entry.id, sum(len(piece.keys) for piece in confirmed))
+
+            requested = request_resync(self._publish, pieces, request or entry.id, remember)
         return ResyncResult(keys, messages, requested)
 
     def forget_versions(

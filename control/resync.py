@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -18,18 +18,20 @@ __all__ = ["request_resync"]
 _AT_ONCE = 16
 
 
-def request_resync(publish: Publish, pieces: Iterable[Piece], request: str, on_confirmed: Callable[[int], None]) -> int:
+def request_resync(
+    publish: Publish, pieces: Iterable[Piece], request: str, on_confirmed: Callable[[Sequence[Piece]], None]
+) -> int:
     """Publish a message for each piece, and return the number of keys that the broker has confirmed.
 
-    `on_confirmed` gets that number batch by batch. Raises `NotConfirmed` at the first unconfirmed message.
+    `on_confirmed` gets their pieces batch by batch. Raises `NotConfirmed` at the first unconfirmed message.
     """
     requested, remaining = 0, iter(pieces)
     while batch := list(islice(remaining, _AT_ONCE)):
         results = publish([_message(piece, request) for piece in batch])
-        confirmed = [len(piece.keys) for piece, result in zip(batch, results, strict=True) if _is_confirmed(result)]
+        confirmed = [piece for piece, result in zip(batch, results, strict=True) if _is_confirmed(result)]
         if confirmed:
-            on_confirmed(sum(confirmed))
-        requested += sum(confirmed)
+            on_confirmed(confirmed)
+        requested += sum(len(piece.keys) for piece in confirmed)
         for result in results:
             if not _is_confirmed(result):
                 raise NotConfirmed(f"{_reason(result)}; {requested} keys were asked for before that")

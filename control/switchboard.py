@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from rules.plans import begin, decide_command, planned_pauses
 from rules.shops import OPEN, ShopRules, is_known, unknown_shop
@@ -10,6 +11,7 @@ from rules.switches import Decision, Plan, Scope, Switch, Switches, expire, flip
 from schemas.control import ANY, Announcement, Command, Reply
 from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_begin, audit_command, audit_expiry, audit_unreadable
 from storage.fence import Connection, Fence
+from storage.pause_costs import PauseSpan, ended_spans
 from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
 from storage.shops import known_shops
 from storage.switches import ChangeState, read_for_change, write_switches
@@ -57,13 +59,14 @@ class Switchboard:
         with RepairSheetWriter(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
             before = read_for_change(connection, command.message_id, command.message.shop)
             self._check_shop(connection, command, before)
-            state, announcements, new_sheets = _follow_clock(connection, before)
+            state, announcements, new_sheets, ended = _follow_clock(connection, before)
             decision = decide_command(command, state, repeated=before.obeyed)
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)
             audit_command(connection, command, decision, after)
             turned = [new for new in decision.changes if flips(new, state)]
-            sheets.begin(connection, new_sheets + after_resume(command, turned, after), after)
+            ended += ended_spans(state, after)
+            sheets.begin(connection, new_sheets + after_resume(command, turned, after), after, ended)
             reply = _reply(after, before.in_flight, command.scopes, decision)
         if decision.changes:
             announcements.append(_change_announcement(reply, command))
@@ -109,8 +112,8 @@ class Switchboard:
     def end_expired(self) -> None:
         """End the pauses whose end has passed, and begin planned ones; of several callers the first does it, once."""
         with RepairSheetWriter(self._fence, likely=True) as sheets, self._fence.exclusive() as connection:
-            after, announcements, new_sheets = _follow_clock(connection, read_for_change(connection))
-            sheets.begin(connection, new_sheets, after)
+            after, announcements, new_sheets, ended = _follow_clock(connection, read_for_change(connection))
+            sheets.begin(connection, new_sheets, after, ended)
         self._announce_all(announcements)
 
     def _announce_all(self, announcements: list[Announcement]) -> None:
@@ -118,14 +121,23 @@ class Switchboard:
             self._announce(announcement)
 
 
-def _follow_clock(connection: Connection, before: ChangeState) -> tuple[Switches, list[Announcement], list[NewSheet]]:
+class _Followed(NamedTuple):
+    """What the clock has changed: the switches after it, what is to be announced and counted, and the ended pauses."""
+
+    after: Switches
+    announcements: list[Announcement]
+    sheets: list[NewSheet]
+    spans: list[PauseSpan]
+
+
+def _follow_clock(connection: Connection, before: ChangeState) -> _Followed:
     ended = expire(before.switches)
     write_switches(connection, ended)
     after = before.switches.changed(ended)
     for switch in ended:
         audit_expiry(connection, switch, after)
     announcements = [_expiry_announcement(switch, after, before.in_flight) for switch in ended]
-    sheets = after_expiry(ended, after)
+    sheets, spans = after_expiry(ended, after), ended_spans(before.switches, after)
     begun = begin(after)
     write_switches(connection, begun)
     after = after.changed(begun)
@@ -134,7 +146,7 @@ def _follow_clock(connection: Connection, before: ChangeState) -> tuple[Switches
         if plan is not None:
             audit_begin(connection, switch, plan, after)
             announcements += [_begin_announcement(switch, plan, after, before.in_flight)] if switch.off else []
-    return after, announcements, sheets
+    return _Followed(after, announcements, sheets, spans)
 
 
 def _reply(state: Switches, in_flight: int, scopes: Sequence[Scope], decision: Decision) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from rules.dead_letters import history_key
@@ -12,6 +13,7 @@ from schemas.reasons import Reason
 from schemas.topology import EVENTS, ORDERS_IN
 
 __all__ = [
+    "RESYNC_AFTER",
     "ActionError",
     "AuditContext",
     "Conflict",
@@ -40,6 +42,8 @@ _ADDED_HEADERS = (
     "x-unreadable-rest",
 )
 _TOLERANCE = 500
+# The ERP is asked for a key again only after this time, unless an operator wants it.
+RESYNC_AFTER = timedelta(minutes=10)
 
 
 class AuditContext(NamedTuple):

@@ -29,6 +29,7 @@ from schemas.domains import DOMAINS
 from storage.audit import EXPIRED_BY, EXPIRED_REASON
 from storage.errors import StorageError, translated
 from storage.fence import Fence
+from storage.pause_costs import PauseSpan, ScopeCost, count_cost, write_costs
 from storage.tables import missed, repair_lines, repairs
 
 __all__ = [
@@ -170,6 +171,7 @@ class RepairSheetWriter:
         self._stack = ExitStack()
         self._snapshot: Connection | None = None
         self._sheets: list[NewSheet] = []
+        self._ended: list[PauseSpan] = []
         self._after: Switches | None = None
 
     def __enter__(self) -> Self:
@@ -185,11 +187,18 @@ class RepairSheetWriter:
         else:
             threading.Thread(target=self._count, name="repair-sheet", daemon=True).start()
 
-    def begin(self, connection: Connection, sheets: list[NewSheet], after: Switches) -> None:
-        """Insert the sheets, and open the snapshot for their counts; the caller holds the fence alone."""
-        if not sheets:
+    def begin(
+        self, connection: Connection, sheets: list[NewSheet], after: Switches, ended: Sequence[PauseSpan] = ()
+    ) -> None:
+        """Insert the sheets, and open the snapshot for their counts; the caller holds the fence alone.
+
+        In the same snapshot the cost of the ended pauses is counted.
+        """
+        if not (sheets or ended):
             return
-        connection.execute(repairs.insert(), [{**sheet._asdict(), "scopes": list(sheet.scopes)} for sheet in sheets])
+        rows = [{**sheet._asdict(), "scopes": list(sheet.scopes)} for sheet in sheets]
+        if rows:
+            connection.execute(repairs.insert(), rows)
         snapshot = self._snapshot or self._connect()
         if snapshot is None:
             return
@@ -199,7 +208,7 @@ class RepairSheetWriter:
         except StorageError as error:
             _report(error)
         else:
-            self._sheets, self._after = sheets, after
+            self._sheets, self._after, self._ended = sheets, after, list(ended)
 
     def _connect(self) -> Connection | None:
         try:
@@ -213,15 +222,17 @@ class RepairSheetWriter:
         try:
             with self._stack:
                 scopes = [scope for sheet in self._sheets for scope in sheet.scopes]
-                counts = _missed_by_scope(self._snapshot, scopes)
-            self._write(counts)
+                counts = _missed_by_scope(self._snapshot, scopes) if scopes else {}
+                costs = [count_cost(self._snapshot, span) for span in self._ended]
+            self._write(counts, costs)
         except StorageError as error:
             _report(error)
 
-    def _write(self, counts: dict[Scope, int]) -> None:
+    def _write(self, counts: dict[Scope, int], costs: Sequence[ScopeCost]) -> None:
         assert self._after is not None
         still_on = {scope: count for scope, count in counts.items() if not self._after.stops(*scope)}
         with self._fence.shared() as connection:
+            write_costs(connection, costs)
             for sheet in self._sheets:
                 lines = {scope: count for scope, count in still_on.items() if in_scopes(sheet.scopes, *scope)}
                 total = {"missed": sum(lines.values())}

@@ -69,9 +69,12 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "domain": _DOMAIN,
             "shop": _SHOP,
             "key": "Key fields, as a JSON object.",
-            "version": "Newest version that was discarded.",
+            "version": "Newest version that was discarded, or that a comparison has found missing.",
             "event_id": "Id of the event with this version.",
-            "discarded_at": "Time of this discard.",
+            "discarded_at": "Time of this discard, or of the filing.",
+            "asked_at": "Time at which the ERP was asked for it last; null: never.",
+            "asked_count": "Number of times that the ERP was asked for it; null: never.",
+            "asked_by": "Operator who asked last.",
         },
     ),
     "quarantine": (
@@ -111,8 +114,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
     "ledger": (
         "Number of deliveries by outcome. A delivery that is redelivered after a crash counts again, as superseded.",
         {
-            "minute": "Minute of the commit.",
-            "worker": _WORKER,
+            "minute": "Minute of the commit; the start of its hour or day once it is rolled up.",
+            "worker": "Id of the worker; empty once it is rolled up.",
             "shop": _SHOP,
             "domain": _DOMAIN,
             "outcome": "applied, superseded, discarded or quarantined.",
@@ -122,8 +125,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
     "received": (
         "Number of deliveries received, counted apart from their outcomes.",
         {
-            "minute": "Minute of the commit.",
-            "worker": _WORKER,
+            "minute": "Minute of the commit; the start of its hour or day once it is rolled up.",
+            "worker": "Id of the worker; empty once it is rolled up.",
             "domain": _DOMAIN,
             "count": "Number of deliveries.",
         },

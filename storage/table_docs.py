@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 from storage.entity_docs import ENTITY_DOCS, VERSION_DOCS, TableDoc
 from storage.feed_docs import FEED_DOCS
 from storage.system_docs import SYSTEM_DOCS
+from storage.upkeep_docs import UPKEEP_DOCS
 
 __all__ = ["TABLE_DOCS", "add_comments"]
 
@@ -16,6 +17,7 @@ TABLE_DOCS: Mapping[str, TableDoc] = {
     **{name: (text, {**VERSION_DOCS, **columns}) for name, (text, columns) in ENTITY_DOCS.items()},
     **FEED_DOCS,
     **SYSTEM_DOCS,
+    **UPKEEP_DOCS,
 }
 
 

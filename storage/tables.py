@@ -9,7 +9,9 @@ from storage.feed_tables import change_feed, changes, outcome_notices, relays
 from storage.load_tables import load_chunks, load_keys, loads
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders, outbox, outbox_leases
+from storage.pause_tables import pause_ends, pause_lines
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
+from storage.upkeep_tables import upkeep
 
 __all__ = [
     "ENTITY_TABLES",
@@ -32,6 +34,8 @@ __all__ = [
     "outbox_leases",
     "outcome_notices",
     "outcomes",
+    "pause_ends",
+    "pause_lines",
     "quarantine",
     "received",
     "relays",
@@ -40,6 +44,7 @@ __all__ = [
     "shops",
     "switches",
     "unknown_fields",
+    "upkeep",
     "watchers",
     "workers",
 ]
@@ -123,6 +128,9 @@ missed = Table(
     Column("version", BIGINT, nullable=False),
     Column("event_id", EXACT_TEXT, nullable=False),
     Column("discarded_at", UtcTime, nullable=False),
+    Column("asked_at", UtcTime),
+    Column("asked_count", Integer),
+    Column("asked_by", Text),
 )
 
 quarantine = Table(

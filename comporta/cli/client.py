@@ -64,6 +64,12 @@ class Remote(Protocol):
     def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
         """Return one full load with its chunks, None if there is none."""
 
+    def pauses(self, limit: int) -> Rows:
+        """Return the newest pauses with what each has cost."""
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        """Return the pause that began with an epoch, None if none did."""
+
     def actions(self) -> AbstractContextManager[Actions]:
         """Open the actions beside pause and resume, for the duration of the block."""
 
@@ -82,6 +88,7 @@ class _Broker:
         self._log_format = settings.log_format
         self._database_url = settings.database_url
         self._shop_rules = settings.shop_rules
+        self._resync_after = timedelta(seconds=settings.resync_after)
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
 
     @cached_property
@@ -159,6 +166,13 @@ class _Broker:
         found = self._views.load(shop, domain, load_id)
         return None if found is None else dict(found)
 
+    def pauses(self, limit: int) -> Rows:
+        return [report.document() for report in self._views.pauses.newest(limit)]
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        report = self._views.pauses.one(epoch)
+        return None if report is None else report.document()
+
     @contextmanager
     def actions(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
@@ -176,7 +190,7 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield OperatorActions(self._database, publish, shop_rules=self._shop_rules)
+            yield OperatorActions(self._database, publish, shop_rules=self._shop_rules, resync_after=self._resync_after)
 
 
 class _Http:
@@ -219,6 +233,13 @@ class _Http:
 
     def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
         response = self._request("GET", f"/api/loads/{shop}/{domain}/{quote(load_id, safe='')}")
+        return None if response.status_code == 404 else self._read(_ROW, response)
+
+    def pauses(self, limit: int) -> Rows:
+        return self._read(_ROWS, self._request("GET", "/api/pauses", params={"limit": limit}))
+
+    def pause(self, epoch: int) -> dict[str, Any] | None:
+        response = self._request("GET", f"/api/pauses/{epoch}")
         return None if response.status_code == 404 else self._read(_ROW, response)
 
     @contextmanager

@@ -75,9 +75,19 @@ class Actions(Protocol):
         """Remove the messages that pass the filter for good; return their number."""
 
     def resync(
-        self, filters: MissedFilter, context: AuditContext, /, *, dry_run: bool = False, discard: bool = True
+        self,
+        filters: MissedFilter,
+        context: AuditContext,
+        /,
+        *,
+        dry_run: bool = False,
+        discard: bool = True,
+        again: bool = False,
     ) -> ResyncResult:
-        """Request missed keys from the ERP; with `dry_run` only count them."""
+        """Request missed keys from the ERP, also those of a moment ago with `again`; with `dry_run` only count them."""
+
+    def count_asked(self, filters: MissedFilter, /) -> int:
+        """Return the number of missed keys that the ERP was asked for a moment ago."""
 
     def forget_versions(self, scope: VersionScope, context: AuditContext, /, *, dry_run: bool = False) -> ForgetResult:
         """Let the next event of each key win; with `dry_run` only count the keys."""
@@ -159,11 +169,23 @@ class HttpActions:
         return self._post_counts("/api/quarantine/drop", payload)["dropped"]
 
     def resync(
-        self, filters: MissedFilter, context: AuditContext, *, dry_run: bool = False, discard: bool = True
+        self,
+        filters: MissedFilter,
+        context: AuditContext,
+        *,
+        dry_run: bool = False,
+        discard: bool = True,
+        again: bool = False,
     ) -> ResyncResult:
-        payload = {"shop": filters.shop, "domain": filters.domain, "dry_run": dry_run, **_reason(context)}
-        counts = self._post_counts("/api/missed/resync", {**payload, "discard": discard})
+        flags = {"dry_run": dry_run, "discard": discard, "again": again}
+        counts = self._resync(filters, {**flags, **_reason(context)})
         return ResyncResult(counts["keys"], counts["messages"], counts["requested"])
+
+    def count_asked(self, filters: MissedFilter) -> int:
+        return self._resync(filters, {"dry_run": True})["asked_recently"]
+
+    def _resync(self, filters: MissedFilter, payload: dict[str, Any]) -> dict[str, int]:
+        return self._post_counts("/api/missed/resync", {"shop": filters.shop, "domain": filters.domain, **payload})
 
     def forget_versions(self, scope: VersionScope, context: AuditContext, *, dry_run: bool = False) -> ForgetResult:
         payload = {"shop": scope.shop, "domain": scope.domain, "dry_run": dry_run, **_reason(context)}

@@ -16,6 +16,8 @@ from comporta.cli import (
     missed,
     operators,
     order_changes,
+    pauses,
+    prune,
     publish,
     quarantine,
     reader,
@@ -50,6 +52,7 @@ app.command()(run.run)
 app.command()(run.worker)
 app.command()(run.admin)
 app.command()(run.migrate)
+app.command()(prune.prune)
 app.command()(switch.pause)
 app.command()(switch.resume)
 app.command()(status.status)
@@ -66,6 +69,7 @@ app.command("grant-reader")(reader.grant_reader)
 app.command()(doctor.doctor)
 app.command()(config.version)
 app.add_typer(missed.missed_app, name="missed")
+app.add_typer(pauses.pauses_app, name="pauses")
 app.add_typer(quarantine.quarantine_app, name="quarantine")
 app.add_typer(order_changes.orders_app, name="orders")
 app.add_typer(shops.shop_app, name="shop")

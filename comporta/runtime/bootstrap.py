@@ -24,6 +24,7 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
+from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.feeds import relay_loop
@@ -40,6 +41,7 @@ from storage.order_notice_source import OrderNoticeSource
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
+from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
 __all__ = ["Components", "build_admin", "build_worker"]
@@ -104,6 +106,7 @@ def build_worker(
     registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
+        "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
         "relay": relay_loop(
@@ -141,7 +144,13 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     """Build the parts of a process without a worker: the switchboard for the page, and the announcer of its changes."""
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce, settings.shop_rules)
-    return Components(f"{socket.gethostname()}-{getpid()}-admin", switchboard, {"announcer": announcer.run})
+    name = f"{socket.gethostname()}-{getpid()}-admin"
+    upkeep = _upkeep(settings, database, name, pulse("upkeep"))
+    return Components(name, switchboard, {"announcer": announcer.run, "upkeep": upkeep})
+
+
+def _upkeep(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
 
 
 def _erp_gateway(settings: Settings) -> ErpGateway:

@@ -26,6 +26,7 @@ from broker.address import is_memory
 from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
 from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
+from comporta.runtime.retention_settings import RetentionSettings
 from comporta.runtime.server_settings import ServerSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.addresses import AddressError, read_address
@@ -73,7 +74,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(ServerSettings, HttpSettings):
+class Settings(RetentionSettings, ServerSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
@@ -91,6 +92,7 @@ class Settings(ServerSettings, HttpSettings):
     erp_connect_timeout: Annotated[float, Field(gt=0, le=45)] = 5.0
     order_attempts: Annotated[int, Field(ge=1, le=10_000)] = ORDER_ATTEMPTS
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
+    resync_after: Annotated[float, Field(ge=0, le=30 * 86_400)] = 600.0
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     changes: bool = False

@@ -14,6 +14,7 @@ from comporta.web.api.missed import missed_router
 from comporta.web.api.order_changes import order_changes_router
 from comporta.web.api.order_intake import order_intake_router
 from comporta.web.api.orders import orders_router
+from comporta.web.api.pauses import pauses_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
@@ -47,6 +48,7 @@ def create_app(context: AppContext) -> FastAPI:
         order_changes_router(context.views, context.actions),
         repairs_router(context.repairs),
         loads_router(context.views, context.actions),
+        pauses_router(context.views.pauses),
         versions_router(context.actions),
         ledger_router(context.views),
         unknown_fields_router(context.views),

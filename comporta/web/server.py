@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 from os import getpid
 from pathlib import Path
 
@@ -139,7 +140,13 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         place_orders=OrderStore(
             host.database.fence, f"{socket.gethostname()}-{getpid()}-http", shop_rules=host.settings.shop_rules
         ).place,
-        actions=OperatorActions(host.database, publish, _ACTION_SECONDS, host.settings.shop_rules),
+        actions=OperatorActions(
+            host.database,
+            publish,
+            _ACTION_SECONDS,
+            host.settings.shop_rules,
+            resync_after=timedelta(seconds=host.settings.resync_after),
+        ),
         repairs=Repairs(host.database.fence),
         label=host.settings.admin_label,
     )

@@ -30,6 +30,8 @@ LONGEST: dict[Step, timedelta] = {"minute": timedelta(days=1), "hour": timedelta
 _USUAL: dict[Step, timedelta] = {"minute": timedelta(hours=1), "hour": timedelta(days=1)}
 # No batch commits this long after it has read the clock: the database's time limits are far shorter.
 _SETTLED = timedelta(minutes=10)
+# Far shorter than the age at which minutes are rolled up: what moves to the start of its hour is settled already.
+_LONGEST_GAP = timedelta(hours=12)
 _BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _RECEIVED = "received"
 
@@ -142,6 +144,8 @@ class LedgerView:
         now = database_now(connection)
         with self._lock:
             horizon = now.replace(second=0, microsecond=0) - _SETTLED
+            if horizon - self._settled_until > _LONGEST_GAP:
+                self._settled, self._settled_until = Counter(), _BEGINNING
             if horizon > self._settled_until:
                 self._settled += _cells(connection, self._settled_until, horizon)
                 self._settled_until = horizon

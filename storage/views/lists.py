@@ -48,12 +48,16 @@ ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class MissedFilter(Listing[MissedRow]):
-    """Missed keys, oldest first; `text` is searched in the key, `keys` are exact keys (JSON text)."""
+    """Missed keys, oldest first; `text` is searched in the key, `keys` are exact keys (JSON text).
+
+    With `asked_before`, only keys that the ERP was not asked for since then, or that were discarded again afterwards.
+    """
 
     shop: str | None = None
     domain: str | None = None
     text: str | None = None
     keys: tuple[str, ...] | None = None
+    asked_before: datetime | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
         """Return the conditions of the filter."""
@@ -63,6 +67,9 @@ class MissedFilter(Listing[MissedRow]):
             conditions.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
         if self.keys is not None:
             conditions.append(missed.c.key.in_(self.keys))
+        if self.asked_before is not None:
+            asked = missed.c.asked_at
+            conditions.append(or_(asked.is_(None), asked <= self.asked_before, asked <= missed.c.discarded_at))
         return conditions
 
     def rows(self, _at: Moment, /) -> Select[Any]:

@@ -25,6 +25,7 @@ from storage.views.lists import (
 )
 from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
+from storage.views.pauses import PauseView
 from storage.views.rows import (
     plain_row,
 )
@@ -60,6 +61,7 @@ class Views:
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
         self.feeds = FeedsView(engine).rows
+        self.pauses = PauseView(engine)
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 

@@ -29,7 +29,10 @@ def plain_row(row: Row[Any]) -> dict[str, Any]:
 
 
 class MissedRow(TypedDict):
-    """A key whose newest known change was discarded; `key` holds the key fields."""
+    """A key whose newest known change was discarded; `key` holds the key fields.
+
+    The ERP was asked for it `asked_count` times (null: never), the last time at `asked_at` by `asked_by`.
+    """
 
     domain: str
     shop: str
@@ -37,6 +40,9 @@ class MissedRow(TypedDict):
     version: int
     event_id: str
     discarded_at: datetime
+    asked_at: datetime | None
+    asked_count: int | None
+    asked_by: str | None
 
 
 class QuarantineRow(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,27 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"COMPORTA_ADMIN_PORT=\xff\xfe\n")
     with pytest.raises(SettingsError, match=r"\.env .* not UTF-8"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KEEP_ORDERS", "7", "at least 30 days: an order that the shop sends again"),
+        ("KEEP_TOMBSTONES", "1", "at least 30 days"),
+        ("KEEP_LEDGER_MINUTES", "0.5", "at least 1 days"),
+        ("KEEP_AUDIT", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_retention_that_would_lose_more_than_meant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError, match=rf"{PREFIX}{name}.*{said}"):
+        load_settings()
+
+
+def test_nothing_is_deleted_unless_a_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ("quarantine", "repairs", "audit", "orders", "tombstones")
+    assert {load_settings().retention.age(kind) for kind in kinds} == {None}
+    monkeypatch.setenv(PREFIX + "KEEP_ORDERS", "90")
+    assert load_settings().retention.orders == timedelta(days=90)

@@ -22,6 +22,7 @@ QUESTIONS = (
 )  # fmt: skip
 ROOMS = (
     "/", "/?range=day&domain=stock", "/orders", "/missed", "/quarantine", "/unknown-fields", "/repairs", "/ledger",
+    "/pauses",
     "/ledger?outcome=applied", "/audit", "/workers", "/search", "/search?text=P1",
     "/switch/cost", *QUESTIONS,
 )  # fmt: skip

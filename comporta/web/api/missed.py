@@ -48,6 +48,7 @@ class ResyncWanted(Why):
     domain: ChangeDomain | None = None
     keys: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     dry_run: bool = False
+    again: Annotated[bool, Field(description="Request keys again that were requested a moment ago.")] = False
     expected: Annotated[
         int | None, Field(ge=0, description="Number that was shown; the request is refused if far more are missed now.")
     ] = None
@@ -67,14 +68,16 @@ class ResyncWanted(Why):
 
 
 class ResyncDone(BaseModel):
-    """Number of missed keys, of messages that they fit into, and of keys requested from the ERP.
+    """Number of missed keys that are due, of messages that they fit into, and of keys requested from the ERP.
 
-    A dry run names in `discarded` the keys whose events would be discarded on arrival, if there are any.
+    `asked_recently` counts those that are left out: the ERP was asked for them a moment ago. A dry run names in
+    `discarded` the keys whose events would be discarded on arrival, if there are any.
     """
 
     keys: int
     messages: int
     requested: int
+    asked_recently: int
     discarded: Annotated[int, Field(exclude_if=is_zero)] = 0
 
 
@@ -104,6 +107,7 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
             selection = body.selection
         except Refused as refused:
             raise HTTPException(400, f"a key can't be read: {refused.refusal}") from None
+        recent = 0 if body.again else actions.count_asked(selection)
         result = actions.resync(
             selection,
             audit_context(request, body.reason),
@@ -111,8 +115,9 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
             expected=body.expected,
             request=idempotency_key,
             discard=body.discard,
+            again=body.again,
         )
         discarded = actions.resync_discarded(selection) if body.dry_run else 0
-        return ResyncDone(**result._asdict(), discarded=discarded)
+        return ResyncDone(**result._asdict(), asked_recently=recent, discarded=discarded)
 
     return router

@@ -35,6 +35,7 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
             request,
             "ask/resync.html",
             count=count,
+            asked=actions.count_asked(selection),
             discarded=discarded,
             shop=shop,
             domain=domain,
@@ -49,13 +50,15 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
         expected: Form = "",
         request_id: Form = "",
         discard: Form = "",
+        again: Form = "",
     ) -> Response:
         def run() -> str:
             selection = MissedFilter(blank_to_none(shop), blank_to_none(domain))
             result = actions.resync(
                 selection,
                 audit_context(request),
-                expected=parse_expected(expected),
+                expected=None if again else parse_expected(expected),
+                again=bool(again),
                 request=blank_to_none(request_id[:100]),
                 discard=bool(discard),
             )

@@ -20,6 +20,7 @@ from comporta.web.pages.missed import missed_router
 from comporta.web.pages.order_changes import order_changes_router
 from comporta.web.pages.orders import orders_router
 from comporta.web.pages.overview import overview_router
+from comporta.web.pages.pauses import pauses_router
 from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
@@ -45,6 +46,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_router(pages, context.views, context.actions),
         loads_router(pages, context.views, context.actions),
+        pauses_router(pages, context.views.pauses),
         unknown_fields_router(pages, context.views),
         feeds_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
