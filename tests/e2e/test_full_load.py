@@ -65,7 +65,7 @@ def test_a_file_is_a_full_load_and_a_held_one_waits_for_its_number(deployment: L
     codes = [f"{number:03}" for number in range(120)]
     first = deployment.publish("first.jsonl", [(code, 5) for code in codes], "--full-load", "--load-id", "first")
     assert first.code == 0, first.err
-    assert "full load first of main/products: version 5, 120 keys, 1 chunks" in first.out
+    assert "full load first of main/products: version 5, 120 keys, chunks: 1" in first.out
     deployment.wait_for("first", "completed")
 
     rows = [(code, 7) for code in codes[:110]]
