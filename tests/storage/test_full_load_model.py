@@ -21,10 +21,10 @@ def place(any_database_url: str) -> Iterator[LoadHarness]:
 
 def check(place: LoadHarness, examples: int) -> None:
     effort = settings(
-        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(lambda: LoadLifecycle(place), settings=effort)
 
 
 def test_loads_come_out_as_the_model_says(place: LoadHarness) -> None:
-    check(place, 60 if place.engine.dialect.name == "sqlite" else 20)
+    check(place, 30 if place.engine.dialect.name == "sqlite" else 8)
