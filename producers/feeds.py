@@ -1,22 +1,22 @@
-"""Relay of a worker: switches the change feed as the settings say, then publishes changes and outcomes."""
+"""Relay of a worker: switches the change feed as the settings say, then publishes notices of what was committed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
 
 from broker.retry import retry_until
 from producers.publisher import Publisher
-from producers.relay import Relay
+from producers.relay import Relay, RelaySource
 from storage.changes import ChangeFeed
 from storage.errors import Unavailable
 from storage.fence import Fence
 from storage.relay_sources import ChangeSource, OutcomeSource
 
-__all__ = ["feeds_relay"]
+__all__ = ["relay_loop"]
 
 log = structlog.get_logger(__name__)
 
@@ -24,10 +24,20 @@ log = structlog.get_logger(__name__)
 _DEADLINE = 5.0
 
 
-def feeds_relay(
-    broker_url: str, fence: Fence, worker: str, stop: threading.Event, *, changes: bool, keep: timedelta
+def relay_loop(
+    broker_url: str,
+    fence: Fence,
+    worker: str,
+    stop: threading.Event,
+    *,
+    changes: bool,
+    keep: timedelta,
+    more: Sequence[RelaySource] = (),
 ) -> Callable[[], None]:
-    """Return the loop of a worker's relay; with `changes`, changes are recorded and kept for `keep`."""
+    """Return the loop of a worker's relay for changes, outcomes and `more`.
+
+    With `changes`, changes are recorded and kept for `keep`.
+    """
 
     def run() -> None:
         feed = ChangeFeed(fence)
@@ -37,8 +47,8 @@ def feeds_relay(
         except Unavailable:
             return
         publisher = Publisher(broker_url, name="notices", deadline=_DEADLINE)
-        # Also when it is off: what was recorded before is still to be published and pruned.
-        sources = (ChangeSource(fence, worker, keep), OutcomeSource(fence, worker))
+        # The changes also when they are off: what was recorded before is still to be published and pruned.
+        sources = (*more, ChangeSource(fence, worker, keep), OutcomeSource(fence, worker))
         Relay(sources, publisher, stop).run()
 
     return run

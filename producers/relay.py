@@ -1,11 +1,11 @@
-"""Relay: publishes what was committed, at least once and in order within a routing key."""
+"""Relay: publishes what was committed, at least once and in order within each thing that is told of."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,37 +15,44 @@ from broker.retry import retry_until
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from storage.errors import RowRefused, Unavailable
-from storage.relay_sources import RelayedNotice
+from storage.relay_notice import RelayedNotice
 
 __all__ = ["Relay", "RelaySource"]
 
 log = structlog.get_logger(__name__)
 
+_TICK_SECONDS = 0.1
 # What gathers meanwhile costs one transaction instead of many.
-_POLL_SECONDS = 0.5
+_MANY = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 # The broker has it, or dropped it because no queue is bound: who wants to hear binds one.
 _DONE = frozenset({Fate.CONFIRMED, Fate.RETURNED})
 
 
 class RelaySource(Protocol):
-    """Notices of one kind, of which one worker at a time gets any."""
+    """Notices of one kind; of each lane one worker at a time gets any.
 
-    def exchange(self, confirmed: Collection[str]) -> Sequence[RelayedNotice]:
-        """Note which of the last notices are published, by their tokens, and return the next ones."""
+    `poll_seconds` is the pause before it is asked again when it had none.
+    """
 
-    def close(self, confirmed: Collection[str]) -> None:
+    poll_seconds: float
+
+    def exchange(self, confirmed: Collection[Hashable], skip: frozenset[str]) -> Sequence[RelayedNotice]:
+        """Note which of the last notices are published, by their tokens; return the next ones of the other lanes."""
+
+    def close(self, confirmed: Collection[Hashable]) -> None:
         """Note which of the last notices are published, and let another worker go on."""
 
 
 @dataclass
 class _Progress:
-    """How far one source is: what the broker has confirmed, and the wait after failures."""
+    """How far one source is: what the broker has confirmed, and the waits of its lanes after failures."""
 
     source: RelaySource
-    confirmed: set[str] = field(default_factory=set)
-    failures: int = 0
-    until: float = 0.0
+    confirmed: set[Hashable] = field(default_factory=set)
+    failures: Counter[str] = field(default_factory=Counter)
+    waits: dict[str, float] = field(default_factory=dict)
+    next_poll: float = 0.0
 
 
 class Relay:
@@ -59,8 +66,9 @@ class Relay:
     def run(self) -> None:
         """Run until `stop` is set; what is not confirmed by then is published by another worker, or later."""
         while not self._stop.is_set():
-            if not self.step():
-                self._stop.wait(_POLL_SECONDS)
+            now = time.monotonic()
+            if sum(self._advance(progress) for progress in self._progress if progress.next_poll <= now) < _MANY:
+                self._stop.wait(_TICK_SECONDS)
         self._publisher.close()
         for progress in self._progress:
             try:
@@ -73,47 +81,61 @@ class Relay:
         return sum(map(self._advance, self._progress))
 
     def _advance(self, progress: _Progress) -> int:
-        if progress.until > time.monotonic():
-            return 0
+        now = time.monotonic()
+        skip = frozenset(lane for lane, until in progress.waits.items() if until > now)
         retrying = retry_until(self._stop, Unavailable, first=0.2, longest=5)
         try:
-            notices: Sequence[RelayedNotice] = retrying(progress.source.exchange, progress.confirmed)
+            notices: Sequence[RelayedNotice] = retrying(progress.source.exchange, progress.confirmed, skip)
         except (Unavailable, RowRefused) as error:
             # Only when stopped meanwhile: what was published is published again, under the same ids.
             log.warning("notices stay unpublished", error=str(error))
             return 0
         progress.confirmed = set()
+        failed: set[str] = set()
         for wave in _waves(notices):
-            if not self._publish(wave, progress):
-                self._back_off(progress)
-                break
-        else:
-            progress.failures = 0
+            self._publish([notice for notice in wave if notice.lane not in failed], progress, failed)
+        _note_failures(progress, {notice.lane for notice in notices}, failed)
+        if not notices:
+            progress.next_poll = now + progress.source.poll_seconds
         return len(progress.confirmed)
 
-    def _publish(self, wave: Sequence[RelayedNotice], progress: _Progress) -> bool:
-        """Publish notices of different routing keys; return whether the broker has taken all of them."""
-        messages = [OutgoingMessage(row.exchange, row.routing_key, row.body, row.token) for row in wave]
-        failed = 0
-        for row, result in zip(wave, self._publisher.publish_all(messages), strict=True):
-            if result.fate in _DONE:
-                progress.confirmed.add(row.token)
-            elif not failed:
-                failed += 1
-                log.warning("notice not published", exchange=row.exchange, fate=result.fate, detail=result.detail)
-        return not failed
+    def _publish(self, wave: Sequence[RelayedNotice], progress: _Progress, failed: set[str]) -> None:
+        """Publish notices of different things; note the tokens of the confirmed ones, and the lanes of the others.
 
-    def _back_off(self, progress: _Progress) -> None:
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(progress.failures, 10))
-        progress.failures += 1
-        progress.until = time.monotonic() + wait
+        After a failure the lane's later notices wait for another step, so that none overtakes an earlier one.
+        """
+        for notice, result in zip(wave, self._publisher.publish_all(map(_message, wave)), strict=True):
+            if result.fate in _DONE:
+                progress.confirmed.add(notice.token)
+            else:
+                if notice.lane not in failed:
+                    problem = {"fate": result.fate, "detail": result.detail}
+                    log.warning("notice not published", exchange=notice.exchange, lane=notice.lane, **problem)
+                failed.add(notice.lane)
+
+
+def _note_failures(progress: _Progress, lanes: set[str], failed: set[str]) -> None:
+    for lane in lanes - failed:
+        progress.failures.pop(lane, None)
+        progress.waits.pop(lane, None)
+    for lane in failed:
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(progress.failures[lane], 10))
+        progress.failures[lane] += 1
+        progress.waits[lane] = time.monotonic() + wait
 
 
 def _waves(notices: Sequence[RelayedNotice]) -> Iterator[list[RelayedNotice]]:
-    """Split notices so that no two of one routing key are in flight: a broker may refuse one and take the next."""
-    seen: Counter[str] = Counter()
+    """Split notices so that no two of one thing are in flight together: a broker may refuse one and take the next."""
+    seen: Counter[Hashable] = Counter()
     waves: defaultdict[int, list[RelayedNotice]] = defaultdict(list)
     for notice in notices:
-        waves[seen[notice.routing_key]].append(notice)
-        seen[notice.routing_key] += 1
+        number = 0
+        if notice.about is not None:
+            number = seen[notice.about]
+            seen[notice.about] += 1
+        waves[number].append(notice)
     yield from waves.values()
+
+
+def _message(notice: RelayedNotice) -> OutgoingMessage:
+    return OutgoingMessage(notice.exchange, notice.routing_key, notice.body, notice.message_id, mandatory=False)

@@ -221,8 +221,9 @@ class _LoadWriter:
         for number, chunk in sorted(self._chunks.items()):
             judged = judge_chunk(self._load, chunk)
             before = self._before.get(number)
-            # A load with chunks has no whole one, unless an event of it names none.
-            empty = number == WHOLE and before is None and judged == Chunk(WHOLE) and self._load.chunks is not None
+            # A load has a whole chunk only if it has no others, or if an event of it names none.
+            is_whole = self._load.count is not None and self._load.chunks is None
+            empty = number == WHOLE and before is None and judged == Chunk(WHOLE) and not is_whole
             if judged != before and not empty:
                 write_chunk(self._connection, self._stored, judged, self._now)
             progress |= judged.is_complete and not (before is not None and before.is_complete)

@@ -25,12 +25,14 @@ _OF_ORDERS = frozenset({ORDERS, RECEIPTS})
 class MessageKey(NamedTuple):
     """Key of a message, None where it can't be read: an order's id, or a change event's key as JSON text.
 
-    `subject` and `event_id` are the attributes of the event. Of an order that has no id the subject is the key.
+    `subject`, `event_id` and `sequence` are the attributes of the event. Of an order that has no id the subject is the
+    key.
     """
 
     key: str | None = None
     subject: str | None = None
     event_id: str | None = None
+    sequence: str | None = None
 
 
 def read_message_key(domain: str, body: bytes, headers: Mapping[str, Any]) -> MessageKey:
@@ -46,7 +48,7 @@ def read_message_key(domain: str, body: bytes, headers: Mapping[str, Any]) -> Me
     fields = data if isinstance(data, dict) else {}
     subject = _text(attributes.get("subject"))
     key = _text(fields.get("order_id")) or subject if domain in _OF_ORDERS else _key_text(domain, fields)
-    return MessageKey(key, subject, _text(attributes.get("id")))
+    return MessageKey(key, subject, _text(attributes.get("id")), _text(attributes.get("sequence")))
 
 
 def _load(body: bytes) -> Any:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, delete, func, select
 
 from rules.outcomes import Outcome, RejectedDelivery
-from schemas.domains import ORDERS
-from schemas.message_names import read_names
+from schemas.domains import DOMAINS, ORDERS
 from storage.dialect import dump_rows, rowset
 from storage.feed_tables import outcome_notices
+from storage.message_keys import MessageKey
 from storage.tables import ledger
 from storage.types import EXACT_TEXT
 
@@ -21,6 +21,7 @@ __all__ = [
     "NOTICES_AT_ONCE",
     "Notice",
     "OutcomeCount",
+    "StoredRefusal",
     "add_notices",
     "counts_of",
     "next_minute",
@@ -54,23 +55,33 @@ class OutcomeCount(NamedTuple):
     number: int
 
 
-def add_notices(connection: Connection, rejected: Sequence[tuple[str, RejectedDelivery]], now: datetime) -> None:
-    """Note quarantined messages, by their id in the quarantine, in the transaction that stores them.
+class StoredRefusal(NamedTuple):
+    """A quarantined message with its id in the quarantine, and what could be read of its key."""
+
+    id: str
+    item: RejectedDelivery
+    key: MessageKey
+
+
+def add_notices(connection: Connection, refused: Sequence[StoredRefusal], now: datetime) -> None:
+    """Note quarantined messages in the transaction that stores them.
 
     Orders are left out: they come from the shop, and hold what the ERP's programs need not see.
     """
     rows = [
-        {"id": identity, "at": now, "shop": item.shop, "domain": item.domain, "data": _data(identity, item)}
-        for identity, item in rejected
-        if item.domain != ORDERS
+        {"id": one.id, "at": now, "shop": one.item.shop, "domain": one.item.domain, "data": _data(one)}
+        for one in refused
+        if one.item.domain != ORDERS
     ]
     if rows:
         connection.execute(outcome_notices.insert(), rows)
 
 
-def waiting_notices(connection: Connection) -> list[Notice]:
-    """Return the oldest notices."""
+def waiting_notices(connection: Connection, skip: Collection[str] = ()) -> list[Notice]:
+    """Return the oldest notices, but for the shops in `skip`."""
     query = select(*(outcome_notices.c[name] for name in Notice._fields)).order_by(outcome_notices.c.id)
+    if skip:
+        query = query.where(outcome_notices.c.shop.not_in(sorted(skip)))
     return [Notice(*row) for row in connection.execute(query.limit(NOTICES_AT_ONCE))]
 
 
@@ -106,12 +117,34 @@ def counts_of(connection: Connection, minute: datetime) -> list[OutcomeCount]:
     return [OutcomeCount(row[0], row[1], row[2], int(row[3])) for row in rows]
 
 
-def _data(identity: str, item: RejectedDelivery) -> str:
-    names = read_names(item.domain, item.body, item.headers)
+def _data(refused: StoredRefusal) -> str:
+    item, key = refused.item, refused.key
     reason = {
         "code": item.refusal.reason.value,
         "pointer": item.refusal.pointer,
         "sentence": item.refusal.sentence,
     }
-    data = {"shop": item.shop, "domain": item.domain, **names._asdict(), "reasons": [reason], "quarantine_id": identity}
+    data = {
+        "shop": item.shop,
+        "domain": item.domain,
+        "id": key.event_id,
+        "sequence": key.sequence,
+        "key": _fields(item.domain, key.key),
+        "reasons": [reason],
+        "quarantine_id": refused.id,
+    }
     return orjson.dumps(data).decode()
+
+
+def _fields(domain: str, key: str | None) -> dict[str, Any] | None:
+    """Return the key's fields, None where they can't be read; a receipt has the order's id."""
+    if key is None:
+        return None
+    if domain not in DOMAINS:
+        return {"order_id": key}
+    try:
+        fields: dict[str, Any] = orjson.loads(key)
+    except ValueError:
+        # A key far longer than any of the contract is cut off.
+        return None
+    return fields

@@ -23,6 +23,7 @@ from storage.audit import AuditEntry, add_count, record_action
 from storage.fence import Fence
 from storage.message_keys import MessageKey, read_message_key
 from storage.outbox import OrderNotice
+from storage.outcome_notices import StoredRefusal
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -41,7 +42,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
 
     A message that the broker redelivers after a crash is already there and not inserted again.
     """
-    stored: list[tuple[str, RejectedDelivery]] = []
+    stored: list[StoredRefusal] = []
     orders: list[OrderNotice] = []
     for item in rejected:
         digest = digest_of(item)
@@ -51,7 +52,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
         if item.domain == ORDERS and item.shop != NO_SHOP:
             orders.append(_refused_order(item, key))
         identity = str(uuid7())
-        stored.append((identity, item))
+        stored.append(StoredRefusal(identity, item, key))
         connection.execute(
             quarantine.insert(),
             {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple
 
 from sqlalchemy import exists, select
 
@@ -23,29 +22,28 @@ from storage.changes import FEED, Change, ChangeFeed, read_changes
 from storage.dialect import database_now
 from storage.feed_tables import change_feed, outcome_notices
 from storage.fence import Connection, Fence
-from storage.outcome_notices import Notice, counts_of, next_minute, remove_notices, waiting_notices
+from storage.outcome_notices import Notice, OutcomeCount, counts_of, next_minute, remove_notices, waiting_notices
 from storage.relay_leases import LEASE, RelayLease
+from storage.relay_notice import RelayedNotice
 
-__all__ = ["ChangeSource", "OutcomeSource", "RelayedNotice"]
+__all__ = ["ChangeSource", "OutcomeSource"]
 
 _CHANGES_AT_ONCE = 5_000
 _STEPS_AT_ONCE = 8
 _PRUNE_SECONDS = 30.0
 _COUNT_SECONDS = 5.0
 _LOOK_SECONDS = 5.0
-
-
-class RelayedNotice(NamedTuple):
-    """A message to publish; the messages of one routing key go out one after the other."""
-
-    token: str
-    exchange: str
-    routing_key: str
-    body: bytes
+# A lane that no shop is called.
+_COUNTS = "*counts"
 
 
 class ChangeSource:
-    """The change feed as one relay sees it: in the order of positions, from the last one that was published."""
+    """The change feed as one relay sees it: in the order of positions, from the last one that was published.
+
+    It is one lane: after a failure everything from there on is published again.
+    """
+
+    poll_seconds = 0.5
 
     def __init__(self, fence: Fence, worker: str, keep: timedelta, lease: timedelta = LEASE) -> None:
         self._fence = fence
@@ -57,7 +55,7 @@ class ChangeSource:
         self._newest = 0
         self._next_prune = self._next_look = 0.0
 
-    def exchange(self, confirmed: Collection[str]) -> list[RelayedNotice]:
+    def exchange(self, confirmed: Collection[Hashable], skip: frozenset[str] = frozenset()) -> list[RelayedNotice]:
         """Note the confirmed messages and return the next ones; none if another worker publishes."""
         published = self._published(confirmed)
         waits = self._waits()
@@ -69,20 +67,20 @@ class ChangeSource:
             position = self._lease.take(connection, now, published)
             if position is None:
                 return []
-            rows = list(read_changes(connection, position, _CHANGES_AT_ONCE))
+            rows = [] if FEED in skip else list(read_changes(connection, position, _CHANGES_AT_ONCE))
         if prune:
             self._prune(now - self._keep, position)
         notices = list(_messages(rows))
-        self._sent = [(notice.token, last) for notice, last in notices]
+        self._sent = [(notice.message_id, last) for notice, last in notices]
         return [notice for notice, _ in notices]
 
-    def close(self, confirmed: Collection[str]) -> None:
+    def close(self, confirmed: Collection[Hashable]) -> None:
         """Note the confirmed messages and give the lease back."""
         published = self._published(confirmed)
         with self._fence.shared() as connection:
             self._lease.give_back(connection, published)
 
-    def _published(self, confirmed: Collection[str]) -> int:
+    def _published(self, confirmed: Collection[Hashable]) -> int:
         """Return the position up to which every message is confirmed, 0 if the first is not."""
         published = 0
         for token, last in self._sent:
@@ -116,81 +114,80 @@ def _messages(rows: list[Change]) -> Iterator[tuple[RelayedNotice, int]]:
             part = changes[start : start + MOST_CHANGES]
             first, last = part[0].position, part[-1].position
             values = [(row.position, row.key, row.version, row.deleted) for row in part]
+            identity, routing_key = changes_id(first, last), f"{shop}.{domain}"
             body = changes_event(shop, domain, values, part[-1].at)
-            yield RelayedNotice(changes_id(first, last), CHANGES, f"{shop}.{domain}", body), last
+            yield RelayedNotice(identity, FEED, routing_key, CHANGES, routing_key, identity, body), last
 
 
 class OutcomeSource:
-    """The outcomes as one relay sees them: quarantined events at once, the counts of the others once a minute."""
+    """The outcomes as one relay sees them: quarantined events at once, the counts of the others once a minute.
+
+    The refusals of each shop are a lane, and so are the counts of all: a count is published again until the broker has
+    every one of its minute.
+    """
+
+    poll_seconds = 0.5
 
     def __init__(self, fence: Fence, worker: str, lease: timedelta = LEASE) -> None:
         self._fence = fence
         self._lease = RelayLease("outcomes", worker, lease)
         self._notices: set[str] = set()
-        self._counts: set[str] = set()
-        self._minute = 0
+        self._minute: datetime | None = None
+        self._counted: set[str] = set()
         self._next_count = 0.0
 
-    def exchange(self, confirmed: Collection[str]) -> list[RelayedNotice]:
+    def exchange(self, confirmed: Collection[Hashable], skip: frozenset[str] = frozenset()) -> list[RelayedNotice]:
         """Remove the confirmed notices and return the next ones; none if another worker publishes."""
-        told, published = self._settle(confirmed)
-        count = time.monotonic() >= self._next_count
-        if not told and not published and not count and not self._waits():
+        told = self._notices.intersection(confirmed)
+        self._counted.update(str(token) for token in confirmed)
+        count = _COUNTS not in skip and (self._minute is not None or time.monotonic() >= self._next_count)
+        if not told and not count and not self._waits():
             return []
         with self._fence.shared() as connection:
             now = database_now(connection)
             remove_notices(connection, told)
             # What was counted before Comporta first told of it stays untold.
-            position = self._lease.take(connection, now, published, first=int(now.timestamp()) // 60 * 60 - 60)
+            position = self._lease.take(connection, now, first=int(now.timestamp()) // 60 * 60 - 60)
             if position is None:
+                self._notices, self._minute = set(), None
                 return []
-            notices = [
-                RelayedNotice(row.id, OUTCOMES, f"{row.shop}.{row.domain}.quarantined", _quarantined(row))
-                for row in waiting_notices(connection)
-            ]
-            counts = self._counted(connection, position, now) if count else []
-        self._notices = {notice.token for notice in notices}
+            notices = [_quarantined(row) for row in waiting_notices(connection, skip)]
+            counts = self._counts(connection, position, now) if count else []
+        self._notices = {notice.message_id for notice in notices}
         return notices + counts
 
-    def close(self, confirmed: Collection[str]) -> None:
+    def close(self, confirmed: Collection[Hashable]) -> None:
         """Remove the confirmed notices and give the lease back."""
-        told, published = self._settle(confirmed)
         with self._fence.shared() as connection:
-            remove_notices(connection, told)
-            self._lease.give_back(connection, published)
-
-    def _settle(self, confirmed: Collection[str]) -> tuple[set[str], int]:
-        """Return the notices that were published, and the minute if all its counts were (else 0)."""
-        told = self._notices.intersection(confirmed)
-        published = self._minute if self._counts and self._counts.issubset(confirmed) else 0
-        if self._counts and not published:
-            # The rest of its counts: at once, not with the next minute.
-            self._next_count = 0.0
-        self._notices, self._counts = set(), set()
-        return told, published
+            remove_notices(connection, self._notices.intersection(confirmed))
+            self._lease.give_back(connection)
 
     def _waits(self) -> bool:
         with self._fence.snapshot() as connection:
             return bool(connection.scalar(select(exists(outcome_notices.select()))))
 
-    def _counted(self, connection: Connection, after: int, now: datetime) -> list[RelayedNotice]:
-        minute = next_minute(connection, after, now)
-        if minute is None:
-            self._next_count = time.monotonic() + _COUNT_SECONDS
-            return []
-        self._minute = int(minute.timestamp())
-        notices = [
-            RelayedNotice(
-                counted_id(row.shop, row.domain, row.outcome, minute),
-                OUTCOMES,
-                f"{row.shop}.{row.domain}.{row.outcome}",
-                counted_event(row.shop, row.domain, row.outcome, minute, row.number),
-            )
-            for row in counts_of(connection, minute)
-        ]
-        self._counts = {notice.token for notice in notices}
-        return notices
+    def _counts(self, connection: Connection, position: int, now: datetime) -> list[RelayedNotice]:
+        """Return the counts of a minute that are not published yet; note a minute when all of them are."""
+        if self._minute is None:
+            self._minute, self._counted = next_minute(connection, position, now), set()
+            if self._minute is None:
+                self._next_count = time.monotonic() + _COUNT_SECONDS
+                return []
+        counts = [_count(row, self._minute) for row in counts_of(connection, self._minute)]
+        left = [notice for notice in counts if notice.token not in self._counted]
+        if not left:
+            self._lease.take(connection, now, int(self._minute.timestamp()))
+            self._minute = None
+        return left
 
 
-def _quarantined(row: Notice) -> bytes:
-    return quarantined_event(row.id, row.shop, row.domain, row.data, row.at)
+def _quarantined(row: Notice) -> RelayedNotice:
+    body = quarantined_event(row.id, row.shop, row.domain, row.data, row.at)
+    return RelayedNotice(row.id, row.shop, None, OUTCOMES, f"{row.shop}.{row.domain}.quarantined", row.id, body)
+
+
+def _count(row: OutcomeCount, minute: datetime) -> RelayedNotice:
+    identity = counted_id(row.shop, row.domain, row.outcome, minute)
+    body = counted_event(row.shop, row.domain, row.outcome, minute, row.number)
+    routing_key = f"{row.shop}.{row.domain}.{row.outcome}"
+    return RelayedNotice(identity, _COUNTS, routing_key, OUTCOMES, routing_key, identity, body)

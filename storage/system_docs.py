@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from storage.entity_docs import TableDoc
 from storage.health_docs import HEALTH_DOCS
+from storage.load_docs import LOAD_DOCS
 from storage.order_docs import ORDER_DOCS
 
 __all__ = ["SYSTEM_DOCS"]
@@ -17,6 +18,7 @@ _WORKER = "Id of the worker: host, process id and a random part."
 SYSTEM_DOCS: Mapping[str, TableDoc] = {
     **ORDER_DOCS,
     **HEALTH_DOCS,
+    **LOAD_DOCS,
     "switches": (
         "Switches: one row for each scope that was ever switched.",
         {

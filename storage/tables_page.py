@@ -70,7 +70,7 @@ WHERE position > 41207 ORDER BY position LIMIT 1000;
   anew, from the value of `change_feed.position` that you read before.
 - **Keys, not states.** Read the row itself by its key. It may be newer than the version in the feed; then its own
   change follows. `deleted` says that it became a tombstone.
-- What an operator erases, and a version that is forgotten, is no change of the ERP and adds no row.
+- A version that is forgotten is no change and adds no row. Erasing a shop (`comporta shop remove`) leaves gaps.
 
 The same goes to the exchange `comporta.changes` (topic, routing key `<shop>.<domain>`), with at most 500 keys in a
 message: [comporta.changes.v1](contract/schemas/comporta.changes.v1.json). One worker publishes at a time, in the order

@@ -154,7 +154,7 @@ def _run(feed: Feed, publisher: Publishes, source: Source, skip: int) -> None:
 def _show_load(load: PublishedLoad, wanted: WantedLoad, *, as_json: bool) -> None:
     if as_json:
         return
-    chunks = "no chunks" if load.chunks is None else f"{load.chunks:,} chunks"
+    chunks = "no chunks" if load.chunks is None else f"chunks: {load.chunks:,}"
     name = f"full load {load.load_id} of {wanted.shop}/{wanted.domain}"
     console.print(f"{name}: version {load.version}, {load.keys:,} keys, {chunks}", markup=False)
     if load.refused:

@@ -55,7 +55,7 @@ def status(
         console.print(status_view(document))
     if check and document.health.state == "stopped":
         # On standard error: with --json, standard output is for the document alone.
-        warn(" · ".join(str(line) for line in health_line(document)))
+        warn(" ".join(str(line).strip() for line in health_line(document)))
     if check and not (document.all_on and document.health.state != "stopped"):
         raise typer.Exit(1)
 

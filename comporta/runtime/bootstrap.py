@@ -27,10 +27,8 @@ from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
-from producers.feeds import feeds_relay
+from producers.feeds import relay_loop
 from producers.order_dispatcher import OrderDispatcher
-from producers.order_relay import OrderRelay
-from producers.publisher import Publisher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from storage.cancellation_queue import CancellationQueue
@@ -39,6 +37,7 @@ from storage.dead_letters import DeadLetterAttempts
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
+from storage.order_notice_source import OrderNoticeSource
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
@@ -46,8 +45,6 @@ from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
 __all__ = ["Components", "build_admin", "build_worker"]
-
-_NOTICE_DEADLINE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +109,14 @@ def build_worker(
         "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
-        "feeds": feeds_relay(
+        "relay": relay_loop(
             settings.broker_url,
             database.fence,
             worker_id,
-            pulse("feeds"),
+            pulse("relay"),
             changes=settings.changes,
             keep=timedelta(hours=settings.changes_hours),
+            more=[OrderNoticeSource(Outbox(database.fence, worker_id))] if ORDERS in domains else [],
         ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
         "loads": settler.run,
@@ -138,10 +136,7 @@ def build_worker(
             settings.order_attempts,
             wake,
         )
-        # An unconfirmed notice stays in the outbox: a long deadline would only hold back the end of the process.
-        notices = Publisher(settings.broker_url, name="order notices", deadline=_NOTICE_DEADLINE)
-        relay = OrderRelay(Outbox(database.fence, worker_id), notices, pulse("relay"))
-        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run, "relay": relay.run}
+        loops |= {"orders": orders.run, "dispatcher": dispatcher.run, "canceller": canceller.run}
     return Components(worker_id, switchboard, loops)
 
 

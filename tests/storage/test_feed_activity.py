@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, select, update
 
 from rules.feeds import Distances
+from storage.engine import open_engine
 from storage.feed_activity import FeedActivity
 from storage.health_tables import feed_activity, feed_hours
+from storage.migrate import _config
+from storage.tables import ledger, shops
 from tests.support.storage_harness import StorageHarness
 
 STOCK, ORDERS = ("main", "stock"), ("main", "orders")
@@ -91,3 +96,42 @@ def test_hours_that_no_silence_is_compared_with_are_deleted(harness: StorageHarn
         kept = set(connection.scalars(select(feed_hours.c.hour)))
     assert now - timedelta(days=35) in kept
     assert now - timedelta(days=37) not in kept
+
+
+def test_an_upgrade_takes_the_past_of_the_feeds_from_the_ledger(any_database_url: str) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=7)
+    counted = {"worker": "w", "shop": "main", "domain": "stock", "outcome": "applied", "count": 3}
+    minutes = [hour, hour + timedelta(minutes=59), hour + timedelta(hours=1, minutes=5), hour - timedelta(days=40)]
+    rows = [{**counted, "minute": minute} for minute in minutes]
+    rows += [{**rows[0], "outcome": "superseded"}, {**rows[0], "domain": "orders"}, {**rows[0], "shop": "made-up"}]
+    engine = open_engine(any_database_url)
+    try:
+        _move(engine, "0015", down=True)
+        with engine.begin() as connection:
+            connection.execute(shops.insert(), [{"shop": "main", "first_seen": hour}])
+            connection.execute(ledger.insert(), rows)
+        _move(engine, "0015")
+        with engine.connect() as connection:
+            hours = connection.execute(select(feed_hours).order_by(feed_hours.c.hour)).all()
+            activity = {row.domain: row.last_at for row in connection.execute(select(feed_activity))}
+    finally:
+        engine.dispose()
+    assert [(row.shop, row.domain, row.hour, row.minutes) for row in hours] == [
+        ("main", "stock", hour, 1 | 1 << 59),
+        ("main", "stock", hour + timedelta(hours=1), 1 << 5),
+    ]
+    assert activity == {"stock": minutes[2], "orders": hour}
+
+
+def _move(engine: Engine, revision: str, *, down: bool = False) -> None:
+    """Upgrade to a revision, or downgrade to the one before it."""
+    before = ScriptDirectory.from_config(_config()).get_revision(revision).down_revision
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config = _config(connection)
+        command.downgrade(config, str(before)) if down else command.upgrade(config, revision)
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("COMMIT")
+        else:
+            connection.commit()

@@ -477,3 +477,16 @@ def test_a_newer_load_that_is_complete_at_once_supersedes_the_older_one_all_the_
     place.complete(1, load="a")
     place.settle()
     assert (place.state("a"), place.state("z")) == ("completed", "superseded")
+
+
+def test_a_load_with_chunks_has_no_chunk_of_everything(place: LoadHarness) -> None:
+    place.begin()
+    place.announce(1, None, None, 1)
+    place.send(product(10, "A", "L", 1))
+    place.complete(1, 1)
+    place.settle()
+    assert place.chunk_states() == {1: "settled"}
+    place.begin("M", 200)
+    assert place.chunk_states("M") == {}
+    place.complete(0, load="M")
+    assert place.chunk_states("M") == {0: "complete"}

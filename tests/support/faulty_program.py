@@ -100,10 +100,10 @@ def _before_removing_notices(number: int) -> None:
 def _before_noting_changes(number: int) -> None:
     exchange = ChangeSource.exchange
 
-    def faulty(self: ChangeSource, confirmed: Any) -> Any:
+    def faulty(self: ChangeSource, confirmed: Any, *arguments: Any) -> Any:
         if confirmed:
             _signal_at_turn(signal.SIGKILL, number)
-        return exchange(self, confirmed)
+        return exchange(self, confirmed, *arguments)
 
     ChangeSource.exchange = faulty  # type: ignore[method-assign]
 

@@ -38,6 +38,7 @@ _BINARY = {"ce-specversion": "1.0", "ce-id": "e1", "ce-subject": "S1"}
             {},
             MessageKey('{"product_code":"P1","branch":"1","warehouse":"W","lot":""}'),
         ),
+        ("stock", b'{"id":"e1","sequence":"7","data":7}', {}, MessageKey(None, None, "e1", "7")),
         # Without a part of the key, and with a part of the wrong type.
         ("stock", b'{"subject":"S","data":{"product_code":7}}', {}, MessageKey('{"product_code":7}', "S")),
         ("?", b'{"id":"e1","data":{"code":"P1"}}', {}, MessageKey(None, None, "e1")),

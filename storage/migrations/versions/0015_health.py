@@ -38,7 +38,6 @@ SQLITE = {
 
 
 def upgrade() -> None:
-    op.add_column("workers", sa.Column("lags", JSON))
     op.create_table(
         "queues",
         sa.Column("queue", EXACT, primary_key=True),
@@ -73,6 +72,8 @@ def upgrade() -> None:
     words = POSTGRESQL if connection.dialect.name == "postgresql" else SQLITE
     for statement in (ACTIVITY, HOURS):
         connection.exec_driver_sql(statement.format(**words))
+    # Last: its lock would hold up the heartbeats while the ledger is read.
+    op.add_column("workers", sa.Column("lags", JSON))
 
 
 def downgrade() -> None:
