@@ -215,8 +215,13 @@ def test_rows_go_only_if_their_setting_says_so(harness: UpkeepHarness) -> None:
         order_events,
         [
             {
-                "shop": "main", "order_id": "O1", "event_id": "n1", "event": "invoiced",
-                "data": {}, "occurred_at": NOW, "received_at": NOW,
+                "shop": "main",
+                "order_id": "O1",
+                "event_id": "n1",
+                "event": "invoiced",
+                "data": {},
+                "occurred_at": NOW,
+                "received_at": NOW,
             }
         ],
     )
