@@ -213,7 +213,17 @@ def test_rows_go_only_if_their_setting_says_so(harness: UpkeepHarness) -> None:
     harness.set_order("O2", state="waiting")
     harness.fill(
         order_events,
-        [{"shop": "main", "order_id": "O1", "event": "invoiced", "data": {}, "occurred_at": NOW, "received_at": NOW}],
+        [
+            {
+                "shop": "main",
+                "order_id": "O1",
+                "event_id": "n1",
+                "event": "invoiced",
+                "data": {},
+                "occurred_at": NOW,
+                "received_at": NOW,
+            }
+        ],
     )
     long_ago = NOW - 400 * DAY
     with harness.engine.begin() as connection:
