@@ -22,5 +22,5 @@ def install_packages(folder: Path) -> None:
     if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
         return
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, f"npm ci failed in {folder.name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"

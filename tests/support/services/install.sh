@@ -25,7 +25,17 @@ if ! has curl; then missing="$missing curl"; fi
 # What looks at the page, and what tests the alerts (promtool).
 if ! has chromium; then missing="$missing chromium"; fi
 if ! has promtool; then missing="$missing prometheus"; fi
-if [ -z "$missing" ]; then exit 0; fi
+# The packages of the contract's tests: their download may take longer than a test may.
+install_node_packages() {
+    cd "$root/tests/contract"
+    if [ node_modules/.package-lock.json -nt package-lock.json ]; then return 0; fi
+    npm ci --ignore-scripts --no-audit --no-fund --silent
+}
+
+if [ -z "$missing" ]; then
+    install_node_packages
+    exit 0
+fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     cat >&2 <<'EOF'
@@ -42,4 +52,5 @@ fi
 
 echo "installing: $missing"
 # shellcheck disable=SC2086 # One word a package.
-exec "$root/.ci/debian-install" $missing
+"$root/.ci/debian-install" $missing
+install_node_packages
