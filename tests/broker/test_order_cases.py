@@ -22,9 +22,9 @@ CASES = Path(__file__).parents[1] / "cases" / "orders"
 def place(pipeline: Pipeline, file: str, backwards: bool = False) -> list[bytes]:
     """Publish the lines of a file as the shop does, each in a batch of its own; return them."""
     lines = (CASES / file).read_bytes().splitlines()[:: -1 if backwards else 1]
-    with pipeline.stepped_orders_worker() as worker:
-        for line in lines:
-            pipeline.publish(line, exchange=ORDERS_IN, key="main")
+    for line in lines:
+        pipeline.publish(line, exchange=ORDERS_IN, key="main")
+        with pipeline.stepped_orders_worker() as worker:
             worker.drain(1)
     return lines
 
