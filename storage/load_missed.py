@@ -13,9 +13,11 @@ from sqlalchemy.types import TypeEngine
 
 from rules.full_load import Chunk, ChunkState
 from schemas.domains import DOMAINS
+from schemas.events import ChangeEvent
 from schemas.key_ranges import Bound
+from storage.changes import record_if_on
 from storage.dialect import dump_rows, rowset
-from storage.entities import apply_events, clear_missed, event_value, matching
+from storage.entities import apply_and_return, clear_missed, event_value, matching
 from storage.load_tombstones import tombstones
 from storage.loads import StoredLoad, read_chunks
 from storage.missed import key_values
@@ -47,12 +49,14 @@ def settle_missed(connection: Connection, stored: StoredLoad, after: str, now: d
         if (version := _version(stored, chunks, key := _key(load.domain, row.key), row.version)) is not None
     }
     living = set(_living(connection, load.domain, load.shop, found))
+    written: list[ChangeEvent] = []
     for version in sorted({*found.values()}):
         keys = [key for key, at in found.items() if at == version and key not in living]
         if keys:
             events = tombstones(load, version, keys)
-            apply_events(connection, load.domain, events, now)
+            written += apply_and_return(connection, load.domain, events, now)
             clear_missed(connection, load.domain, events)
+    record_if_on(connection, written, now)
     return str(rows[-1].key)
 
 

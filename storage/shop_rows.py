@@ -14,6 +14,7 @@ from schemas.domains import DOMAIN_NAMES
 from storage.audit import AuditEntry, add_count, record_action
 from storage.feeds import end_memories
 from storage.fence import Fence
+from storage.load_tables import load_chunks, load_keys, loads
 from storage.shops import ShopRow, add_shops, known_shops, shop_rows
 from storage.switches import read_switches
 from storage.tables import audit, metadata, orders, shops, switches
@@ -22,15 +23,25 @@ __all__ = ["ShopStore", "shop_tables"]
 
 # So few that a pause, which waits for the running step, waits for milliseconds.
 _AT_ONCE = 1_000
+_OF_LOADS = (load_keys, load_chunks)
 # The ERP has these orders, has refused them, or will never get them.
 _SETTLED = ("internalized", "rejected", "cancelled")
 
 
 def shop_tables() -> list[Table]:
     """Return the tables that hold rows of a shop, but for those that say whether it is known and on, and the audit."""
-    return [
+    named = [
         table for table in metadata.sorted_tables if "shop" in table.columns and table not in (audit, shops, switches)
     ]
+    # Before the loads that they belong to.
+    return [*_OF_LOADS, *named]
+
+
+def of_shop(table: Table, shop: str) -> ColumnElement[bool]:
+    """Return the condition of a shop's rows."""
+    if table in _OF_LOADS:
+        return table.c.load.in_(select(loads.c.number).where(loads.c.shop == shop))
+    return table.c.shop == shop
 
 
 class ShopStore:
@@ -98,7 +109,7 @@ class ShopStore:
     def _step(self, table: Table, shop: str, audit_id: str) -> int:
         with self._fence.shared() as connection:
             place = _place(connection, table)
-            some = select(place).where(table.c.shop == shop).limit(_AT_ONCE)
+            some = select(place).where(of_shop(table, shop)).limit(_AT_ONCE)
             deleted = connection.execute(delete(table).where(place.in_(some))).rowcount
             add_count(connection, audit_id, deleted)
         return deleted
@@ -106,14 +117,14 @@ class ShopStore:
 
 def _counts(connection: Connection, shop: str) -> dict[str, int]:
     numbers = {
-        table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.shop == shop)) or 0
+        table.name: connection.scalar(select(func.count()).select_from(table).where(of_shop(table, shop))) or 0
         for table in (*shop_tables(), shops, switches)
     }
     return {name: number for name, number in numbers.items() if number}
 
 
 def _delete(connection: Connection, table: Table, shop: str) -> int:
-    return connection.execute(delete(table).where(table.c.shop == shop)).rowcount
+    return connection.execute(delete(table).where(of_shop(table, shop))).rowcount
 
 
 def _place(connection: Connection, table: Table) -> ColumnElement[Any]:
