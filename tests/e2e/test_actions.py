@@ -150,20 +150,22 @@ def test_orders_are_retried_one_by_one_and_all_of_a_state(deployment: CommandDep
 
 def test_orders_are_held_released_and_cancelled_one_by_one_and_by_a_filter(deployment: CommandDeployment) -> None:
     OrderStore(deployment.database.fence, "w0").commit([decoded_order(placed(name)) for name in ("a", "b", "c")])
-    # Switched off, so that nothing leaves while the test looks.
+    with deployment.database.fence.shared() as connection:
+        connection.exec_driver_sql("UPDATE orders SET state = 'rejected'")
+    # Switched off, so that nothing that is released leaves while the test looks.
     deployment.start()
     assert deployment.run("pause", "--reason", "test").code == 0
     done = deployment.run("orders", "hold", "a", "unknown", "--why", "address")
     assert (done.code, done.out) == (1, "1 of 2 orders held\n")
     assert "unknown stays as it is" in done.err
-    dry = deployment.run("orders", "hold", "--state", "waiting", "--dry-run", "--json")
+    dry = deployment.run("orders", "hold", "--state", "rejected", "--dry-run", "--json")
     assert dry.json == {"chosen": 2, "changed": 0}
-    too_many = deployment.run("orders", "hold", "--state", "waiting", "--expected", "3")
+    too_many = deployment.run("orders", "hold", "--state", "rejected", "--expected", "3")
     assert too_many.code == 1
     assert "3" in too_many.err
     assert deployment.run("orders", "hold").code == 2
     assert deployment.run("orders", "hold", "b", "--dry-run").code == 2
-    assert states(deployment) == {"a": "held", "b": "waiting", "c": "waiting"}
+    assert states(deployment) == {"a": "held", "b": "rejected", "c": "rejected"}
     done = deployment.run("orders", "hold", "--all", "--expected", "2", "--reason", "strike")
     assert (done.code, done.out) == (0, "2 of 2 orders held\n")
     assert deployment.run("orders", "release", "c").out == "1 of 1 orders released\n"
