@@ -1,4 +1,4 @@
-"""Rights of the shop's role: it reads the tables of the domains and the views, and nothing else of Comporta."""
+"""Rights of the shop's role: it reads the shop's tables, the news of its orders and the views, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from storage.all_tables import every_table
 from storage.entity_tables import ENTITY_TABLES
 from storage.errors import StorageError, translated
 from storage.feed_tables import change_feed, changes
+from storage.order_tables import order_events
 from storage.sql_views import SQL_VIEWS
 
 __all__ = ["READABLE", "Granted", "ReaderRefused", "grant_reader"]
 
-READABLE: tuple[str, ...] = (*ENTITY_TABLES, changes.name, change_feed.name, *SQL_VIEWS)
+READABLE: tuple[str, ...] = (*ENTITY_TABLES, order_events.name, changes.name, change_feed.name, *SQL_VIEWS)
 _ALL = [*sorted(every_table().tables), "alembic_version", *SQL_VIEWS]
 _ROLE = text(
     "SELECT rolsuper OR pg_has_role(r.oid, 'pg_read_all_data', 'MEMBER') AS reads_all, "

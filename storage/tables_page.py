@@ -95,7 +95,8 @@ comporta grant-reader shop_reader   # an existing role of PostgreSQL; --dry-run 
 ```
 
 grants the role the right to read the seven tables, the views, `changes` and `change_feed`, and takes away any other
-right on Comporta's tables that it was granted directly: it reads no quarantined bodies, no audit, no orders. Run it
+right on Comporta's tables that it was granted directly: it reads no quarantined bodies and no audit, and of orders only
+the news (`order_events`). Run it
 again after an upgrade that adds views. It fails, and names them, if the role can still reach other tables of Comporta
 by other ways. SQLite has no roles: whoever can open the file reads everything.
 """
