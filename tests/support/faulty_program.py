@@ -33,13 +33,13 @@ def _signal_at_turn(how: signal.Signals, number: int) -> None:
 
 
 def _in_transaction(how: signal.Signals, number: int) -> None:
-    write = EventStore._write
+    write = EventStore._write_counts
 
     def faulty(self: EventStore, *arguments: Any) -> None:
         write(self, *arguments)
         _signal_at_turn(how, number)
 
-    EventStore._write = faulty  # type: ignore[method-assign]
+    EventStore._write_counts = faulty  # type: ignore[method-assign]
 
 
 def _around_settling(number: int, *, before: bool) -> None:
