@@ -120,7 +120,7 @@ def test_a_body_below_the_least_rate_is_ended_before_its_time(programs: Programs
 
 
 def test_one_address_holds_only_its_share(programs: Programs) -> None:
-    siege = besieged(programs, HTTP_CONNECTIONS_PER_ADDRESS=5)
+    siege = besieged(programs, HTTP_CONNECTIONS_PER_ADDRESS=5, HTTP_HEADER_TIMEOUT=60)
     held = open_connections(siege.port, 8, source="127.0.0.2")
     proxied = open_connections(siege.port, 8)
     wait_until(lambda: sum(map(is_closed, held)) == 3, what="the oldest three to be closed")

@@ -65,9 +65,10 @@ class Deployment:
     def miss(self, number: int) -> None:
         """Make so many keys missed."""
         now = datetime.now(UTC).isoformat(sep=" ")
+        columns = "domain, shop, key, version, event_id, discarded_at"
         rows = (("products", "main", json.dumps({"code": f"{row}{LONG}"}), 1, "e", now) for row in range(number))
         with sqlite3.connect(self._database, timeout=30) as connection:
-            connection.executemany("INSERT INTO missed VALUES (?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(f"INSERT INTO missed ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def peak(self) -> int:
         """Return the most memory that the process has had, in bytes."""
