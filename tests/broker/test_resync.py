@@ -120,13 +120,13 @@ def test_a_repeat_of_a_request_is_recognised_and_another_request_is_none(
     miss(pipeline, *stocks(2))
     ids = []
     for request in ("r1", "r1", "r2", None, None):
-        operator.actions.resync(MissedFilter(), ANA, request=request)
+        operator.actions.resync(MissedFilter(), ANA, request=request, again=True)
         [(_, body)] = asked(pipeline, 1)
         ids.append(body["id"])
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
     pipeline.store.commit([parse_event("stock", "main", stock_event(1, "P00000"))])
-    operator.actions.resync(MissedFilter(), ANA, request="r1")
+    operator.actions.resync(MissedFilter(), ANA, request="r1", again=True)
     assert asked(pipeline, 1)[0][1]["id"] not in ids
 
 

@@ -118,13 +118,20 @@ def test_the_erp_is_asked_for_what_was_missed(deployment: CommandDeployment, tmp
     deployment.wait_for_outcomes(discarded=3)
     assert deployment.run("resume", "--reason", "done").code == 0
     dry = deployment.run("missed", "resync", "--dry-run", "--json")
-    assert dry.json == {"keys": 3, "messages": 1, "requested": 0}
+    assert dry.json == {"keys": 3, "messages": 1, "requested": 0, "asked_recently": 0}
     assert deployment.run("missed", "resync", "--shop", "other", "--json").json["requested"] == 0
     assert deployment.run("missed", "resync", "--domain", "orders").code == 2
     done = deployment.run("missed", "resync", "--domain", "stock")
     assert (done.code, done.out) == (0, "The ERP is asked for 3 of 3 missed keys\n")
+    again = deployment.run("missed", "resync", "--domain", "stock")
+    assert again.out.splitlines() == [
+        "The ERP is asked for 0 of 0 missed keys",
+        "3 more were asked for a moment ago; --again asks for them too",
+    ]
+    assert deployment.run("missed", "resync", "--again", "--json").json["requested"] == 3
     newest = deployment.rows("audit")[0]
     assert (newest["action"], newest["count"]) == ("resync", 3)
+    assert {(row["asked_count"], bool(row["asked_at"])) for row in deployment.rows("missed", "list")} == {(2, True)}
     assert len(deployment.rows("missed", "list", "--text", "P2")) == 1
 
 
