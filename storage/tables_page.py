@@ -10,12 +10,14 @@ from sqlalchemy.dialects import postgresql
 from storage.all_tables import every_table
 from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes
+from storage.order_tables import order_events
 from storage.sql_views import SQL_VIEWS, SqlView
 
 __all__ = ["PAGE", "tables_page"]
 
 PAGE = "docs/tables.md"
 _FEED = (changes, change_feed)
+_OF_THE_SHOP = (order_events, *_FEED)
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _INTRODUCTION = """# Tables
 
@@ -108,13 +110,17 @@ For people who look with SQL. Their owner reads them; `comporta grant-reader` do
 
 def tables_page() -> str:
     """Return the text of the page."""
-    others = [table for table in every_table().sorted_tables if table.name not in ENTITY_TABLES and table not in _FEED]
+    others = [
+        table for table in every_table().sorted_tables if table.name not in ENTITY_TABLES and table not in _OF_THE_SHOP
+    ]
     parts = [
         _INTRODUCTION,
         "## Views\n",
         *map(_view, SQL_VIEWS.values()),
         "## Tables of the domains\n",
         *map(_table, ENTITY_TABLES.values()),
+        "## News of orders\n",
+        _table(order_events),
         "## The change feed\n",
         *map(_table, _FEED),
         _OTHERS,

@@ -52,6 +52,7 @@ def with_most_shops(reading: Reading, most: int) -> Reading:
         missed=_by_shop(reading.missed, label),
         orders=_by_shop(reading.orders, label),
         oldest_waiting=_longest((label(shop), seconds) for shop, seconds in reading.oldest_waiting.items()),
+        oldest_notice=_longest((label(shop), seconds) for shop, seconds in reading.oldest_notice.items()),
         erp_failing=failing,
     )
 

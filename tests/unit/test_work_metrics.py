@@ -78,6 +78,7 @@ def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
         quarantined={},
         orders={(shop, "waiting"): 1 for shop in shops},
         oldest_waiting={"a": 1.0, "b": 3.0, "c": 2.0},
+        oldest_notice={"a": 4.0, "b": 0.0, "c": 6.0},
         erp_failing={"a": (0.0, ""), "b": (4.0, "HTTP 401"), "c": (0.0, "")},
         workers={},
     )
@@ -86,6 +87,7 @@ def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
     assert few.missed == {("a", "stock"): 2, ("_other", "stock"): 4}
     assert few.orders == {("a", "waiting"): 1, ("_other", "waiting"): 2}
     assert few.oldest_waiting == {"a": 1.0, "_other": 3.0}
+    assert few.oldest_notice == {"a": 4.0, "_other": 6.0}
     assert few.erp_failing == {"a": (0.0, ""), "_other": (4.0, "HTTP 401")}
     assert with_most_shops(reading, 3) is reading
 
