@@ -18,7 +18,8 @@ __all__ = ["UpkeepLoop", "run_upkeep"]
 
 log = structlog.get_logger(__name__)
 
-_TICK_SECONDS = 5.0
+# A loop that is not heard of for a while counts as one that hangs.
+_TICK_SECONDS, _LOOK_SECONDS = 1.0, 5.0
 _EVERY_SECONDS = 600.0
 # Between two steps others get the fence; of the time, upkeep takes at most a fifth.
 _REST = 4.0
@@ -35,8 +36,12 @@ class UpkeepLoop:
     def run(self) -> None:
         """Do the upkeep every ten minutes; while the database is away, wait."""
         due = time.monotonic()
+        look = due + _LOOK_SECONDS
         away = False
         while not self.stop.wait(_TICK_SECONDS):
+            if time.monotonic() < look:
+                continue
+            look = time.monotonic() + _LOOK_SECONDS
             is_due = time.monotonic() >= due
             try:
                 if is_due or has_unrepaired(self.fence):
