@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -32,7 +33,8 @@ def test_the_page_works_below_a_path(browser: Browser, rabbitmq: Broker, postgre
         assert page.url == f"{public}/audit?action=pause"
         for name in PAGES:
             page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
-            expect(page).to_have_title(f"{name} · Comporta · staging")
+            # Before it stands that nothing takes messages: there is no worker here.
+            expect(page).to_have_title(re.compile(f"{name} · Comporta · staging$"))
             assert page.url.startswith(f"{public}/")
         deployment.switch("pause", domains=["stock"], reason="seen through the proxy")
         expect(page.locator("#banner")).to_contain_text("seen through the proxy")
