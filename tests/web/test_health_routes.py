@@ -8,10 +8,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from comporta.runtime.health import Monitor, ReadinessProbe
+from comporta.runtime.health import ConsumptionProbe, Monitor, ReadinessProbe
 from comporta.runtime.metrics import Exposition
 from comporta.runtime.monitor_server import health_router
+from schemas.health import Health
 from storage.disk import DiskFull
+
+HEALTH = Health(state="ok", cause=None, since=None, ready=0, domains={})
 
 
 def ask(method: str, path: str, *, full: bool = False) -> httpx.Response:
@@ -22,8 +25,9 @@ def ask(method: str, path: str, *, full: bool = False) -> httpx.Response:
             raise DiskFull("the disk of the database is full")
 
     checks = {"broker": lambda: None, "database": lambda: None, "disk": check_disk}
+    monitor = Monitor(dict, ReadinessProbe(checks), ConsumptionProbe(lambda: HEALTH, ()), Exposition(None, None))
     app = FastAPI()
-    app.include_router(health_router(Monitor(dict, ReadinessProbe(checks), Exposition(None, None))))
+    app.include_router(health_router(monitor))
 
     async def steps() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
