@@ -79,7 +79,7 @@ def test_each_kind_of_connection_passes_over_a_node_that_refuses(
         nodes._failures.clear()
         with Publisher(url) as publisher:
             assert publisher.publish(outgoing(1)).fate is Fate.CONFIRMED
-    monitor = monitor_for(url, rabbitmq_pipeline.database, dict, None, with_gauges=False)
+    monitor = monitor_for(url, rabbitmq_pipeline.database, dict, None, lambda: None, (), with_gauges=False)
     assert isinstance(monitor.readiness, ReadinessProbe)
     assert asyncio.run(monitor.readiness.check())["broker"].reachable
 
