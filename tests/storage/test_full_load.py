@@ -22,6 +22,8 @@ from storage.views import AuditFilter, LoadFilter
 from tests.support.event_samples import sample_event
 from tests.support.load_harness import LoadHarness, load_message, product
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def place(any_database_url: str) -> Iterator[LoadHarness]:

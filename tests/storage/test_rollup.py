@@ -187,6 +187,8 @@ from rules.retention import Retention
 from storage.engine import open_engine
 from storage.fence import fence_for
 from storage.upkeep import Upkeep
+
+pytestmark = pytest.mark.timeout(900)
 upkeep = Upkeep(fence_for(open_engine(sys.argv[1])), Retention(), "other")
 for step in upkeep.steps():
     pass
