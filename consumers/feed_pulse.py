@@ -19,7 +19,7 @@ _FLUSH_SECONDS = 2.0
 
 
 class FeedRecord(Protocol):
-    """Where the feeds' activity is kept for other processes."""
+    """Store of the feeds' activity for other processes."""
 
     def record(self, ages: Mapping[Scope, float], distances: Mapping[Scope, Distances]) -> None:
         """Record the seconds since each feed's last delivery, and its distances; raises `StorageError`."""

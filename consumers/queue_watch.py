@@ -28,7 +28,7 @@ class BrokerReading(NamedTuple):
 
 
 class QueueRecord(Protocol):
-    """Where readings are kept for other processes."""
+    """Store of the readings for other processes."""
 
     def record(self, counts: Mapping[str, tuple[int, int | None]]) -> None:
         """Record the queues' counts; raises `StorageError`."""

@@ -122,7 +122,7 @@ class Switchboard:
 
 
 class _Followed(NamedTuple):
-    """What the clock has changed: the switches after it, what is to be announced and counted, and the ended pauses."""
+    """Changes by the clock: the switches after them, what is to be announced and counted, and the ended pauses."""
 
     after: Switches
     announcements: list[Announcement]

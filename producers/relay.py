@@ -46,7 +46,7 @@ class RelaySource(Protocol):
 
 @dataclass
 class _Progress:
-    """How far one source is: what the broker has confirmed, and the waits of its lanes after failures."""
+    """Progress of one source: what the broker has confirmed, and the waits of its lanes after failures."""
 
     source: RelaySource
     confirmed: set[Hashable] = field(default_factory=set)

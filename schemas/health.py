@@ -14,7 +14,7 @@ StopCause = Literal["no_consumer", "broker_away", "backlog"]
 
 
 class DomainHealth(Message):
-    """Whether messages of a domain are taken from its queues; `lag` is the mean of the last minute, in seconds.
+    """Consumption of a domain's messages from its queues; `lag` is the mean of the last minute, in seconds.
 
     `ready` and `consumers` are null where the queue could not be read within 15 s; `last_change` is the last commit of
     any outcome.
@@ -30,7 +30,7 @@ class DomainHealth(Message):
 
 
 class Health(Message):
-    """Whether messages are taken from the queues: all together, and by domain.
+    """Consumption of the messages from the queues: of all together, and by domain.
 
     `since` and `ready` are those of the domains in this state.
     """

@@ -29,7 +29,7 @@ _COLUMNS = ("shop", "order_id", "kind", "data")
 
 
 class OrderNotice(NamedTuple):
-    """What a shop is told of one of its orders; `order_id` is None where a refused message names none."""
+    """News of an order for its shop; `order_id` is None where a refused message names none."""
 
     shop: str
     order_id: str | None

@@ -75,7 +75,7 @@ class ReadinessProbe:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Whether messages are taken from the queues, and since when it is so; `blocks`: this process is not ready then."""
+    """Consumption from the queues, and since when it is so; `blocks`: this process is not ready then."""
 
     state: HealthState
     since: datetime | None = None

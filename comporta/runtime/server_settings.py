@@ -47,7 +47,7 @@ def read_password(path: Path) -> str:
 
 
 class ServerSettings(BaseSettings):
-    """Where broker and database are, and the login to each; after the checks each URL holds what was given apart."""
+    """Addresses of broker and database, and the login to each; after the checks each URL holds what was given apart."""
 
     broker_host: Annotated[str, AfterValidator(_hosts)] | None = None
     broker_user: str | None = None
