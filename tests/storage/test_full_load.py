@@ -22,6 +22,7 @@ from storage.views import AuditFilter, LoadFilter
 from tests.support.event_samples import sample_event
 from tests.support.load_harness import LoadHarness, load_message, product
 
+# On a busy machine these take longer than a test may otherwise.
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.support.load_harness import LoadHarness
 from tests.support.load_model import LoadLifecycle
 
+# On a busy machine these take longer than a test may otherwise.
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -37,6 +37,9 @@ from tests.support.storage_harness import stock_change
 from tests.support.views_harness import ViewsHarness, change_event, rejected_delivery
 from tests.support.wait import wait_until
 
+# On a busy machine these take longer than a test may otherwise.
+pytestmark = pytest.mark.timeout(900)
+
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -187,8 +190,6 @@ from rules.retention import Retention
 from storage.engine import open_engine
 from storage.fence import fence_for
 from storage.upkeep import Upkeep
-
-pytestmark = pytest.mark.timeout(900)
 upkeep = Upkeep(fence_for(open_engine(sys.argv[1])), Retention(), "other")
 for step in upkeep.steps():
     pass
