@@ -22,9 +22,6 @@ from storage.views import AuditFilter, LoadFilter
 from tests.support.event_samples import sample_event
 from tests.support.load_harness import LoadHarness, load_message, product
 
-# On a busy machine these take longer than a test may otherwise.
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture
 def place(any_database_url: str) -> Iterator[LoadHarness]:

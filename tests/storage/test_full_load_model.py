@@ -11,9 +11,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.support.load_harness import LoadHarness
 from tests.support.load_model import LoadLifecycle
 
-# On a busy machine these take longer than a test may otherwise.
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture
 def place(any_database_url: str) -> Iterator[LoadHarness]:

@@ -235,7 +235,9 @@ class LoadLifecycle(RuleBasedStateMachine):
 
     @rule(off=st.booleans())
     def is_switched(self, off: bool) -> None:
-        self.place.change("pause" if off else "resume", shop=self.shop)
+        # The shop may not have sent anything yet.
+        reply = self.place.change("pause" if off else "resume", shop=self.shop, new_shop=True)
+        assert reply.result != "refused", reply.error
         self.model.off = off
 
     @rule()
@@ -259,7 +261,7 @@ class LoadLifecycle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Leave nothing to settle to the next example."""
-        self.place.change("resume", shop=self.shop)
+        self.place.change("resume", shop=self.shop, new_shop=True)
         decisions = LoadDecisions(self.place.fence)
         for row in self.place.views.rows(LoadFilter(shop=self.shop)):
             if row["ended_at"] is None:
