@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from storage.comments import write_comments
 from storage.errors import SchemaOutdated, translated
 
 __all__ = ["migrate", "newest_revision", "require_current"]
@@ -18,15 +13,13 @@ __all__ = ["migrate", "newest_revision", "require_current"]
 _LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at a time
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def migrate(engine: Engine) -> tuple[str | None, str | None]:
@@ -50,16 +43,30 @@ def migrate(engine: Engine) -> tuple[str | None, str | None]:
 
 
 def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
+    # Imported here: the check of the revision, which each process does at its start, needs none of it.
+    from alembic import command
+    from alembic.config import Config
+
+    from storage.comments import write_comments
+
     before = _revision(connection)
     _require_known(before)
-    command.upgrade(_config(connection), "head")
+    config = Config()
+    config.set_main_option("script_location", str(_VERSIONS.parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
     write_comments(connection)
     return before, _revision(connection)
 
 
-def newest_revision() -> str | None:
+def _known_revisions() -> set[str]:
+    # A revision's file begins with its number: reading the names loads none of them.
+    return {path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*_*.py")}
+
+
+def newest_revision() -> str:
     """Return the revision that this program needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return max(_known_revisions())
 
 
 def require_current(engine: Engine) -> None:
@@ -75,6 +82,5 @@ def require_current(engine: Engine) -> None:
 
 
 def _require_known(revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _known_revisions():
         raise SchemaOutdated(f"the database is at revision {revision}, newer than this program knows: upgrade Comporta")

@@ -8,12 +8,12 @@ import typer
 
 from comporta.cli.output import AsJson, console, print_json, print_rows, warn
 from comporta.runtime.logging import configure_logs
+from comporta.runtime.release import program_version
 from comporta.runtime.settings import (
     Settings,
     SettingsError,
     UnknownSetting,
     load_settings,
-    program_version,
     setting_sources,
     unknown_names,
 )

@@ -1,84 +1,46 @@
-"""Commands of the program, and the translation of errors to one line and an exit code."""
+"""The program: one command, and the translation of errors to one line and an exit code."""
 
 from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
-from broker.connection import BrokerLost
-from comporta.cli import (
-    compare,
-    config,
-    digest,
-    loads,
-    missed,
-    operators,
-    order_changes,
-    pauses,
-    prune,
-    publish,
-    quarantine,
-    reader,
-    run,
-    schema,
-    shops,
-    simulate,
-    status,
-    switch,
-    tail,
-    validate,
-    versions,
-)
-from comporta.cli.doctor import command as doctor
+from comporta.cli.commands import CommandGroup
 from comporta.cli.output import fail
-from comporta.runtime.settings import SettingsError
-from producers.errors import NoReply
-from rules.actions import ActionError
-from storage.errors import StorageError
 
 __all__ = ["main"]
 
 app = typer.Typer(
     name="comporta",
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Floodgate between an ERP and an online shop: changes flow through it until it is closed.",
 )
-app.command()(run.demo)
-app.command()(run.run)
-app.command()(run.worker)
-app.command()(run.admin)
-app.command()(run.migrate)
-app.command()(prune.prune)
-app.command()(switch.pause)
-app.command()(switch.resume)
-app.command()(status.status)
-app.command()(status.audit)
-app.command()(publish.publish)
-app.command()(validate.validate)
-app.command()(compare.compare)
-app.command()(digest.digest)
-app.command()(tail.tail)
-app.command()(simulate.simulate)
-app.command("simulate-erp")(simulate.simulate_erp)
-app.command()(schema.schema)
-app.command("grant-reader")(reader.grant_reader)
-app.command()(doctor.doctor)
-app.command()(config.version)
-app.add_typer(missed.missed_app, name="missed")
-app.add_typer(pauses.pauses_app, name="pauses")
-app.add_typer(quarantine.quarantine_app, name="quarantine")
-app.add_typer(order_changes.orders_app, name="orders")
-app.add_typer(shops.shop_app, name="shop")
-app.add_typer(loads.loads_app, name="loads")
-app.add_typer(versions.versions_app, name="versions")
-app.add_typer(operators.operator_app, name="operator")
-app.add_typer(config.config_app, name="config")
 
 _WRONG_USAGE, _FAILED = 2, 1
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from comporta.runtime.release import program_version
+
+        typer.echo(f"comporta {program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    # Options of the program itself; a command has its own.
+    pass
 
 
 def main() -> None:
@@ -87,14 +49,29 @@ def main() -> None:
     try:
         try:
             app()
-        except SettingsError as error:
-            raise fail(str(error), _WRONG_USAGE) from None
-        except (ActionError, NoReply, StorageError, BrokerLost) as error:
-            raise fail(str(error), _FAILED) from None
         except OSError as error:
             raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            raise fail(str(error), code) from None
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit code of an error that a user can read and act on, else None."""
+    # Only now: what a command doesn't use, it doesn't wait for.
+    from broker.connection import BrokerLost
+    from comporta.runtime.settings import SettingsError
+    from producers.errors import NoReply
+    from rules.actions import ActionError
+    from storage.errors import StorageError
+
+    if isinstance(error, SettingsError):
+        return _WRONG_USAGE
+    return _FAILED if isinstance(error, (ActionError, NoReply, StorageError, BrokerLost)) else None
 
 
 def _replace_unprintable() -> None:

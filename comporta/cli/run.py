@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from comporta.cli.commands import uncollected
 from comporta.cli.options import check_domain
 from comporta.cli.output import console, fail
 from comporta.runtime.settings import load_settings
@@ -17,8 +18,9 @@ __all__ = ["admin", "demo", "migrate", "run", "worker"]
 def run() -> None:
     """Run worker and page in one process, on the broker and database of the settings."""
     # Loaded here: the commands that only read would wait for the server's libraries.
-    from comporta.runtime.process import run_process
-    from comporta.web.server import web_server
+    with uncollected():
+        from comporta.runtime.process import run_process
+        from comporta.web.server import web_server
 
     raise typer.Exit(run_process(load_settings(), DOMAIN_NAMES, web_server))
 
@@ -40,7 +42,8 @@ def worker(
     if unknown:
         check_domain("--domains: ", ", ".join(unknown), DOMAIN_NAMES)
     if processes == 1:
-        from comporta.runtime.process import run_process
+        with uncollected():
+            from comporta.runtime.process import run_process
 
         raise typer.Exit(run_process(settings, selected))
     from comporta.runtime.supervisor import run_processes
@@ -55,8 +58,9 @@ def admin() -> None:
         raise typer.BadParameter(
             "the broker memory:// lives inside one process: use `comporta run`, or set COMPORTA_BROKER_URL to amqp://…"
         )
-    from comporta.runtime.process import run_process
-    from comporta.web.server import web_server
+    with uncollected():
+        from comporta.runtime.process import run_process
+        from comporta.web.server import web_server
 
     raise typer.Exit(run_process(settings, (), web_server))
 

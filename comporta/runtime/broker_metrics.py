@@ -9,7 +9,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from comporta.runtime.settings import program_version
+from comporta.runtime.release import program_version
 from consumers.queue_watch import BrokerReading
 
 __all__ = ["BrokerMetrics"]

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from producers.erp import ErpAccess
 from producers.signature import parse_keys
 from rules.addresses import AddressError, read_address
 
 if TYPE_CHECKING:
     from comporta.runtime.settings import Settings
+    from producers.erp import ErpAccess
 
 __all__ = [
     "check_headers_file",
@@ -124,6 +124,9 @@ def other_login(value: SecretStr | Path, url: str | None, token: SecretStr | Non
 
 def erp_access(settings: Settings) -> ErpAccess:
     """Return the access of checked settings."""
+    # Imported here: settings are checked by every command, and few of them deliver orders.
+    from producers.erp import ErpAccess
+
     headers = {} if settings.erp_headers_file is None else read_headers(settings.erp_headers_file)
     if settings.erp_token is not None:
         headers["Authorization"] = f"Bearer {settings.erp_token.get_secret_value()}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from storage.gauges import Reading
+if TYPE_CHECKING:
+    from storage.gauges import Reading
 
 __all__ = ["DEFAULT_METRICS_SHOPS", "OTHER_SHOPS", "NamedShops", "with_most_shops"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -42,7 +41,6 @@ __all__ = [
     "SettingsError",
     "UnknownSetting",
     "load_settings",
-    "program_version",
     "redacted",
     "setting_sources",
     "unknown_names",
@@ -266,11 +264,3 @@ def _masked(url: str) -> str:
     except AddressError:
         return "(unreadable URL)"
     return address.masked + ("?***" if address.query else "")
-
-
-def program_version() -> str:
-    """Return the version of the installed package, `0+unknown` if the code runs without being installed."""
-    try:
-        return version("comporta")
-    except PackageNotFoundError:
-        return "0+unknown"

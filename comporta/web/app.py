@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from comporta.runtime.monitor_server import health_router
-from comporta.runtime.settings import program_version
+from comporta.runtime.release import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.feeds import feeds_router
 from comporta.web.api.ledger import ledger_router

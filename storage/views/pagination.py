@@ -7,15 +7,17 @@ import binascii
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from sqlakeyset import InvalidPage, Marker, select_page, serialize_bookmark, unserialize_bookmark
 from sqlalchemy import ColumnElement, Connection, Engine, Select, UnaryExpression, func, select
 
 from storage.dialect import database_now
 from storage.errors import translated
 from storage.types import UtcTime
 from storage.views.rows import plain_row
+
+if TYPE_CHECKING:
+    from sqlakeyset import Marker
 
 __all__ = ["MOST_COUNTED", "BadCursor", "Count", "Listing", "Moment", "Page", "Row", "every_row", "read_page"]
 
@@ -80,6 +82,9 @@ def read_page(
     engine: Engine, listing: Listing[Row], receipt_timeout: timedelta, limit: int, cursor: str | None, *, counted: bool
 ) -> Page[Row]:
     """Read the page at a cursor, or the first; raises `BadCursor`."""
+    # Imported where it is used, here and below: it brings an object mapper, and a worker reads no list.
+    from sqlakeyset import select_page
+
     marker = None if cursor is None else _marker(cursor, listing.order)
     with translated(), engine.connect() as connection:
         rows = listing.rows(Moment(database_now(connection), receipt_timeout))
@@ -96,6 +101,8 @@ def read_page(
 
 def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta) -> Iterator[Row]:
     """Yield all rows, each once, in chunks, so that a slow reader holds neither a transaction nor all rows."""
+    from sqlakeyset import select_page
+
     at: Moment | None = None
     marker: Marker | None = None
     while True:
@@ -117,10 +124,14 @@ def _count(connection: Connection, rows: Select[Any]) -> Count:
 
 
 def _cursor(marker: Marker) -> str:
+    from sqlakeyset import serialize_bookmark
+
     return base64.urlsafe_b64encode(serialize_bookmark(marker).encode()).decode().rstrip("=")
 
 
 def _marker(cursor: str, order: tuple[ColumnElement[Any], ...]) -> Marker:
+    from sqlakeyset import InvalidPage, unserialize_bookmark
+
     try:
         bookmark = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         marker = unserialize_bookmark(bookmark)

@@ -1,0 +1,65 @@
+"""The commands by name: their lines in the help, suggestions, and what they load."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from comporta.cli.commands import COMMANDS, Command
+from comporta.cli.main import app
+
+# Each takes a noticeable part of a second to load.
+_HEAVY = ("alembic", "fastapi", "httpx", "kombu", "pika", "schemas.events", "sqlalchemy", "structlog")
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items())
+def test_each_command_is_there_with_the_summary_that_the_help_shows(name: str, command: Command) -> None:
+    found = getattr(import_module(f"comporta.cli.{command.module}"), command.attribute)
+    text = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
+    assert text is not None
+    assert text.split("\n")[0] == command.summary
+    shown = CliRunner().invoke(app, [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"Usage: comporta {name} " in shown.output
+
+
+def test_the_help_names_every_command_below_a_heading() -> None:
+    lines = CliRunner().invoke(app, ["--help"]).output.splitlines()
+    for name, command in COMMANDS.items():
+        heading = next(number for number, line in enumerate(lines) if f" {command.heading} ─" in line)
+        assert any(line.startswith(f"│ {name} ") for line in lines[heading:])
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("pauze", "pause"), ("quarentine", "quarantine"), ("ordrs", "orders")])
+def test_a_misspelt_command_is_suggested(typed: str, meant: str) -> None:
+    shown = CliRunner().invoke(app, [typed])
+    assert shown.exit_code == 2
+    assert f"Did you mean '{meant}'" in shown.output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["pauze"]])
+def test_what_needs_no_command_loads_no_library_of_one(arguments: list[str]) -> None:
+    program = f"""
+import sys
+from comporta.cli import main
+sys.argv[1:] = {arguments!r}
+try:
+    main()
+except SystemExit:
+    pass
+print(sorted({set(_HEAVY)!r} & {{*sys.modules}}), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_status_loads_neither_the_way_to_the_erp_nor_a_server_nor_an_object_mapper() -> None:
+    program = "import sys, comporta.cli.status; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"} & {*done.stdout.split()}
