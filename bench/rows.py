@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import ordering, page, publishing, throughput
+from bench import orders, page, publishers, throughput
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
-from bench.pausing import pause_to_reply
+from bench.pauses import pause_to_reply
 from bench.places import Servers
 from bench.processes import MeasurementFailed
 from bench.results import Figures
@@ -142,46 +142,46 @@ ROWS: tuple[Row, ...] = (
         "pause to reply, one of two workers hangs",
         lambda on, _: pause_beside_a_hung_worker(on),
     ),
-    Row("publish", _PUBLISH, "our publisher", lambda on, of: publishing.publisher(on, of.published, "ours")),
+    Row("publish", _PUBLISH, "our publisher", lambda on, of: publishers.publisher(on, of.published, "ours")),
     Row(
         "publish-bare",
         _PUBLISH,
         "a bare loop on pika's SelectConnection",
-        lambda on, of: publishing.publisher(on, of.published, "bare"),
+        lambda on, of: publishers.publisher(on, of.published, "bare"),
     ),
     Row(
         "publish-command",
         _PUBLISH,
         "comporta publish FILE, validation and start included",
-        lambda on, of: publishing.command(on, of.published),
+        lambda on, of: publishers.command(on, of.published),
     ),
     Row(
         "publish-aio-pika",
         _PUBLISH,
         "aio-pika, confirms gathered",
-        lambda on, of: publishing.publisher(on, of.small_backlog, "aio-pika"),
+        lambda on, of: publishers.publisher(on, of.small_backlog, "aio-pika"),
     ),
     Row(
         "publish-kombu",
         _PUBLISH,
         "kombu with confirm_publish",
-        lambda on, of: publishing.publisher(on, of.published_singly, "kombu"),
+        lambda on, of: publishers.publisher(on, of.published_singly, "kombu"),
     ),
     Row(
         "publish-blocking",
         _PUBLISH,
         "pika's BlockingConnection",
-        lambda on, of: publishing.publisher(on, of.published_singly, "blocking"),
+        lambda on, of: publishers.publisher(on, of.published_singly, "blocking"),
     ),
-    Row("orders-amqp", _ORDERS, "internalized over AMQP", lambda on, of: ordering.internalized_by_amqp(on, of.orders)),
-    Row("orders-http", _ORDERS, "internalized over HTTP", lambda on, of: ordering.internalized_by_http(on, of.orders)),
+    Row("orders-amqp", _ORDERS, "internalized over AMQP", lambda on, of: orders.internalized_by_amqp(on, of.orders)),
+    Row("orders-http", _ORDERS, "internalized over HTTP", lambda on, of: orders.internalized_by_http(on, of.orders)),
     Row(
         "orders-latency",
         _ORDERS,
         "20 orders/s, placed to ERP",
-        lambda on, of: ordering.placed_to_erp(on, of.orders // 20),
+        lambda on, of: orders.placed_to_erp(on, of.orders // 20),
     ),
-    Row("orders-resume", _ORDERS, "resume's reply to first order at the ERP", lambda on, _: ordering.resume_to_erp(on)),
+    Row("orders-resume", _ORDERS, "resume's reply to first order at the ERP", lambda on, _: orders.resume_to_erp(on)),
     Row("embedded", "the embedded default", "one process on memory:// and SQLite", _embedded),
     Row(
         "page-status", _PAGE, "/api/status, two busy workers", lambda on, of: page.status_beside_workers(on, of.backlog)

@@ -26,7 +26,7 @@ from rules.outcomes import RejectedDelivery
 from rules.unknown_fields import FieldCounts, merged_counts
 from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
 from schemas.reasons import Reason, Refusal
-from schemas.routing import shop_in
+from schemas.routing_keys import shop_in
 from schemas.topology import CONTROL, DEAD, QUEUES, event_queue
 from storage.event_store import Committed, Reject
 

@@ -17,7 +17,7 @@ from schemas.full_load import LoadMessage, parse_message
 from schemas.orders import OrderMessage, parse_shop_message
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.receipts import parse_receipt
-from schemas.routing import routing_key_form, shop_in
+from schemas.routing_keys import routing_key_form, shop_in
 from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, bulk_queue, event_queue
 from storage.order_store import OrderItem
 

@@ -12,7 +12,7 @@ from amqp.exceptions import AccessRefused, NotFound
 
 from broker.connection import BrokerLost, translated
 from consumers.delivery import Delivery
-from rules.batching import waiting_seconds
+from rules.batches import waiting_seconds
 
 __all__ = ["BatchLimits", "KombuSource"]
 
@@ -28,7 +28,7 @@ _LONGEST_STARVED = 60.0
 class BatchLimits:
     """Limits of one batch: at most `batch_size` deliveries, collected for at most `batch_ms` milliseconds.
 
-    Within them the size of a batch follows the backlog (`rules.batching`).
+    Within them the size of a batch follows the backlog (`rules.batches`).
     """
 
     batch_size: int = 500

@@ -10,7 +10,7 @@ from rules.comparison import Difference, compare_entity
 from storage.audit import AuditEntry, AuditLog
 from storage.database import Database
 from storage.entity_rows import EntityRows
-from storage.missed_filing import AT_ONCE, Filed, MissedFiling
+from storage.missed_differences import AT_ONCE, Filed, MissedFiling
 from storage.spool import Spool
 
 __all__ = ["Comparison", "file_differences"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
 from schemas.reasons import Reason, Refusal
-from schemas.routing import shop_in
+from schemas.routing_keys import shop_in
 from schemas.topology import QUEUES, bulk_queue, event_queue
 
 __all__ = ["ENDED_LIMIT", "Death", "cause_of", "deaths", "domain_of_queue", "history_key", "unread"]

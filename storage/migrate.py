@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
 from storage.errors import SchemaOutdated, translated
 
-__all__ = ["migrate", "newest_revision", "require_current"]
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["alembic_config", "migrate", "newest_revision", "require_current"]
 
 _LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at a time
 
@@ -43,20 +47,26 @@ def migrate(engine: Engine) -> tuple[str | None, str | None]:
 
 
 def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
-    # Imported here: the check of the revision, which each process does at its start, needs none of it.
+    # Imported here and below: the check of the revision, which each process does at its start, needs none of it.
     from alembic import command
-    from alembic.config import Config
 
     from storage.comments import write_comments
 
     before = _revision(connection)
     _require_known(before)
+    command.upgrade(alembic_config(connection), "head")
+    write_comments(connection)
+    return before, _revision(connection)
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Return the configuration of the migrations, to be run on this connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_VERSIONS.parent))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    write_comments(connection)
-    return before, _revision(connection)
+    return config
 
 
 def _known_revisions() -> set[str]:

@@ -26,7 +26,7 @@ from schemas.events import ChangeEvent
 if TYPE_CHECKING:
     from control.comparison import Comparison
     from rules.comparison import Difference
-    from storage.missed_filing import Filed
+    from storage.missed_differences import Filed
     from storage.spool import Spool, Spooled
 
 __all__ = ["compare"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, or_, select
 from typing_extensions import TypedDict
 
-from rules.masking import mask_document, mask_documents, plain_document
+from rules.masks import mask_document, mask_documents, plain_document
 from schemas.domains import DOMAINS
 from schemas.fields import canonical_decimal
 from storage.errors import translated

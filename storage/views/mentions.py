@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, literal, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
-from rules.masking import mask_documents
+from rules.masks import mask_documents
 from schemas.domains import DOMAINS
 from storage.tables import ENTITY_TABLES, missed, orders, quarantine
 from storage.types import BYTES

@@ -18,7 +18,7 @@ from schemas.events import ChangeEvent, parse_event
 from storage.audit import AuditEntry, AuditLog
 from storage.entities import key_text
 from storage.entity_rows import EntityRows
-from storage.missed_filing import Filed, MissedFiling
+from storage.missed_differences import Filed, MissedFiling
 from storage.spool import Spool, Spooled
 from storage.tables import ENTITY_TABLES, audit, missed
 from tests.support.event_samples import FULL, sample_event

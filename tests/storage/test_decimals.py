@@ -15,7 +15,7 @@ from rules.outcomes import Outcome
 from schemas.events import parse_event
 from schemas.fields import canonical_decimal
 from storage.engine import open_engine
-from storage.migrate import _config, migrate
+from storage.migrate import alembic_config, migrate
 from tests.support.event_samples import sample_event
 from tests.support.storage_harness import StorageHarness
 
@@ -124,7 +124,7 @@ def test_an_sqlite_file_of_an_earlier_version_is_converted(tmp_path: Path) -> No
     path = tmp_path / "old.db"
     engine = open_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
-        command.upgrade(_config(connection), "0007")
+        command.upgrade(alembic_config(connection), "0007")
     with sqlite3.connect(path) as old:
         stamps = "1, 'e', 0, NULL, '2026-01-01T00:00:00.000000Z'"
         old.executemany(
@@ -154,5 +154,5 @@ def test_an_sqlite_file_of_an_earlier_version_is_converted(tmp_path: Path) -> No
     place.commit(parse_event("prices", "main", body))
     assert [row["price"] for row in place.rows("prices") if row["product_code"] == "P1"] == [7]
     with engine.connect() as connection:
-        command.downgrade(_config(connection), "0007")
+        command.downgrade(alembic_config(connection), "0007")
     assert chosen(engine, "SELECT typeof(on_hand) FROM stock") == {"text"}

@@ -14,7 +14,7 @@ from rules.feeds import Distances
 from storage.engine import open_engine
 from storage.feed_activity import FeedActivity
 from storage.health_tables import feed_activity, feed_hours
-from storage.migrate import _config
+from storage.migrate import alembic_config
 from storage.tables import ledger, shops
 from tests.support.storage_harness import StorageHarness
 
@@ -125,11 +125,11 @@ def test_an_upgrade_takes_the_past_of_the_feeds_from_the_ledger(any_database_url
 
 def _move(engine: Engine, revision: str, *, down: bool = False) -> None:
     """Upgrade to a revision, or downgrade to the one before it."""
-    before = ScriptDirectory.from_config(_config()).get_revision(revision).down_revision
+    before = ScriptDirectory.from_config(alembic_config()).get_revision(revision).down_revision
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config = _config(connection)
+        config = alembic_config(connection)
         command.downgrade(config, str(before)) if down else command.upgrade(config, revision)
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("COMMIT")

@@ -18,7 +18,7 @@ from comporta.web.pages.rendering import Pages, address, translate, translate_pl
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict
-from rules.masking import mask_documents
+from rules.masks import mask_documents
 from schemas.domains import ORDERS
 from storage.views import OrderFilter, QuarantineFilter, Views
 

@@ -20,7 +20,7 @@ from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
-from rules.masking import mask_documents
+from rules.masks import mask_documents
 from schemas.domains import ORDERS
 from schemas.orders import ACCEPTABLE
 from schemas.reasons import Reason

@@ -22,7 +22,7 @@ __all__ = ["command", "publisher"]
 def publisher(servers: Servers, count: int, name: str) -> Figures:
     """Measure one publisher in a process of its own, without the start of the process."""
     with servers.place() as place:
-        process = _run([sys.executable, "-m", "bench.peers.publishing", place.broker_url, name, str(count)], {})
+        process = _run([sys.executable, "-m", "bench.peers.publishers", place.broker_url, name, str(count)], {})
     figures: Figures = orjson.loads(process.stdout)
     return figures
 

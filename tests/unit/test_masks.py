@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.masking import mask_document, mask_documents, plain_document
+from rules.masks import mask_document, mask_documents, plain_document
 
 CPF, CNPJ = "52998224725", "12ABC34501DE35"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.batching import waiting_seconds
+from rules.batches import waiting_seconds
 
 
 @pytest.mark.parametrize(
