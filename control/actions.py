@@ -8,6 +8,7 @@ from math import ceil
 from typing import NamedTuple
 
 from control.discards import check_discards, count_discards
+from control.person import PersonActions
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
 from control.shops import ShopActions
@@ -69,7 +70,7 @@ class OperatorActions:
     """The operators' actions, each audited with operator, reason and count.
 
     An action that can't be done raises an `ActionError`. `seconds` bounds a replay of many messages: an HTTP client
-    gets the number that is left and repeats its request. `shops` are the actions on known shops.
+    gets the number that is left and repeats its request. `shops` and `people` are the actions on shops and persons.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class OperatorActions:
         resync_after: timedelta = RESYNC_AFTER,
     ) -> None:
         self.shops = ShopActions(database.fence, shop_rules)
+        self.people = PersonActions(database.fence)
         self._fence = database.fence
         self._publish = publish
         self._seconds = seconds

@@ -41,15 +41,15 @@ from schemas.fields import (
 from schemas.keys import Key
 from schemas.reasons import Reason
 
-__all__ = ["Buyer", "Freight", "Item", "Payment", "PlacedOrder", "Tax"]
+__all__ = ["MASK_CHARACTERS", "Buyer", "Freight", "Item", "Payment", "PlacedOrder", "Tax"]
 
 _MOST_ITEMS = 10_000
 # A cent, and the half by which each line may have been rounded.
 _CENT, _ROUNDING = Decimal("0.01"), Decimal("0.005")
 _LINE_TOLERANCE = _CENT + _ROUNDING
 # Characters of a mask, listed for all languages: white space, dashes, invisible characters, point and slash.
-_MASK = r"\t-\r \x85\xa0\xad\u1680\u180e\u2000-\u2015\u2028-\u202f\u205f-\u2064\u2212\u3000\ufeff./\-"
-_MASKED = re.compile(f"[{_MASK}]+")
+MASK_CHARACTERS = r"\t-\r \x85\xa0\xad\u1680\u180e\u2000-\u2015\u2028-\u202f\u205f-\u2064\u2212\u3000\ufeff./\-"
+_MASKED = re.compile(f"[{MASK_CHARACTERS}]+")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class _Document:
 def _masked(*parts: str | int) -> str:
     """Return the pattern of characters with any mask between them: a class, its number, and so on."""
     pairs = zip(parts[::2], parts[1::2], strict=True)
-    return f"^[{_MASK}]*" + "".join(f"({kind}[{_MASK}]*){{{number}}}" for kind, number in pairs) + "$"
+    mask = f"[{MASK_CHARACTERS}]*"
+    return f"^{mask}" + "".join(f"({kind}{mask}){{{number}}}" for kind, number in pairs) + "$"
 
 
 def _if_shaped(shape: str, schema: JsonSchema, pattern: str) -> JsonSchema:

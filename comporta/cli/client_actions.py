@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from comporta.cli.client_people import HttpPeople, People
 from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
 from control.shops import KnownShop, ShopRemoval
@@ -56,6 +57,10 @@ class Actions(Protocol):
     @property
     def shops(self) -> Shops:
         """Return the actions on known shops."""
+
+    @property
+    def people(self) -> People:
+        """Return the actions on persons."""
 
     def count_quarantined(self, filters: QuarantineFilter, /) -> int:
         """Return the number of messages that pass the filter."""
@@ -147,6 +152,7 @@ class HttpActions:
     def __init__(self, request: Callable[..., httpx.Response]) -> None:
         self._request = request
         self.shops = HttpShops(request)
+        self.people = HttpPeople(self._post)
 
     def count_quarantined(self, filters: QuarantineFilter) -> int:
         return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]

@@ -59,6 +59,7 @@ COMMANDS = {
     "quarantine": Command("quarantine", "quarantine_app", _LOOK, "Refused messages in full, with the reason."),
     "orders": Command("order_changes", "orders_app", _LOOK, "Orders from the shops, on their way to the ERP."),
     "shop": Command("shops", "shop_app", _LOOK, "Known shops: those of an event or order, or added here."),
+    "person": Command("person", "person_app", _LOOK, "Personal data of one person, by document."),
     "publish": Command(
         "publish",
         "publish",

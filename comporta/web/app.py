@@ -15,6 +15,7 @@ from comporta.web.api.order_changes import order_changes_router
 from comporta.web.api.order_intake import order_intake_router
 from comporta.web.api.orders import orders_router
 from comporta.web.api.pauses import pauses_router
+from comporta.web.api.person import person_router
 from comporta.web.api.quarantine import quarantine_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
@@ -42,6 +43,7 @@ def create_app(context: AppContext) -> FastAPI:
     for router in (
         status_router(context.views),
         shops_router(context.actions.shops),
+        person_router(context.actions.people),
         missed_router(context.views, context.actions),
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 
 from comporta.runtime.metrics import RecentLags, WorkMetrics
 from comporta.web.pages.charts import periods, points, rates
-from comporta.web.pages.formats import duration, indented, lag, number, stamp
+from comporta.web.pages.formats import duration, indented, lag, number, size, stamp
 from comporta.web.pages.icalendar import reminder
 from schemas.control import SwitchState
 from storage.views import AuditRow, LedgerRow
@@ -168,3 +168,11 @@ def test_a_period_lasts_from_a_switch_being_off_until_it_is_on_again() -> None:
         ("main", "stock", minutes[4], None),
         ("*", "stock", minutes[7], None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 kB"), (12, "0,1 kB"), (1_240, "1,2 kB"), (999_940, "999,9 kB"), (1_250_000, "1,2 MB")],
+)
+def test_a_size_is_said_in_units_that_people_know(count: int, text: str) -> None:
+    assert size(count, PORTUGUESE) == text

@@ -13,7 +13,7 @@ from babel.numbers import format_decimal
 
 from schemas.text import duration
 
-__all__ = ["duration", "indented", "lag", "number", "stamp"]
+__all__ = ["duration", "indented", "lag", "number", "size", "stamp"]
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _MAX_DEPTH = 60
@@ -33,6 +33,13 @@ def lag(seconds: float, locale: Locale) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{number(round(seconds, 1), locale)} s"
+
+
+def size(count: int, locale: Locale) -> str:
+    """Format the size of a message: `0.3 kB`, `1.2 MB`; what is smaller than a tenth of a kB counts as one."""
+    if count >= 1_000_000:
+        return f"{number(count / 1_000_000, locale)} MB"
+    return f"{number(max(count / 1_000, 0.1) if count else 0.0, locale)} kB"
 
 
 def stamp(moment: datetime, locale: Locale) -> str:

@@ -179,6 +179,7 @@ ACTIONS: Mapping[str, str] = {
     "compare": N_("Filed as missed"),
     "shop-add": N_("Shop added"),
     "shop-remove": N_("Shop removed"),
+    "person-erase": N_("Person erased"),
     "prune": N_("Pruned"),
     "load-confirm": N_("Load confirmed"),
     "load-cancel": N_("Load cancelled"),

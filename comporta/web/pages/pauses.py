@@ -13,7 +13,7 @@ from storage.views.pauses import PauseView
 __all__ = ["pauses_router"]
 
 _MOST = 2**63 - 1
-_NONE = N_("No pause began with the epoch %(epoch)s.")
+_NONE = N_("There is no report of a pause with the number %(epoch)s.")
 
 
 def pauses_router(pages: Pages, pauses: PauseView) -> APIRouter:

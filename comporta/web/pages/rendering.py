@@ -176,6 +176,7 @@ def _filters(language: Language) -> dict[str, Callable[..., Any]]:
 
     return {
         "number": lambda value: formats.number(value, locale),
+        "size": lambda value: formats.size(value, locale),
         "lag": lambda seconds: formats.lag(seconds, locale),
         "stamp": lambda moment: formats.stamp(moment, locale),
         "duration": formats.duration,
