@@ -77,7 +77,7 @@ class UpkeepHarness(ViewsHarness):
         with self.engine.connect() as connection:
             return connection.scalar(select(func.count()).select_from(table)) or 0
 
-    def fill_ledger(self, days: int, step: timedelta = timedelta(minutes=17)) -> None:
+    def fill_ledger(self, days: int, step: timedelta = timedelta(minutes=53)) -> None:
         """Write a ledger of two workers and two shops that ends now."""
         chance = random.Random(7)
         minutes, at = [], NOW.replace(second=0, microsecond=0)
