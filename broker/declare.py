@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ from kombu import Connection
 
 from broker.connection import translated
 from broker.former_queues import adopt, declare_queue
-from schemas.topology import EXCHANGES, QUEUES
+from schemas.topology import EXCHANGES, QUEUES, Queue
 
-__all__ = ["DeclareFault", "declare", "report_lost_queues"]
+__all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +37,24 @@ def declare(connection: Connection) -> dict[str, DeclareFault]:
 
     Returns the refusals by the name of the exchange or queue; the others are declared all the same.
     """
+    faults = _run(connection, _actions())
+    with translated():
+        for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
+            if adopt(connection, QUEUES[name]):
+                del faults[name]
+    return faults
+
+
+def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
+    """Declare further queues, as `declare` does; a queue that exists with other properties is used as it is."""
+    return _run(connection, (action for queue in queues for action in _queue_actions(queue)))
+
+
+def _run(connection: Connection, actions: Iterable[tuple[str, _Declare]]) -> dict[str, DeclareFault]:
     faults: dict[str, DeclareFault] = {}
     with translated():
         channel = connection.channel()
-        for name, action in _actions():
+        for name, action in actions:
             try:
                 action(channel)
             except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
@@ -49,9 +63,6 @@ def declare(connection: Connection) -> dict[str, DeclareFault]:
                 # The broker has closed the channel.
                 channel = connection.channel()
         channel.close()
-        for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
-            if adopt(connection, QUEUES[name]):
-                del faults[name]
     return faults
 
 
@@ -59,9 +70,13 @@ def _actions() -> Iterator[tuple[str, _Declare]]:
     for name, kind in EXCHANGES.items():
         yield name, partial(_declare_exchange, name, kind)
     for queue in QUEUES.values():
-        yield queue.name, partial(declare_queue, queue=queue)
-        for key in queue.routing_keys:
-            yield queue.name, partial(_bind, queue.name, queue.exchange, key)
+        yield from _queue_actions(queue)
+
+
+def _queue_actions(queue: Queue) -> Iterator[tuple[str, _Declare]]:
+    yield queue.name, partial(declare_queue, queue=queue)
+    for key in queue.routing_keys:
+        yield queue.name, partial(_bind, queue.name, queue.exchange, key)
 
 
 def _declare_exchange(name: str, kind: str, channel: Any) -> None:

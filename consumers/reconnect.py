@@ -12,8 +12,9 @@ import structlog
 from tenacity import RetryCallState
 
 from broker.connection import HEARTBEAT, BrokerLost, login_refused, masked, node_of, open_connection, release
-from broker.declare import DeclareFault, declare, report_lost_queues
+from broker.declare import DeclareFault, declare, declare_queues, report_lost_queues
 from broker.retry import failure, retry_until
+from schemas.topology import Queue
 
 __all__ = ["Session", "keep_session"]
 
@@ -55,15 +56,17 @@ def keep_session(
     stop: threading.Event,
     consume: Callable[[Session], None],
     heartbeat: int = HEARTBEAT,
+    further: Callable[[], Sequence[Queue]] = tuple,
 ) -> None:
     """Run `consume` in a session with the declared topology, and in a new one after each loss, until `stop`.
 
-    The broker and the session each give up the other after two `heartbeat` seconds without a sign of life.
+    `further` returns queues to declare besides. The broker and the session each give up the other after two `heartbeat`
+    seconds without a sign of life.
     """
     connected = False
     reported: dict[str, str] = {}
     while not stop.is_set():
-        opened = _connect(url, name, queues if connected else (), stop, heartbeat)
+        opened = _connect(url, name, queues if connected else (), stop, heartbeat, further)
         if opened is None:
             return
         connection, faults = opened
@@ -84,7 +87,12 @@ def keep_session(
 
 
 def _connect(
-    url: str, name: str, consumed: Sequence[str], stop: threading.Event, heartbeat: int
+    url: str,
+    name: str,
+    consumed: Sequence[str],
+    stop: threading.Event,
+    heartbeat: int,
+    further: Callable[[], Sequence[Queue]],
 ) -> tuple[kombu.Connection, dict[str, DeclareFault]] | None:
     def report(state: RetryCallState) -> None:
         error, wait = failure(state)
@@ -97,7 +105,7 @@ def _connect(
         connection = open_connection(url, name=name, heartbeat=heartbeat)
         try:
             report_lost_queues(connection, consumed)
-            return connection, declare(connection)
+            return connection, declare(connection) | declare_queues(connection, further())
         except BrokerLost:
             release(connection, broken=True)
             raise

@@ -22,7 +22,7 @@ from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
-from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, bulk_queue, event_queue
+from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, Queue, bulk_queue, event_queue
 from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
 from storage.order_store import OrderStore
@@ -39,7 +39,8 @@ _LONGEST_WAIT = 10.0
 class Worker:
     """Worker for the messages of some queues until `stop` is set; `decode` and `store` handle the same kind.
 
-    `on_batch` is called for every batch after its commit. The queues in `last` are served after the others.
+    `on_batch` is called for every batch after its commit. The queues in `last` are served after the others;
+    those of `further` are only declared.
     """
 
     url: str
@@ -51,10 +52,11 @@ class Worker:
     stop: threading.Event
     on_batch: OnBatch = ignore_batch
     last: Sequence[str] = ()
+    further: Callable[[], Sequence[Queue]] = tuple
 
     def run(self) -> None:
         """Process batches until `stop` is set; the current batch is finished unless the database is away."""
-        keep_session(self.url, self.name, self.queues, self.stop, self._consume)
+        keep_session(self.url, self.name, self.queues, self.stop, self._consume, further=self.further)
 
     def _consume(self, session: Session) -> None:
         source = KombuSource(session.connection, session.queues, self.limits, self.last)
@@ -144,7 +146,16 @@ def events_worker(
 
 
 def orders_worker(
-    url: str, limits: BatchLimits, store: OrderStore, stop: threading.Event, on_batch: OnBatch = ignore_batch
+    url: str,
+    limits: BatchLimits,
+    store: OrderStore,
+    stop: threading.Event,
+    on_batch: OnBatch = ignore_batch,
+    further: Callable[[], Sequence[Queue]] = tuple,
 ) -> Worker:
-    """Return the worker for orders and receipts; its own session, so that no backlog of events delays them."""
-    return Worker(url, "orders", [ORDERS_QUEUE, RECEIPTS_QUEUE], limits, decode_order, store, stop, on_batch)
+    """Return the worker for orders and receipts; its own session, so that no backlog of events delays them.
+
+    It declares the queues of `further`, which the ERPs read.
+    """
+    queues = [ORDERS_QUEUE, RECEIPTS_QUEUE]
+    return Worker(url, "orders", queues, limits, decode_order, store, stop, on_batch, further=further)

@@ -16,11 +16,12 @@ from broker.retry import retry_until
 from producers.erp import ErpAccess, ErpAddress, response_of, shown, wait_of
 from producers.http_client import HttpAnswer
 from producers.messages import OutgoingMessage
+from producers.order_queues import OrderQueues
 from producers.publisher import Publisher
 from rules.cancellations import after_cancel_attempt
+from rules.order_routes import SHARED, OrderRoutes
 from rules.orders import CancelState, DeliveryStatus, ErpResponse
 from schemas.orders import cancel_event
-from schemas.topology import ORDERS_OUT
 from storage.cancellation_queue import CancellationQueue, CancelRecord, ClaimedCancellation
 from storage.errors import RowRefused, Unavailable
 
@@ -44,21 +45,23 @@ class CancelGateway(Protocol):
 
 
 class AmqpCancelGateway:
-    """Gateway that publishes each cancellation to `erp.orders`."""
+    """Gateway that publishes each cancellation to where the shop's orders go."""
 
-    def __init__(self, url: str, deadline: float = 30.0) -> None:
+    def __init__(self, url: str, deadline: float = 30.0, routes: OrderRoutes = SHARED) -> None:
         self._publisher = Publisher(url, name="cancellations", deadline=deadline)
+        self._queues = OrderQueues(url, routes)
 
     def tell(self, cancellations: Sequence[ClaimedCancellation]) -> list[ErpResponse | None]:
         """Publish all of them, and wait for the confirms."""
         now = datetime.now(UTC)
-        messages = (
-            OutgoingMessage(
-                ORDERS_OUT, each.shop, cancel_event(each.shop, each.order_id, _data(each), now), message_id(each)
-            )
-            for each in cancellations
-        )
-        return [response_of(result) for result in self._publisher.publish_all(messages)]
+
+        def message(index: int, exchange: str, routing_key: str) -> OutgoingMessage:
+            each = cancellations[index]
+            body = cancel_event(each.shop, each.order_id, _data(each), now)
+            return OutgoingMessage(exchange, routing_key, body, message_id(each))
+
+        results = self._queues.publish(self._publisher.publish_all, [each.shop for each in cancellations], message)
+        return [response_of(result) for result in results]
 
     def close(self) -> None:
         """Close the connection."""

@@ -15,12 +15,13 @@ from urllib.parse import quote
 from producers.events import message_id_of
 from producers.http_client import HttpAnswer, HttpClient, HttpFailure
 from producers.messages import Fate, OutgoingMessage, PublishResult
+from producers.order_queues import OrderQueues
 from producers.publisher import Publisher
 from producers.signature import SigningKey, sign
+from rules.order_routes import SHARED, OrderRoutes
 from rules.orders import DeliveryStatus, ErpResponse
 from schemas.orders import order_event
 from schemas.text import printable
-from schemas.topology import ORDERS_OUT
 
 __all__ = [
     "AmqpErpGateway",
@@ -61,7 +62,7 @@ class ErpGateway(Protocol):
 
 
 class AmqpErpGateway:
-    """Gateway that publishes each order to `erp.orders`; the ERP's number comes later, as a receipt.
+    """Gateway that publishes each order to `erp.orders` or its shop's queue; the number comes later, as a receipt.
 
     The ERP limits its own load by how much it reads. A batch of orders costs one wait for the broker's disk,
     whatever its size.
@@ -69,17 +70,21 @@ class AmqpErpGateway:
 
     concurrency_factor = 4
 
-    def __init__(self, url: str, deadline: float = 30.0) -> None:
+    def __init__(self, url: str, deadline: float = 30.0, routes: OrderRoutes = SHARED) -> None:
         self._publisher = Publisher(url, name="orders", deadline=deadline)
+        self._queues = OrderQueues(url, routes)
 
     def send(self, orders: Sequence[Order]) -> list[Future[ErpResponse]]:
         """Publish all orders and return finished futures: a thread for each would cost more than the publishing."""
         now = datetime.now(UTC)
-        messages = (
-            OutgoingMessage(ORDERS_OUT, shop, order_event(shop, order_id, payload, now), message_id_of(order_id))
-            for shop, order_id, payload in orders
-        )
-        return [_finished(response_of(result)) for result in self._publisher.publish_all(messages)]
+
+        def message(index: int, exchange: str, routing_key: str) -> OutgoingMessage:
+            shop, order_id, payload = orders[index]
+            body = order_event(shop, order_id, payload, now)
+            return OutgoingMessage(exchange, routing_key, body, message_id_of(order_id))
+
+        results = self._queues.publish(self._publisher.publish_all, [shop for shop, _, _ in orders], message)
+        return [_finished(response_of(result)) for result in results]
 
     def close(self) -> None:
         """Close the connection."""

@@ -27,6 +27,7 @@ __all__ = [
     "Queue",
     "bulk_queue",
     "event_queue",
+    "orders_queue",
     "policy_definitions",
 ]
 
@@ -105,6 +106,11 @@ def event_queue(domain: str) -> str:
 def bulk_queue(domain: str) -> str:
     """Return the name of the queue for the events of a domain's full loads, which is served after the live one."""
     return f"comporta.{domain}.bulk"
+
+
+def orders_queue(shop: str) -> Queue:
+    """Return the queue for the orders of one shop, which the default exchange reaches by its name."""
+    return Queue(f"{ORDERS_OUT}.{shop}", "", ())
 
 
 QUEUES: dict[str, Queue] = {

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from os import getpid
 
 from uuid_utils import uuid7
@@ -31,9 +32,11 @@ from producers.feeds import relay_loop
 from producers.order_dispatcher import OrderDispatcher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
+from schemas.topology import Queue, orders_queue
 from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
+from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
@@ -41,6 +44,7 @@ from storage.order_notice_source import OrderNoticeSource
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
+from storage.shop_rows import ShopStore
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
@@ -127,7 +131,8 @@ def build_worker(
             CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
         )
         order_queue = OrderQueue(database.fence, switchboard)
-        orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe)
+        further = partial(_order_queues, settings, database)
+        orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe, further)
         dispatcher = OrderDispatcher(
             order_queue,
             _erp_gateway(settings),
@@ -153,9 +158,22 @@ def _upkeep(settings: Settings, database: Database, holder: str, stop: threading
     return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
 
 
+def _order_queues(settings: Settings, database: Database) -> list[Queue]:
+    """Return the queues of shops for their orders, which their ERPs may want to read before the first order."""
+    routes = settings.order_routes
+    if settings.erp_url is not None or not (routes.own is None or routes.own):
+        return []
+    try:
+        known = ShopStore(database.fence).known() if routes.own is None else frozenset[str]()
+    except StorageError:
+        # Declared later, before the first order.
+        known = frozenset()
+    return [orders_queue(shop) for shop in routes.named(known)]
+
+
 def _erp_gateway(settings: Settings) -> ErpGateway:
     if settings.erp_url is None:
-        return AmqpErpGateway(settings.broker_url)
+        return AmqpErpGateway(settings.broker_url, routes=settings.order_routes)
     return HttpErpGateway(
         settings.erp_url,
         settings.orders_in_flight,
@@ -170,4 +188,6 @@ def _cancel_gateway(settings: Settings) -> CancelGateway:
         return HttpCancelGateway(
             settings.erp_cancel_url, settings.erp_timeout, settings.erp_connect_timeout, erp_access(settings)
         )
-    return AmqpCancelGateway(settings.broker_url) if settings.erp_url is None else NoCancelGateway()
+    if settings.erp_url is not None:
+        return NoCancelGateway()
+    return AmqpCancelGateway(settings.broker_url, routes=settings.order_routes)

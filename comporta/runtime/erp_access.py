@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from producers.signature import parse_keys
 from rules.addresses import AddressError, read_address
+from rules.order_routes import parse_order_routes
 
 if TYPE_CHECKING:
     from comporta.runtime.settings import Settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_headers_file",
+    "check_order_queues",
     "check_secret",
     "check_token",
     "check_url",
@@ -110,6 +112,12 @@ def check_secret(value: SecretStr) -> SecretStr:
 def check_headers_file(value: Path) -> Path:
     """Return the path of a file that holds headers; raises `ValueError`."""
     read_headers(value)
+    return value
+
+
+def check_order_queues(value: str) -> str:
+    """Return which shops have an order queue of their own, in a form that can be parsed; raises `ValueError`."""
+    parse_order_routes(value)
     return value
 
 

@@ -22,7 +22,14 @@ from pydantic import (
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from broker.address import is_memory
-from comporta.runtime.erp_access import check_headers_file, check_secret, check_token, check_url, other_login
+from comporta.runtime.erp_access import (
+    check_headers_file,
+    check_order_queues,
+    check_secret,
+    check_token,
+    check_url,
+    other_login,
+)
 from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
 from comporta.runtime.retention_settings import RetentionSettings
@@ -30,6 +37,7 @@ from comporta.runtime.server_settings import ServerSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.addresses import AddressError, read_address
 from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
+from rules.order_routes import OrderRoutes, parse_order_routes
 from rules.orders import ORDER_ATTEMPTS
 from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
@@ -82,6 +90,7 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50
     erp_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
+    erp_order_queues: Annotated[str, AfterValidator(check_order_queues)] = "false"
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
     erp_signing_secret: Annotated[SecretStr, AfterValidator(check_secret)] | None = None
@@ -161,6 +170,11 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     def shop_rules(self) -> ShopRules:
         """Return the rules for shops that are not known."""
         return shop_rules(self.shops, self.max_shops)
+
+    @property
+    def order_routes(self) -> OrderRoutes:
+        """Return the shops whose orders go to a queue of their own."""
+        return parse_order_routes(self.erp_order_queues)
 
     @property
     def prefetch_count(self) -> int:

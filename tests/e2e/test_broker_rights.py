@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pika
 import pytest
 
 from broker.connection import open_connection
@@ -14,7 +15,7 @@ from tests.support.database_queries import DatabaseQueries
 from tests.support.event_generator import EventGenerator, EventPublisher
 from tests.support.programs import Programs, running_programs
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 NAMES = r"^(comporta|erp|shop)\."
@@ -63,3 +64,23 @@ def test_worker_page_and_commands_need_no_right_to_configure(
     assert not program.logged("queue can't be consumed; run `comporta doctor`")
     assert PASSWORD not in program.output + doctor.out
     rabbitmq.ctl("delete_user", USER)
+
+
+def test_the_order_queues_of_named_shops_are_there_before_their_first_order(
+    programs: Programs, broker_url: str, database_url: str
+) -> None:
+    settings = {"broker_url": broker_url, "database_url": database_url, "admin_port": free_port()}
+    programs.start("run", **settings, erp_order_queues="north,south").wait_for("listening")
+
+    def are_there() -> bool:
+        with open_channel(broker_url) as channel:
+            for shop in ("north", "south"):
+                try:
+                    channel.queue_declare(f"erp.orders.{shop}", passive=True)
+                except pika.exceptions.ChannelClosedByBroker:
+                    return False
+        return True
+
+    wait_until(are_there, what="the queues")
+    refused = programs.run("config", "validate", **settings, erp_order_queues="North")
+    assert (refused.code, "COMPORTA_ERP_ORDER_QUEUES" in refused.out + refused.err) == (2, True)
