@@ -61,8 +61,18 @@ def _inside(raw: Mapping[str, Any], read: Message, pointer: str, prefix: str) ->
         value = read.__dict__[name]
         if isinstance(value, Message):
             yield from _inside(raw[name], value, f"{pointer}/{name}", f"{prefix}{name}.")
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            yield from _inside(raw[name][index], item, f"{pointer}/{name}/{index}", f"{prefix}{name}.")
+        elif isinstance(value, list):
+            for index, (part, item) in enumerate(zip(raw[name], value, strict=True)):
+                if not _is_flat_and_known(part, item):
+                    yield from _inside(part, item, f"{pointer}/{name}/{index}", f"{prefix}{name}.")
+
+
+def _is_flat_and_known(raw: Mapping[str, Any], read: Message) -> bool:
+    """Return True if an object has no field that was ignored and none that may hold one, as most items of lists."""
+    if len(raw) > len(read.__pydantic_fields_set__):
+        return False
+    fields = read.__dict__
+    return all(fields[name] is None for name in nested_fields(type(read)))
 
 
 def _ignored(raw: Mapping[str, Any], read: Message) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, select, update
 
 from consumers.commit import commit
@@ -23,7 +24,7 @@ from schemas.reasons import Reason, Refusal
 from storage.engine import open_engine
 from storage.errors import SchemaOutdated
 from storage.fence import PostgresFence, fence_holders
-from storage.migrate import migrate, require_current
+from storage.migrate import alembic_config, migrate, newest_revision, require_current
 from storage.tables import ENTITY_TABLES, metadata, switches
 from storage.views import AuditFilter, MissedFilter, QuarantineFilter
 from tests.support.event_samples import SAMPLES, sample_event
@@ -207,6 +208,10 @@ def test_the_migrations_make_what_the_tables_say(any_database_url: str) -> None:
             made = {name: said for name, said in connection.exec_driver_sql(options) if name in metadata.tables}
             assert made == {name: ["fillfactor=90"] for name in ENTITY_TABLES}
     engine.dispose()
+
+
+def test_the_newest_revision_by_file_names_is_the_head_of_the_migrations() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def test_an_empty_database_is_named_with_the_way_out(tmp_path: Any) -> None:
