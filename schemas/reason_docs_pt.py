@@ -44,8 +44,8 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "Envie um array, mesmo com um só evento, ou use o tipo de conteúdo de um evento único.",
     ),
     Reason.ROUTING_KEY: (
-        "A routing key não é `<shop>.<domain>` (de um recibo `<shop>.receipts`, de um pedido `<shop>`), ou a loja que "
-        "ela cita não é um id de loja.",
+        "A chave de roteamento não é `<shop>.<domain>` (de um recibo `<shop>.receipts`, de um pedido `<shop>`), ou a "
+        "loja que ela cita não é um id de loja.",
         "Publique na exchange `erp.events`, pedidos em `shop.orders`; um id de loja tem a-z, 0-9 e -, no máximo 63 "
         "caracteres.",
     ),
@@ -88,13 +88,13 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "Envie v1, ou atualize o Comporta antes do ERP.",
     ),
     Reason.WRONG_DOMAIN: (
-        "A entidade do `type` e o domínio da routing key são diferentes.",
+        "A entidade do `type` e o domínio da chave de roteamento são diferentes.",
         "Publique um evento de estoque com `<shop>.stock`, um de preço com `<shop>.prices`.",
     ),
     Reason.UNKNOWN_SHOP: (
-        "A loja da routing key não é conhecida, e nenhuma outra passa a ser conhecida por uma mensagem: "
+        "A loja da chave de roteamento não é conhecida, e nenhuma outra passa a ser conhecida por uma mensagem: "
         "`COMPORTA_SHOPS` está definido, ou já há `COMPORTA_MAX_SHOPS` lojas.",
-        "Corrija a routing key. Se a loja é nova, um operador usa `comporta shop add` e reenvia a mensagem.",
+        "Corrija a chave de roteamento. Se a loja é nova, um operador usa `comporta shop add` e reenvia a mensagem.",
     ),
     Reason.NO_VERSION: (
         "Não há `sequence` nem `time`, e ninguém sabe qual de duas mudanças é a mais nova.",
@@ -231,7 +231,7 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
     ),
     Reason.ORDER_UNKNOWN: (
         "Um recibo cita um pedido que esta loja nunca fez.",
-        "Responda com o `order_id` do pedido e a routing key da loja dele; depois reprocesse o recibo.",
+        "Responda com o `order_id` do pedido e a chave de roteamento da loja dele; depois reprocesse o recibo.",
     ),
     Reason.STALE: (
         "O comando foi emitido antes da última mudança do seu escopo.",
@@ -244,8 +244,8 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "`message-ttl`; reprocesse a mensagem se ela ainda valer.",
     ),
     Reason.UNROUTABLE: (
-        "O broker devolveu a mensagem: nenhuma fila está ligada à routing key dela.",
-        "Inicie o Comporta uma vez, que declara as filas, e confira o virtual host e a routing key.",
+        "O broker devolveu a mensagem: nenhuma fila está ligada à chave de roteamento dela.",
+        "Inicie o Comporta uma vez, que declara as filas, e confira o virtual host e a chave de roteamento.",
     ),
     Reason.UNCONFIRMED: (
         "O broker não confirmou a mensagem a tempo, ou a recusou. Ela pode ou não ter chegado.",

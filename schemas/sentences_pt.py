@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["SENTENCES", "portuguese_sentence"]
+__all__ = ["SENTENCES", "SentenceCatalog", "portuguese_sentence"]
 
 # `{}` stands for a number or a name, which stays as it is.
 SENTENCES: dict[str, str] = {
@@ -81,7 +82,7 @@ SENTENCES: dict[str, str] = {
     "must be erp.<entity>.changed.v1 or erp.<entity>.deleted.v1": "deve ser erp.<entity>.changed.v1 ou "
     "erp.<entity>.deleted.v1",
     "this major version is unknown: v1 is understood": "esta versão principal é desconhecida: v1 é aceita",
-    "an event of {} came with a routing key of {}": "um evento de {} veio com uma routing key de {}",
+    "an event of {} came with a routing key of {}": "um evento de {} veio com uma chave de roteamento de {}",
     "neither sequence nor time is given: one of them orders the changes": "não há sequence nem time: um deles ordena "
     "as mudanças",
     "the body has more than {} bytes": "o corpo tem mais de {} bytes",
@@ -89,7 +90,7 @@ SENTENCES: dict[str, str] = {
     "a header can't be read: text must be UTF-8, times in seconds": "um cabeçalho não pode ser lido: texto em UTF-8, "
     "data e hora em segundos",
     "it was delivered too often without an outcome": "foi entregue vezes demais sem resultado",
-    "the routing key must be {}": "a routing key deve ser {}",
+    "the routing key must be {}": "a chave de roteamento deve ser {}",
     "compressed bodies are not taken: send plain JSON": "corpos comprimidos não são aceitos: envie JSON puro",
     "the content type must be application/cloudevents+json": "o tipo de conteúdo deve ser application/cloudevents+json",
     "the content encoding must be utf-8 or none": "a codificação de conteúdo deve ser utf-8 ou nenhuma",
@@ -103,7 +104,7 @@ SENTENCES: dict[str, str] = {
     "e id tem outro conteúdo",
     "another program rejected it in its queue": "outro programa a rejeitou na fila dela",
     "it came to {} without a history, and its routing key names no domain": "ela chegou a {} sem histórico, e a "
-    "routing key dela não cita um domínio",
+    "chave de roteamento dela não cita um domínio",
     "it waited in its queue for longer than its expiration": "ela esperou na fila mais tempo do que a expiração dela",
     "it was delivered too often in a queue that Comporta does not consume": "foi entregue vezes demais em uma fila que "
     "o Comporta não consome",
@@ -135,13 +136,32 @@ SENTENCES: dict[str, str] = {
     "desta carga disse outra coisa: lida de novo, é uma carga nova",
     "must be at most 2^62: no counter gets that far": "deve ser no máximo 2^62: nenhum contador chega tão longe",
 }
-# The longest first: `must be {}` would match most of the others.
-_PATTERNS = [
-    (re.compile(re.escape(english).replace(r"\{\}", "(.+?)"), re.DOTALL), portuguese)
-    for english, portuguese in sorted(SENTENCES.items(), key=lambda item: -len(item[0]))
-    if "{}" in english
-]
 _MORE = re.compile(r" \(and ([0-9]+) more faults\)$")
+
+
+class SentenceCatalog:
+    """Translations of sentences with `{}` placeholders."""
+
+    def __init__(self, sentences: dict[str, str]) -> None:
+        self._sentences = sentences
+        # The longest first: `must be {}` would match most of the others.
+        self._patterns = [
+            (re.compile(re.escape(english).replace(r"\{\}", "(.+?)"), re.DOTALL), translation)
+            for english, translation in sorted(sentences.items(), key=lambda item: -len(item[0]))
+            if "{}" in english
+        ]
+
+    def translated(self, sentence: str, word: Callable[[str], str]) -> str | None:
+        """Return the translation, each placeholder's text replaced by its `word`; None if no sentence matches."""
+        if sentence in self._sentences:
+            return self._sentences[sentence]
+        for pattern, translation in self._patterns:
+            if (match := pattern.fullmatch(sentence)) is not None:
+                return translation.format(*map(word, match.groups()))
+        return None
+
+
+_CATALOG = SentenceCatalog(SENTENCES)
 
 
 @lru_cache(maxsize=1024)
@@ -151,9 +171,4 @@ def portuguese_sentence(sentence: str) -> str | None:
     if more is not None:
         first = portuguese_sentence(sentence[: more.start()])
         return None if first is None else f"{first} (e mais {more[1]} falhas)"
-    if sentence in SENTENCES:
-        return SENTENCES[sentence]
-    for pattern, portuguese in _PATTERNS:
-        if (match := pattern.fullmatch(sentence)) is not None:
-            return portuguese.format(*(name.replace(" or ", " ou ") for name in match.groups()))
-    return None
+    return _CATALOG.translated(sentence, lambda name: name.replace(" or ", " ou "))

@@ -1,4 +1,4 @@
-"""Settings of the broker and the database: URL, and hosts, user and password given apart or in a file."""
+"""Settings of the broker and the database: URL, and hosts, user and password given apart or each in a file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from storage import engine
 __all__ = ["WITHOUT_LOGINS", "ServerSettings"]
 
 _PREFIX = "COMPORTA_"
+_PARTS = ("host", "user", "password")
 
 
 def _hosts(value: str) -> str:
@@ -28,45 +29,62 @@ def _hosts(value: str) -> str:
     return value
 
 
-def _password_file(path: Path) -> Path:
-    read_password(path)
+def _line_file(path: Path) -> Path:
+    read_line(path)
     return path
 
 
-def read_password(path: Path) -> str:
-    """Read a file that holds a password and nothing else, but for a line break at its end; raises `ValueError`."""
+def _hosts_file(path: Path) -> Path:
+    try:
+        _hosts(read_line(path))
+    except ValueError as error:
+        where = "" if str(path) in str(error) else f"the file {path}: "
+        raise ValueError(f"{where}{error}") from None
+    return path
+
+
+def read_line(path: Path) -> str:
+    """Read a file that holds one value and nothing else, but for a line break at its end; raises `ValueError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ValueError(f"the file {path} can't be read: {why}") from None
-    password = text.removesuffix("\n").removesuffix("\r")
-    if not password or "\n" in password:
-        raise ValueError(f"the file {path} must hold the password alone, on one line")
-    return password
+    line = text.removesuffix("\n").removesuffix("\r")
+    if not line or "\n" in line:
+        raise ValueError(f"the file {path} must hold the value alone, on one line")
+    return line
 
 
 class ServerSettings(BaseSettings):
     """Addresses of broker and database, and the login to each; after the checks each URL holds what was given apart."""
 
     broker_host: Annotated[str, AfterValidator(_hosts)] | None = None
+    broker_host_file: Annotated[Path, AfterValidator(_hosts_file)] | None = None
     broker_user: str | None = None
+    broker_user_file: Annotated[Path, AfterValidator(_line_file)] | None = None
     broker_password: SecretStr | None = None
-    broker_password_file: Annotated[Path, AfterValidator(_password_file)] | None = None
+    broker_password_file: Annotated[Path, AfterValidator(_line_file)] | None = None
     broker_url: Annotated[str, Field(validate_default=True)] = "memory://"
     database_host: Annotated[str, AfterValidator(_hosts)] | None = None
+    database_host_file: Annotated[Path, AfterValidator(_hosts_file)] | None = None
     database_user: str | None = None
+    database_user_file: Annotated[Path, AfterValidator(_line_file)] | None = None
     database_password: SecretStr | None = None
-    database_password_file: Annotated[Path, AfterValidator(_password_file)] | None = None
+    database_password_file: Annotated[Path, AfterValidator(_line_file)] | None = None
     database_url: Annotated[str, Field(validate_default=True)] = "sqlite:///comporta.db"
 
     @field_validator(
         "broker_host",
+        "broker_host_file",
         "broker_user",
+        "broker_user_file",
         "broker_password",
         "broker_password_file",
         "database_host",
+        "database_host_file",
         "database_user",
+        "database_user_file",
         "database_password",
         "database_password_file",
         mode="before",
@@ -76,12 +94,14 @@ class ServerSettings(BaseSettings):
         # docker compose passes on a variable that is not set as an empty text.
         return value or None
 
-    @field_validator("broker_password_file", "database_password_file")
+    @field_validator(
+        *(f"{server}_{part}_file" for server in ("broker", "database") for part in ("host", "user", "password"))
+    )
     @classmethod
-    def _is_the_only_password(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        password = f"{info.field_name}".removesuffix("_file")
-        if value is not None and info.data.get(password) is not None:
-            raise ValueError(f"{_PREFIX}{password.upper()} is set as well: keep one of the two")
+    def _is_the_only_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        part = f"{info.field_name}".removesuffix("_file")
+        if value is not None and info.data.get(part) is not None:
+            raise ValueError(f"{_PREFIX}{part.upper()} is set as well: keep one of the two")
         return value
 
     @field_validator("broker_url")
@@ -114,12 +134,13 @@ def _with_parts(url: str, server: str, embedded: str, form: str, data: dict[str,
 
     `embedded` names what has neither, empty for a server.
     """
-    parts = {name: data.get(f"{server}_{name}") for name in ("host", "user", "password", "password_file")}
-    given = [f"{_PREFIX}{server.upper()}_{name.upper()}" for name, value in parts.items() if value is not None]
-    if not given:
+    names = [name for part in _PARTS for name in (part, f"{part}_file") if data.get(f"{server}_{name}") is not None]
+    if not names:
         return url
+    given = {name.removesuffix("_file"): f"{_PREFIX}{server.upper()}_{name.upper()}" for name in names}
     if embedded:
-        raise ValueError(f"{embedded} has no host and no login, but {given[0]} is set: use {form}, or leave that out")
+        first = next(iter(given.values()))
+        raise ValueError(f"{embedded} has no host and no login, but {first} is set: use {form}, or leave that out")
     try:
         address = read_address(url)
     except AddressError:
@@ -127,18 +148,20 @@ def _with_parts(url: str, server: str, embedded: str, form: str, data: dict[str,
         return url
     twice = {"host": address.hosts, "user": address.user, "password": address.password is not None}
     for name, there in twice.items():
-        if there and (parts[name] or (name == "password" and parts["password_file"])):
-            raise ValueError(
-                f"it names a {name}, and so does {_PREFIX}{server.upper()}_{name.upper()}: keep one of the two"
-            )
-    password = parts["password"].get_secret_value() if parts["password"] else address.password
-    if parts["password_file"] is not None:
-        password = read_password(parts["password_file"])
-    hosts: tuple[Host, ...] = read_address(f"any://{parts['host']}").hosts if parts["host"] else address.hosts
-    user = parts["user"] or address.user
+        if there and name in given:
+            raise ValueError(f"it names a {name}, and so does {given[name]}: keep one of the two")
+    parts = {name.removesuffix("_file"): _part(data[f"{server}_{name}"]) for name in names}
+    hosts: tuple[Host, ...] = read_address(f"any://{parts['host']}").hosts if "host" in parts else address.hosts
+    user, password = parts.get("user", address.user), parts.get("password", address.password)
     if password is not None and user is None:
         raise ValueError(f"there is a password without a user: set {_PREFIX}{server.upper()}_USER")
     return replace(address, hosts=hosts, user=user, password=password).url
+
+
+def _part(value: str | SecretStr | Path) -> str:
+    if isinstance(value, Path):
+        return read_line(value)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _with_way_out(fault: str, server: str) -> str:

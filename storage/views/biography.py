@@ -20,6 +20,7 @@ from schemas.domains import DOMAINS
 from schemas.fields import canonical_decimal
 from storage.errors import translated
 from storage.tables import ENTITY_TABLES, shops
+from storage.types import ExactDecimal
 from storage.views.mentions import (
     MOST_SHOWN,
     Bound,
@@ -32,11 +33,17 @@ from storage.views.mentions import (
 )
 from storage.views.rows import MissedRow, QuarantineRow, plain_row
 
-__all__ = ["Biography", "EntityRow", "read_biography"]
+__all__ = ["DECIMAL_FIELDS", "Biography", "EntityRow", "read_biography"]
 
 _STAMPS = frozenset({"shop", "version", "event_id", "deleted", "occurred_at", "applied_at"})
 # The fields that name a product, a price table or a customer.
 _NAMES = frozenset({"code", "product_code", "table_code"})
+
+
+# The fields that hold quantities, factors and money.
+DECIMAL_FIELDS = frozenset(
+    column.name for table in ENTITY_TABLES.values() for column in table.c if isinstance(column.type, ExactDecimal)
+)
 
 
 class EntityRow(TypedDict):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,66 +11,14 @@ import pytest
 
 from comporta.web.api.events import BATCH
 from comporta.web.api.quarantine import MOST_BODY
-from tests.support.programs import Program, Programs, running_programs
-from tests.support.services.ports import free_port
+from tests.support.crowded_deployment import LONG, MESSAGE, CrowdedDeployment, at_once
+from tests.support.programs import Programs, running_programs
 
 MB = 1_000_000
 SIZE = 60 * MB
-MESSAGE = "018f0000-0000-7000-8000-000000000001"
 READERS = 8
-LONG = "x" * 1_000
 # Eight whole bodies would be 480 MB, and a body as text or JSON several times that.
 MOST_GROWTH = 250 * MB
-
-
-class Deployment:
-    """Process with a large message in its quarantine."""
-
-    def __init__(self, programs: Programs, **settings: object) -> None:
-        port = free_port()
-        self.program: Program = programs.start("run", ADMIN_PORT=port, LOG_FORMAT="json", **settings)
-        self.program.wait_for("listening")
-        self.url, self.headers = f"http://127.0.0.1:{port}", self.program.bearer
-        self._database = programs.folder / "comporta.db"
-
-    def client(self) -> httpx.Client:
-        """Make a client with the token."""
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=60)
-
-    def quarantine(self, size: int) -> None:
-        """Put a message with a body of this size into the quarantine."""
-        values = {
-            "id": MESSAGE,
-            "at": datetime.now(UTC).isoformat(sep=" "),
-            "shop": "main",
-            "domain": "stock",
-            "reason": "json",
-            "pointer": "",
-            "sentence": "a test",
-            "routing_key": "main.stock",
-            "content_type": "application/json",
-            "headers": "{}",
-            "digest": "x",
-            "worker": "w",
-        }
-        names = ", ".join((*values, "body"))
-        marks = ", ".join("?" for _ in values)
-        with sqlite3.connect(self._database, timeout=30) as connection:
-            statement = f"INSERT INTO quarantine ({names}) VALUES ({marks}, zeroblob(?))"
-            connection.execute(statement, (*values.values(), size))
-
-    def miss(self, number: int) -> None:
-        """Make so many keys missed."""
-        now = datetime.now(UTC).isoformat(sep=" ")
-        columns = "domain, shop, key, version, event_id, discarded_at"
-        rows = (("products", "main", json.dumps({"code": f"{row}{LONG}"}), 1, "e", now) for row in range(number))
-        with sqlite3.connect(self._database, timeout=30) as connection:
-            connection.executemany(f"INSERT INTO missed ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-    def peak(self) -> int:
-        """Return the most memory that the process has had, in bytes."""
-        status = Path(f"/proc/{self.program.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @pytest.fixture
@@ -82,14 +27,8 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
         yield programs
 
 
-def at_once(times: int, work: Callable[[int], object]) -> list[object]:
-    """Do something several times at once."""
-    with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(work, range(times)))
-
-
 def test_readers_of_a_large_quarantined_body_need_little_memory(programs: Programs) -> None:
-    deployment = Deployment(programs)
+    deployment = CrowdedDeployment(programs)
     deployment.quarantine(SIZE)
     with deployment.client() as client:
         assert client.get("/api/quarantine").json()[0]["size"] == SIZE
@@ -117,7 +56,7 @@ def test_readers_of_a_large_quarantined_body_need_little_memory(programs: Progra
 
 
 def test_a_reader_that_stops_reading_holds_little(programs: Programs) -> None:
-    deployment = Deployment(programs)
+    deployment = CrowdedDeployment(programs)
     deployment.quarantine(SIZE)
     with deployment.client() as client:
         client.get("/api/status")
@@ -133,7 +72,7 @@ def test_a_reader_that_stops_reading_holds_little(programs: Programs) -> None:
 
 
 def test_exports_of_many_rows_are_streamed(programs: Programs) -> None:
-    deployment = Deployment(programs)
+    deployment = CrowdedDeployment(programs)
     deployment.miss(20_000)
     with deployment.client() as client:
         client.get("/api/status")
@@ -149,7 +88,7 @@ def test_exports_of_many_rows_are_streamed(programs: Programs) -> None:
 
 
 def test_large_requests_with_events_are_taken_a_few_at_a_time(programs: Programs) -> None:
-    deployment = Deployment(programs)
+    deployment = CrowdedDeployment(programs)
     # Junk that is as expensive as JSON can be: a list of three bytes is 64 in memory.
     junk = b"[" + b"[]," * 2_600_000 + b"[]]"
     with deployment.client() as client:
@@ -167,7 +106,7 @@ def test_large_requests_with_events_are_taken_a_few_at_a_time(programs: Programs
 
 
 def test_streams_beyond_the_limit_are_told_to_come_back(programs: Programs) -> None:
-    deployment = Deployment(programs, HTTP_STREAMS=3)
+    deployment = CrowdedDeployment(programs, HTTP_STREAMS=3)
     with deployment.client() as client:
         opened = []
         for _ in range(3):

@@ -182,6 +182,24 @@ def test_hosts_and_login_may_be_given_apart(monkeypatch: pytest.MonkeyPatch, tmp
     assert "p@ss" not in repr(settings) + str(setting_sources(settings))
 
 
+@pytest.mark.parametrize("server", ["BROKER", "DATABASE"])
+def test_hosts_user_and_password_may_each_stand_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str
+) -> None:
+    monkeypatch.setenv("COMPORTA_BROKER_URL", "amqp:///v")
+    monkeypatch.setenv("COMPORTA_DATABASE_URL", "postgresql:///x")
+    monkeypatch.setenv("COMPORTA_BROKER_HOST", "n0")
+    monkeypatch.setenv(f"COMPORTA_{server}_HOST", "")
+    for part, text in {"HOST": "n1:1,[::1]:2\n", "USER": "ana@shop\r\n", "PASSWORD": "p@ss:/?#"}.items():
+        (tmp_path / part).write_bytes(text.encode())
+        monkeypatch.setenv(f"COMPORTA_{server}_{part}_FILE", part)
+    settings = load_settings()
+    address = read_address(settings.broker_url if server == "BROKER" else settings.database_url)
+    assert (address.user, address.password) == ("ana@shop", "p@ss:/?#")
+    assert address.hosts == (Host("n1", 1), Host("::1", 2))
+    assert "p@ss" not in repr(settings) + str(setting_sources(settings))
+
+
 @pytest.mark.parametrize(
     ("given_apart", "name", "said"),
     [
@@ -195,15 +213,27 @@ def test_hosts_and_login_may_be_given_apart(monkeypatch: pytest.MonkeyPatch, tmp
         ({"BROKER_HOST": "n1:hunter"}, "BROKER_HOST", "a port is not a number"),
         ({"BROKER_URL": "amqp://u:a@hunter@n1/v"}, "BROKER_URL", "COMPORTA_BROKER_PASSWORD_FILE names"),
         ({"BROKER_PASSWORD_FILE": "nowhere"}, "BROKER_PASSWORD_FILE", "can't be read: No such file"),
-        ({"BROKER_PASSWORD_FILE": "two"}, "BROKER_PASSWORD_FILE", "the password alone, on one line"),
-        ({"BROKER_PASSWORD_FILE": "empty"}, "BROKER_PASSWORD_FILE", "the password alone, on one line"),
+        ({"BROKER_PASSWORD_FILE": "two"}, "BROKER_PASSWORD_FILE", "the value alone, on one line"),
+        ({"BROKER_PASSWORD_FILE": "empty"}, "BROKER_PASSWORD_FILE", "the value alone, on one line"),
         ({"BROKER_PASSWORD_FILE": "one", "BROKER_PASSWORD": "hunter"}, "BROKER_PASSWORD_FILE", "keep one of the two"),
+        ({"BROKER_USER_FILE": "one", "BROKER_USER": "u"}, "BROKER_USER_FILE", "COMPORTA_BROKER_USER is set as well"),
+        ({"BROKER_URL": "amqp://n1", "BROKER_HOST_FILE": "n2"}, "BROKER_URL", "so does COMPORTA_BROKER_HOST_FILE"),
+        ({"BROKER_URL": "amqp://u@n1", "BROKER_USER_FILE": "one"}, "BROKER_URL", "so does COMPORTA_BROKER_USER_FILE"),
+        ({"BROKER_HOST_FILE": "login"}, "BROKER_HOST_FILE", "the file login: must be host:port alone"),
+        ({"DATABASE_HOST_FILE": "two"}, "DATABASE_HOST_FILE", "the file two must hold the value alone, on one line"),
+        ({"DATABASE_USER_FILE": "one"}, "DATABASE_URL", "SQLite has no host and no login, but COMPORTA_DATABASE_USER_"),
     ],
 )
 def test_what_is_given_twice_or_in_vain_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given_apart: dict[str, str], name: str, said: str
 ) -> None:
-    for file, text in {"one": "hunter", "two": "hunter\nhunter", "empty": "\n"}.items():
+    for file, text in {
+        "one": "hunter",
+        "two": "hunter\nhunter",
+        "empty": "\n",
+        "n2": "n2",
+        "login": "u:hunter@n1",
+    }.items():
         (tmp_path / file).write_text(text)
     for setting, value in given_apart.items():
         monkeypatch.setenv(PREFIX + setting, value)

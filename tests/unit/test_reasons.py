@@ -79,7 +79,7 @@ def test_a_translation_has_as_many_places_as_its_sentence() -> None:
         ("is required (and 2 more faults)", "é obrigatório (e mais 2 falhas)"),
         ("must be 'PF', 'PJ' or 'foreign'", "deve ser 'PF', 'PJ' ou 'foreign'"),
         ("must be an http or https address", "deve ser um endereço http ou https"),
-        ("an event of stock came with a routing key of x", "um evento de stock veio com uma routing key de x"),
+        ("an event of stock came with a routing key of x", "um evento de stock veio com uma chave de roteamento de x"),
         ("value too long for type character varying", None),
     ],
 )

@@ -57,7 +57,7 @@ def test_the_page_links_to_the_refused_messages_by_reason(fed: WebHarness) -> No
     page = PageClient(fed).get_page("/feeds")
     links = [link for link in page.all("a") if "reason=" in link["href"]]
     assert [(link["href"], link.text) for link in links] == [
-        ("/quarantine?shop=main&domain=stock&reason=no_version", "1 no_version")
+        ("/quarantine?shop=main&domain=stock&reason=no_version", "1 No version")
     ]
 
 

@@ -181,5 +181,5 @@ def test_an_order_shows_its_invoice_and_its_shipment(web: WebHarness) -> None:
     events = web.get("/api/orders/main/O1")["events"]
     assert [(each["event"], each["data"]["order_id"]) for each in events] == [("shipped", "O1"), ("invoiced", "O1")]
     text = PageClient(web).get_page("/order?shop=main&id=O1").text
-    for shown in ("Invoiced", "number 1001", "Shipped", "tracking BR123", "carrier Expresso"):
+    for shown in ("Invoiced", "Number 1001", "Shipped", "Tracking BR123", "Carrier Expresso"):
         assert shown in text

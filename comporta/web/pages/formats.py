@@ -13,9 +13,10 @@ from babel.numbers import format_decimal
 
 from schemas.text import duration
 
-__all__ = ["duration", "indented", "lag", "number", "size", "stamp"]
+__all__ = ["amount", "duration", "indented", "lag", "number", "size", "stamp"]
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _MAX_DEPTH = 60
 
 
@@ -24,6 +25,12 @@ def number(value: int | float | Decimal, locale: Locale) -> str:
     return format_decimal(
         round(value, 1) if isinstance(value, float) else value, locale=locale, decimal_quantization=False
     )
+
+
+def amount(value: object, locale: Locale) -> str:
+    """Format the text of a decimal number of the contract; other values as they are."""
+    text = str(value)
+    return number(Decimal(text), locale) if _DECIMAL.fullmatch(text) else text
 
 
 def lag(seconds: float, locale: Locale) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "OUTCOMES",
     "RESULTS",
     "ROLES",
+    "SOURCES",
     "STATES",
     "Language",
     "catalog_path",
@@ -223,6 +224,13 @@ RESULTS: Mapping[str, str] = {
     "done": N_("done"),
     "in progress": N_("in progress"),
     "failed": N_("failed"),
+}
+
+
+SOURCES: Mapping[str, str] = {
+    "http": N_("page or API"),
+    "amqp": N_("control message"),
+    "clock": N_("by itself"),
 }
 
 

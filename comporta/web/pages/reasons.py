@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
+from markupsafe import Markup, escape
+
+from comporta.web.pages import formats
+from comporta.web.pages.action_sentences import portuguese_action_sentence
+from comporta.web.pages.i18n import Language
 from schemas.reason_docs import DocLanguage, ReasonDoc, reason_docs
 from schemas.sentences_pt import portuguese_sentence
 
-__all__ = ["Sentence", "doc_language", "reason_doc", "refusal_sentence"]
+__all__ = [
+    "Sentence",
+    "action_refusal",
+    "action_sentence",
+    "doc_language",
+    "pointer_parts",
+    "reason_doc",
+    "refusal_sentence",
+]
+
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 class Sentence(NamedTuple):
@@ -46,3 +64,28 @@ def refusal_sentence(reason: str, sentence: str, tag: str, *, replaced: bool = T
         return Sentence(translated, tag)
     doc = reason_doc(reason, tag) if replaced else None
     return Sentence(sentence, "en") if doc is None else Sentence(doc.description, tag)
+
+
+def action_sentence(text: str, tag: str) -> str:
+    """Return the sentence of a refused action in the language of a tag, as it is if no list has it."""
+    return (portuguese_action_sentence(text) if doc_language(tag) == "pt-BR" else None) or text
+
+
+def action_refusal(text: str, language: Language) -> Markup:
+    """Return the sentence of a refused action in a language, with its moments as the page's script localizes them."""
+    said = str(escape(action_sentence(text, language.tag)))
+    return Markup(_MOMENT.sub(lambda found: _moment(found[0], language), said))
+
+
+def pointer_parts(pointer: str) -> list[str]:
+    """Return the parts of a JSON pointer below `data`; items are counted from 1."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    return [str(int(part) + 1) if part.isdecimal() else part for part in parts if part != "data"]
+
+
+def _moment(text: str, language: Language) -> str:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f'<time datetime="{escape(text)}" data-local>{escape(formats.stamp(at, language.locale))}</time>'

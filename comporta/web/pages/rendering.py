@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,15 +11,13 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from comporta.web.pages import formats, i18n
+from comporta.web.pages.filters import page_filters
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
-from comporta.web.pages.reasons import refusal_sentence
 from comporta.web.pages.static_files import static_path
 from comporta.web.request import identity_of
 from rules.versions import FORGOTTEN
@@ -49,9 +46,6 @@ THEMES = ("auto", "light", "dark")
 
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-_BACKTICKS = re.compile(r"`([^`]+)`")
 
 
 _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
@@ -162,45 +156,8 @@ def _environment(language: Language) -> Environment:
     environment.globals["domain_names"] = DOMAIN_NAMES
     environment.globals["outcomes"] = tuple(i18n.OUTCOMES)
     environment.globals["order_states"] = tuple(i18n.STATES)
-    environment.filters.update(_filters(language))
+    environment.filters.update(page_filters(language))
     return environment
-
-
-def _filters(language: Language) -> dict[str, Callable[..., Any]]:
-    locale, translate = language.locale, language.translations.gettext
-
-    def word(name: str, table: str) -> str:
-        # A newer worker may write a name that this page does not know yet: show the name itself.
-        text = getattr(i18n, table).get(name)
-        return name if text is None else translate(text)
-
-    return {
-        "number": lambda value: formats.number(value, locale),
-        "size": lambda value: formats.size(value, locale),
-        "lag": lambda seconds: formats.lag(seconds, locale),
-        "stamp": lambda moment: formats.stamp(moment, locale),
-        "duration": formats.duration,
-        "domain": lambda name: word(name, "DOMAINS"),
-        "outcome": lambda name: word(name, "OUTCOMES"),
-        "state": lambda name: word(name, "STATES"),
-        "action": lambda name: word(name, "ACTIONS"),
-        "cancellation": lambda name: word(name, "CANCELLATIONS"),
-        "order_event": lambda name: word(name, "ORDER_EVENTS"),
-        "load_state": lambda name: word(name, "LOAD_STATES"),
-        "chunk_state": lambda name: word(name, "CHUNK_STATES"),
-        "chunk_reason": lambda name: word(name, "CHUNK_REASONS"),
-        "result": lambda name: word(name, "RESULTS"),
-        "role": lambda name: word(name, "ROLES"),
-        "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),
-        "code": _code,
-        "plain": lambda value: orjson.dumps(value, default=str).decode(),
-        "iso": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    }
-
-
-def _code(text: str) -> Markup:
-    """Return the text as HTML, with `code` elements for the parts between backticks."""
-    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _items(value: object) -> list[object]:
