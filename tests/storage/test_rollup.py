@@ -38,7 +38,7 @@ from tests.support.views_harness import ViewsHarness, change_event, rejected_del
 from tests.support.wait import wait_until
 
 # On a busy machine these take longer than a test may otherwise.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
