@@ -42,7 +42,7 @@ def test_a_refused_message_is_replayed_once_its_cause_is_gone(
     page = windows.open(deployment.tokens["ana"], "/quarantine?reason=order_unknown")
     rows(page).get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Refused message")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("order_unknown")
+    expect(page.locator("main")).to_contain_text("Unknown order")
     deployment.place_order("late", "sent")
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("dialog")).to_contain_text("on its way again")

@@ -52,9 +52,10 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
     page, other = windows.open(deployment.tokens["ana"]), windows.open(deployment.tokens["rui"])
     other.evaluate(_NOTE_WHEN_OFF)
     page.get_by_role("switch", name="Integration").click()
-    expect(dialog(page).get_by_role("link", name="Cancel")).to_be_focused()
-    expect(dialog(page)).to_contain_text("changes from the ERP are discarded")
-    expect(dialog(page)).to_contain_text("Orders wait")
+    expect(dialog(page).get_by_label("Reason")).to_be_focused()
+    expect(dialog(page)).to_contain_text("The shop goes on selling at old prices and stock, and orders do not reach")
+    expect(dialog(page)).to_contain_text("Use it in specific, temporary cases.")
+    expect(dialog(page)).to_contain_text("Changes from the ERP are discarded")
     expect(dialog(page).locator("#cost")).to_contain_text(re.compile("≈.*changes discarded.*≈.*orders held", re.DOTALL))
     dialog(page).get_by_role("button", name="Switch off").click()
     expect(dialog(page).get_by_label("Reason")).to_be_focused()  # Nothing is sent without one.
@@ -63,6 +64,8 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
     dialog(page).get_by_role("button", name="Switch off").click()
 
     expect(dialog(page).get_by_role("heading")).to_have_text("The integration is off")
+    expect(fact(page, "Scope")).to_have_text("everything")
+    expect(fact(page, "End").locator("[data-relative]")).to_have_text(re.compile("^in (2 h|1 h 59 min)$"))
     status = deployment.database.views.status()
     effective = datetime.fromisoformat(str(fact(page, "In effect").locator("time").get_attribute("datetime")))
     took = other.evaluate("window.sawOff") / 1000 - effective.timestamp()

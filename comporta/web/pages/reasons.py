@@ -15,7 +15,15 @@ from comporta.web.pages.i18n import Language
 from schemas.reason_docs import DocLanguage, ReasonDoc, reason_docs
 from schemas.sentences_pt import portuguese_sentence
 
-__all__ = ["Sentence", "action_refusal", "doc_language", "pointer_parts", "reason_doc", "refusal_sentence"]
+__all__ = [
+    "Sentence",
+    "action_refusal",
+    "action_sentence",
+    "doc_language",
+    "pointer_parts",
+    "reason_doc",
+    "refusal_sentence",
+]
 
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -58,12 +66,15 @@ def refusal_sentence(reason: str, sentence: str, tag: str, *, replaced: bool = T
     return Sentence(sentence, "en") if doc is None else Sentence(doc.description, tag)
 
 
+def action_sentence(text: str, tag: str) -> str:
+    """Return the sentence of a refused action in the language of a tag, as it is if no list has it."""
+    return (portuguese_action_sentence(text) if doc_language(tag) == "pt-BR" else None) or text
+
+
 def action_refusal(text: str, language: Language) -> Markup:
     """Return the sentence of a refused action in a language, with its moments as the page's script localizes them."""
-    translated = portuguese_action_sentence(text) if doc_language(language.tag) == "pt-BR" else text
-    lang = "en" if translated is None else language.tag
-    said = _MOMENT.sub(lambda found: _moment(found[0], language), str(escape(translated or text)))
-    return Markup('<span lang="{}">{}</span>').format(lang, Markup(said))
+    said = str(escape(action_sentence(text, language.tag)))
+    return Markup(_MOMENT.sub(lambda found: _moment(found[0], language), said))
 
 
 def pointer_parts(pointer: str) -> list[str]:

@@ -20,12 +20,13 @@ from comporta.web.pages.missed import missed_router
 from comporta.web.pages.order_changes import order_changes_router
 from comporta.web.pages.orders import orders_router
 from comporta.web.pages.overview import overview_router
+from comporta.web.pages.pause_end import pause_end_router
 from comporta.web.pages.pauses import pauses_router
 from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
 from comporta.web.pages.static_files import static_router
-from comporta.web.pages.switch import extend_router, switch_router
+from comporta.web.pages.switch import switch_router
 from comporta.web.pages.unknown_fields import unknown_fields_router
 from comporta.web.pages.versions import versions_router
 
@@ -50,7 +51,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         unknown_fields_router(pages, context.views),
         feeds_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
-        extend_router(pages, context.switchboard),
+        pause_end_router(pages, context.switchboard),
         versions_router(pages, context.actions),
     ):
         app.include_router(router)

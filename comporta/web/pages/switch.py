@@ -1,22 +1,23 @@
-"""Pause and resume: the dialogs, the estimated cost, the result, and the extension of a pause."""
+"""Pause and resume: the dialogs, the estimated cost and the result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from uuid_utils import uuid7
 
 from comporta.web.pages.forms import Form, Forms
-from comporta.web.pages.i18n import N_
-from comporta.web.pages.icalendar import reminder
-from comporta.web.pages.rendering import Pages, address, translate
+from comporta.web.pages.i18n import N_, wanted_language
+from comporta.web.pages.reasons import action_sentence
+from comporta.web.pages.rendering import Pages, translate
 from comporta.web.pages.switch_forms import FormFault, OffForm, droppable, plan_value, scope_value, selected_switches
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
+from rules.switches import Scope
 from schemas.control import (
     ANY,
     Action,
@@ -26,18 +27,16 @@ from schemas.control import (
     Reply,
     StatusDocument,
     SwitchState,
-    control_message,
 )
 from schemas.reasons import Reason, Refused
 from storage.views import Cost
 
-__all__ = ["EstimateCost", "extend_router", "switch_router"]
+__all__ = ["EstimateCost", "switch_router"]
 
 EstimateCost = Callable[[str, Sequence[str], float], Cost]
 # Minutes for which the cost of a pause without an end is estimated.
 _OPEN_END_MINUTES = 60.0
 _SOURCE = "http"
-_EXTENSION = timedelta(minutes=30)
 
 
 def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: EstimateCost) -> APIRouter:
@@ -101,7 +100,7 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
                 raise FormFault(N_("A switch has changed in the meantime. Check what is off now, and choose again."))
         except (FormFault, Refused) as fault:
             return switch_pages.off_form(request, form, message_id, fault)
-        return switch_pages.result(request, [reply])
+        return switch_pages.result(request, [reply], paused=[(message.shop, name) for name in message.domains])
 
     @router.get("/on")
     def on_form(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
@@ -205,10 +204,13 @@ class _SwitchPages:
             Command(action, message, _SOURCE, message_id=message_id or None, user_id=user_id, seen_epoch=seen)
         )
 
-    def result(self, request: Request, replies: Sequence[Reply], *, dropped: bool = False) -> Response:
-        """Show what came of a request; `dropped` if it dropped plans and turned no switch."""
+    def result(
+        self, request: Request, replies: Sequence[Reply], *, dropped: bool = False, paused: Sequence[Scope] = ()
+    ) -> Response:
+        """Show what came of a request; `dropped` if it dropped plans and turned no switch, `paused` is its scope."""
         code = 409 if any(reply.error for reply in replies) else 200
-        return self.pages.render(request, "switch/result.html", code, replies=replies, dropped=dropped)
+        off = [switch for reply in replies for switch in reply.still_off if (switch.shop, switch.domain) in paused]
+        return self.pages.render(request, "switch/result.html", code, replies=replies, dropped=dropped, off=off)
 
 
 def _missed_in(document: StatusDocument, switch: SwitchState) -> dict[str, int]:
@@ -226,65 +228,6 @@ def _fault_sentence(request: Request, fault: FormFault | Refused | None) -> str 
         return None
     if isinstance(fault, FormFault):
         return translate(request, str(fault))
-    return translate(request, N_("The request is refused: %(why)s"), why=str(fault))
-
-
-def extend_router(pages: Pages, switchboard: Switchboard) -> APIRouter:
-    """Return the routes that extend a pause or export a reminder of it."""
-    router = APIRouter(prefix="/switch", include_in_schema=False)
-
-    @router.post("/extend")
-    def extend(
-        request: Request, shop: Form = "", domain: Forms | None = None, since: Form = "", until: Form = ""
-    ) -> Response:
-        now, by = datetime.now(UTC), identity_of(request).name
-        document = pages.status()
-        switches = [_off(document, shop, name) for name in domain or [""]]
-        message = _extension(switches, since, until, by, now)
-        if message is None:
-            # Otherwise a click could pause again after another operator's resume, or extend the pause twice.
-            error = translate(request, N_("The end has changed in the meantime; nothing was done."))
-            return pages.render(request, "switch/extended.html", 409, later=None, error=error)
-        reply = switchboard.change(Command("pause", message, _SOURCE, user_id=by, issued_at=message.issued_at))
-        status = 409 if reply.error else 200
-        return pages.render(request, "switch/extended.html", status, later=message.until, error=reply.error)
-
-    @router.get("/reminder.ics")
-    def reminder_file(request: Request, shop: str, domain: str) -> Response:
-        switch = _off(pages.status(), shop, domain)
-        if switch is None:
-            raise HTTPException(404, translate(request, N_("This switch is on; there is no pause to be reminded of.")))
-        summary = translate(request, N_("Comporta: the integration is off"))
-        if pages.label:
-            summary = f"{summary} ({pages.label})"
-        description = f"{switch.shop}/{switch.domain}\n{switch.by}: {switch.reason}"
-        link = str(request.url.replace(path=address(request, "/"), query=""))
-        body = reminder(switch, datetime.now(UTC), summary, description, link)
-        headers = {"Content-Disposition": 'attachment; filename="comporta.ics"'}
-        return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
-
-    return router
-
-
-def _extension(
-    switches: list[SwitchState | None], since: str, until: str, by: str, now: datetime
-) -> ControlMessage | None:
-    """Return the message that moves the end of these switches; None unless all are as the form showed them."""
-    shown = (since, until)
-    unchanged = [
-        switch for switch in switches if switch is not None and (_iso(switch.since), _iso(switch.until)) == shown
-    ]
-    if len(unchanged) < len(switches) or unchanged[0].until is None:
-        return None
-    pause, domains = unchanged[0], [switch.domain for switch in unchanged]
-    end = max(unchanged[0].until, now) + _EXTENSION
-    return control_message(pause.reason, pause.shop, domains, by=by, until=end, issued_at=now)
-
-
-def _off(document: StatusDocument, shop: str, domain: str) -> SwitchState | None:
-    scope = (shop, domain)
-    return next((switch for switch in document.switches if switch.off and (switch.shop, switch.domain) == scope), None)
-
-
-def _iso(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
+    return translate(
+        request, N_("The request is refused: %(why)s"), why=action_sentence(str(fault), wanted_language(request).tag)
+    )

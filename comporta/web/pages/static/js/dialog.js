@@ -9,9 +9,10 @@ function opened(event) {
   if (target.id === "dialog-body") {
     const dialog = document.getElementById("dialog");
     if (!dialog.open) dialog.showModal();
-    // Focus the safe button or, after a fault, the field to correct; without scrolling, so that reading begins at the top.
+    // Focus the field that the form asks for, else the safe button or, after a fault, the field to correct; without
+    // scrolling, so that reading begins at the top.
     const selector = dialog.querySelector(".fault") ? "input:not([type=hidden])" : "[data-close]";
-    dialog.querySelector(selector)?.focus({ preventScroll: true });
+    (dialog.querySelector("[data-focus]") ?? dialog.querySelector(selector))?.focus({ preventScroll: true });
     dialog.scrollTop = 0;
   }
   if (target.id === "notice") {
