@@ -186,6 +186,9 @@ repairs = Table(
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("missed", BIGINT),
+    Column("remaining", BIGINT),
+    Column("progress_at", UtcTime),
+    Column("done_at", UtcTime),
 )
 
 repair_lines = Table(
