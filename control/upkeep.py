@@ -12,6 +12,7 @@ import structlog
 from storage.errors import StorageError
 from storage.fence import Fence
 from storage.pause_costs import has_unrepaired, note_repaired
+from storage.repair_progress import RepairProgress
 from storage.upkeep import LEASE, Upkeep
 
 __all__ = ["UpkeepLoop", "run_upkeep"]
@@ -38,14 +39,15 @@ class UpkeepLoop:
         due = time.monotonic()
         look = due + _LOOK_SECONDS
         away = False
+        progress = RepairProgress(self.fence)
         while not self.stop.wait(_TICK_SECONDS):
             if time.monotonic() < look:
                 continue
             look = time.monotonic() + _LOOK_SECONDS
             is_due = time.monotonic() >= due
             try:
-                if is_due or has_unrepaired(self.fence):
-                    self._turn(with_retention=is_due)
+                if is_due or has_unrepaired(self.fence) or progress.is_open:
+                    self._turn(progress, with_retention=is_due)
                 away = False
             except StorageError as error:
                 if not away:
@@ -55,12 +57,13 @@ class UpkeepLoop:
             if is_due:
                 due = time.monotonic() + _EVERY_SECONDS
 
-    def _turn(self, *, with_retention: bool) -> None:
+    def _turn(self, progress: RepairProgress, *, with_retention: bool) -> None:
         """Do what is due under the lease; another process that has it does the same."""
         if not self.upkeep.claim():
             return
         try:
             note_repaired(self.fence)
+            progress.note()
             if with_retention:
                 _report(run_upkeep(self.upkeep, self.stop))
         finally:

@@ -13,6 +13,7 @@ from schemas.events import Envelope, event_models
 from schemas.feeds import FEED_TYPES
 from schemas.fields import NO_NUL, ONE_LINE, Column, JsonSchema, Message
 from schemas.full_load import LOAD_TYPES
+from schemas.load_parts import load_attributes
 from schemas.order_notices import NOTICE_TYPES
 from schemas.orders import ORDER_TYPES
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
@@ -113,7 +114,10 @@ def _event(model: type[Envelope]) -> JsonSchema:
     schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
     if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
         schema["properties"]["data"]["additionalProperties"] = False
-    return _spelled(schema)
+    _spelled(schema)
+    # Extension attributes, after the names are checked: of these the envelope knows no other spelling.
+    schema["properties"] |= load_attributes()
+    return schema
 
 
 def _spelled(schema: JsonSchema) -> JsonSchema:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from schemas.fields import NO_NUL, ONE_LINE, JsonSchema
 from schemas.reasons import Reason, Refused
 
-__all__ = ["LOAD_ATTRIBUTES", "WHOLE", "LoadPart", "load_part", "part_in"]
+__all__ = ["LOAD_ATTRIBUTES", "WHOLE", "LoadPart", "load_attributes", "load_part", "part_in"]
 
 # CloudEvents 1.0.2, section 3.3: extension attributes stand beside the others.
 LOAD_ATTRIBUTES = ("loadid", "loadchunk")
@@ -17,6 +18,11 @@ WHOLE = 0
 _LONGEST = 255
 _DIGITS = re.compile(r"0*([1-9][0-9]{0,9})", re.ASCII)
 _LAST_CHUNK = 2**31 - 1
+# The decimal numbers from 1 to the last chunk, without zeros in front.
+_CHUNKS = (
+    "[1-9][0-9]{0,8}|1[0-9]{9}|20[0-9]{8}|21[0-3][0-9]{7}|214[0-6][0-9]{6}|2147[0-3][0-9]{5}|21474[0-7][0-9]{4}|"
+    "214748[0-2][0-9]{3}|2147483[0-5][0-9]{2}|21474836[0-3][0-9]|214748364[0-7]"
+)
 
 
 class LoadPart(NamedTuple):
@@ -42,6 +48,23 @@ def load_part(document: Mapping[str, Any]) -> LoadPart | None:
     if "\0" in load_id:
         raise Refused(Reason.NUL_CHARACTER, "/loadid", "must not hold the NUL character")
     return LoadPart(load_id, WHOLE if chunk is None else _number(chunk))
+
+
+def load_attributes() -> dict[str, JsonSchema]:
+    """Return the schemas of the two attributes of a change event."""
+    load_id = {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": NO_NUL}
+    digits = {"type": "string", "pattern": f"^0*({_CHUNKS})$", **ONE_LINE}
+    number = {"type": "integer", "minimum": 1, "maximum": _LAST_CHUNK}
+    return {
+        "loadid": {
+            "description": "The full load that the event belongs to.",
+            "anyOf": [load_id, {"type": "null"}],
+        },
+        "loadchunk": {
+            "description": "The chunk of the load in loadid, in digits; without it, the load has no chunks.",
+            "anyOf": [digits, number, {"type": "null"}],
+        },
+    }
 
 
 def part_in(attributes: Mapping[str, Any]) -> LoadPart | None:

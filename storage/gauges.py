@@ -7,14 +7,28 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
+from rules.full_load import LoadState
 from rules.orders import OrderState
 from rules.switches import Scope, Switches
 from schemas.control import ANY
 from schemas.domains import DOMAIN_NAMES, DOMAINS
+from storage.changes import FEED
 from storage.erp_faults import read_faults
 from storage.errors import translated
+from storage.repair_progress import RepairState, read_repair_state
 from storage.switches import read_switches
-from storage.tables import missed, orders, outbox, quarantine, shops, workers
+from storage.tables import (
+    changes,
+    loads,
+    missed,
+    orders,
+    outbox,
+    outcome_notices,
+    quarantine,
+    relays,
+    shops,
+    workers,
+)
 
 __all__ = ["Gauges", "Reading"]
 
@@ -26,7 +40,8 @@ class Reading(NamedTuple):
     """Counts, and seconds by the database's clock, for every known shop and domain; 0 where no row exists.
 
     `off` has the seconds since the switch was turned off, None where it is on; `erp_failing` the seconds since the
-    first failure without a success after it, with the ERP's last answer.
+    first failure without a success after it, with the ERP's last answer; `relay_ages` the age of the oldest change and
+    of the oldest refusal that are not published yet.
     """
 
     off: dict[Scope, float | None]
@@ -37,6 +52,9 @@ class Reading(NamedTuple):
     oldest_notice: dict[str, float]
     erp_failing: dict[str, tuple[float, str]]
     workers: dict[str, float]
+    repair: RepairState
+    held_loads: dict[Scope, int]
+    relay_ages: dict[str, float]
 
 
 class Gauges:
@@ -66,6 +84,9 @@ class Gauges:
                 dict.fromkeys(known, 0.0) | _oldest_notice(connection, state),
                 dict.fromkeys(known, (0.0, "")) | _erp_failing(connection, state),
                 _workers(connection, state),
+                read_repair_state(connection, state.now),
+                {(shop, domain): 0 for shop in known for domain in DOMAINS} | _held_loads(connection),
+                _relay_ages(connection, state),
             )
 
 
@@ -110,6 +131,21 @@ def _erp_failing(connection: Connection, state: Switches) -> dict[str, tuple[flo
 def _workers(connection: Connection, state: Switches) -> dict[str, float]:
     rows = connection.execute(select(workers.c.id, workers.c.last_seen))
     return {row.id: _seconds(state.now - row.last_seen) for row in rows}
+
+
+def _held_loads(connection: Connection) -> dict[Scope, int]:
+    held = select(loads.c.shop, loads.c.domain, func.count()).where(
+        loads.c.ended_at.is_(None), loads.c.state == LoadState.HELD.value
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(held.group_by(loads.c.shop, loads.c.domain))}
+
+
+def _relay_ages(connection: Connection, state: Switches) -> dict[str, float]:
+    published = func.coalesce(select(relays.c.position).where(relays.c.name == FEED).scalar_subquery(), 0)
+    change = select(changes.c.at).where(changes.c.position > published).order_by(changes.c.position).limit(1)
+    refusal = select(outcome_notices.c.at).order_by(outcome_notices.c.id).limit(1)
+    oldest = {FEED: connection.scalar(change), "outcomes": connection.scalar(refusal)}
+    return {kind: 0.0 if at is None else _seconds(state.now - at) for kind, at in oldest.items()}
 
 
 def _seconds(passed: timedelta) -> float:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import structlog
-from sqlalchemy import Connection, and_, case, func, or_, select, true, update
+from sqlalchemy import Connection, Select, and_, case, func, or_, select, true, update
 
 from rules.switches import Scope, Switch, Switches
 from schemas.control import ANY, Command
@@ -59,7 +59,10 @@ class RepairLine(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """The repair sheet of a resume, or of the end of a pause (`expire`); `scopes` are those switched on."""
+    """The repair sheet of a resume, or of the end of a pause (`expire`); `scopes` are those switched on.
+
+    `done_at` is the time at which it was noted that no key is left.
+    """
 
     epoch: int
     at: datetime
@@ -70,6 +73,12 @@ class Sheet(NamedTuple):
     missed: int | None
     left: int
     lines: tuple[RepairLine, ...]
+    done_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long it took to make all keys good, None while some are left."""
+        return None if self.done_at is None else max(0.0, (self.done_at - self.at).total_seconds())
 
 
 class Repairs:
@@ -83,11 +92,20 @@ class Repairs:
 
     def sheets(self, limit: int = 20) -> list[Sheet]:
         """Return the newest sheets first; the numbers left are a second old at most, or older if counting is slow."""
+        return self._sheets(select(repairs).order_by(repairs.c.epoch.desc()).limit(limit))
+
+    def open_sheets(self, limit: int) -> list[Sheet]:
+        """Return the oldest sheets of which it is not noted that they are done."""
+        return self._sheets(select(repairs).where(repairs.c.done_at.is_(None)).order_by(repairs.c.epoch).limit(limit))
+
+    def _sheets(self, query: Select[Any]) -> list[Sheet]:
         with self._fence.snapshot() as connection:
-            heads = connection.execute(select(repairs).order_by(repairs.c.epoch.desc()).limit(limit)).all()
+            heads = connection.execute(query).all()
             lines: dict[int, dict[Scope, int]] = {head.epoch: {} for head in heads}
             for line in connection.execute(select(repair_lines).where(repair_lines.c.epoch.in_(lines))):
                 lines[line.epoch][line.shop, line.domain] = line.missed
+        if not heads:
+            return []
         # A count may take longer than a transaction may stay idle: it has a transaction of its own.
         left = self._cached_left([head.at for head in heads])
         return [_sheet(head, lines[head.epoch], left[head.at]) for head in heads]
@@ -111,7 +129,8 @@ def _sheet(head: Any, counted: Mapping[Scope, int], left: Mapping[Scope, int]) -
         lines = [RepairLine(*scope, count, left.get(scope, 0)) for scope, count in counted.items()]
     total = sum(line.left for line in lines)
     header = (head.epoch, head.at, head.action, scopes, head.by, head.reason, head.missed)
-    return Sheet(*header, total, tuple(sorted(lines, key=lambda line: (line.shop, line.domain))))
+    lines.sort(key=lambda line: (line.shop, line.domain))
+    return Sheet(*header, total, tuple(lines), None if total else head.done_at)
 
 
 def _left(connection: Connection, moments: Sequence[datetime]) -> Left:

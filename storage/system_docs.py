@@ -166,6 +166,9 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "by": "Author of the resume.",
             "reason": "Reason of the resume.",
             "missed": "Number of keys missed then; null: the process ended before it counted.",
+            "remaining": "Number of them still missed, as last noted; null: not noted yet.",
+            "progress_at": "Time at which that number last fell.",
+            "done_at": "Time at which it was noted that all are made good; null: some are left.",
         },
     ),
     "repair_lines": (

@@ -56,6 +56,7 @@ def with_most_shops(reading: Reading, most: int) -> Reading:
         oldest_waiting=_longest((label(shop), seconds) for shop, seconds in reading.oldest_waiting.items()),
         oldest_notice=_longest((label(shop), seconds) for shop, seconds in reading.oldest_notice.items()),
         erp_failing=failing,
+        held_loads=_by_shop(reading.held_loads, label),
     )
 
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from comporta.runtime.gauge_families import gauge, repair_families
 from comporta.runtime.health_metrics import HealthMetrics, HealthReading
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, NamedShops
 from comporta.runtime.single_flight import SingleFlight
@@ -185,52 +186,53 @@ class StateMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of the contract (section 9) that come from the database."""
-        yield _gauge(
+        yield gauge(
             "database_up", "1 if the database answered this scrape, else 0.", (), [((), self._reading is not None)]
         )
         if self._reading is not None:
             yield from _families(self._reading)
+            yield from repair_families(self._reading)
 
 
 def _families(reading: Reading) -> Iterator[Metric]:
     off = reading.off.items()
-    yield _gauge(
+    yield gauge(
         "switch_off",
         "1 if any switch over the shop and domain is off, else 0.",
         ("shop", "domain"),
         ((scope, seconds is not None) for scope, seconds in off),
     )
-    yield _gauge(
+    yield gauge(
         "switch_off_seconds",
         "Seconds since the longest standing of the switches that stop the shop and domain was turned off; 0 if on.",
         ("shop", "domain"),
         ((scope, seconds or 0.0) for scope, seconds in off),
     )
-    yield _gauge("missed", "Keys whose newest known change was discarded.", ("shop", "domain"), reading.missed.items())
-    yield _gauge(
+    yield gauge("missed", "Keys whose newest known change was discarded.", ("shop", "domain"), reading.missed.items())
+    yield gauge(
         "quarantined", "Refused messages that wait in the quarantine.", ("domain",), _single(reading.quarantined)
     )
-    yield _gauge("orders", "Orders by state.", ("shop", "state"), reading.orders.items())
-    yield _gauge(
+    yield gauge("orders", "Orders by state.", ("shop", "state"), reading.orders.items())
+    yield gauge(
         "oldest_waiting_order_seconds",
         "Seconds since the oldest order that the ERP does not have yet (waiting or sending) was received; 0 if none.",
         ("shop",),
         _single(reading.oldest_waiting),
     )
-    yield _gauge(
+    yield gauge(
         "oldest_order_notice_seconds",
         "Seconds since the oldest order notice that is not published yet was written; 0 if none waits.",
         ("shop",),
         _single(reading.oldest_notice),
     )
-    yield _gauge(
+    yield gauge(
         "erp_failing_seconds",
         "Seconds since the first of the failures since an order of the shop got through to the ERP, with what it "
         "answered last; 0 if orders get through, or none is to be sent.",
         ("shop", "answer"),
         (((shop, answer), seconds) for shop, (seconds, answer) in reading.erp_failing.items()),
     )
-    yield _gauge(
+    yield gauge(
         "worker_last_seen_seconds",
         "Seconds since the worker was last heard of. One that was killed stays for a day; one that stopped is gone.",
         ("worker",),
@@ -240,13 +242,6 @@ def _families(reading: Reading) -> Iterator[Metric]:
 
 def _single(values: Mapping[str, float]) -> Iterable[tuple[Labels, float]]:
     return (((label,), value) for label, value in values.items())
-
-
-def _gauge(name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, float]]) -> Metric:
-    family = GaugeMetricFamily(f"comporta_{name}", text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, value)
-    return family
 
 
 class RecentLags:

@@ -34,6 +34,11 @@ STATE = {
     "comporta_oldest_order_notice_seconds": {"shop"},
     # Ours: what the ERP answers while it takes no order.
     "comporta_erp_failing_seconds": {"shop", "answer"},
+    # Ours: what is left of the way back after a pause, and what is not published yet.
+    "comporta_repairs_open": set(),
+    "comporta_repair_stalled_seconds": set(),
+    "comporta_loads_held": {"shop", "domain"},
+    "comporta_relay_age_seconds": {"kind"},
     # Ours: whether messages are taken, the ledger balances, and what becomes of each feed's messages.
     "comporta_consumption": {"domain", "state"},
     "comporta_ledger_difference": {"domain"},

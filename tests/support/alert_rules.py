@@ -13,7 +13,7 @@ __all__ = ["PROMETHEUS_FOLDER", "RULE_FILES", "alert_rules", "promtool", "read_r
 
 PROMETHEUS_FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 
-RULE_FILES = ("alerts.yml", "alerts_health.yml")
+RULE_FILES = ("alerts.yml", "alerts_health.yml", "alerts_repair.yml")
 
 
 def promtool(*arguments: str, folder: Path = PROMETHEUS_FOLDER) -> subprocess.CompletedProcess[str]:

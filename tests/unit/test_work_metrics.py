@@ -12,6 +12,7 @@ from consumers.observer import BatchStats
 from rules.outcomes import Outcome, Tally
 from rules.unknown_fields import OTHERS, FieldUse
 from storage.gauges import Reading
+from storage.repair_progress import RepairState
 
 LAGS = {"stock": 70.0}
 
@@ -81,6 +82,9 @@ def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
         oldest_notice={"a": 4.0, "b": 0.0, "c": 6.0},
         erp_failing={"a": (0.0, ""), "b": (4.0, "HTTP 401"), "c": (0.0, "")},
         workers={},
+        repair=RepairState(0, 0, 0.0),
+        held_loads={(shop, "stock"): 1 for shop in shops},
+        relay_ages={},
     )
     few = with_most_shops(reading, 1)
     assert few.off == {("a", "stock"): None, ("_other", "stock"): 9.0}
@@ -88,6 +92,7 @@ def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
     assert few.orders == {("a", "waiting"): 1, ("_other", "waiting"): 2}
     assert few.oldest_waiting == {"a": 1.0, "_other": 3.0}
     assert few.oldest_notice == {"a": 4.0, "_other": 6.0}
+    assert few.held_loads == {("a", "stock"): 1, ("_other", "stock"): 2}
     assert few.erp_failing == {"a": (0.0, ""), "_other": (4.0, "HTTP 401")}
     assert with_most_shops(reading, 3) is reading
 

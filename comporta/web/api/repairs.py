@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from comporta.web.api.params import (
     only_known,
@@ -44,12 +44,15 @@ class SheetShown(BaseModel):
     missed: int | None
     left: int
     lines: list[LineShown]
+    done_at: Annotated[datetime | None, Field(description="Time at which no key was left; null while some are.")]
+    seconds: Annotated[float | None, Field(description="Seconds from the resume until no key was left.")]
 
     @classmethod
     def of(cls, sheet: Sheet) -> Self:
         """Build the response from a sheet."""
         fields = sheet._asdict()
         fields["scopes"] = [{"shop": shop, "domain": domain} for shop, domain in sheet.scopes]
+        fields["seconds"] = sheet.seconds
         fields["lines"] = [line._asdict() for line in sheet.lines]
         return cls.model_validate(fields)
 

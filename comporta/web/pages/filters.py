@@ -14,8 +14,7 @@ from comporta.web.pages import formats, i18n
 from comporta.web.pages.field_names import FIELDS
 from comporta.web.pages.i18n import Language
 from comporta.web.pages.reason_names import REASONS
-from comporta.web.pages.reasons import action_refusal, pointer_parts, refusal_sentence
-from storage.views.biography import DECIMAL_FIELDS
+from comporta.web.pages.reasons import action_refusal, field_value, pointer_parts, refusal_sentence
 
 __all__ = ["page_filters"]
 
@@ -56,7 +55,7 @@ def page_filters(language: Language) -> dict[str, Callable[..., Any]]:
         "pointer": lambda pointer: " › ".join(word_of(part, FIELDS) for part in pointer_parts(pointer)),
         "reason": lambda code: word_of(code, REASONS),
         "amount": lambda value: formats.amount(value, locale),
-        "field_value": lambda value, name: formats.amount(value, locale) if name in DECIMAL_FIELDS else value,
+        "field_value": lambda value, name: field_value(value, name, language),
         "refusal": lambda text: action_refusal(text, language),
         "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),
         "code": _code,

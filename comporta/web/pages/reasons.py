@@ -14,12 +14,14 @@ from comporta.web.pages.action_sentences import portuguese_action_sentence
 from comporta.web.pages.i18n import Language
 from schemas.reason_docs import DocLanguage, ReasonDoc, reason_docs
 from schemas.sentences_pt import portuguese_sentence
+from storage.views.biography import DECIMAL_FIELDS
 
 __all__ = [
     "Sentence",
     "action_refusal",
     "action_sentence",
     "doc_language",
+    "field_value",
     "pointer_parts",
     "reason_doc",
     "refusal_sentence",
@@ -75,6 +77,13 @@ def action_refusal(text: str, language: Language) -> Markup:
     """Return the sentence of a refused action in a language, with its moments as the page's script localizes them."""
     said = str(escape(action_sentence(text, language.tag)))
     return Markup(_MOMENT.sub(lambda found: _moment(found[0], language), said))
+
+
+def field_value(value: object, name: str, language: Language) -> object:
+    """Return the value of a contract's field as a reader writes it: decimals and moments; others as they are."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return Markup(_moment(value, language))
+    return formats.amount(value, language.locale) if name in DECIMAL_FIELDS else value
 
 
 def pointer_parts(pointer: str) -> list[str]:

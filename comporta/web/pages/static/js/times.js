@@ -6,7 +6,7 @@ const skew = page.dataset.now ? Date.parse(page.dataset.now) - Date.now() : 0;
 
 const parts = new Intl.DateTimeFormat("en", {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  hourCycle: "h23", timeZoneName: "short",
+  hourCycle: "h23",
 });
 
 export const now = () => Date.now() + skew;
@@ -14,7 +14,7 @@ export const now = () => Date.now() + skew;
 export function stamp(moment) {
   const part = Object.fromEntries(parts.formatToParts(moment).map(({ type, value }) => [type, value]));
   const day = portuguese ? `${part.day}/${part.month}/${part.year}` : `${part.year}-${part.month}-${part.day}`;
-  return `${day} ${part.hour}:${part.minute}:${part.second} ${part.timeZoneName}`;
+  return `${day} ${part.hour}:${part.minute}:${part.second}`;
 }
 
 export const clock = (moment) => stamp(moment).split(" ")[1];
@@ -53,15 +53,19 @@ function tick() {
 
 export function localize(root = document) {
   for (const element of root.querySelectorAll("time[data-local]")) {
-    element.title = element.dateTime;
+    element.title = `${zone()} · ${element.dateTime.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}`;
     put(element, stamp(new Date(element.dateTime)));
   }
   for (const element of root.querySelectorAll("[data-zone]")) put(element, zone());
   for (const element of root.querySelectorAll('input[type="datetime-local"]')) fill(element);
 }
 
+// The zone in words, the same in summer and winter: every time on the page is in it.
+const zoneName = new Intl.DateTimeFormat(page.lang, { timeZoneName: "longGeneric" })
+  .formatToParts().find(({ type }) => type === "timeZoneName").value;
+
 function zone() {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return zoneName;
 }
 
 // A datetime-local field has no zone: the hidden field sends the moment in UTC.
