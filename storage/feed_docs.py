@@ -45,7 +45,7 @@ FEED_DOCS: Mapping[str, TableDoc] = {
     "relays": (
         "Publishers of what was committed: one row for each kind, with the worker that alone publishes it.",
         {
-            "name": "changes or outcomes.",
+            "name": "changes, outcomes, or resync for the requests after a resume.",
             "worker": "Id of the worker: host, process id and a random part.",
             "until": "Time at which the worker's lease ends.",
             "position": "What is published: the position of the change, or the minute in seconds since 1970.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
 
 from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes, outcome_notices, relays
@@ -119,6 +119,8 @@ audit = Table(
     Index("audit_message_id", "message_id"),
 )
 
+# The keys that were never asked for are not in the index: discards pay nothing for it.
+_WAS_ASKED = text("asked_at IS NOT NULL")
 missed = Table(
     "missed",
     metadata,
@@ -131,6 +133,7 @@ missed = Table(
     Column("asked_at", UtcTime),
     Column("asked_count", Integer),
     Column("asked_by", Text),
+    Index("missed_asked", "domain", "shop", "asked_at", postgresql_where=_WAS_ASKED, sqlite_where=_WAS_ASKED),
 )
 
 quarantine = Table(

@@ -51,6 +51,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "planejada: loja {shop}, domínio {domain}, de {begins}, término {until}, por {by}: {reason}",
     ),
     "refused": ("Refused: {error}", "Recusado: {error}"),
+    "missed_left": (
+        "{count} keys are missed: `comporta missed resync` asks the ERP for them",
+        "{count} chaves perdidas: `comporta missed resync` as pede ao ERP",
+    ),
     "in_flight": ("{count} orders are still on their way to the ERP", "{count} pedidos ainda estão a caminho do ERP"),
     "still_off": (
         "still off: shop {shop}, domain {domain}, since {since}, end {until}, by {by}: {reason}",

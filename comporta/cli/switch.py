@@ -14,8 +14,11 @@ from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import parse_duration, user_name
 from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
-from schemas.control import Action, ControlMessage, Reply, control_message
+from producers.errors import NoReply
+from rules.resync import ResyncMode
+from schemas.control import ANY, Action, ControlMessage, Reply, control_message
 from schemas.reasons import Refused
+from storage.errors import StorageError
 
 __all__ = ["pause", "resume"]
 
@@ -92,6 +95,26 @@ def _change(action: Action, message: ControlMessage, wait: bool, timeout: float,
     _print(reply, as_json)
     if reply.result == "refused":
         raise typer.Exit(_REFUSED)
+    if action == "resume" and not as_json:
+        _ask_for_resync(remote, message)
+
+
+def _ask_for_resync(remote: Remote, message: ControlMessage) -> None:
+    """Ask the operator about the missed keys of the shops whose setting says so."""
+    modes = load_settings().resync_modes
+    try:
+        counts = remote.status().missed
+    except (NoReply, StorageError):
+        # The resume is done; who can't be asked is not.
+        return
+    missed = sum(
+        number
+        for shop, domains in counts.items()
+        for domain, number in domains.items()
+        if message.shop in (ANY, shop) and {ANY, domain} & set(message.domains) and modes.of(shop) is ResyncMode.ASK
+    )
+    if missed:
+        console.print(translate("missed_left", count=missed), markup=False)
 
 
 def _wait_for_orders(remote: Remote, reply: Reply, timeout: float) -> Reply:

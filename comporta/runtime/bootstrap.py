@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,13 +24,16 @@ from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
 from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
+from control.auto_resync import AutoResync
 from control.consumer import ControlConsumer
 from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
 from producers.erp import AmqpErpGateway, ErpGateway, HttpErpGateway
 from producers.feeds import relay_loop
+from producers.messages import Publish
 from producers.order_dispatcher import OrderDispatcher
+from producers.publisher import Publisher
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from schemas.topology import Queue, orders_queue
@@ -40,10 +44,12 @@ from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
+from storage.missed_requests import MissedRequests
 from storage.order_notice_source import OrderNoticeSource
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
+from storage.resync_plan import ResyncPlan
 from storage.shop_rows import ShopStore
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
@@ -126,6 +132,8 @@ def build_worker(
         "loads": settler.run,
         "worker": worker.run,
     }
+    if settings.resync_modes.any_auto:
+        loops["resync"] = _auto_resync(settings, database, worker_id, pulse("resync"))
     if ORDERS in domains:
         canceller = Canceller(
             CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
@@ -156,6 +164,24 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
 
 def _upkeep(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
     return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
+
+
+def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: threading.Event) -> Callable[[], None]:
+    after = timedelta(seconds=settings.resync_after)
+
+    @contextmanager
+    def open_publish() -> Iterator[Publish]:
+        with Publisher(settings.broker_url, name="resync", deadline=30.0) as publisher:
+            yield lambda messages: list(publisher.publish_all(messages))
+
+    return AutoResync(
+        ResyncPlan(database.fence, worker_id, after),
+        MissedRequests(database.fence, after),
+        open_publish,
+        stop,
+        settings.resync_modes,
+        settings.resync_outstanding,
+    ).run
 
 
 def _order_queues(settings: Settings, database: Database) -> list[Queue]:

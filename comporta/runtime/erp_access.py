@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from producers.signature import parse_keys
 from rules.addresses import AddressError, read_address
 from rules.order_routes import parse_order_routes
+from rules.resync import parse_resync_modes
 
 if TYPE_CHECKING:
     from comporta.runtime.settings import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_headers_file",
     "check_order_queues",
+    "check_resync_modes",
     "check_secret",
     "check_token",
     "check_url",
@@ -118,6 +120,12 @@ def check_headers_file(value: Path) -> Path:
 def check_order_queues(value: str) -> str:
     """Return which shops have an order queue of their own, in a form that can be parsed; raises `ValueError`."""
     parse_order_routes(value)
+    return value
+
+
+def check_resync_modes(value: str) -> str:
+    """Return what follows a resume, in a form that can be parsed; raises `ValueError`."""
+    parse_resync_modes(value)
     return value
 
 

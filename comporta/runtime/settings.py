@@ -25,6 +25,7 @@ from broker.address import is_memory
 from comporta.runtime.erp_access import (
     check_headers_file,
     check_order_queues,
+    check_resync_modes,
     check_secret,
     check_token,
     check_url,
@@ -39,6 +40,7 @@ from rules.addresses import AddressError, read_address
 from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
 from rules.order_routes import OrderRoutes, parse_order_routes
 from rules.orders import ORDER_ATTEMPTS
+from rules.resync import MOST_OUTSTANDING, ResyncModes, parse_resync_modes
 from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
@@ -100,6 +102,8 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     order_attempts: Annotated[int, Field(ge=1, le=10_000)] = ORDER_ATTEMPTS
     orders_in_flight: Annotated[int, Field(ge=1, le=256)] = 32
     resync_after: Annotated[float, Field(ge=0, le=30 * 86_400)] = 600.0
+    resync_on_resume: Annotated[str, AfterValidator(check_resync_modes)] = "ask"
+    resync_outstanding: Annotated[int, Field(ge=1, le=1_000_000)] = MOST_OUTSTANDING
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     changes: bool = False
@@ -170,6 +174,11 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     def shop_rules(self) -> ShopRules:
         """Return the rules for shops that are not known."""
         return shop_rules(self.shops, self.max_shops)
+
+    @property
+    def resync_modes(self) -> ResyncModes:
+        """Return what follows a resume, by shop."""
+        return parse_resync_modes(self.resync_on_resume)
 
     @property
     def order_routes(self) -> OrderRoutes:
