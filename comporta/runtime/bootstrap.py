@@ -106,7 +106,9 @@ def build_worker(
     )
     settler = LoadSettler(settlement, pulse("loads"))
     clock_ahead = timedelta(seconds=settings.clock_ahead)
-    store = EventStore(database.fence, switchboard, worker_id, clock_ahead, shop_rules, settler.wake.set)
+    store = EventStore(
+        database.fence, switchboard, worker_id, clock_ahead, shop_rules, settler.wake.set, settings.history
+    )
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))

@@ -107,6 +107,7 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     changes: bool = False
+    history: Annotated[int, Field(ge=0, le=1_000)] = 0
     changes_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
     shops: Annotated[str, AfterValidator(check_shops)] = "open"
     max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS

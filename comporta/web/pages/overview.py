@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from comporta.web.pages.charts import OffHistory, by_domain, rates
 from comporta.web.pages.i18n import ACTIONS, OUTCOMES
+from comporta.web.pages.item_history import item_history
 from comporta.web.pages.ledger_charts import LedgerCharts
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.rendering import Pages
@@ -90,7 +91,8 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
     def search(request: Request, text: str = "", shop: str = "") -> Response:
         code = blank_to_none(text[:200])
         biography = None if code is None else views.biography(code, blank_to_none(shop))
-        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography)
+        history = None if biography is None else item_history(views.history, biography)
+        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography, history=history)
 
     return router
 
