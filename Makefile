@@ -22,7 +22,7 @@ test: $(INSTALLED) services ## every test, on a private RabbitMQ and PostgreSQL 
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services" $(ARGS) \
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \
 		tests/unit tests/web tests/storage tests/broker tests/contract
 
 check: $(INSTALLED) ## lint, format, types and the direction of imports

@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if root := temporary_root():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
     config.addinivalue_line("markers", "services: needs RabbitMQ, PostgreSQL, Chromium or Node (set by itself)")
+    config.addinivalue_line("markers", "slow: takes more than five seconds of the two processors")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))
 
 

@@ -48,6 +48,7 @@ def states(office: DispatchHarness) -> dict[str, int]:
     return office.pipeline.database.views.status().orders["main"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "fault"),
     [
@@ -105,6 +106,7 @@ def test_what_fails_while_others_succeed_is_stuck_and_no_longer_tried_until_an_o
     assert office.wait_state("internalized", "bad2")["erp_number"] == "77"
 
 
+@pytest.mark.slow
 def test_an_erp_that_lets_nobody_in_rejects_no_order_and_is_named_until_one_gets_through(
     open_office: Open, erp: HttpErp
 ) -> None:

@@ -18,6 +18,8 @@ from tests.support.contract_samples import CONTRACT, VALID, Sample
 from tests.support.example_programs import run_command
 from tests.support.node import install_packages
 
+pytestmark = pytest.mark.slow
+
 SCHEMAS = CONTRACT / "schemas"
 FOLDER = Path(__file__).parent
 # Classes that a generator makes of one schema only because it could not give a type its name: `Price1`, `Data2`.

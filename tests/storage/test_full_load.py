@@ -392,6 +392,7 @@ def test_a_load_of_which_nothing_comes_any_more_expires(place: LoadHarness) -> N
     assert place.remembered_keys() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_load_of_many_keys_is_exact(place: LoadHarness) -> None:
     """Three sets of keys: named, deleted, and changed by live events while the load runs."""

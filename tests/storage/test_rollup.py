@@ -38,7 +38,7 @@ from tests.support.views_harness import ViewsHarness, change_event, rejected_del
 from tests.support.wait import wait_until
 
 # On a busy machine these take longer than a test may otherwise.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -77,7 +77,7 @@ class UpkeepHarness(ViewsHarness):
         with self.engine.connect() as connection:
             return connection.scalar(select(func.count()).select_from(table)) or 0
 
-    def fill_ledger(self, days: int, step: timedelta = timedelta(minutes=17)) -> None:
+    def fill_ledger(self, days: int, step: timedelta = timedelta(minutes=53)) -> None:
         """Write a ledger of two workers and two shops that ends now."""
         chance = random.Random(7)
         minutes, at = [], NOW.replace(second=0, microsecond=0)

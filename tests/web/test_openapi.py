@@ -45,6 +45,7 @@ def described(filled: WebHarness) -> Any:
     return schema.exclude(path="/api/events")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_operation_answers_as_its_document_says(described: Any, mode: GenerationMode) -> None:
     """Also to what the document does not allow."""
