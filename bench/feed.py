@@ -1,4 +1,4 @@
-"""Cost of the change feed: `python -m bench.feed` applies the same batches with the feed on and off, in turn."""
+"""Cost of the change feed, or of the history: `python -m bench.feed` applies the same batches with and without."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ def main(
     rounds: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 15,
     batches: Annotated[int, typer.Option(help="Number of batches of 500 in each turn.", min=1)] = 40,
     keys: Annotated[int, typer.Option(help="Number of keys.", min=_BATCH)] = 20_000,
+    history: Annotated[int, typer.Option(help="Measure the history of so many versions instead.", min=0)] = 0,
 ) -> None:
-    """Apply batches to PostgreSQL with the feed on and off, in pairs, and print the medians."""
+    """Apply batches to PostgreSQL with the feed (or the history) on and off, in pairs, and print the medians."""
     server = Postgres()
     server.open()
     try:
-        costs = _measure(server, rounds, batches, keys)
+        costs = _measure(server, rounds, batches, keys, history)
     finally:
         server.close()
     for name, values in costs.items():
@@ -53,10 +54,11 @@ def main(
     console.print(f"on / off, median of {rounds} pairs: {statistics.median(ratios):.3f}")
 
 
-def _measure(server: Postgres, rounds: int, batches: int, keys: int) -> dict[str, list[_Cost]]:
+def _measure(server: Postgres, rounds: int, batches: int, keys: int, history: int) -> dict[str, list[_Cost]]:
     engine = open_engine(server.new_database())
     fence = fence_for(engine)
     feed, store = ChangeFeed(fence), EventStore(fence, Switchboard(fence, lambda _: None), "bench")
+    kept = EventStore(fence, Switchboard(fence, lambda _: None), "bench", history=history)
     versions = iter(range(1, 1_000_000))
     for batch in _batches(keys // _BATCH, keys, versions, in_order=True):
         store.commit(batch)
@@ -64,9 +66,10 @@ def _measure(server: Postgres, rounds: int, batches: int, keys: int) -> dict[str
     for number in range(rounds):
         # Each goes first every other time.
         for on in (number % 2 == 0, number % 2 == 1):
-            feed.switch(on=on)
+            if not history:
+                feed.switch(on=on)
             work = list(_batches(batches, keys, versions))
-            costs["on" if on else "off"].append(_apply(store, work, server.pid))
+            costs["on" if on else "off"].append(_apply(kept if on else store, work, server.pid))
     engine.dispose()
     return costs
 

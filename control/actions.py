@@ -11,6 +11,7 @@ from control.discards import check_discards, count_discards
 from control.person import PersonActions
 from control.replay import ReplayResult, replay
 from control.resync import request_resync
+from control.resync_windows import ResyncWindows
 from control.shops import ShopActions
 from producers.messages import Publish
 from rules.actions import (
@@ -83,6 +84,7 @@ class OperatorActions:
     ) -> None:
         self.shops = ShopActions(database.fence, shop_rules)
         self.people = PersonActions(database.fence)
+        self.windows = ResyncWindows(database.fence, publish)
         self._fence = database.fence
         self._publish = publish
         self._seconds = seconds

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
+from producers.http_resync import BY_HTTP
 from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
 from rules.actions import NotConfirmed
 from schemas.resync import request_id, resync_event
 from schemas.topology import RESYNC
 from storage.missed import Piece
 
-__all__ = ["request_resync"]
+__all__ = ["check_confirmed", "request_resync"]
 
 # Messages in flight at once: enough to hide the round trip, few enough to stop early and to save memory.
 _AT_ONCE = 16
@@ -32,10 +33,15 @@ def request_resync(
         if confirmed:
             on_confirmed(confirmed)
         requested += sum(len(piece.keys) for piece in confirmed)
-        for result in results:
-            if not _is_confirmed(result):
-                raise NotConfirmed(f"{_reason(result)}; {requested} keys were asked for before that")
+        check_confirmed(results, requested, "keys")
     return requested
+
+
+def check_confirmed(results: Sequence[PublishResult], requested: int, noun: str) -> None:
+    """Raise `NotConfirmed` if a request is not confirmed, with the number of those before."""
+    for result in results:
+        if not _is_confirmed(result):
+            raise NotConfirmed(f"{_reason(result)}; {requested} {noun} were asked for before that")
 
 
 def _message(piece: Piece, request: str) -> OutgoingMessage:
@@ -55,4 +61,6 @@ def _reason(result: PublishResult) -> str:
             f"no queue is bound to the exchange {RESYNC} for {key}: bind the queue that the ERP reads to it, "
             f"with the routing key # or {key}, and repeat the request"
         )
+    if result.fate is Fate.NACKED and result.detail.startswith(BY_HTTP):
+        return f"{result.detail}; the request for {key} is to be repeated later"
     return f"the broker has not confirmed the request for {key} ({result.detail}): repeat the request later"

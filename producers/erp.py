@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from producers.events import message_id_of
-from producers.http_client import HttpAnswer, HttpClient, HttpFailure
+from producers.http_client import MOST_BYTES, HttpAnswer, HttpClient, HttpFailure
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.order_queues import OrderQueues
 from producers.publisher import Publisher
@@ -111,11 +111,17 @@ class ErpAddress:
     """Address of an ERP over HTTP: each message is signed, and has the same idempotency key at every attempt."""
 
     def __init__(
-        self, url: str, connections: int, timeout: float, connect_timeout: float, access: ErpAccess | None
+        self,
+        url: str,
+        connections: int,
+        timeout: float,
+        connect_timeout: float,
+        access: ErpAccess | None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._access = access or ErpAccess()
         headers = {"Content-Type": "application/json", **self._access.headers}
-        self._client = HttpClient(url, connections, timeout, connect_timeout, headers)
+        self._client = HttpClient(url, connections, timeout, connect_timeout, headers, most_bytes)
 
     def post(self, key: str, data: Mapping[str, Any], parse: Callable[[HttpAnswer], ErpResponse]) -> ErpResponse:
         """POST data as JSON and return its parsed answer, without the secrets that it may repeat."""

@@ -1,4 +1,4 @@
-"""HTTP client for one address: a deadline for the whole answer, at most 1 MiB of it, and no redirects."""
+"""HTTP client for one address: a deadline for the whole answer, of which so many bytes are read, and no redirects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import httpcore
 import httpx
 
-__all__ = ["HttpAnswer", "HttpClient", "HttpFailure"]
+__all__ = ["MOST_BYTES", "HttpAnswer", "HttpClient", "HttpFailure"]
 
 MOST_BYTES = 1024 * 1024
 _PIECE = 16 * 1024
@@ -31,7 +31,7 @@ class HttpFailure(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """Status, headers by lower-case name, and the body, of which more than 1 MiB is cut off."""
+    """Status, headers by lower-case name, and the body, of which what is beyond the limit is cut off."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,7 +54,13 @@ class HttpClient:
     """
 
     def __init__(
-        self, url: str, connections: int, timeout: float, connect_timeout: float, headers: Mapping[str, str]
+        self,
+        url: str,
+        connections: int,
+        timeout: float,
+        connect_timeout: float,
+        headers: Mapping[str, str],
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         target = httpx.URL(url)
         self._url = httpcore.URL(
@@ -64,6 +70,7 @@ class HttpClient:
         defaults = {"User-Agent": "comporta", "Accept": "application/json", **_basic_auth(target)}
         self._headers = {name: value for name, value in defaults.items() if name.lower() not in given} | dict(headers)
         self._timeout = timeout
+        self._most_bytes = most_bytes
         self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout, "pool": timeout}
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(
@@ -88,10 +95,13 @@ class HttpClient:
                 extensions={"timeout": self._timeouts},
             ) as response:
                 received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return HttpAnswer(response.status, received, _decoded(_read(response.iter_stream()), received))
+                return HttpAnswer(response.status, received, self._body(response, received))
         except _FAILURES as error:
             connecting = isinstance(error, httpcore.ConnectTimeout)
             raise HttpFailure(_explain(error, self._timeouts["connect" if connecting else "read"])) from error
+
+    def _body(self, response: httpcore.Response, received: Mapping[str, str]) -> bytes:
+        return _decoded(_read(response.iter_stream(), self._most_bytes), received, self._most_bytes)
 
     def close(self) -> None:
         """Close the connections: a request that waits for its answer fails at once."""
@@ -104,22 +114,22 @@ def _basic_auth(url: httpx.URL) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(unquote(url.userinfo.decode()).encode()).decode()}"}
 
 
-def _read(pieces: Iterable[bytes]) -> bytes:
+def _read(pieces: Iterable[bytes], most: int) -> bytes:
     """Read until the end or one byte beyond the limit: the connection of an answer that is cut off is closed."""
     body = bytearray()
     for piece in pieces:
         body += piece
-        if len(body) > MOST_BYTES:
+        if len(body) > most:
             break
-    return bytes(body[:MOST_BYTES])
+    return bytes(body[:most])
 
 
-def _decoded(body: bytes, headers: Mapping[str, str]) -> bytes:
+def _decoded(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
     """Decompress a body that is compressed although it was not to be, up to the limit."""
     if headers.get("content-encoding", "").strip().lower() not in _COMPRESSED:
         return body
     try:
-        return zlib.decompressobj(_EITHER_FORMAT).decompress(body, MOST_BYTES)
+        return zlib.decompressobj(_EITHER_FORMAT).decompress(body, most)
     except zlib.error:
         return body
 

@@ -189,15 +189,18 @@ def _resync() -> JsonSchema:
     ]
     data = {
         "type": "object",
-        "required": ["shop", "domain", "keys"],
+        "description": "The keys, or a window of time: from included, to excluded.",
+        "required": ["shop", "domain"],
         "properties": {
             "shop": {"type": "string"},
             "domain": {"enum": list(DOMAINS)},
             "keys": {"type": "array", "minItems": 1, "maxItems": MOST_KEYS, "items": {"type": "object"}},
+            "from": {"type": "string", "format": "date-time"},
+            "to": {"type": "string", "format": "date-time"},
         },
         "allOf": domains,
     }
     properties = {**schema["properties"], "data": data}
-    description = "Comporta asks the ERP to publish these entities again, as they are now."
+    description = "Comporta asks the ERP to publish entities again, as they are now: by key, or by time of change."
     required = [*schema["required"], "data"]
     return {**schema, "description": description, "properties": properties, "required": required}

@@ -31,6 +31,7 @@ from storage.entities import apply_and_return, apply_events, clear_missed, recor
 from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
 from storage.fence import Fence
+from storage.history import record_history
 from storage.ledger import add_tally, count_received
 from storage.load_recorder import load_work, record_loads
 from storage.quarantine import add_rejected
@@ -68,7 +69,8 @@ class EventStore:
     """The batches of one worker.
 
     `clock_ahead` bounds the times that serve as versions; `shop_rules` decide about shops that are not known.
-    `on_load` is called after the commit of a batch that leaves something to settle of a full load.
+    `on_load` is called after the commit of a batch that leaves something to settle of a full load. `history` is the
+    number of versions that are kept of each key.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class EventStore:
         clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
         shop_rules: ShopRules = OPEN,
         on_load: Callable[[], None] = lambda: None,
+        history: int = 0,
     ) -> None:
         self._fence = fence
         self._switchboard = switchboard
@@ -86,6 +89,7 @@ class EventStore:
         self._clock_ahead = clock_ahead
         self._shops = ShopMemory(shop_rules)
         self._on_load = on_load
+        self._history = history
         self._feeds: dict[Scope, bool] = {}
         self._feeds_generation = 0
         self._unknown_fields = UnknownFieldCounts()
@@ -142,9 +146,12 @@ class EventStore:
             _reject_refused(batch, plan, reject)
             self._write_counts(connection, received_counts, plan, state)
             unknown = self._count_unknown(connection, plan, state)
-            if state.watched:
+            if state.watched or self._history:
                 results = outcome_per_item(batch, plan, applied)
-                record_outcomes(connection, self._worker, batch, results, state.switches.now)
+                if state.watched:
+                    record_outcomes(connection, self._worker, batch, results, state.switches.now)
+                if self._history:
+                    record_history(connection, batch, results, state.switches.now, self._history)
             if state.recording:
                 # Last of all: every other batch with changes waits from here until the commit.
                 record_changes(connection, applied, state.switches.now)
@@ -179,7 +186,7 @@ class EventStore:
         applied: list[ChangeEvent] = []
         add_shops(connection, new, now)
         for domain, events in plan.apply.items():
-            if state.watched:
+            if state.watched or self._history:
                 newer = apply_and_return(connection, domain, events, now)
                 applied += newer
                 _count_applied(plan, domain, Counter(event.shop for event in newer))

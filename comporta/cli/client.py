@@ -83,6 +83,7 @@ class _Broker:
     """Client over the broker: changes are sent as control messages, reads come from the database."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._url = settings.broker_url
         self._page = _Http(settings, settings.public_url) if settings.public_url else None
         self._log_format = settings.log_format
@@ -176,6 +177,7 @@ class _Broker:
     @contextmanager
     def actions(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
+        from comporta.runtime.resync_publish import resync_publish
         from control.actions import OperatorActions
         from producers.publisher import Publisher
 
@@ -190,7 +192,8 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            yield OperatorActions(self._database, publish, shop_rules=self._shop_rules, resync_after=self._resync_after)
+            asking = stack.enter_context(resync_publish(self._settings, publish))
+            yield OperatorActions(self._database, asking, shop_rules=self._shop_rules, resync_after=self._resync_after)
 
 
 class _Http:

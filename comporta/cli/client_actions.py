@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from comporta.cli.client_people import HttpPeople, People
+from comporta.cli.client_parts import HttpPeople, HttpWindows, People, Windows
 from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
 from control.shops import KnownShop, ShopRemoval
@@ -61,6 +61,10 @@ class Actions(Protocol):
     @property
     def people(self) -> People:
         """Return the actions on persons."""
+
+    @property
+    def windows(self) -> Windows:
+        """Return the requests of windows of time."""
 
     def count_quarantined(self, filters: QuarantineFilter, /) -> int:
         """Return the number of messages that pass the filter."""
@@ -153,6 +157,7 @@ class HttpActions:
         self._request = request
         self.shops = HttpShops(request)
         self.people = HttpPeople(self._post)
+        self.windows = HttpWindows(self._post)
 
     def count_quarantined(self, filters: QuarantineFilter) -> int:
         return self._post_counts("/api/quarantine/drop", {"filter": _fields(filters), "dry_run": True})["chosen"]

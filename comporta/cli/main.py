@@ -49,13 +49,14 @@ def main() -> None:
     try:
         try:
             app()
-        except OSError as error:
-            raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
         except Exception as error:
             code = _exit_code(error)
-            if code is None:
-                raise
-            raise fail(str(error), code) from None
+            if code is not None:
+                raise fail(str(error), code) from None
+            # After those with a text of their own, of which some are an OSError too.
+            if isinstance(error, OSError):
+                raise fail(f"the system refused: {error.strerror or type(error).__name__}", _FAILED) from None
+            raise
     except typer.Exit as end:
         sys.exit(end.exit_code)
 

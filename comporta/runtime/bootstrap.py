@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
+from comporta.runtime.resync_publish import resync_publish
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.feed_pulse import FeedPulse
@@ -106,7 +107,9 @@ def build_worker(
     )
     settler = LoadSettler(settlement, pulse("loads"))
     clock_ahead = timedelta(seconds=settings.clock_ahead)
-    store = EventStore(database.fence, switchboard, worker_id, clock_ahead, shop_rules, settler.wake.set)
+    store = EventStore(
+        database.fence, switchboard, worker_id, clock_ahead, shop_rules, settler.wake.set, settings.history
+    )
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
@@ -171,8 +174,11 @@ def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: t
 
     @contextmanager
     def open_publish() -> Iterator[Publish]:
-        with Publisher(settings.broker_url, name="resync", deadline=30.0) as publisher:
-            yield lambda messages: list(publisher.publish_all(messages))
+        with (
+            Publisher(settings.broker_url, name="resync", deadline=30.0) as publisher,
+            resync_publish(settings, lambda messages: list(publisher.publish_all(messages))) as publish,
+        ):
+            yield publish
 
     return AutoResync(
         ResyncPlan(database.fence, worker_id, after),

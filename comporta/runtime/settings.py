@@ -92,6 +92,7 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000_000)] = 50
     erp_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_cancel_url: Annotated[str, AfterValidator(check_url)] | None = None
+    erp_resync_url: Annotated[str, AfterValidator(check_url)] | None = None
     erp_order_queues: Annotated[str, AfterValidator(check_order_queues)] = "false"
     erp_token: Annotated[SecretStr, AfterValidator(check_token)] | None = None
     erp_headers_file: Annotated[Path, AfterValidator(check_headers_file)] | None = None
@@ -107,6 +108,7 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     receipt_timeout: Annotated[float, Field(gt=0, le=30 * 86_400)] = 900.0
     clock_ahead: Annotated[float, Field(ge=0, le=3650 * 86_400)] = 86_400.0
     changes: bool = False
+    history: Annotated[int, Field(ge=0, le=1_000)] = 0
     changes_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 48.0
     shops: Annotated[str, AfterValidator(check_shops)] = "open"
     max_shops: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_MAX_SHOPS
@@ -155,7 +157,7 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     @classmethod
     def _is_the_only_login(cls, value: SecretStr | Path | None, info: ValidationInfo) -> SecretStr | Path | None:
         if value is not None:
-            for url in ("erp_url", "erp_cancel_url"):
+            for url in ("erp_url", "erp_cancel_url", "erp_resync_url"):
                 login = other_login(value, info.data.get(url), info.data.get("erp_token"))
                 if login is not None:
                     raise ValueError(f"{login} logs in as well: keep one of the two")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from os import getpid
 from pathlib import Path
@@ -17,6 +18,7 @@ from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.http.server import http_server
 from comporta.runtime.monitor_server import HEALTH_ROUTES, listen
 from comporta.runtime.process import Host, Serve
+from comporta.runtime.resync_publish import resync_publish
 from comporta.runtime.settings import PREFIX, Settings, SettingsError
 from comporta.web.access import Access, open_access
 from comporta.web.app import create_app
@@ -70,7 +72,8 @@ class WebServer:
     def __init__(self, access: Access, host: Host) -> None:
         settings = host.settings
         self._publisher = Publisher(settings.broker_url, name="events", deadline=_HTTP_DEADLINE)
-        context = _context(host, self._publisher)
+        self._stack = ExitStack()
+        context = _context(host, self._publisher, self._stack)
         self._socket = bind(settings)
         self.port: int = self._socket.getsockname()[1]
         self._token = access.token
@@ -105,6 +108,7 @@ class WebServer:
 
     def close(self) -> None:
         """Close the connection to the broker, once `run` has ended."""
+        self._stack.close()
         self._publisher.close()
 
     def _save_token(self) -> Path | None:
@@ -124,7 +128,7 @@ def secure(app: FastAPI, access: Access, port: int, failures: FailedLogins | Non
     return SecurityHeaders(secured)
 
 
-def _context(host: Host, publisher: Publisher) -> AppContext:
+def _context(host: Host, publisher: Publisher, stack: ExitStack) -> AppContext:
     def publish(messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         return list(publisher.publish_all(messages))
 
@@ -142,7 +146,7 @@ def _context(host: Host, publisher: Publisher) -> AppContext:
         ).place,
         actions=OperatorActions(
             host.database,
-            publish,
+            stack.enter_context(resync_publish(host.settings, publish)),
             _ACTION_SECONDS,
             host.settings.shop_rules,
             resync_after=timedelta(seconds=host.settings.resync_after),

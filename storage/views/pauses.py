@@ -19,7 +19,7 @@ from storage.pause_costs import CostLine, PauseSpan, ScopeCost, count_cost, left
 from storage.pause_tables import pause_ends, pause_lines
 from storage.tables import audit, switches
 
-__all__ = ["PauseReport", "PauseView", "ReportLine", "ReportScope"]
+__all__ = ["PauseReport", "PauseView", "ReportLine", "ReportScope", "read_pauses"]
 
 
 class ReportLine(NamedTuple):
@@ -146,12 +146,12 @@ class PauseView:
     def newest(self, limit: int = 20) -> list[PauseReport]:
         """Return the newest pauses first."""
         with translated(), self._engine.connect() as connection:
-            return self._reports(connection, _pauses(connection)[::-1][:limit])
+            return self._reports(connection, read_pauses(connection)[::-1][:limit])
 
     def one(self, epoch: int) -> PauseReport | None:
         """Return the pause that began with this epoch; None if none did."""
         with translated(), self._engine.connect() as connection:
-            found = [pause for pause in _pauses(connection) if pause.began.epoch == epoch]
+            found = [pause for pause in read_pauses(connection) if pause.began.epoch == epoch]
             return next(iter(self._reports(connection, found)), None)
 
     def _reports(self, connection: Connection, pauses: list[Pause]) -> list[PauseReport]:
@@ -173,7 +173,8 @@ class PauseView:
         ]
 
 
-def _pauses(connection: Connection) -> list[Pause]:
+def read_pauses(connection: Connection) -> list[Pause]:
+    """Read the pauses from the audit, in the order in which they began."""
     query = select(audit).where(audit.c.result.in_(("off", "on"))).order_by(audit.c.epoch, audit.c.id)
     return pauses_of(
         SwitchChange(

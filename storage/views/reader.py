@@ -18,6 +18,7 @@ from storage.views.biography import Biography, read_biography
 from storage.views.bodies import body_pieces, read_body
 from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
+from storage.views.history import HistoryView
 from storage.views.ledger import LedgerView
 from storage.views.lists import (
     ORDER_COLUMNS,
@@ -62,6 +63,7 @@ class Views:
         self._ledger = LedgerView(engine)
         self.feeds = FeedsView(engine).rows
         self.pauses = PauseView(engine)
+        self.history = HistoryView(engine)
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.event_samples import sample_event
 from tests.support.programs import Programs, running_programs
+from tests.support.services.http_erp import running_http_erp
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
@@ -65,3 +66,29 @@ def test_the_operator_is_told_how_many_keys_are_missed(programs: Programs) -> No
     assert "1 keys are missed: `comporta missed resync`" in told.out
     silent = programs.run("resume", "--reason", "x", **settings, resync_on_resume="off")
     assert "missed" not in silent.out
+
+
+def test_an_erp_over_http_is_asked_by_key_and_by_window(programs: Programs) -> None:
+    settings: dict[str, Any] = {
+        "database_url": f"sqlite:///{programs.folder / 'comporta.db'}",
+        "admin_port": free_port(),
+    }
+    with running_http_erp() as erp:
+        erp.default = "events"
+        programs.start("run", **settings, erp_resync_url=erp.url).wait_for("listening")
+        event = sample_event("stock", envelope={"sequence": "7"})
+        erp.events = lambda payload: [json.loads(event)] if "keys" in payload else []
+        events = programs.folder / "events.jsonl"
+        events.write_bytes(event)
+        programs.run("pause", "--reason", "x", **settings)
+        programs.run("publish", str(events), **settings)
+        wait_until(lambda: programs.run("missed", "list", "--json", **settings).json, what="the missed key")
+        programs.run("resume", "--reason", "x", **settings)
+        assert programs.run("missed", "resync", "--json", **settings).json["requested"] == 1
+        wait_until(lambda: not programs.run("missed", "list", "--json", **settings).json, what="the answer")
+        words = ("missed", "resync", "--since", "2026-11-23T07:00:00Z", "--domain", "stock")
+        assert programs.run(*words, "--json", **settings).json == {"messages": 1}
+        [window] = [payload for payload in erp.payloads.values() if "from" in payload]
+        assert window["from"] == "2026-11-23T07:00:00.000000Z"
+        assert programs.run("missed", "resync", "--until", "2026-11-23T07:00:00Z", **settings).code == 2
+        assert programs.run("missed", "resync", "--since", "yesterday", **settings).code == 2

@@ -11,6 +11,7 @@ import pytest
 
 from rules.outcomes import RejectedDelivery
 from schemas.reasons import Reason, Refusal
+from storage.event_store import EventStore
 from storage.views import QuarantineFilter
 from tests.support.page_client import HtmlPage, PageClient, Role
 from tests.support.views_harness import change_event, rejected_delivery
@@ -224,3 +225,23 @@ def test_a_viewer_may_read_a_question_but_has_no_button_to_answer_it(sqlite_web:
         return len(main.all("button", type="submit"))
 
     assert (buttons(Role.VIEWER), buttons(Role.OPERATOR)) == (0, 1)
+
+
+def test_a_search_tells_an_item_s_values_its_changes_and_the_pause_that_discarded_one(web: WebHarness) -> None:
+    storage = web.storage
+    storage.store = EventStore(storage.fence, storage.switchboard, "w1", history=20)
+    storage.commit(change_event("prices", version=1, product_code="P9", price="10.00"))
+    storage.commit(change_event("prices", version=2, product_code="P9", price="1234.50"))
+    storage.change("pause", domains=["prices"], reason="a new price list")
+    discarded = change_event("prices", version=3, product_code="P9", price="9.00")
+    storage.commit(discarded)
+    client = PageClient(web, language="pt-BR")
+    page = client.get_page("/search?text=P9")
+    assert page.text.index("Preço1.234,5") < page.text.index("Últimas mudanças") < page.text.index("Desatualizadas:")
+    assert "Preço: 10 → 1.234,5" in page.text
+    assert page.text.count("Descartada pela pausa de unknown: “a new price list”") == 2
+    [epoch] = {link["href"] for link in page.all("a") if link["href"].startswith("/pauses/")}
+    assert "a new price list" in client.get_page(epoch).text
+    event = client.get_page(f"/search?text={discarded.event_id}")
+    assert f"O que foi feito do evento {discarded.event_id}" in event.text
+    assert "Descartadas" in event.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
@@ -24,6 +25,8 @@ from comporta.web.api.params import (
 )
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
+from control.resync_windows import ResyncWindow
+from schemas.fields import Time
 from schemas.reasons import Refused
 from storage.missed import key_of
 from storage.views import (
@@ -65,6 +68,33 @@ class ResyncWanted(Why):
         if self.keys is None or self.domain is None:
             return MissedFilter(self.shop, self.domain)
         return MissedFilter(self.shop, self.domain, keys=tuple(key_of(self.domain, key) for key in self.keys))
+
+
+class WindowWanted(Why):
+    """A window of time, its end excluded, of one shop or all known ones, and one domain or all."""
+
+    since: Time
+    until: Time | None = None
+    shop: ShopName | None = None
+    domain: ChangeDomain | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> Self:
+        if self.since >= self.window.until:
+            raise ValueError("since must lie before until, which is now unless given")
+        return self
+
+    @property
+    def window(self) -> ResyncWindow:
+        """Return the window; without an end it ends now."""
+        return ResyncWindow(self.since, self.until or datetime.now(UTC), self.shop, self.domain)
+
+
+class WindowDone(BaseModel):
+    """Number of messages: one for each shop and domain."""
+
+    messages: int
 
 
 class ResyncDone(BaseModel):
@@ -119,5 +149,14 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
         )
         discarded = actions.resync_discarded(selection) if body.dry_run else 0
         return ResyncDone(**result._asdict(), asked_recently=recent, discarded=discarded)
+
+    @router.post("/missed/resync/window", tags=["act"])
+    def resync_window(request: Request, body: WindowWanted) -> WindowDone:
+        """Request what the ERP has changed in a window of time, for what never reached the broker.
+
+        409 while any of it is off: the ERP's answers would be discarded.
+        """
+        context = audit_context(request, body.reason)
+        return WindowDone(messages=actions.windows.request(body.window, context, dry_run=body.dry_run))
 
     return router

@@ -12,11 +12,11 @@ from rules.switches import Scope
 from schemas.control import ANY
 from storage.views import AuditFilter, AuditRow, LedgerRow, Views
 
-__all__ = ["OffHistory", "OffPeriod", "Period", "Point", "by_domain", "periods", "points", "rates", "spans"]
+__all__ = ["OffHistory", "OffPeriod", "Period", "Point", "by_domain", "floor", "periods", "points", "rates", "spans"]
 
 Period = tuple[datetime, datetime | None]
-# A chart covers a day; an ended pause that began before this limit is not shaded.
-_HISTORY = timedelta(days=8)
+# A chart covers a week; an ended pause that began before this limit is not shaded.
+_HISTORY = timedelta(days=14)
 _SWITCH_ACTIONS = ("pause", "resume", "expire")
 
 
@@ -34,10 +34,10 @@ class Point(NamedTuple):
 
 def points(rows: Iterable[LedgerRow], now: datetime, step: timedelta, steps: int, domain: str = "") -> list[Point]:
     """Return the last `steps` points up to `now`, oldest first, of one domain or of all."""
-    last = _floor(now, step)
+    last = floor(now, step)
     counts_at = {last - step * offset: dict.fromkeys(OUTCOMES, 0) for offset in range(steps)}
     for row in rows:
-        counts = counts_at.get(row["at"])
+        counts = counts_at.get(floor(row["at"], step))
         if counts is not None and row["outcome"] in counts and domain in ("", row["domain"]):
             counts[row["outcome"]] += row["count"]
     return [Point(at, tuple(counts.values())) for at, counts in sorted(counts_at.items())]
@@ -54,7 +54,7 @@ def by_domain(rows: Iterable[LedgerRow]) -> dict[str, dict[str, int]]:
 
 def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
     """Return the deliveries by domain in the last whole minute."""
-    minute = _floor(now, timedelta(minutes=1)) - timedelta(minutes=1)
+    minute = floor(now, timedelta(minutes=1)) - timedelta(minutes=1)
     counts: dict[str, int] = {}
     for row in rows:
         if row["at"] == minute:
@@ -62,13 +62,24 @@ def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
     return counts
 
 
-def spans(periods: Iterable[OffPeriod], since: datetime, domain: str = "") -> list[Period]:
-    """Return the off periods after `since` that a chart shades, of one domain or of all."""
-    matching = (period for period in periods if not domain or period.domain in (ANY, domain))
-    return [(period.since, period.until) for period in matching if period.until is None or period.until > since]
+def spans(
+    periods: Iterable[OffPeriod], since: datetime, domain: str = "", shop: str = "", until: datetime | None = None
+) -> list[Period]:
+    """Return the off periods between `since` and `until` that a chart shades, of one domain and shop or of all."""
+    matching = (
+        period
+        for period in periods
+        if (not domain or period.domain in (ANY, domain)) and (not shop or period.shop in (ANY, shop))
+    )
+    return [
+        (period.since, period.until)
+        for period in matching
+        if (period.until is None or period.until > since) and (until is None or period.since < until)
+    ]
 
 
-def _floor(moment: datetime, step: timedelta) -> datetime:
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """Return the beginning of the step that holds a moment; steps are counted from 1970 in UTC."""
     seconds = int(step.total_seconds())
     return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, moment.tzinfo)
 

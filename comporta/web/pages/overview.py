@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from comporta.web.pages.charts import OffHistory, by_domain, points, rates, spans
+from comporta.web.pages.charts import OffHistory, by_domain, rates
 from comporta.web.pages.i18n import ACTIONS, OUTCOMES
+from comporta.web.pages.item_history import item_history
+from comporta.web.pages.ledger_charts import LedgerCharts
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.rendering import Pages
-from schemas.control import StatusDocument
-from storage.views import AuditFilter, LedgerFilter, LedgerRow, OrderFilter, Views, WorkerFilter
+from storage.views import AuditFilter, LedgerFilter, OrderFilter, Views, WorkerFilter
 
 __all__ = ["overview_router"]
 
-_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
 
 
 class _AuditQuery(BaseModel):
@@ -36,10 +36,10 @@ class _AuditQuery(BaseModel):
 def overview_router(pages: Pages, views: Views) -> APIRouter:
     """Return the read-only routes."""
     router = APIRouter(include_in_schema=False)
-    charts = _Charts(views, OffHistory(views))
+    charts = LedgerCharts(views, OffHistory(views))
 
     @router.get("/")
-    def overview(request: Request, range: str = "hour", domain: str = "") -> Response:
+    def overview(request: Request, range: str = "hour", domain: str = "", shop: str = "", at: str = "") -> Response:
         document, now = pages.status(), datetime.now(UTC)
         hour = views.ledger(LedgerFilter("minute", since=now.replace(second=0, microsecond=0) - _HOUR))
         return pages.render(
@@ -51,20 +51,27 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
             rates=rates(hour, now),
             troubled=[feed for feed in views.feeds() if feed["trouble"]],
             oldest=_first(views, OrderFilter(state="waiting")),
-            chart=charts.chart(document, now, range, domain, hour),
+            chart=charts.chart(document, now, range, domain, shop, at, hour),
         )
 
     @router.get("/ledger")
-    def ledger(request: Request, range: str = "hour", domain: str = "", outcome: str = "") -> Response:
+    def ledger(
+        request: Request, range: str = "hour", domain: str = "", outcome: str = "", shop: str = "", at: str = ""
+    ) -> Response:
         document, now = pages.status(), datetime.now(UTC)
         return pages.render(
             request,
             "ledger.html",
             document=document,
             balance=views.balance(),
-            chart=charts.chart(document, now, range, domain),
+            chart=charts.chart(document, now, range, domain, shop, at),
             outcome_filter=outcome if outcome in OUTCOMES else "",
-            export={"step": "hour" if range == "day" else "minute", "domain": domain, "outcome": outcome},
+            export={
+                "step": "minute" if range not in ("day", "week") else "hour",
+                "shop": shop,
+                "domain": domain,
+                "outcome": outcome,
+            },
         )
 
     @router.get("/audit")
@@ -84,7 +91,8 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
     def search(request: Request, text: str = "", shop: str = "") -> Response:
         code = blank_to_none(text[:200])
         biography = None if code is None else views.biography(code, blank_to_none(shop))
-        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography)
+        history = None if biography is None else item_history(views.history, biography)
+        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography, history=history)
 
     return router
 
@@ -92,28 +100,3 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
 def _first(views: Views, listing: OrderFilter) -> Any:
     rows = views.page(listing, 1, counted=False).rows
     return rows[0] if rows else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Charts:
-    """Charts of the ledger and their tables: an hour by minute, or a day by hour."""
-
-    views: Views
-    history: OffHistory
-
-    def chart(
-        self, document: StatusDocument, now: datetime, range: str, domain: str, rows: list[LedgerRow] | None = None
-    ) -> dict[str, Any]:
-        day = range == "day"
-        step, steps = (_HOUR, 24) if day else (_MINUTE, 60)
-        since = (now - step * steps).replace(second=0, microsecond=0)
-        if day or rows is None:
-            since = since.replace(minute=0) if day else since
-            rows = self.views.ledger(LedgerFilter("hour" if day else "minute", since=since))
-        return {
-            "range": "day" if day else "hour",
-            "domain": domain,
-            "step": int(step.total_seconds()),
-            "points": points(rows, now, step, steps, domain),
-            "off": spans(self.history.periods(document.epoch, now), since, domain),
-        }

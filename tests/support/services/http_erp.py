@@ -39,6 +39,7 @@ class HttpErp:
         self.default = "take"
         self.always: dict[str, str] = {}
         self.elsewhere = ""
+        self.events: Callable[[Any], Any] = lambda _payload: []
         self.written = 0
         self.released = threading.Event()
         self._lock = threading.Lock()
@@ -148,6 +149,11 @@ def _bomb(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     request.answer(201, packed + packer.flush(), Content_Encoding="gzip")
 
 
+def _answer_events(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
+    erp.payloads[key] = payload
+    request.answer(200, erp.events(payload))
+
+
 def _hang(request: _Request, erp: HttpErp, key: str, payload: Any) -> None:
     erp.released.wait(60)
     _take(request, erp, key, payload)
@@ -157,6 +163,7 @@ _ANSWERS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
     "take": _take,
     "take and reset": _take_and_reset,
     "hang": _hang,
+    "events": _answer_events,
     "accept": lambda request, _erp, _key, _payload: request.answer(202),
     "echo": lambda request, _erp, _key, _payload: request.answer(401, {"got": request.headers["Authorization"]}),
     "latin": lambda request, _erp, _key, _payload: request.answer(201, b'{"erp_number": "7", "said": "cora\xe7\xe3o"}'),
