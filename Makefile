@@ -10,7 +10,9 @@ PROCESSES ?= $(if $(COMPORTA_TEST_BROKER_URL)$(COMPORTA_TEST_DATABASE_URL),0,2)
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-.PHONY: help demo test quick check services bench lock clean
+PLATFORMS := $(or $(COMPORTA_TEST_PLATFORMS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/comporta/platforms)
+
+.PHONY: help demo test test-platforms quick check services bench lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,14 @@ demo: $(INSTALLED) ## everything in one process, with a simulated ERP and shop (
 
 test: $(INSTALLED) services ## every test, on a private RabbitMQ and PostgreSQL (ARGS="-k fence")
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The newest servers get all that speaks to one; the release between them and Debian's own, what each of them does.
+test-platforms: $(INSTALLED) services ## what speaks to servers, on RabbitMQ 4.3 + PostgreSQL 18 and on 4.0 + 17
+	@tests/support/services/platforms.sh trixie forky
+	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/forky $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
+		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage tests/faults tests/e2e
+	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/trixie $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
+		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage/test_store.py tests/faults/test_fence.py
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \

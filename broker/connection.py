@@ -24,6 +24,7 @@ __all__ = [
     "HEARTBEAT",
     "BrokerLost",
     "BrokerUrlError",
+    "ConsumerCancelled",
     "check_url",
     "is_memory",
     "login_refused",
@@ -43,6 +44,10 @@ _CONNECT_TIMEOUT, _NODE_CONNECT_TIMEOUT = 5, 2
 
 class BrokerLost(ConnectionError):
     """Loss of the broker, the connection or a channel; a later attempt may succeed."""
+
+
+class ConsumerCancelled(BrokerLost):
+    """End of a consumer by the broker: its queue was deleted or has moved."""
 
 
 class _Connection(kombu.Connection):

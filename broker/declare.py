@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from schemas.topology import EXCHANGES, QUEUES, Queue
 __all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
 
 log = structlog.get_logger(__name__)
+
+_NEXT_LOOK = 0.1
 
 _Declare = Callable[[Any], object]
 
@@ -87,14 +90,27 @@ def _bind(queue: str, exchange: str, key: str, channel: Any) -> None:
     channel.queue_bind(queue, exchange, key)
 
 
-def report_lost_queues(connection: Connection, names: Iterable[str]) -> None:
-    """Log each of these queues, consumed before, that no longer exists: its messages are lost. Raises `BrokerLost`."""
-    for name in names:
-        with translated(), connection.channel() as channel:
-            try:
-                channel.queue_declare(name, passive=True)
-            except NotFound:
-                log.error("queue was deleted, it is declared anew and empty; events may be lost", queue=name)
-            except AccessRefused:
-                # Some versions ask for a right that the worker does without.
-                continue
+def report_lost_queues(connection: Connection, names: Iterable[str], *, seconds: float = 0.0) -> None:
+    """Log each of these queues, consumed before, that no longer exists: its messages are lost. Raises `BrokerLost`.
+
+    `seconds`: for so long a queue is looked for again that is there, since one that is being deleted may be, too.
+    """
+    left, end = [*names], time.monotonic() + seconds
+    while True:
+        left = [name for name in left if not _is_lost(connection, name)]
+        if not left or time.monotonic() >= end:
+            return
+        time.sleep(_NEXT_LOOK)
+
+
+def _is_lost(connection: Connection, name: str) -> bool:
+    with translated(), connection.channel() as channel:
+        try:
+            channel.queue_declare(name, passive=True)
+        except NotFound:
+            log.error("queue was deleted, it is declared anew and empty; events may be lost", queue=name)
+            return True
+        except AccessRefused:
+            # Some versions ask for a right that the worker does without.
+            return False
+    return False

@@ -11,7 +11,16 @@ import kombu
 import structlog
 from tenacity import RetryCallState
 
-from broker.connection import HEARTBEAT, BrokerLost, login_refused, masked, node_of, open_connection, release
+from broker.connection import (
+    HEARTBEAT,
+    BrokerLost,
+    ConsumerCancelled,
+    login_refused,
+    masked,
+    node_of,
+    open_connection,
+    release,
+)
 from broker.declare import DeclareFault, declare, declare_queues, report_lost_queues
 from broker.retry import failure, retry_until
 from schemas.topology import Queue
@@ -21,6 +30,7 @@ __all__ = ["Session", "keep_session"]
 log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT = 10.0
+_DELETION_SECONDS = 1.0
 # A queue that the broker refuses is tried again after so long, on a new connection.
 _REFUSED_SECONDS = 60.0
 
@@ -63,10 +73,10 @@ def keep_session(
     `further` returns queues to declare besides. The broker and the session each give up the other after two `heartbeat`
     seconds without a sign of life.
     """
-    connected = False
+    connected = cancelled = False
     reported: dict[str, str] = {}
     while not stop.is_set():
-        opened = _connect(url, name, queues if connected else (), stop, heartbeat, further)
+        opened = _connect(url, name, queues if connected else (), stop, heartbeat, further, cancelled)
         if opened is None:
             return
         connection, faults = opened
@@ -77,9 +87,11 @@ def keep_session(
         mismatched = {queue: faults[queue].text for queue in queues if queue in faults and faults[queue].mismatch}
         session = Session(name, connection, [queue for queue in queues if queue not in mismatched], reported)
         session.refuse(mismatched)
+        cancelled = False
         try:
             consume(session)
         except BrokerLost as error:
+            cancelled = isinstance(error, ConsumerCancelled)
             log.warning("broker connection lost", session=name, node=node_of(connection), error=str(error))
             release(connection, broken=True)
         finally:
@@ -93,6 +105,7 @@ def _connect(
     stop: threading.Event,
     heartbeat: int,
     further: Callable[[], Sequence[Queue]],
+    cancelled: bool,
 ) -> tuple[kombu.Connection, dict[str, DeclareFault]] | None:
     def report(state: RetryCallState) -> None:
         error, wait = failure(state)
@@ -104,7 +117,8 @@ def _connect(
     def attempt() -> tuple[kombu.Connection, dict[str, DeclareFault]]:
         connection = open_connection(url, name=name, heartbeat=heartbeat)
         try:
-            report_lost_queues(connection, consumed)
+            # RabbitMQ 4 says that it has cancelled a consumer before the queue is gone.
+            report_lost_queues(connection, consumed, seconds=_DELETION_SECONDS if cancelled else 0.0)
             return connection, declare(connection) | declare_queues(connection, further())
         except BrokerLost:
             release(connection, broken=True)

@@ -10,7 +10,7 @@ from typing import Any
 import kombu
 from amqp.exceptions import AccessRefused, NotFound
 
-from broker.connection import BrokerLost, translated
+from broker.connection import BrokerLost, ConsumerCancelled, translated
 from consumers.delivery import Delivery
 from rules.batches import waiting_seconds
 
@@ -231,4 +231,4 @@ class _Receiver:
 
 
 def _cancelled(consumer_tag: str) -> None:
-    raise BrokerLost(f"the broker cancelled the consumer of {consumer_tag}: its queue was deleted or has moved")
+    raise ConsumerCancelled(f"the broker cancelled the consumer of {consumer_tag}: its queue was deleted or has moved")

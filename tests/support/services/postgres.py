@@ -15,6 +15,7 @@ import psycopg
 
 from storage.engine import open_engine
 from storage.migrate import migrate
+from tests.support.services.platform import Platform, chosen_platform
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.processes import (
     Process,
@@ -122,10 +123,12 @@ class Postgres(Database):
     """Run from the installed programs; can be ended and started again on the same data and port."""
 
     def __init__(self) -> None:
-        self._programs = _find_programs()
+        self._platform = chosen_platform()
         super().__init__(f"postgresql://comporta@{HOST}:{free_port()}/postgres")
         self._folder = data_folder("postgres")
-        self._owner = owner()
+        self._owner = owner(self._platform)
+        # Into a platform only root gets, which then becomes the owner.
+        self._account = self._owner if self._platform is None else (None, None)
         self._process: Process | None = None
 
     @property
@@ -141,8 +144,8 @@ class Postgres(Database):
         if not data.exists():
             self._initialise(data)
         if self._process is None:
-            user, group = self._owner
-            self._process = spawn([self._programs / "postgres", "-D", data], log=log, user=user, group=group)
+            command = [*self._program("postgres"), "-D", data]
+            self._process = spawn(command, log=log, user=self._account[0], group=self._account[1])
             wait_ready(self._process, self._answers, name="PostgreSQL", log=log)
 
     def stop(self) -> None:
@@ -159,12 +162,25 @@ class Postgres(Database):
         user, group = self._owner
         if user is not None and group is not None:
             os.chown(self._folder, user, group)
-        command = [str(self._programs / "initdb"), "--pgdata", str(data), "--no-sync", *_INITDB.split()]
+        command = [*self._program("initdb"), "--pgdata", data, "--no-sync", *_INITDB.split()]
         subprocess.run(
-            command, user=user, group=group, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, timeout=60
+            command,
+            user=self._account[0],
+            group=self._account[1],
+            cwd=self._folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
         )
         with (data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION.format(host=HOST, port=self.port))
+
+    def _program(self, name: str) -> list[str | Path]:
+        if self._platform is None:
+            return [_find_programs() / name]
+        user, group = self._owner
+        account = None if user is None or group is None else (user, group)
+        return self._platform.command(f"{self._platform.postgres_programs()}/{name}", account)
 
     def _answers(self) -> bool:
         try:
@@ -187,10 +203,12 @@ def _find_programs() -> Path:
     return Path(found).resolve().parent
 
 
-def owner() -> tuple[int, int] | tuple[None, None]:
+def owner(platform: Platform | None = None) -> tuple[int, int] | tuple[None, None]:
     """Return the account for a server that refuses to run as root, as PostgreSQL does; None where this is not root."""
     if os.geteuid() != 0:
         return None, None
+    if platform is not None:
+        return platform.account("postgres")
     for name in ("postgres", "nobody"):
         try:
             account = pwd.getpwnam(name)

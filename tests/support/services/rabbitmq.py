@@ -21,6 +21,7 @@ import trustme
 from pika.exceptions import AMQPError
 
 from schemas.topology import EXCHANGES, QUEUES, policy_definitions
+from tests.support.services.platform import Platform, chosen_platform
 from tests.support.services.ports import HOST, free_port, is_listening
 from tests.support.services.processes import (
     Process,
@@ -37,6 +38,7 @@ from tests.support.wait import wait_until
 
 __all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
 
+_Command = list[str | Path]
 _SETTING = "COMPORTA_TEST_BROKER_URL"
 # Some 30 ms each when the broker starts; more are made when these are used up.
 _VHOSTS_AT_ONCE = 25
@@ -135,8 +137,7 @@ class RabbitMQ(Broker):
     """Run from the installed programs; can be killed and started again on the same data and ports."""
 
     def __init__(self) -> None:
-        self._server = _find_server()
-        self._epmd_program = _find_epmd()
+        self._server, self._epmd_command, self._ctl = _commands(chosen_platform())
         super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
         self._tls_port, self._epmd_port = free_port(), free_port()
         self._folder = data_folder("rabbitmq")
@@ -159,11 +160,11 @@ class RabbitMQ(Broker):
         log = self._folder / "output"
         if self._epmd is None:
             # Started by us: the one that Erlang starts for itself would outlive the tests.
-            command = [self._epmd_program, "-port", str(self._epmd_port), "-address", HOST]
+            command = [*self._epmd_command, "-port", str(self._epmd_port), "-address", HOST]
             self._epmd = spawn(command, log=log, environment=self._environment)
             wait_ready(self._epmd, lambda: is_listening(self._epmd_port), name="epmd", log=log)
         if self._process is None:
-            self._process = spawn([self._server], log=log, environment=self._environment)
+            self._process = spawn(self._server, log=log, environment=self._environment)
             wait_ready(self._process, lambda: _speaks_amqp(self.port), name="RabbitMQ", log=log)
 
     def stop(self) -> None:
@@ -193,7 +194,7 @@ class RabbitMQ(Broker):
 
     def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl says to this; takes about a second."""
-        command = [str(self._server.parent / "rabbitmqctl"), "--silent", *arguments]
+        command = [*self._ctl, "--silent", *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
@@ -266,6 +267,15 @@ class RabbitMQ(Broker):
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_START_ARGS": "-noinput +B i",
         }
+
+
+def _commands(platform: Platform | None) -> tuple[_Command, _Command, _Command]:
+    """Return the commands of the server, of Erlang's port mapper and of rabbitmqctl."""
+    if platform is None:
+        server = _find_server()
+        return [server], [_find_epmd()], [server.parent / "rabbitmqctl"]
+    server_inside, ctl = (f"/usr/lib/rabbitmq/bin/{name}" for name in ("rabbitmq-server", "rabbitmqctl"))
+    return platform.command(server_inside), platform.command("/usr/bin/epmd"), platform.command(ctl)
 
 
 def _find_server() -> Path:
