@@ -1,0 +1,40 @@
+"""Needs of an operator: only what is not zero, each with its link; calm where all is well."""
+
+from __future__ import annotations
+
+from schemas.reasons import Reason
+from storage.views.quarantine_groups import reason_counts
+from tests.support.page_client import PageClient
+from tests.support.views_harness import rejected_delivery
+from tests.support.web_harness import WebHarness
+
+
+def needs(web: WebHarness) -> dict[str, str]:
+    links = [
+        link for link in PageClient(web).get_page("/").all("a") if link.attributes.get("class", "").startswith("need ")
+    ]
+    return {link["href"]: " ".join(link.text.split()) for link in links}
+
+
+def test_only_what_is_not_zero_is_named_with_a_link(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2")
+    web.storage.accept_orders("O1", "O2")
+    web.storage.set_order("O1", state="stuck", last_error="HTTP 500", failures=20)
+    web.storage.store.commit([rejected_delivery(b"1"), rejected_delivery(b"2", reason=Reason.TOO_LONG)])
+    found = needs(web)
+    assert found["/missed"] == "2 missed keys: the shop has old data"
+    assert found["/orders?state=stuck"] == "1 order is stuck"
+    assert found["/quarantine?reason=too_long"].startswith("1 in quarantine: ")
+    assert not {"/orders?state=rejected", "/ledger", "/feeds"} & found.keys()
+
+
+def test_the_quarantine_is_counted_by_reason_and_shop(web: WebHarness) -> None:
+    rejections = [rejected_delivery(body) for body in (b"1", b"2")]
+    web.storage.store.commit([*rejections, rejected_delivery(b"3", reason=Reason.TOO_LONG)])
+    groups = web.database.views.quarantine_groups()
+    assert [group.number for group in groups] == [2, 1]
+    assert reason_counts(groups) == {groups[0].reason: 2, "too_long": 1}
+
+
+def test_the_page_is_calm_where_nothing_is_wrong(web: WebHarness) -> None:
+    assert set(needs(web)) <= {"/workers"}
