@@ -38,3 +38,19 @@ def test_the_quarantine_is_counted_by_reason_and_shop(web: WebHarness) -> None:
 
 def test_the_page_is_calm_where_nothing_is_wrong(web: WebHarness) -> None:
     assert set(needs(web)) <= {"/workers"}
+
+
+def test_the_orders_open_on_what_needs_attention_with_counts(web: WebHarness) -> None:
+    web.storage.accept_orders("O1", "O2", "O3")
+    web.storage.set_order("O1", state="rejected", last_error="no such customer")
+    client = PageClient(web)
+    tabs = {" ".join(link.text.split()): link for link in client.get_page("/orders").all("a")}
+    assert tabs["Needs attention 1"]["aria-current"] == "true"
+    assert {"All 3", "Waiting 2", "Rejected 1"} <= tabs.keys()
+    everything = client.get_page(tabs["All 3"]["href"])
+    assert "3 rows" in everything.text
+    assert "1 row" in client.get_page("/orders").text
+    [row] = web.get("/api/orders", attention=True)
+    assert row["order_id"] == "O1"
+    web.storage.set_order("O1", state="waiting", last_error=None)
+    assert "3 rows" in client.get_page("/orders").text
