@@ -63,7 +63,13 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
     ) -> Response:
         planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc}
         form = OffForm(
-            shop=shop, which=which, domains=domains or (), end=end, until=until, until_utc=until_utc, **planned
+            shop=shop.strip() or ANY,
+            which=which,
+            domains=domains or (),
+            end=end,
+            until=until,
+            until_utc=until_utc,
+            **planned,
         )
         try:
             minutes = form.minutes(datetime.now(UTC))
