@@ -54,3 +54,17 @@ def test_the_orders_open_on_what_needs_attention_with_counts(web: WebHarness) ->
     assert row["order_id"] == "O1"
     web.storage.set_order("O1", state="waiting", last_error=None)
     assert "3 rows" in client.get_page("/orders").text
+
+
+def test_the_quarantine_opens_with_its_groups(web: WebHarness) -> None:
+    rejections = [rejected_delivery(body, shop=shop) for body, shop in ((b"1", "a"), (b"2", "a"), (b"3", "b"))]
+    web.storage.store.commit(rejections)
+    client = PageClient(web)
+    links = [link["href"] for link in client.get_page("/quarantine").all("a") if "reason=" in link["href"]]
+    assert links == [
+        f"/quarantine{path}?shop={shop}&reason=no_version" for shop in ("a", "b") for path in ("", "/replay")
+    ]
+    page = client.get_page("/quarantine/replay?shop=a&reason=no_version")
+    assert "2 messages" in page.text
+    client.post_form("/quarantine/replay-many", **page.form("/quarantine/replay-many"))
+    assert len(web.published) == 2
