@@ -39,9 +39,12 @@ def test_a_viewer_sees_no_button_that_acts_and_a_forged_request_is_refused(
         page.goto(deployment.url + path)
         expect(page.locator("#integration")).to_contain_text("On")
         assert page.locator("form[method=post]:not([action$='/logout'])").count() == 0, path
-        assert page.locator("main button:visible:not(.filters button), .toggle, [hx-get*='/switch/']").count() == 0, (
-            path
-        )
+        assert (
+            page.locator(
+                "main button:visible:not(.filters button, .legend button), .toggle, [hx-get*='/switch/']"
+            ).count()
+            == 0
+        ), path
     forged = {
         "/switch/off": "reason=x&shop=*&which=all&end=open",
         "/quarantine/drop-many": "expected=1",
@@ -88,5 +91,26 @@ def comes_back_by_itself_to_the_login(page: Page, path: str, deployment: PageDep
     # Nobody touches the window: the next news ends its stream, or is asked for in vain.
     deployment.switch("pause", domains=["images"], reason="news")
     expect(page).to_have_title("Sign in · Comporta")
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
     sign_in(page, token)
     assert page.url == deployment.url + path
+
+
+def test_a_session_that_ends_keeps_what_was_typed_until_somebody_has_signed_in_again(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    windows.expect(UNAUTHORIZED)
+    page = windows.open(deployment.tokens["ana"])
+    page.get_by_role("switch", name="Integration").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("a long reason")
+    page.context.clear_cookies()
+    page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
+    notice = page.get_by_role("dialog").get_by_role("alert")
+    expect(notice).to_contain_text("Your session has ended. What you have typed is still here")
+    expect(page.get_by_role("dialog").get_by_label("Reason")).to_have_value("a long reason")
+    with page.context.expect_page() as opened:
+        notice.get_by_role("link", name="Sign in").click()
+    sign_in(opened.value, deployment.tokens["ana"])
+    expect(notice).to_have_count(0)
+    page.get_by_role("dialog").get_by_role("button", name="Switch off").click()
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text("The integration is off")

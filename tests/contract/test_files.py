@@ -41,7 +41,7 @@ def test_no_schema_lies_about_that_nothing_writes() -> None:
 def test_no_file_names_a_host() -> None:
     dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, text in FILES.items():
-        assert re.findall(r"https?://[a-z]", text.replace(dialect, "")) == [], name
+        assert re.findall(r"https?://(?![a-z.]+\.example/)[a-z]", text.replace(dialect, "")) == [], name
 
 
 def test_every_reason_has_one_meaning_and_a_place_on_the_page() -> None:

@@ -19,6 +19,8 @@ from control.auth.tokens import authenticate
 __all__ = ["login_router"]
 
 _MAX_FORM_BYTES = 16 * 1024
+# The errors that a link may name.
+_SHOWN = ("link", "ended")
 Next = Annotated[str, Query(alias="next")]
 
 
@@ -43,7 +45,7 @@ class _LoginPages:
         value = self._cookie.read(request)
         if value is not None and self._access.sessions.identity_of(value) is not None:
             return RedirectResponse(address(request, safe_next(target)), 303)
-        return self._render_form(request, target, error="link" if error == "link" else None)
+        return self._render_form(request, target, error=error if error in _SHOWN else None)
 
     async def login(self, request: Request) -> Response:
         """Check the token and start a session; otherwise 401 for a wrong token, 429 after too many failures."""

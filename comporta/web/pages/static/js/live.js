@@ -1,5 +1,6 @@
 // Live updates: an event stream reports changes; the regions are then fetched again, at most once a second.
 import { state } from "./regions.js";
+import { sessionEnded, sessionIsBack, watchSession } from "./session.js";
 import { clock, now } from "./times.js";
 
 const root = document.documentElement.dataset.root;
@@ -93,11 +94,17 @@ function connect() {
   });
 }
 
-// The stream closes when the session ends or the server restarts: 401 leads to the login, all else to a new connection.
+// The stream closes when the session ends or the server restarts: 401 leads to the login, or is asked again until there
+// is a session, all else leads to a new connection.
 async function reconnect() {
   const response = await fetch(`${root}/api/status`, { headers: { accept: "application/json" } }).catch(() => null);
-  if (response?.status === 401) location.reload();
-  else connect();
+  if (response?.status === 401) {
+    sessionEnded();
+    setTimeout(reconnect, RECONNECT_MS);
+    return;
+  }
+  sessionIsBack();
+  connect();
 }
 
 function freeze(button) {
@@ -112,6 +119,7 @@ function freeze(button) {
 export function watchEvents() {
   const button = document.getElementById("freeze");
   button.hidden = false;
+  watchSession(() => { if (source.readyState !== EventSource.CLOSED) { source.close(); setTimeout(reconnect, RECONNECT_MS); } });
   button.addEventListener("click", () => freeze(button));
   document.addEventListener("visibilitychange", () => { if (!document.hidden && state.waiting) refresh(true); });
   document.addEventListener("focusout", () => { if (state.waiting) refresh(); });
