@@ -61,7 +61,7 @@ def test_the_language_is_the_browser_s_until_somebody_chooses(
     assert windows.open(language="fr-FR").locator("html").get_attribute("lang") == "en"
 
 
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
 @pytest.mark.parametrize("language", ["en-US", "pt-BR"])
 def test_every_room_fits_its_width_with_the_switch_at_the_top_right(
     filled: PageDeployment, windows: BrowserWindows, width: int, language: str
