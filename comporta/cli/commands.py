@@ -84,6 +84,9 @@ COMMANDS = {
         _EVENTS,
         "Show a digest of the shop's table that the ERP can compute too, to find the keys that differ.",
     ),
+    "reason": Command(
+        "reason", "reason", _EVENTS, "Explain the code of a refusal or of a warning, and say what to do."
+    ),
     "schema": Command("schema", "schema", _EVENTS, "Print the JSON Schemas of the events, by type, as one document."),
     "loads": Command("loads", "loads_app", _EVENTS, "Full loads: everything that an ERP has of a domain."),
     "versions": Command("versions", "versions_app", _EVENTS, "Versions of keys, by which the newest event wins."),
