@@ -83,7 +83,7 @@ class MissedFilter(Listing[MissedRow]):
 
     @property
     def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
-        """Order by the primary key: an index for the displayed order would slow down discards."""
+        """Order by the primary key: the displayed order sorts the keys of each batch that discarded them."""
         return missed.c.domain, missed.c.shop, missed.c.key
 
     def list_row(self, row: dict[str, Any]) -> MissedRow:
