@@ -147,11 +147,13 @@ class CommandGroup(TyperGroup):
             return summary
         command = COMMANDS[cmd_name]
         found = getattr(_module(command.module), command.attribute)
-        if not isinstance(found, typer.Typer):
+        if isinstance(found, typer.Typer):
+            # A group stays one even if it has a single command.
+            loaded: Any = typer.main.get_group(found)
+        else:
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             single.command(cmd_name)(found)
-            found = single
-        loaded = typer.main.get_command(found)
+            loaded = typer.main.get_command(single)
         loaded.name = cmd_name
         return loaded
 
