@@ -36,8 +36,9 @@ def test_each_command_of_a_group_is_called_by_both_names(name: str, command: Com
     group = getattr(import_module(f"comporta.cli.{command.module}"), command.attribute)
     assert group.registered_commands
     for each in group.registered_commands:
-        shown = CliRunner().invoke(app, [name, each.name, "--help"])
-        assert (shown.exit_code, f"Usage: comporta {name} {each.name} " in shown.output) == (0, True)
+        called = each.name or each.callback.__name__
+        shown = CliRunner().invoke(app, [name, called, "--help"])
+        assert (shown.exit_code, f"Usage: comporta {name} {called} " in shown.output) == (0, True)
 
 
 def test_the_help_names_every_command_below_a_heading() -> None:
