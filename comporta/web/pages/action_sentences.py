@@ -16,8 +16,8 @@ ACTION_SENTENCES: dict[str, str] = {
     "{} {} would be discarded on arrival, because of what is off: {}; resume that first, or confirm that they may be "
     "discarded": "{} {} seriam descartadas ao chegar, por causa do que está desligado: {}; ligue antes, ou confirme "
     "que podem ser descartadas",
-    "{} is off: the ERP's answers would be discarded; resume that first": "{} está desligado: as respostas do ERP seriam "
-    "descartadas; ligue antes",
+    "{} is off: the ERP's answers would be discarded; resume that first": "{} está desligado: as respostas do ERP "
+    "seriam descartadas; ligue antes",
     "it was not meant for Comporta but for {}: only its publisher can send it again": "não era para o Comporta, e sim "
     "para {}: só o sistema de origem pode enviá-la de novo",
     "its routing key names no shop and domain: only its publisher can send it again, under a valid one": "a chave de "
