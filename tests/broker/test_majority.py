@@ -45,6 +45,7 @@ def test_a_worker_on_a_node_without_majority_lets_go_of_it(
         pipeline.publish(stock_event(1))
         wait_until(lambda: pipeline.outcomes() == {"applied": 1}, timeout=30, what="the event to be applied")
         assert asyncio.run(monitor.readiness.check())["broker"].reachable
+        assert cluster.leaders(pipeline.url) == {node.name_in_cluster for node in cluster.nodes}
         with cluster.alone(connected["node"]):
             lost = wait_until(lambda: said(logs, "broker connection lost"), timeout=30, what="the worker to notice")
             assert lost[0]["node"] == connected["node"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tests.support.services.ports import HOST
 from tests.support.services.rabbitmq import RabbitMQ
@@ -76,6 +76,11 @@ class Cluster:
         """The broker URL of a virtual host on all nodes."""
         vhost = urlsplit(self.nodes[0].new_vhost()).path
         return f"amqp://guest:guest@{','.join(node.address for node in self.nodes)}{vhost}"
+
+    def leaders(self, url: str) -> set[str]:
+        """Return the names of the nodes that lead a queue of a virtual host."""
+        vhost = unquote(urlsplit(url).path.removeprefix("/"))
+        return {*self.nodes[0].ctl("list_queues", "--vhost", vhost, "--no-table-headers", "leader").split()}
 
     @contextmanager
     def alone(self, address: str) -> Iterator[None]:
