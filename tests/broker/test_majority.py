@@ -68,6 +68,9 @@ def test_a_session_goes_to_another_node_when_one_stops_answering(
         working.start()
         [connected] = wait_until(lambda: said(logs, "broker connected"), what="the worker to connect")
         used = next(proxy for proxy in (one, other) if proxy.node == connected["node"])
+        # Its consumers are there once an event has come.
+        rabbitmq_pipeline.publish(stock_event(1))
+        wait_until(lambda: pipeline.outcomes() == {"applied": 1}, what="the event to be applied")
         # Long before the heartbeats of this session, which are half a minute apart, would tell.
         used.freeze()
         [lost] = wait_until(lambda: said(logs, "broker connection lost"), timeout=25, what="the worker to notice")
