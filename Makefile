@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 PLATFORMS := $(or $(COMPORTA_TEST_PLATFORMS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/comporta/platforms)
 
-.PHONY: help demo test test-platforms quick check services bench lock clean
+.PHONY: help demo test test-platforms quick check services bench pictures lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ services: ## install RabbitMQ, PostgreSQL and the like where they are missing (D
 bench: $(INSTALLED) services ## the side-by-side measurements (ARGS="--growth", ARGS="--flame FILE", ARGS=--help)
 	@bench/install.sh
 	$(BIN)/python -m bench $(ARGS)
+
+pictures: $(INSTALLED) services ## make the screenshots in docs/images anew
+	$(BIN)/python -m pytest -q tests/browser/test_pictures.py
+	for name in on on.pt-BR off off.pt-BR partly dialog dialog.pt-BR phone repairs; do cp build/screenshots/$$name.png docs/images/; done
 
 lock: $(INSTALLED) ## choose the newest allowed versions and write them to requirements/ (ARGS="--upgrade")
 	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt

@@ -5,23 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import kombu
 from amqp.exceptions import NotFound
 
-from bench.events import Backlog
 from broker.connection import open_connection
 from broker.declare import declare
+from comporta.simulator.messages import ErpMessage
 from schemas.domains import DOMAINS
 from schemas.topology import EVENTS, QUEUES, event_queue
 
-__all__ = ["CONTENT_TYPE", "consumers", "delete_queues", "fill", "open_channel", "server_version"]
+__all__ = ["CONTENT_TYPE", "Source", "consumers", "delete_queues", "fill", "open_channel", "server_version"]
 
 CONTENT_TYPE = "application/cloudevents+json"
 _PERSISTENT = 2
 _TIMEOUT_SECONDS = 120.0
 _EVENT_QUEUES = tuple(event_queue(domain) for domain in DOMAINS)
+
+
+class Source(Protocol):
+    """A backlog: so many messages, the same ones every time."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of messages."""
+
+    def events(self) -> Iterator[ErpMessage]:
+        """Yield the messages."""
 
 
 @contextmanager
@@ -34,7 +45,7 @@ def open_channel(url: str) -> Iterator[Any]:
         connection.release()
 
 
-def fill(url: str, backlog: Backlog) -> None:
+def fill(url: str, backlog: Source) -> None:
     """Declare the queues and publish a backlog; return when all of it is in the queues."""
     connection = open_connection(url, name="bench")
     try:

@@ -20,7 +20,7 @@ from bench.results import Figures, LeftOut, percentile
 from control.auth.operators_edit import add_operator
 from control.auth.tokens import Role
 
-__all__ = ["at_rest", "first_load", "status_beside_workers"]
+__all__ = ["Page", "at_rest", "first_load", "running_page", "status_beside_workers", "summary"]
 
 _HOST = "127.0.0.1"
 _PAGES = 200
@@ -29,7 +29,9 @@ _LOADS = 15
 _INTERACTIVE = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
 
 
-class _Page(NamedTuple):
+class Page(NamedTuple):
+    """A running page: its port, an operator's token, and its process."""
+
     port: int
     token: str
     process: Child
@@ -47,7 +49,7 @@ def status_beside_workers(servers: Servers, backlog: int) -> Figures:
     """Measure `/api/status` over one open connection, again and again, while two workers apply a backlog."""
     with (
         servers.place(backlog) as place,
-        _page(place) as page,
+        running_page(place) as page,
         running(place, "comporta", "worker", "--processes", "2") as children,
         place.query() as database,
         httpx.Client(base_url=page.address, headers=page.bearer) as client,
@@ -61,7 +63,7 @@ def status_beside_workers(servers: Servers, backlog: int) -> Figures:
             milliseconds.append(1000 * (time.perf_counter() - began))
     if not milliseconds:
         raise MeasurementFailed("the backlog was over before the first request")
-    return _summary(milliseconds)
+    return summary(milliseconds)
 
 
 def first_load(servers: Servers) -> Figures:
@@ -71,7 +73,7 @@ def first_load(servers: Servers) -> Figures:
         raise LeftOut("Chromium is not installed: run `make services`")
     from playwright.sync_api import sync_playwright
 
-    with servers.place() as place, _page(place) as page, sync_playwright() as playwright:
+    with servers.place() as place, running_page(place) as page, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         milliseconds = []
         for _ in range(_LOADS):
@@ -82,7 +84,7 @@ def first_load(servers: Servers) -> Figures:
             milliseconds.append(float(window.evaluate(_INTERACTIVE)))
             context.close()
         browser.close()
-    return _summary(milliseconds)
+    return summary(milliseconds)
 
 
 def at_rest(servers: Servers) -> Figures:
@@ -90,7 +92,7 @@ def at_rest(servers: Servers) -> Figures:
     with (
         servers.place() as place,
         running(place, "comporta", "worker") as children,
-        _page(place) as page,
+        running_page(place) as page,
         ExitStack() as stack,
     ):
         await_consumers(place, children, 1)
@@ -121,7 +123,8 @@ def _listen(streams: selectors.BaseSelector, seconds: float) -> int:
     return len(notified)
 
 
-def _summary(milliseconds: list[float]) -> Figures:
+def summary(milliseconds: list[float]) -> Figures:
+    """Return the percentiles of the times of requests."""
     return {
         "asked": len(milliseconds),
         "p50_ms": percentile(milliseconds, 0.50),
@@ -131,7 +134,7 @@ def _summary(milliseconds: list[float]) -> Figures:
 
 
 @contextmanager
-def _page(place: Place) -> Iterator[_Page]:
+def running_page(place: Place) -> Iterator[Page]:
     """Run `comporta admin` on a place; yield it once it answers."""
     with TemporaryDirectory() as folder, socket.create_server((_HOST, 0)) as listener:
         port = listener.getsockname()[1]
@@ -140,12 +143,12 @@ def _page(place: Place) -> Iterator[_Page]:
         token = add_operator(file, "bench", Role.OPERATOR)
         environment = {"COMPORTA_ADMIN_PORT": str(port), "COMPORTA_OPERATORS_FILE": str(file)}
         with running(place, "comporta", "admin", environment=environment) as [process]:
-            page = _Page(port, token, process)
+            page = Page(port, token, process)
             wait_until(lambda: _answers(page), "the page")
             yield page
 
 
-def _answers(page: _Page) -> bool:
+def _answers(page: Page) -> bool:
     page.process.require_alive()
     try:
         return httpx.get(f"{page.address}/healthz").is_success

@@ -29,6 +29,8 @@ _COLUMNS = {
     "cpu_us_per_event": "CPU µs/event",
     "servers_cpu_us_per_event": "… of the servers",
     "peak_rss_mb": "peak RSS MB",
+    "seconds": "s",
+    "bytes_per_key": "bytes/key",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import orders, page, publishers, throughput
+from bench import loads, missed, orders, page, publishers, throughput
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -25,7 +25,7 @@ __all__ = ["FULL", "QUICK", "ROWS", "Row", "Scale"]
 class Scale:
     """Sizes of a run: events in a backlog, in a small backlog, one at a time, published in bulk and singly; orders.
 
-    `keys` is the number of keys where they are drawn at random.
+    `keys` is the number of keys where they are drawn at random, `missed` that of missed keys.
     """
 
     backlog: int
@@ -35,6 +35,7 @@ class Scale:
     published: int
     published_singly: int
     orders: int
+    missed: int
 
 
 FULL = Scale(
@@ -45,6 +46,7 @@ FULL = Scale(
     published=100_000,
     published_singly=4_000,
     orders=8_000,
+    missed=1_000_000,
 )
 QUICK = Scale(
     backlog=20_000,
@@ -54,6 +56,7 @@ QUICK = Scale(
     published=10_000,
     published_singly=500,
     orders=2_000,
+    missed=50_000,
 )
 
 
@@ -88,9 +91,11 @@ def _few(of: Scale) -> Backlog:
     return Backlog(of.small_backlog)
 
 
-_APPLY, _UNIFORM, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
+_APPLY, _UNIFORM, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
+    "a full load of distinct keys",
+    "missed keys",
     "the usual ways, one upsert an event",
     "how long one waits",
     "publishing, every message confirmed",
@@ -120,6 +125,15 @@ ROWS: tuple[Row, ...] = (
         "hand-written Go, two processes",
         lambda on, of: throughput.reference(on, _uniform(of), 2),
     ),
+    Row("full-load", _LOAD, "one worker process", lambda on, of: loads.full_load(on, of.backlog)),
+    Row(
+        "full-load-plain",
+        _LOAD,
+        "the same events without the load",
+        lambda on, of: loads.plain(on, of.backlog),
+    ),
+    Row("missed-page", _MISSED, "the first page of the list", lambda on, of: missed.first_page(on, of.missed)),
+    Row("missed-requests", _MISSED, "requests for all", lambda on, of: missed.requests(on, of.missed)),
     Row(
         "faststream",
         _PEERS,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
+
+import psycopg
 
 from bench.events import Backlog
 from bench.peers.tasks import TASK_PEERS
@@ -26,10 +29,19 @@ from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage
 from storage.database import open_database
 
-__all__ = ["Watch", "bare", "discarding", "one_by_one", "reference", "tasks", "workers"]
+__all__ = ["Sized", "Watch", "bare", "discarding", "one_by_one", "reference", "run_worker", "tasks", "workers"]
 
 _TIMEOUT_SECONDS = 600.0
 _POLL_SECONDS = 0.03
+
+
+class Sized(Protocol):
+    """A backlog of so many messages."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of messages."""
+
 
 Watch = Callable[[Sequence[Child]], AbstractContextManager[None]]
 
@@ -37,7 +49,7 @@ Watch = Callable[[Sequence[Child]], AbstractContextManager[None]]
 def workers(servers: Servers, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
     """Measure a worker of `processes` processes; progress is the count in its ledger."""
     with servers.loaded(backlog) as place:
-        figures = _run_worker(place, backlog, processes, watch)
+        figures = run_worker(place, backlog, processes, watch)
         return _checked(servers, place, backlog, figures)
 
 
@@ -45,7 +57,7 @@ def discarding(servers: Servers, backlog: Backlog) -> Figures:
     """Measure a worker of one process with everything switched off."""
     with servers.loaded(backlog) as place:
         _switch_off(place)
-        return _run_worker(place, backlog, 1)
+        return run_worker(place, backlog, 1)
 
 
 def bare(servers: Servers, backlog: Backlog, processes: int) -> Figures:
@@ -81,10 +93,17 @@ def tasks(servers: Servers, backlog: Backlog, name: str) -> Figures:
         return _checked(servers, place, backlog, figures)
 
 
-def _run_worker(place: Place, backlog: Backlog, processes: int, watch: Watch | None = None) -> Figures:
+def run_worker(
+    place: Place,
+    backlog: Sized,
+    processes: int,
+    watch: Watch | None = None,
+    done: Callable[[psycopg.Connection], int] = accounted,
+) -> Figures:
+    """Measure a worker of `processes` processes on a place; `done` counts the events that are finished."""
     starting = running(place, "comporta", "worker", "--processes", str(processes))
     with place.query() as database:
-        return _timed(place, starting, backlog, processes, progress=lambda _: accounted(database), watch=watch)
+        return _timed(place, starting, backlog, processes, progress=lambda _: done(database), watch=watch)
 
 
 def _printed(children: Sequence[Child]) -> int:
@@ -94,7 +113,7 @@ def _printed(children: Sequence[Child]) -> int:
 def _timed(
     place: Place,
     starting: AbstractContextManager[list[Child]],
-    backlog: Backlog,
+    backlog: Sized,
     consuming: int,
     *,
     queue: str = STOCK,

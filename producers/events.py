@@ -43,8 +43,11 @@ class CheckedEvent(NamedTuple):
         return event_warnings(self.item, datetime.now(UTC)) if isinstance(self.item, ChangeEvent) else []
 
 
-def outgoing_text(shop: str, text: bytes, domain: str | None = None) -> CheckedEvent:
-    """Check the text of one event; `domain` defaults to the domain of the event's type."""
+def outgoing_text(shop: str, text: str | bytes, domain: str | None = None) -> CheckedEvent:
+    """Check the text of one event, UTF-8 if it is bytes; `domain` defaults to the domain of the event's type."""
+    if isinstance(text, str):
+        # What is no Unicode text is refused as such, like bytes that are none.
+        text = text.encode(errors="surrogatepass")
     try:
         document = load_json(text)
         return _checked(shop, domain, document, text)

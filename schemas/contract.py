@@ -1,4 +1,4 @@
-"""Contract files: JSON Schemas, the AsyncAPI document, and the pages of reasons and warnings."""
+"""Contract files: JSON Schemas, the AsyncAPI document, and the pages of fields, reasons and warnings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from schemas.asyncapi import asyncapi_document
+from schemas.fields_page import fields_page
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.reason_docs import GROUPS, DocLanguage, ReasonDoc, in_language
 from schemas.reason_docs_pt import GROUP_TITLES
@@ -49,6 +50,8 @@ def contract_files() -> dict[str, str]:
     return {
         **{f"schemas/{name}.json": _text(schema) for name, schema in schemas.items()},
         "asyncapi.json": _text(asyncapi_document()),
+        "fields.md": fields_page("en"),
+        "fields.pt-BR.md": fields_page("pt-BR"),
         "reasons.md": reasons_page("en"),
         "reasons.pt-BR.md": reasons_page("pt-BR"),
         "warnings.md": warnings_page("en"),

@@ -11,6 +11,7 @@ from schemas.control import Announcement, ControlMessage, Reply, StatusDocument
 from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.feeds import FEED_TYPES
+from schemas.field_docs import described, described_fields
 from schemas.fields import NO_NUL, ONE_LINE, Column, JsonSchema, Message
 from schemas.full_load import LOAD_TYPES
 from schemas.load_parts import load_attributes
@@ -70,6 +71,9 @@ class _SchemaGenerator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's signature
         return False
 
+    def model_schema(self, schema: Any) -> JsonSchema:
+        return described(schema["cls"], super().model_schema(schema))
+
     def default_schema(self, schema: Any) -> JsonSchema:
         if "default" in schema and schema["default"] is None:
             return self.generate_inner(schema["schema"])
@@ -102,14 +106,17 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions)
+        # What stands beside a reference is said of this place.
+        beside = {name: value for name, value in node.items() if name != "$ref"}
+        return _inlined(definitions[node["$ref"].removeprefix("#/$defs/")], definitions) | beside
     return {name: _inlined(value, definitions) for name, value in node.items()}
 
 
 def _event(model: type[Envelope]) -> JsonSchema:
     # The parser's rules for the whole envelope, which the model of its attributes does not express.
     schema = _schema(model)
-    schema["properties"]["sequence"] = {"anyOf": [_sequence(), {"type": "null"}]}
+    described_sequence = {name: schema["properties"]["sequence"][name] for name in ("description", "examples")}
+    schema["properties"]["sequence"] = {**described_sequence, "anyOf": [_sequence(), {"type": "null"}]}
     # One of the two is a text. Said so that a code generator makes one class of it.
     schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
     if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
@@ -132,9 +139,8 @@ def _spelled(schema: JsonSchema) -> JsonSchema:
 
 
 def _sequence() -> JsonSchema:
-    description = "Digits that grow with each change: of one key the highest wins. Without it, the time does."
     pattern = f"^0*({_at_most(_MAX_SEQUENCE)})$"
-    return {"type": "string", "description": description, "maxLength": 255, "pattern": pattern, **ONE_LINE}
+    return {"type": "string", "maxLength": 255, "pattern": pattern, **ONE_LINE}
 
 
 def _at_most(maximum: str) -> str:
@@ -152,9 +158,9 @@ def _load(model: Any) -> JsonSchema:
     schema = _schema(model)
     data = schema["properties"]["data"]
     if "version" in data["properties"]:
-        description = "The ERP's counter before it began to read: digits, as in sequence."
         counter = {"type": "integer", "minimum": 0, "maximum": 2**62}
-        data["properties"]["version"] = {"description": description, "anyOf": [_sequence(), counter]}
+        said = {name: data["properties"]["version"][name] for name in ("description", "examples")}
+        data["properties"]["version"] = {**said, "anyOf": [_sequence(), counter]}
     _spelled(schema)
     if "from" in data["properties"]:
         # After the names are checked: these objects only add to the one around them.
@@ -179,7 +185,7 @@ def _bound(domain: Domain) -> JsonSchema:
 
 def _resync() -> JsonSchema:
     schema = _schema(Envelope)
-    schema["properties"]["type"] = {"const": RESYNC_TYPE}
+    schema["properties"]["type"] = {"description": schema["properties"]["type"]["description"], "const": RESYNC_TYPE}
     domains = [
         {
             "if": {"properties": {"domain": {"const": domain.name}}},
@@ -198,9 +204,9 @@ def _resync() -> JsonSchema:
             "from": {"type": "string", "format": "date-time"},
             "to": {"type": "string", "format": "date-time"},
         },
-        "allOf": domains,
+        "allOf": [*domains, {"if": {"required": ["keys"]}, "else": {"required": ["from", "to"]}}],
     }
-    properties = {**schema["properties"], "data": data}
+    properties = {**schema["properties"], "data": described_fields("Resync", data)}
     description = "Comporta asks the ERP to publish entities again, as they are now: by key, or by time of change."
     required = [*schema["required"], "data"]
     return {**schema, "description": description, "properties": properties, "required": required}

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 __all__ = ["REASONS_PAGE", "Reason", "ReasonDoc", "Refusal", "Refused"]
 
-REASONS_PAGE = "docs/contract/reasons.md"
+# On the page's port, without a login; docs/contract/reasons.md has the same text.
+REASONS_PAGE = "/docs/reasons"
 
 
 class Reason(StrEnum):
@@ -77,7 +78,7 @@ class Reason(StrEnum):
 
     @property
     def doc(self) -> str:
-        """Return the link to the explanation: a page of this repository, and the heading on it."""
+        """Return the link to the explanation: a path below the address of the page, and the heading on it."""
         return f"{REASONS_PAGE}#{self.value}"
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "misspelt_pattern",
     "misspelt_sibling",
     "nested_fields",
+    "nested_model",
     "unknown_fields",
 ]
 
@@ -134,10 +135,12 @@ def _any_spelling(folded: str) -> str:
 @cache
 def nested_fields(model: type[Message]) -> tuple[str, ...]:
     """Return the fields of a model that hold objects with fields of their own, singly or in a list."""
-    return tuple(name for name, field in model.model_fields.items() if _holds_message(field.annotation))
+    return tuple(name for name, field in model.model_fields.items() if nested_model(field.annotation) is not None)
 
 
-def _holds_message(annotation: Any) -> bool:
+def nested_model(annotation: Any) -> type[Message] | None:
+    """Return the model of the objects that a field of this type holds, singly or in a list; None if it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, Message):
-        return True
-    return any(_holds_message(part) for part in get_args(annotation) if part is not NoneType)
+        return annotation
+    found = (nested_model(part) for part in get_args(annotation) if part is not NoneType)
+    return next((model for model in found if model is not None), None)

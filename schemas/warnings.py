@@ -7,7 +7,7 @@ from enum import StrEnum
 
 __all__ = ["WARNINGS_PAGE", "EventWarning", "WarningCode"]
 
-WARNINGS_PAGE = "docs/contract/warnings.md"
+WARNINGS_PAGE = "/docs/warnings"
 
 
 class WarningCode(StrEnum):

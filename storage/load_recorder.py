@@ -98,8 +98,11 @@ def record_loads(connection: Connection, work: LoadWork, now: datetime, latest: 
     parts = _by_load(connection, work, record, latest)
     progress = False
     for (shop, domain, load_id), part in sorted(parts.items()):
-        open_load(connection, (shop, domain), load_id, now)
         stored = lock_load(connection, (shop, domain), load_id)
+        if stored is None:
+            # Only the first batch of a load: each of the others would pay for it.
+            open_load(connection, (shop, domain), load_id, now)
+            stored = lock_load(connection, (shop, domain), load_id)
         if stored is None or not stored.load.is_active:
             _ignore(record, part.messages)
             continue

@@ -84,6 +84,9 @@ COMMANDS = {
         _EVENTS,
         "Show a digest of the shop's table that the ERP can compute too, to find the keys that differ.",
     ),
+    "reason": Command(
+        "reason", "reason", _EVENTS, "Explain the code of a refusal or of a warning, and say what to do."
+    ),
     "schema": Command("schema", "schema", _EVENTS, "Print the JSON Schemas of the events, by type, as one document."),
     "loads": Command("loads", "loads_app", _EVENTS, "Full loads: everything that an ERP has of a domain."),
     "versions": Command("versions", "versions_app", _EVENTS, "Versions of keys, by which the newest event wins."),
@@ -144,11 +147,13 @@ class CommandGroup(TyperGroup):
             return summary
         command = COMMANDS[cmd_name]
         found = getattr(_module(command.module), command.attribute)
-        if not isinstance(found, typer.Typer):
+        if isinstance(found, typer.Typer):
+            # A group stays one even if it has a single command.
+            loaded: Any = typer.main.get_group(found)
+        else:
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             single.command(cmd_name)(found)
-            found = single
-        loaded = typer.main.get_command(found)
+            loaded = typer.main.get_command(single)
         loaded.name = cmd_name
         return loaded
 

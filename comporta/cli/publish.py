@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Self, TextIO
+from typing import Annotated, Any, Self, TextIO
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,8 +28,21 @@ from schemas.domains import DOMAIN_NAMES
 from schemas.events import MAX_BODY, SHOP
 from schemas.reasons import Reason, Refusal, Refused
 
-__all__ = ["Domain", "File", "Rejects", "RejectsFile", "Shop", "Skip", "check_scope", "checker", "publish"]
+__all__ = [
+    "Domain",
+    "File",
+    "Rejects",
+    "RejectsFile",
+    "Shop",
+    "Skip",
+    "check_scope",
+    "checker",
+    "publish",
+]
 _SHOW_EVERY = 200
+# Members of a line of `--rejects`, which no event has all of.
+_REJECT = frozenset({"line", "reason", "pointer", "sentence", "doc", "text"})
+_REJECT_BEGINS = b'{"line"'
 File = Annotated[str, typer.Argument(help="Events, one JSON object per line (.gz and .xz too); - is standard input.")]
 Shop = Annotated[str, typer.Option(help="The shop that the events are for.")]
 Domain = Annotated[str | None, typer.Option(help="The domain of all events; by default that of each event's type.")]
@@ -82,7 +96,7 @@ def publish(
             with Rejects(rejects, source=file) as rejected, _publisher(settings, shop, deadline) as publisher:
                 feed, load = publish_load(wanted, file, publisher, rejected.add)
             _show_load(load, wanted, as_json=as_json)
-            _show(feed, LineWarnings(), as_json, load=load._asdict())
+            _show(feed, LineWarnings(), rejected, as_json, load=load._asdict())
             raise typer.Exit(0 if feed.complete else 1)
         with (
             Source(file) as source,
@@ -95,7 +109,7 @@ def publish(
             _run(feed, publisher, source, skip)
     except LinesUnreadable as error:
         raise fail(str(error)) from None
-    _show(feed, warnings, as_json)
+    _show(feed, warnings, rejected, as_json)
     raise typer.Exit(0 if feed.complete else 1)
 
 
@@ -113,14 +127,31 @@ def checker(shop: str, domain: str | None, *, raw: bool = False) -> Callable[[Nu
     def check(line: NumberedLine) -> CheckedEvent:
         if line.size > MAX_BODY + 1:
             return CheckedEvent(None, None, Refusal(Reason.TOO_LARGE, "", f"the line has more than {MAX_BODY} bytes"))
+        text = _event_text(line.text)
         if not raw:
-            return outgoing_text(shop, line.text, domain)
+            return outgoing_text(shop, text, domain)
         try:
-            return CheckedEvent(None, outgoing_raw(shop, line.text, domain), None)
+            return CheckedEvent(None, outgoing_raw(shop, text, domain), None)
         except Refused as refused:
             return CheckedEvent(None, None, refused.refusal)
 
     return check
+
+
+def _event_text(line: bytes) -> bytes:
+    """Return the event of a line: the line itself or, if it is one of a file of `--rejects`, what stands in its text.
+
+    So such a file can be mended, and published as it is.
+    """
+    if not line.startswith(_REJECT_BEGINS):
+        return line
+    try:
+        reject = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(reject, dict) or reject.keys() != _REJECT or not isinstance(reject["text"], str):
+        return line
+    return reject["text"].encode(errors="surrogatepass")
 
 
 @contextmanager
@@ -161,7 +192,7 @@ def _show_load(load: PublishedLoad, wanted: WantedLoad, *, as_json: bool) -> Non
         warn(f"{load.refused:,} lines are refused: their chunks delete nothing; `comporta loads show` names them")
 
 
-def _show(feed: Feed, warnings: LineWarnings, as_json: bool, **more: object) -> None:
+def _show(feed: Feed, warnings: LineWarnings, rejected: Rejects, as_json: bool, **more: object) -> None:
     unconfirmed = feed.counts[Fate.NACKED] + feed.counts[Fate.UNKNOWN]
     counts = {
         "confirmed": feed.counts[Fate.CONFIRMED],
@@ -170,7 +201,8 @@ def _show(feed: Feed, warnings: LineWarnings, as_json: bool, **more: object) -> 
         **({"unconfirmed": unconfirmed} if unconfirmed or as_json else {}),
     }
     if as_json:
-        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time, **warnings.as_json(), **more})
+        found = {**rejected.as_json(), **warnings.as_json()}
+        print_json({"read": feed.read, **counts, "skip_next_time": feed.skip_next_time, **found, **more})
     else:
         warnings.summary()
         parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
@@ -190,7 +222,7 @@ class Rejects:
         self._source = source
         self._append = append
         self._file: TextIO | None = None
-        self._number = 0
+        self.by_reason: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         if self._path is not None:
@@ -206,18 +238,25 @@ class Rejects:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
-        if self._number > _MAX_PRINTED:
+        more = self.by_reason.total() - _MAX_PRINTED
+        if more > 0:
             where = f"all are in {self._path}" if self._file is not None else "--rejects FILE keeps them all"
-            warn(f"and {self._number - _MAX_PRINTED} more; {where}")
+            warn(f"and {more} more; {where}")
+            parts = ", ".join(f"{count:,} {reason}" for reason, count in self.by_reason.most_common())
+            warn(f"refused by reason: {parts}; `comporta reason CODE` explains each")
 
     def add(self, line: NumberedLine, refusal: Refusal) -> None:
         """Write one line with its refusal; print the first 10 on standard error."""
-        self._number += 1
-        if self._number <= _MAX_PRINTED:
+        self.by_reason[refusal.reason.value] += 1
+        if self.by_reason.total() <= _MAX_PRINTED:
             warn(f"line {line.number}: {refusal}")
         if self._file is not None:
             text = line.text.decode(errors="backslashreplace")
             self._write(self._file, json.dumps({"line": line.number, **refusal.as_json(), "text": text}) + "\n")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the member of the summary: the number of refused lines by reason; none without any."""
+        return {"refused_by_reason": dict(self.by_reason.most_common())} if self.by_reason else {}
 
     def _write(self, file: TextIO, line: str) -> None:
         try:

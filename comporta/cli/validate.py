@@ -54,9 +54,10 @@ def validate(
     taken, but perhaps not meant.
     """
     check_scope(shop, domain)
-    predict_outcomes = _accept_all if offline else _outcome_predictor(load_settings())
     counts: Counter[str] = Counter()
     warnings = LineWarnings()
+    earlier = _EarlierLines()
+    predict_outcomes = _accept_all if offline else _outcome_predictor(load_settings(), earlier)
     check = checker(shop, domain)
     try:
         with Source(file) as source, Rejects(rejects, source=file, append=skip > 0) as rejected:
@@ -82,7 +83,7 @@ def validate(
                     counts[REFUSED] += 1
     except LinesUnreadable as error:
         raise fail(str(error)) from None
-    _show(counts, warnings, as_json)
+    _show(counts, earlier.overtaken, warnings, rejected, as_json)
     raise typer.Exit(1 if counts[REFUSED] else 0)
 
 
@@ -95,7 +96,7 @@ def _accept_all(items: Sequence[_Item]) -> list[_Predicted]:
     return [(_ACCEPTED, []) for _ in items]
 
 
-def _outcome_predictor(settings: Settings) -> PredictOutcomes:
+def _outcome_predictor(settings: Settings, earlier: _EarlierLines) -> PredictOutcomes:
     """Return a prediction by the database of the settings; without a database, events are only checked."""
     from storage.database import open_database
 
@@ -110,26 +111,50 @@ def _outcome_predictor(settings: Settings) -> PredictOutcomes:
         warn(f"the database can't be used ({error}): the events are only checked, as with --offline")
         return _accept_all
     decided: dict[Scope, bool] = {}
-    earlier = _EarlierLines()
 
     def predict_outcomes(items: Sequence[_Item]) -> list[_Predicted]:
         predicted = database.dry_run.predict(items, decided)
         warnings = far_superseded(items, [outcome for outcome, _ in predicted], database.dry_run.stored_versions)
+        newer = _newer_than_rows(items, [outcome for outcome, _ in predicted], database.dry_run.stored_versions)
         return [
-            (refusal or earlier.outcome(item, outcome), more)
-            for item, (outcome, refusal), more in zip(items, predicted, warnings, strict=True)
+            (refusal or earlier.outcome(item, Outcome.APPLIED if position in newer else outcome), more)
+            for position, (item, (outcome, refusal), more) in enumerate(zip(items, predicted, warnings, strict=True))
         ]
 
     return predict_outcomes
 
 
+def _newer_than_rows(
+    items: Sequence[_Item], outcomes: Sequence[Outcome], stored: Callable[[Sequence[ChangeEvent]], list[int | None]]
+) -> set[int]:
+    """Return the positions of events that only a newer one among `items` supersedes: in another batch they count."""
+    newest: dict[tuple[str, str, tuple[object, ...]], tuple[int, str]] = {}
+    for item in items:
+        if isinstance(item, ChangeEvent):
+            key = (item.domain, item.shop, item.key)
+            newest[key] = max(newest.get(key, (item.version, item.event_id)), (item.version, item.event_id))
+    older = {
+        position: item
+        for position, (item, outcome) in enumerate(zip(items, outcomes, strict=True))
+        if outcome is Outcome.SUPERSEDED
+        and isinstance(item, ChangeEvent)
+        and (item.version, item.event_id) < newest[item.domain, item.shop, item.key]
+    }
+    if not older:
+        return set()
+    return {position for position, version in zip(older, stored([*older.values()]), strict=True) if version is None}
+
+
 class _EarlierLines:
     """Events and orders of the earlier lines of a file, which the database does not have.
 
-    The kinds of their feeds' versions are kept by the dry run.
+    The kinds of their feeds' versions are kept by the dry run. `overtaken` counts the events that are predicted to be
+    applied and have a newer one of their key in a later line: of those that come into one batch the newest is written,
+    and the others are counted as superseded. Which ones do, only the workers' batches decide.
     """
 
     def __init__(self) -> None:
+        self.overtaken = 0
         self._newest: dict[tuple[str, str, tuple[object, ...]], tuple[tuple[int, str], int]] = {}
         self._digests: dict[tuple[str, str], str] = {}
         self._cancelled: set[tuple[str, str]] = set()
@@ -148,8 +173,10 @@ class _EarlierLines:
         before, known_content = self._newest.get(key, (None, content))
         if before == stamp and known_content != content:
             return CONTENT_CHANGED
-        if before is not None and before >= stamp:
-            return Outcome.SUPERSEDED.value
+        if before is not None:
+            if before >= stamp:
+                return Outcome.SUPERSEDED.value
+            self.overtaken += 1
         self._newest[key] = stamp, content
         return Outcome.APPLIED.value
 
@@ -167,10 +194,17 @@ class _EarlierLines:
         return outcome.value
 
 
-def _show(counts: Counter[str], warnings: LineWarnings, as_json: bool) -> None:
+def _show(counts: Counter[str], overtaken: int, warnings: LineWarnings, rejected: Rejects, as_json: bool) -> None:
     if as_json:
-        print_json({"read": counts.total(), **counts, **warnings.as_json()})
+        unsure = {"applied_or_superseded": overtaken} if overtaken else {}
+        print_json({"read": counts.total(), **counts, **unsure, **rejected.as_json(), **warnings.as_json()})
         return
     warnings.summary()
     parts = " + ".join(f"{count:,} {name}" for name, count in sorted(counts.items()) if count)
     console.print(f"read {counts.total():,}{' = ' if parts else ''}{parts}; nothing was published", highlight=False)
+    if overtaken:
+        console.print(
+            f"of the applied, up to {overtaken:,} may be counted as superseded: a later line has a newer version of "
+            "the same key, and of those in one batch only the newest is written",
+            highlight=False,
+        )

@@ -29,6 +29,7 @@ from comporta.web.context import AppContext
 from comporta.web.openapi import describe_errors, docs_router
 from comporta.web.pages.router import install_page
 from comporta.web.problems import action_refused, install_problems
+from comporta.web.reasons import reasons_router
 from rules.actions import ActionError
 
 __all__ = ["create_app"]
@@ -62,6 +63,7 @@ def create_app(context: AppContext) -> FastAPI:
         order_intake_router(context.place_orders, context.predict_outcomes, context.stored_versions),
         health_router(context.monitor),
         docs_router(),
+        reasons_router(),
     ):
         app.include_router(router)
     # Last: the page wraps the error handlers that are registered by then.

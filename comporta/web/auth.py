@@ -17,13 +17,14 @@ from comporta.web.middleware import path_below_root
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.preferences import safe_next
 from comporta.web.problems import problem
+from comporta.web.reasons import REASONS_PATH, WARNINGS_PATH
 from comporta.web.session import LOGIN, LOGOUT, LoginLimiter, SessionCookie
 from control.auth.tokens import Identity, authenticate
 
 __all__ = ["SAFE_METHODS", "AuthMiddleware", "unauthenticated"]
 
-# Health and metrics, login and logout, and what the login page needs.
-_OPEN = frozenset({"/healthz", "/readyz", "/metrics", LOGIN, LOGOUT, "/preferences"})
+# Health and metrics, login and logout, what the login page needs, and what the links of refusals lead to.
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics", LOGIN, LOGOUT, "/preferences", REASONS_PATH, WARNINGS_PATH})
 _OPEN_BELOW = "/static/"
 # Methods without side effects (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD"})

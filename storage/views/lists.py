@@ -83,7 +83,7 @@ class MissedFilter(Listing[MissedRow]):
 
     @property
     def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
-        """Order by the primary key: an index for the displayed order would slow down discards."""
+        """Order by the primary key: the displayed order sorts the keys of each batch that discarded them."""
         return missed.c.domain, missed.c.shop, missed.c.key
 
     def list_row(self, row: dict[str, Any]) -> MissedRow:
@@ -141,7 +141,8 @@ class QuarantineFilter(Listing[QuarantineRow]):
 class OrderFilter(Listing[OrderRow]):
     """Orders, oldest first; `text` is searched in the id, display number and ERP number.
 
-    `older_than` counts from the receipt of the order; `overdue` selects orders whose ERP receipt is late.
+    `older_than` counts from the receipt of the order; `overdue` selects orders whose ERP receipt is late,
+    `attention` those and the rejected and stuck ones.
     """
 
     shop: str | None = None
@@ -149,11 +150,12 @@ class OrderFilter(Listing[OrderRow]):
     older_than: timedelta | None = None
     text: str | None = None
     overdue: bool = False
+    attention: bool = False
 
     def __str__(self) -> str:
         names = ("state", "shop", "older_than", "text")
         values = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None]
-        return " ".join(values + ["overdue"] * self.overdue) or "all"
+        return " ".join(values + ["overdue"] * self.overdue + ["attention"] * self.attention) or "all"
 
     def where(self, at: Moment) -> list[ColumnElement[bool]]:
         """Return the conditions of the filter at a moment."""
@@ -162,6 +164,10 @@ class OrderFilter(Listing[OrderRow]):
             conditions.append(orders.c.received_at < at.now - self.older_than)
         if self.overdue:
             conditions += [orders.c.state == OrderState.SENT.value, orders.c.sent_at < at.now - at.receipt_timeout]
+        if self.attention:
+            failed = orders.c.state.in_((OrderState.REJECTED.value, OrderState.STUCK.value))
+            late = (orders.c.state == OrderState.SENT.value) & (orders.c.sent_at < at.now - at.receipt_timeout)
+            conditions.append(or_(failed, late))
         if self.text is not None:
             columns = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
             conditions.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))

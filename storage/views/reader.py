@@ -14,6 +14,7 @@ from schemas.health import Health
 from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
+from storage.views.asked import AskedView
 from storage.views.biography import Biography, read_biography
 from storage.views.bodies import body_pieces, read_body
 from storage.views.feeds import FeedsView, Recent, read_recent
@@ -27,6 +28,7 @@ from storage.views.lists import (
 from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
 from storage.views.pauses import PauseView
+from storage.views.quarantine_groups import QuarantineGroups
 from storage.views.rows import (
     plain_row,
 )
@@ -63,6 +65,8 @@ class Views:
         self._ledger = LedgerView(engine)
         self.feeds = FeedsView(engine).rows
         self.pauses = PauseView(engine)
+        self.quarantine_groups = QuarantineGroups(engine).read
+        self.asked = AskedView(engine).read
         self.history = HistoryView(engine)
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from storage.views import QuarantineFilter
-from tests.support.browser_windows import BrowserWindows
+from tests.support.browser_windows import BrowserWindows, barriers
 from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.stock_lines import BAD_LINE
 from tests.support.wait import wait_until
@@ -62,7 +61,7 @@ def test_the_language_is_the_browser_s_until_somebody_chooses(
     assert windows.open(language="fr-FR").locator("html").get_attribute("lang") == "en"
 
 
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
 @pytest.mark.parametrize("language", ["en-US", "pt-BR"])
 def test_every_room_fits_its_width_with_the_switch_at_the_top_right(
     filled: PageDeployment, windows: BrowserWindows, width: int, language: str
@@ -130,12 +129,6 @@ def test_the_page_weighs_little(filled: PageDeployment, windows: BrowserWindows)
     )
     assert len(weights) > 8
     assert sum(weight for _, weight in weights) < MOST_BYTES, sorted(weights, key=lambda each: -each[1])
-
-
-def barriers(page: Page) -> list[str]:
-    """What axe-core finds, a line each."""
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
 def message_room(deployment: PageDeployment) -> str:

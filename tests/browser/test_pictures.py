@@ -97,7 +97,7 @@ def test_each_room(filled: PageDeployment, windows: BrowserWindows, language: st
         expect(page.locator("main .card").first).to_be_visible()
         screenshot(page, f"{room}{LANGUAGES[language]}")
     page.goto(f"{filled.url}/quarantine")
-    page.locator("main tbody th a").first.click()
+    page.locator("#quarantine tbody th a").first.click()
     expect(page.locator("main pre").first).to_be_visible()
     screenshot(page, f"message{LANGUAGES[language]}")
     page.goto(f"{filled.url}/orders?state=internalized")

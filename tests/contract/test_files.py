@@ -41,14 +41,13 @@ def test_no_schema_lies_about_that_nothing_writes() -> None:
 def test_no_file_names_a_host() -> None:
     dialect = "https://json-schema.org/draft/2020-12/schema"
     for name, text in FILES.items():
-        assert re.findall(r"https?://[a-z]", text.replace(dialect, "")) == [], name
+        assert re.findall(r"https?://(?![a-z.]+\.example/)[a-z]", text.replace(dialect, "")) == [], name
 
 
 def test_every_reason_has_one_meaning_and_a_place_on_the_page() -> None:
     assert sorted(meaning.reason for meaning in reason_docs()) == sorted(Reason)
     headings = re.findall(r"^### (\w+)$", (CONTRACT / "reasons.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [f"{REASONS_PAGE}#{heading}" for heading in headings] == [meaning.reason.doc for meaning in reason_docs()]
-    assert (CONTRACT.parents[1] / REASONS_PAGE).exists()
 
 
 def test_every_warning_has_one_meaning_and_a_place_on_the_page() -> None:
@@ -79,7 +78,7 @@ def test_a_refusal_tells_programs_where_its_reason_is_explained() -> None:
         "reason": "gtin_check_digit",
         "pointer": "/data/gtin",
         "sentence": "must be right",
-        "doc": "docs/contract/reasons.md#gtin_check_digit",
+        "doc": "/docs/reasons#gtin_check_digit",
     }
 
 

@@ -119,6 +119,8 @@ KEY = {"product_code": "P1", "branch": "1", "warehouse": "W"}
         ({"keys": [{"code": "P1"}]}, False),
         ({"domain": "orders", "keys": [KEY]}, False),
         ({}, False),
+        ({"from": "2026-11-23T20:00:00Z", "to": "2026-11-23T23:00:00Z"}, True),
+        ({"from": "2026-11-23T20:00:00Z"}, False),
     ],
 )
 def test_a_resync_request_names_keys_of_its_domain(data: dict[str, Any], fits: bool) -> None:

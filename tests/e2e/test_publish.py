@@ -77,8 +77,23 @@ def test_a_file_is_published_and_every_line_accounted_for(
         (6, "malformed_json", ""),
     ]
     assert found[0]["text"].encode() == BAD_LINE
-    assert found[0]["doc"].endswith("reasons.md#number_not_string")
+    assert found[0]["doc"] == "/docs/reasons#number_not_string"
     assert rabbitmq.queue_depth(url, "comporta.stock") == 5
+
+
+def test_a_mended_file_of_rejects_is_published_as_it_is(
+    programs: Programs, url: str, rabbitmq: Broker, tmp_path: Path
+) -> None:
+    path, rejects = tmp_path / "e.jsonl", tmp_path / "rejects.jsonl"
+    path.write_bytes(BAD_LINE + b"\n")
+    programs.run("publish", str(path), "--rejects", str(rejects), BROKER_URL=url)
+    kept = json.loads(rejects.read_text())
+    event = json.loads(kept["text"])
+    event["data"]["on_hand"] = str(event["data"]["on_hand"])
+    rejects.write_text(json.dumps({**kept, "text": json.dumps(event)}) + "\n")
+    done = programs.run("publish", str(rejects), "--json", BROKER_URL=url)
+    assert (done.code, json.loads(done.out)["confirmed"]) == (0, 1)
+    assert rabbitmq.queue_depth(url, "comporta.stock") == 1
 
 
 def test_what_could_not_be_published_can_be_sent_again_alone(

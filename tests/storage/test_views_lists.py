@@ -131,7 +131,7 @@ def test_refused_messages_are_filtered_and_the_newest_come_first(harness: ViewsH
         harness.store.commit([rejected_delivery(b"x" * number, shop=f"s{number}", reason=reason)])
     found = harness.views.page(QuarantineFilter(reason="no_version")).rows
     assert [(row["shop"], row["size"]) for row in found] == [("s2", 2), ("s0", 0)]
-    assert found[0]["doc"] == "docs/contract/reasons.md#no_version"
+    assert found[0]["doc"] == "/docs/reasons#no_version"
     at = found[0]["at"]
     assert [row["shop"] for row in harness.views.page(QuarantineFilter(since=at)).rows] == ["s2"]
     assert [row["shop"] for row in harness.views.page(QuarantineFilter(until=at)).rows] == ["s1", "s0"]

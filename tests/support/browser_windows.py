@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-__all__ = ["BrowserWindows", "missing_chromium", "running_browser", "screenshot", "sign_in"]
+__all__ = ["BrowserWindows", "barriers", "missing_chromium", "running_browser", "screenshot", "sign_in"]
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 _PATIENCE_MS = 30_000
@@ -123,3 +124,9 @@ def screenshot(page: Page, name: str, *, whole: bool = False, around: str | None
         page.screenshot(path=path, full_page=whole, animations="disabled")
     else:
         page.locator(around).screenshot(path=path, animations="disabled")
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what axe-core finds, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:120]} {node['failureSummary']}" for each in found for node in each["nodes"]]

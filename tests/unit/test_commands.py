@@ -29,6 +29,17 @@ def test_each_command_is_there_with_the_summary_that_the_help_shows(name: str, c
     assert f"Usage: comporta {name} " in shown.output
 
 
+@pytest.mark.parametrize(
+    ("name", "command"), [(name, each) for name, each in COMMANDS.items() if each.attribute.endswith("_app")]
+)
+def test_each_command_of_a_group_is_called_by_both_names(name: str, command: Command) -> None:
+    group = getattr(import_module(f"comporta.cli.{command.module}"), command.attribute)
+    assert group.registered_commands
+    for each in group.registered_commands:
+        shown = CliRunner().invoke(app, [name, each.name, "--help"])
+        assert (shown.exit_code, f"Usage: comporta {name} {each.name} " in shown.output) == (0, True)
+
+
 def test_the_help_names_every_command_below_a_heading() -> None:
     lines = CliRunner().invoke(app, ["--help"]).output.splitlines()
     for name, command in COMMANDS.items():

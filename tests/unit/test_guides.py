@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from comporta.runtime.settings import PREFIX, Settings
+from tests.support.event_samples import sample_event
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, PORTUGUESE = ROOT / "README.md", ROOT / "README.pt-BR.md"
 GUIDE = ROOT / "docs" / "operations.md"
-MOST_BYTES = 150_000
+MOST_BYTES = 180_000
 
 
 def anchors(page: Path) -> set[str]:
@@ -72,3 +73,17 @@ def test_docker_compose_has_no_password_but_in_files() -> None:
     named = {secret for service in compose["services"].values() for secret in service.get("secrets", ())}
     assert named == set(compose["secrets"])
     assert all(secret.keys() == {"file"} for secret in compose["secrets"].values())
+
+
+@pytest.mark.parametrize("page", [ENGLISH, PORTUGUESE], ids=["en", "pt-BR"])
+def test_the_python_snippet_takes_text_and_bytes_and_shows_what_is_refused(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snippet = page.read_text().split("```python\n")[1].split("```")[0]
+    good = sample_event("stock")
+    bad = good.replace(b'"unit"', b'"of_unit"')
+    texts = [good, good.decode(), bad, bad.decode()]
+    # On the embedded broker: what a message does on a real one, other tests see.
+    exec(snippet.replace(snippet.split('Publisher("')[1].split('"')[0], "memory://"), {"texts": texts})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("missing_field at /data/unit")] == lines[:2]

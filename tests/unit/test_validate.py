@@ -10,6 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from comporta.cli.main import app
+from schemas.reasons import Reason
+from schemas.warnings import WarningCode
 from tests.support.contract_samples import valid_sample
 from tests.support.event_samples import sample_event
 
@@ -65,3 +67,44 @@ def test_an_order_that_would_be_refused_is_refused_for_its_own_reason(file: Path
     done = validate(file, [json.dumps(order).encode()])
     assert done.exit_code == 1
     assert "line 1: key_format at /data/order_id" in done.stderr
+
+
+def test_refusals_are_counted_by_reason(file: Path) -> None:
+    lines = [*[price(price="-1")] * 11, price(minQty="2"), price()]
+    done = validate(file, lines)
+    assert "refused by reason: 11 not_positive, 1 misspelt_field; `comporta reason CODE` explains each" in done.stderr
+    counted = json.loads(validate(file, lines, "--json").stdout)
+    assert counted["refused_by_reason"] == {"not_positive": 11, "misspelt_field": 1}
+
+
+def test_what_only_the_batches_decide_is_said(file: Path, tmp_path: Path, sqlite_url: str) -> None:
+    file.write_bytes(b"".join(price_of_version(version) + b"\n" for version in (1, 3, 2, 4)))
+    settings = {"COMPORTA_DATABASE_URL": sqlite_url}
+    said = CliRunner().invoke(app, ["validate", str(file)], env=settings).stdout
+    assert "read 4 = 3 applied + 1 superseded" in said
+    assert "of the applied, up to 2 may be counted as superseded" in said.replace("\n", " ")
+    counted = json.loads(CliRunner().invoke(app, ["validate", str(file), "--json"], env=settings).stdout)
+    assert (counted["applied"], counted["superseded"], counted["applied_or_superseded"]) == (3, 1, 2)
+
+
+def price_of_version(version: int) -> bytes:
+    return sample_event("prices", envelope={"time": None, "sequence": str(version), "id": f"p{version}"}, price="9.90")
+
+
+@pytest.mark.parametrize(("code", "said"), [("gtin_check_digit", "GTIN"), ("time_behind", "30 days")])
+def test_a_code_is_explained(code: str, said: str) -> None:
+    done = CliRunner().invoke(app, ["reason", code])
+    assert (done.exit_code, said in done.stdout) == (0, True)
+    assert json.loads(CliRunner().invoke(app, ["reason", code, "--json"]).stdout)["code"] == code
+
+
+def test_an_unknown_code_is_named_with_the_nearest() -> None:
+    done = CliRunner().invoke(app, ["reason", "gtin_check"])
+    assert (done.exit_code, "did you mean gtin_check_digit?" in done.stderr) == (2, True)
+
+
+def test_every_code_is_listed_once() -> None:
+    listed = json.loads(CliRunner().invoke(app, ["reason", "--json"]).stdout)
+    codes = [each["code"] for each in listed]
+    assert len(codes) == len(set(codes))
+    assert {*codes} == {reason.value for reason in Reason} | {code.value for code in WarningCode}

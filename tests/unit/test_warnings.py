@@ -129,4 +129,4 @@ def test_a_warning_repeats_no_value_and_leads_to_its_explanation() -> None:
     body = sample_event("products", name="SECRET\ufffd", colour="SECRET", net_weight_kg="77", gross_weight_kg="76")
     for warning in event_warnings(parse_event("products", "main", body), NOW + timedelta(days=90)):
         assert not re.search("SECRET|77|76", str(warning))
-        assert warning.as_json()["doc"] == f"docs/contract/warnings.md#{warning.code}"
+        assert warning.as_json()["doc"] == f"/docs/warnings#{warning.code}"

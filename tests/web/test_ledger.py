@@ -64,4 +64,4 @@ def test_one_order_and_one_message_are_shown_whole(web: WebHarness) -> None:
     web.storage.store.commit([rejected_delivery(b'{"a":\xff}')])
     [row] = web.get("/api/quarantine")
     message = web.get(f"/api/quarantine/{row['id']}")
-    assert (message["body"], message["doc"]) == ('{"a":\\xff}', "docs/contract/reasons.md#no_version")
+    assert (message["body"], message["doc"]) == ('{"a":\\xff}', "/docs/reasons#no_version")

@@ -96,7 +96,13 @@ def test_switching_on_says_what_was_missed_and_leads_to_the_repair_sheet(web: We
     page = client.get_page("/switch/on")
     assert "Missed: Stock 2" in page.text
     done = client.post_form("/switch/on", **{**page.form("/switch/on"), "reason": "finished"})
-    assert [link["href"] for link in done.all("a", class_="button strong")] == ["/repairs"]
+    assert [link["href"] for link in done.all("a", class_="button strong")] == ["/missed/resync"]
+    assert "/repairs" in [link["href"] for link in done.all("a", class_="button")]
+    asks = client.get_page("/missed/resync")
+    assert "Request 2 keys" in asks.text
+    client.post_form("/missed/resync", **asks.form("/missed/resync"))
+    assert len(web.published) == 1
+    assert "answered: 0 of 2" in client.get_page("/repairs").text
     assert off(web) == []
 
 

@@ -68,7 +68,7 @@ def test_a_dry_run_gives_warnings_beside_outcomes(web: WebHarness) -> None:
             "code": "unknown_field",
             "pointer": "/data/minimum_qty",
             "sentence": "is unknown and ignored: did you mean min_qty?",
-            "doc": "docs/contract/warnings.md#unknown_field",
+            "doc": "/docs/warnings#unknown_field",
         }
     ]
     assert (third["outcome"], third["reason"], third["pointer"], third["warnings"]) == (

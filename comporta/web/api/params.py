@@ -166,10 +166,11 @@ def order_filter(
     older_than: Seconds = None,
     text: Words = None,
     overdue: bool = False,
+    attention: bool = False,
 ) -> OrderFilter:
     """Return the filter of orders; `older_than` in seconds since receipt."""
     age = None if older_than is None else timedelta(seconds=older_than)
-    return OrderFilter(shop, state, age, text, overdue)
+    return OrderFilter(shop, state, age, text, overdue, attention)
 
 
 def audit_filter(

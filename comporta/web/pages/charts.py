@@ -12,7 +12,18 @@ from rules.switches import Scope
 from schemas.control import ANY
 from storage.views import AuditFilter, AuditRow, LedgerRow, Views
 
-__all__ = ["OffHistory", "OffPeriod", "Period", "Point", "by_domain", "floor", "periods", "points", "rates", "spans"]
+__all__ = [
+    "OffHistory",
+    "OffPeriod",
+    "Period",
+    "Point",
+    "floor",
+    "periods",
+    "points",
+    "rates",
+    "spans",
+    "sparks",
+]
 
 Period = tuple[datetime, datetime | None]
 # A chart covers a week; an ended pause that began before this limit is not shaded.
@@ -43,15 +54,6 @@ def points(rows: Iterable[LedgerRow], now: datetime, step: timedelta, steps: int
     return [Point(at, tuple(counts.values())) for at, counts in sorted(counts_at.items())]
 
 
-def by_domain(rows: Iterable[LedgerRow]) -> dict[str, dict[str, int]]:
-    """Return the deliveries by domain and outcome."""
-    counts_of: dict[str, dict[str, int]] = {}
-    for row in rows:
-        counts = counts_of.setdefault(row["domain"], {})
-        counts[row["outcome"]] = counts.get(row["outcome"], 0) + row["count"]
-    return counts_of
-
-
 def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
     """Return the deliveries by domain in the last whole minute."""
     minute = floor(now, timedelta(minutes=1)) - timedelta(minutes=1)
@@ -60,6 +62,18 @@ def rates(rows: Iterable[LedgerRow], now: datetime) -> dict[str, int]:
         if row["at"] == minute:
             counts[row["domain"]] = counts.get(row["domain"], 0) + row["count"]
     return counts
+
+
+def sparks(rows: Iterable[LedgerRow], now: datetime) -> dict[str, tuple[int, ...]]:
+    """Return the deliveries by domain and minute in the last whole hour, oldest first."""
+    minute = timedelta(minutes=1)
+    first = floor(now, minute) - 60 * minute
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        index = (row["at"] - first) // minute
+        if 0 <= index < 60:
+            counts.setdefault(row["domain"], [0] * 60)[index] += row["count"]
+    return {domain: tuple(minutes) for domain, minutes in counts.items()}
 
 
 def spans(

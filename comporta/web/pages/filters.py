@@ -58,10 +58,20 @@ def page_filters(language: Language) -> dict[str, Callable[..., Any]]:
         "field_value": lambda value, name: field_value(value, name, language),
         "refusal": lambda text: action_refusal(text, language),
         "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),
+        "key_fields": _key_fields,
         "code": _code,
         "plain": lambda value: orjson.dumps(value, default=str).decode(),
         "iso": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _key_fields(text: str) -> dict[str, Any]:
+    """Return the fields of a key's JSON text; none if it is another text, such as the id of an order."""
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _code(text: str) -> Markup:

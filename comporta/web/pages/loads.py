@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from comporta.web.pages.forms import Form, parse_expected, run_action
@@ -12,9 +14,11 @@ from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.full_load import LoadState
 from storage.views import LoadFilter, Views
+from storage.views.loads import WholeLoad
 
 __all__ = ["loads_router"]
 
+_TITLES = {"confirm": N_("Delete what the load has not named"), "cancel": N_("Cancel the load")}
 _STATES = tuple(state.value for state in LoadState)
 
 
@@ -28,26 +32,42 @@ def loads_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRou
         filters = {"shop": shop, "domain": domain, "state": state}
         return list_page(pages, views, request, "loads.html", listing, filters, "/api/loads", states=_STATES)
 
-    @router.get("/load")
-    def load(request: Request, shop: str, domain: str, id: str) -> Response:
+    def known(request: Request, shop: str, domain: str, id: str) -> WholeLoad:
         found = views.load(shop, domain, id)
         if found is None:
             text = N_("Shop %(shop)s has no load with the id %(id)s.")
             raise HTTPException(404, translate(request, text, shop=shop, id=id))
-        return pages.render(request, "load.html", load=found)
+        return found
+
+    @router.get("/load")
+    def load(request: Request, shop: str, domain: str, id: str) -> Response:
+        return pages.render(request, "load.html", load=known(request, shop, domain, id))
+
+    @router.get("/load/{action}")
+    def ask(request: Request, action: Literal["confirm", "cancel"], shop: str, domain: str, id: str) -> Response:
+        title = translate(request, _TITLES[action])
+        return pages.render(request, "ask/load.html", load=known(request, shop, domain, id), action=action, title=title)
 
     @router.post("/load/confirm")
-    def confirm(request: Request, shop: Form = "", domain: Form = "", id: Form = "", expected: Form = "") -> Response:
+    def confirm(
+        request: Request,
+        shop: Form = "",
+        domain: Form = "",
+        id: Form = "",
+        expected: Form = "",
+        reason: Form = "",
+    ) -> Response:
         def run() -> str:
-            number = actions.confirm_load(shop, domain, id, parse_expected(expected), audit_context(request))
+            context = audit_context(request, blank_to_none(reason))
+            number = actions.confirm_load(shop, domain, id, parse_expected(expected), context)
             return translate_plural(request, "%(count)s key is deleted now.", "%(count)s keys are deleted now.", number)
 
         return run_action(pages, request, run)
 
     @router.post("/load/cancel")
-    def cancel(request: Request, shop: Form = "", domain: Form = "", id: Form = "") -> Response:
+    def cancel(request: Request, shop: Form = "", domain: Form = "", id: Form = "", reason: Form = "") -> Response:
         def run() -> str:
-            actions.cancel_load(shop, domain, id, audit_context(request))
+            actions.cancel_load(shop, domain, id, audit_context(request, blank_to_none(reason)))
             return translate(request, N_("The load %(id)s is cancelled: it deletes nothing more."), id=id)
 
         return run_action(pages, request, run)

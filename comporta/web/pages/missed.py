@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 from fastapi import APIRouter, Request, Response
 from uuid_utils import uuid7
 
@@ -11,10 +14,27 @@ from comporta.web.pages.lists import blank_to_none, list_page
 from comporta.web.pages.rendering import Pages, translate
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
+from schemas.control import StatusDocument
+from schemas.domains import DOMAIN_NAMES
 from storage.repairs import Repairs
 from storage.views import MissedFilter, Views
 
 __all__ = ["missed_router"]
+
+# So many shops are listed with their counts; the list below them has a filter for the others.
+_SHOPS = 20
+
+
+class _Counts(NamedTuple):
+    """The missed keys of every shop or of one, by domain, and of the shops with the most."""
+
+    domains: dict[str, int]
+    shops: dict[str, int]
+    more_shops: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.domains.values())
 
 
 def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs: Repairs) -> APIRouter:
@@ -25,7 +45,8 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
     def missed(request: Request, shop: str = "", domain: str = "", text: str = "") -> Response:
         listing = MissedFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(text))
         filters = {"shop": shop, "domain": domain, "text": text}
-        return list_page(pages, views, request, "missed.html", listing, filters, "/api/missed")
+        counts = _counts(pages.status(), shop.strip())
+        return list_page(pages, views, request, "missed.html", listing, filters, "/api/missed", counts=counts)
 
     @router.get("/missed/resync")
     def resync_form(request: Request, shop: str = "", domain: str = "") -> Response:
@@ -69,6 +90,18 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
 
     @router.get("/repairs")
     def sheets(request: Request) -> Response:
-        return pages.render(request, "repairs.html", sheets=repairs.sheets())
+        return pages.render(request, "repairs.html", sheets=repairs.sheets(), asked=views.asked())
 
     return router
+
+
+def _counts(document: StatusDocument, shop: str) -> _Counts:
+    domains: Counter[str] = Counter()
+    shops: Counter[str] = Counter()
+    for name, counts in document.missed.items():
+        total = sum(counts.values())
+        if total and shop in ("", name):
+            shops[name] = total
+            domains.update(counts)
+    known = {name: domains[name] for name in DOMAIN_NAMES if domains[name]}
+    return _Counts(known, dict(shops.most_common(_SHOPS)), max(0, len(shops) - _SHOPS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -19,6 +21,7 @@ from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict
 from rules.masks import mask_documents
+from schemas.control import StatusDocument
 from schemas.domains import ORDERS
 from storage.views import OrderFilter, QuarantineFilter, Views
 
@@ -34,13 +37,25 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
 
     @router.get("/orders")
     def orders(
-        request: Request, shop: str = "", state: str = "", text: str = "", older_than: str = "", overdue: str = ""
+        request: Request,
+        shop: str = "",
+        state: str = "",
+        text: str = "",
+        older_than: str = "",
+        overdue: str = "",
+        attention: str = "",
     ) -> Response:
+        counts = _counts(pages.status(), shop.strip())
+        if not request.query_params and counts["attention"]:
+            attention = "true"
         age = int(older_than) if older_than.isascii() and older_than.isdigit() and len(older_than) < 9 else None
         older = None if age is None else timedelta(seconds=age)
         listing = OrderFilter(blank_to_none(shop), blank_to_none(state), older, blank_to_none(text), overdue == "true")
+        listing = replace(listing, attention=attention == "true")
         filters = {"shop": shop, "state": state, "text": text, "older_than": older_than, "overdue": overdue}
-        return list_page(pages, views, request, "orders.html", listing, filters, "/api/orders", ages=_AGES_IN_MINUTES)
+        filters |= {"attention": "true" if listing.attention else ""}
+        values = {"ages": _AGES_IN_MINUTES, "counts": counts}
+        return list_page(pages, views, request, "orders.html", listing, filters, "/api/orders", **values)
 
     @router.get("/order")
     def order(request: Request, shop: str, id: str) -> Response:
@@ -83,6 +98,16 @@ def orders_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRo
         return run_action(pages, request, run)
 
     return router
+
+
+def _counts(document: StatusDocument, shop: str) -> dict[str, int]:
+    """Count the orders of every shop or of one by state, and those that need an operator."""
+    counts: Counter[str] = Counter()
+    for name, states in document.orders.items():
+        if shop in ("", name):
+            counts.update(states)
+    overdue = sum(number for name, number in document.overdue_orders.items() if shop in ("", name))
+    return {**counts, "all": sum(counts.values()), "attention": counts["rejected"] + counts["stuck"] + overdue}
 
 
 def _items(payload: object) -> list[dict[str, object]]:

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from comporta.web.pages.charts import OffHistory, by_domain, rates
+from comporta.web.pages.charts import OffHistory, rates, sparks
 from comporta.web.pages.i18n import ACTIONS, OUTCOMES
 from comporta.web.pages.item_history import item_history
 from comporta.web.pages.ledger_charts import LedgerCharts
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
+from comporta.web.pages.needs import needs
 from comporta.web.pages.rendering import Pages
 from storage.views import AuditFilter, LedgerFilter, OrderFilter, Views, WorkerFilter
+from storage.views.quarantine_groups import reason_counts
 
 __all__ = ["overview_router"]
 
@@ -42,14 +44,17 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
     def overview(request: Request, range: str = "hour", domain: str = "", shop: str = "", at: str = "") -> Response:
         document, now = pages.status(), datetime.now(UTC)
         hour = views.ledger(LedgerFilter("minute", since=now.replace(second=0, microsecond=0) - _HOUR))
+        balance, troubled = views.balance(), [feed for feed in views.feeds() if feed["trouble"]]
+        reasons = reason_counts(views.quarantine_groups())
         return pages.render(
             request,
             "overview.html",
             document=document,
-            balance=views.balance(),
-            hour=by_domain(hour),
+            balance=balance,
+            needs=needs(document, reasons, len(troubled), balance.total.difference, now),
             rates=rates(hour, now),
-            troubled=[feed for feed in views.feeds() if feed["trouble"]],
+            sparks=sparks(hour, now),
+            troubled=troubled,
             oldest=_first(views, OrderFilter(state="waiting")),
             chart=charts.chart(document, now, range, domain, shop, at, hour),
         )

@@ -29,6 +29,8 @@ from storage.views import QuarantineFilter, UnknownFieldFilter, Views
 __all__ = ["quarantine_router"]
 
 _MOST_BYTES = 64 * 1024
+# So many groups are shown, the largest first; the filter finds the others.
+_GROUPS = 8
 _FIELDS_SHOWN = 10
 
 
@@ -72,6 +74,9 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     def quarantine(request: Request, query: Annotated[_Filter, Query()]) -> Response:
         reasons = sorted(reason.value for reason in Reason)
         ignored = UnknownFieldFilter(blank_to_none(query.shop), blank_to_none(query.domain))
+        # A filter for one reason is one of the groups already.
+        counted = [] if query.reason else views.quarantine_groups()
+        groups = [group for group in counted if query.shop.strip() in ("", group.shop)]
         return list_page(
             pages,
             views,
@@ -81,6 +86,8 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             query.model_dump(),
             "/api/quarantine",
             reasons=reasons,
+            groups=groups[:_GROUPS],
+            more_groups=max(0, len(groups) - _GROUPS),
             ignored=views.page(ignored, _FIELDS_SHOWN, counted=False),
         )
 

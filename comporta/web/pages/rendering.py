@@ -222,6 +222,11 @@ class Integration(NamedTuple):
         return list(groups.values())
 
     @property
+    def off_shops(self) -> int:
+        """Return the number of shops with a switch of their own that is off."""
+        return len({switch.shop for switch in self.off if switch.shop != ANY})
+
+    @property
     def whole(self) -> SwitchState | None:
         """Return the switch over everything if it is off, else None."""
         return next((switch for switch in self.off if (switch.shop, switch.domain) == (ANY, ANY)), None)

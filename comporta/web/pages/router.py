@@ -25,6 +25,7 @@ from comporta.web.pages.pauses import pauses_router
 from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.rendering import Pages
+from comporta.web.pages.shops import shops_router
 from comporta.web.pages.static_files import static_router
 from comporta.web.pages.switch import switch_router
 from comporta.web.pages.unknown_fields import unknown_fields_router
@@ -50,6 +51,7 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         pauses_router(pages, context.views.pauses),
         unknown_fields_router(pages, context.views),
         feeds_router(pages, context.views),
+        shops_router(pages, context.views),
         switch_router(pages, context.switchboard, context.views.cost),
         pause_end_router(pages, context.switchboard),
         versions_router(pages, context.actions),

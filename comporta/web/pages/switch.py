@@ -63,7 +63,13 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
     ) -> Response:
         planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc}
         form = OffForm(
-            shop=shop, which=which, domains=domains or (), end=end, until=until, until_utc=until_utc, **planned
+            shop=shop.strip() or ANY,
+            which=which,
+            domains=domains or (),
+            end=end,
+            until=until,
+            until_utc=until_utc,
+            **planned,
         )
         try:
             minutes = form.minutes(datetime.now(UTC))
@@ -123,7 +129,8 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
             for index, message in enumerate(messages)
         ]
         dropped = not any(isinstance(switch, SwitchState) for switch in switches)
-        return switch_pages.result(request, replies, dropped=dropped)
+        scopes = [(item.shop, item.domain) for item in switches if isinstance(item, SwitchState)]
+        return switch_pages.result(request, replies, dropped=dropped, resumed=scopes)
 
     return router
 
@@ -205,20 +212,58 @@ class _SwitchPages:
         )
 
     def result(
-        self, request: Request, replies: Sequence[Reply], *, dropped: bool = False, paused: Sequence[Scope] = ()
+        self,
+        request: Request,
+        replies: Sequence[Reply],
+        *,
+        dropped: bool = False,
+        paused: Sequence[Scope] = (),
+        resumed: Sequence[Scope] = (),
     ) -> Response:
-        """Show what came of a request; `dropped` if it dropped plans and turned no switch, `paused` is its scope."""
+        """Show what came of a request; `dropped` if it dropped plans and turned no switch, else one scope is given.
+
+        What is missed after a resume is offered for one resync request.
+        """
         code = 409 if any(reply.error for reply in replies) else 200
         off = [switch for reply in replies for switch in reply.still_off if (switch.shop, switch.domain) in paused]
-        return self.pages.render(request, "switch/result.html", code, replies=replies, dropped=dropped, off=off)
+        document = self.pages.status()
+        shop, domain = _common_scope(resumed)
+        everything = _resync_count(document, shop, domain) if resumed else 0
+        return self.pages.render(
+            request,
+            "switch/result.html",
+            code,
+            document=document,
+            replies=replies,
+            dropped=dropped,
+            off=off,
+            request_shop="" if shop == ANY else shop,
+            request_domain="" if domain == ANY else domain,
+            request_count=everything,
+        )
+
+
+def _common_scope(scopes: Sequence[Scope]) -> Scope:
+    """Return the narrowest scope of one shop and one domain, each possibly `*`, that holds all of these."""
+    shops, domains = {shop for shop, _ in scopes}, {domain for _, domain in scopes}
+    return (shops.pop() if len(shops) == 1 else ANY), (domains.pop() if len(domains) == 1 else ANY)
 
 
 def _missed_in(document: StatusDocument, switch: SwitchState) -> dict[str, int]:
     """Return the missed keys within a switch's scope, by domain."""
+    return _missed_by_domain(document, switch.shop, switch.domain)
+
+
+def _resync_count(document: StatusDocument, shop: str, domain: str) -> int:
+    """Return the number of missed keys in a scope."""
+    return sum(_missed_by_domain(document, shop, domain).values())
+
+
+def _missed_by_domain(document: StatusDocument, of_shop: str, of_domain: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for shop, domains in document.missed.items():
         for domain, count in domains.items():
-            if switch.shop in (ANY, shop) and switch.domain in (ANY, domain):
+            if of_shop in (ANY, shop) and of_domain in (ANY, domain):
                 counts[domain] = counts.get(domain, 0) + count
     return counts
 

@@ -26,6 +26,10 @@ OPEN = {
     ("POST", "/login"),
     ("POST", "/logout"),
     ("GET", "/preferences"),
+    ("GET", "/docs/reasons"),
+    ("HEAD", "/docs/reasons"),
+    ("GET", "/docs/warnings"),
+    ("HEAD", "/docs/warnings"),
     ("GET", "/static/{name:path}"),
 }
 # What answers without an end, and is therefore asked only by those whom the gate refuses.

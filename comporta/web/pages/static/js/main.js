@@ -13,3 +13,13 @@ watchDialog();
 watchTab();
 watchEvents();
 watchCharts();
+
+// Ctrl-K (or Cmd-K) leads to the search from everywhere but an open dialog.
+document.addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+  const search = document.getElementById("search");
+  if (!search || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});

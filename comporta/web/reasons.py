@@ -1,0 +1,67 @@
+"""Pages of reasons and warnings over HTTP, for those who have no copy of the repository."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from markdown_it import MarkdownIt
+
+from comporta.web.pages.rendering import address
+from comporta.web.pages.static_files import static_path
+from schemas.contract import reasons_page, warnings_page
+from schemas.reason_docs import DocLanguage
+
+__all__ = ["REASONS_PATH", "WARNINGS_PATH", "reasons_router"]
+
+REASONS_PATH, WARNINGS_PATH = "/docs/reasons", "/docs/warnings"
+_PAGES = {REASONS_PATH: reasons_page, WARNINGS_PATH: warnings_page}
+# The file's link to the other language, and its note on where the text is made.
+_LANGUAGE_LINK = re.compile(r"\[(Em português|In English)\]\(\w+(?:\.pt-BR)?\.md\)")
+_SOURCE = re.compile(r"^(Made from|Gerado de) .*\n", re.MULTILINE)
+_CODE = re.compile(r"<h3>(\w+)</h3>")
+_DOCUMENT = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Comporta: {title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{base}">
+<link rel="stylesheet" href="{content}">
+</head>
+<body>
+<main class="prose">
+{text}</main>
+</body>
+</html>
+"""
+
+
+def reasons_router() -> APIRouter:
+    """Return the routes of the pages; `lang` is `en` or `pt-BR`, by default what the browser prefers."""
+    router = APIRouter(include_in_schema=False)
+
+    def page(request: Request, lang: Annotated[DocLanguage | None, Query()] = None) -> HTMLResponse:
+        language = lang or _preferred(request)
+        return HTMLResponse(_page(request, request.scope["route"].path, language))
+
+    for path in _PAGES:
+        router.add_api_route(path, page, methods=["GET", "HEAD"])
+    return router
+
+
+def _preferred(request: Request) -> DocLanguage:
+    return "pt-BR" if request.headers.get("accept-language", "").lower().startswith("pt") else "en"
+
+
+def _page(request: Request, path: str, language: DocLanguage) -> str:
+    other = "en" if language == "pt-BR" else "pt-BR"
+    markdown = _SOURCE.sub("", _PAGES[path](language))
+    markdown = _LANGUAGE_LINK.sub(rf"[\1]({address(request, path)}?lang={other})", markdown)
+    title = markdown.partition("\n")[0].removeprefix("# ")
+    text = _CODE.sub(r'<h3 id="\1">\1</h3>', MarkdownIt().render(markdown))
+    base, content = (address(request, static_path(f"css/{name}.css")) for name in ("base", "content"))
+    return _DOCUMENT.format(language=language, title=title, base=base, content=content, text=text)
