@@ -26,6 +26,7 @@ __all__ = [
     "BrokerUrlError",
     "ConsumerCancelled",
     "check_url",
+    "in_cluster",
     "is_memory",
     "login_refused",
     "masked",
@@ -54,6 +55,7 @@ class _Connection(kombu.Connection):
     """Connection to one node of the broker."""
 
     node: Host | None = None
+    nodes = 1
 
 
 class _RawMessage(virtual.Message):
@@ -123,7 +125,7 @@ def _to_node(address: BrokerAddress, node: Host, name: str, publishing: bool, he
             "client_properties": {"connection_name": f"comporta {name} {os.getpid()}"},
         },
     )
-    connection.node = node
+    connection.node, connection.nodes = node, len(address.nodes)
     return connection
 
 
@@ -135,6 +137,11 @@ def _lost_all(faults: list[tuple[Host, BrokerLost]]) -> BrokerLost:
     lost = BrokerLost("; ".join(f"{node}: {error}" for node, error in faults))
     lost.__cause__ = error.__cause__
     return lost
+
+
+def in_cluster(connection: kombu.Connection) -> bool:
+    """Return whether the URL of the connection names several nodes."""
+    return isinstance(connection, _Connection) and connection.nodes > 1
 
 
 def login_refused(error: BrokerLost) -> bool:

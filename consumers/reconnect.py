@@ -22,6 +22,7 @@ from broker.connection import (
     release,
 )
 from broker.declare import DeclareFault, declare, declare_queues, report_lost_queues
+from broker.pulse import Pulse
 from broker.retry import failure, retry_until
 from schemas.topology import Queue
 
@@ -119,6 +120,7 @@ def _connect(
         try:
             # RabbitMQ 4 says that it has cancelled a consumer before the queue is gone.
             report_lost_queues(connection, consumed, seconds=_DELETION_SECONDS if cancelled else 0.0)
+            Pulse(connection).ask()
             return connection, declare(connection) | declare_queues(connection, further())
         except BrokerLost:
             release(connection, broken=True)

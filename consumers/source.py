@@ -11,6 +11,7 @@ import kombu
 from amqp.exceptions import AccessRefused, NotFound
 
 from broker.connection import BrokerLost, ConsumerCancelled, translated
+from broker.pulse import Pulse
 from consumers.delivery import Delivery
 from rules.batches import waiting_seconds
 
@@ -61,6 +62,7 @@ class KombuSource:
         self._last_size = 0
         self._ticked = time.monotonic()
         self._is_amqp = connection.supports_heartbeats
+        self._pulse = Pulse(connection)
         self.refused: dict[str, str] = {}
         self._channels: dict[str, Any] = {}
         for queue in queues:
@@ -210,6 +212,7 @@ class KombuSource:
         if self._is_amqp and now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
             self._connection.heartbeat_check()
+            self._pulse.beat()
 
 
 class _Receiver:

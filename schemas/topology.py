@@ -43,12 +43,17 @@ DELIVERY_LIMIT = 20
 
 # By default the broker dead-letters at most once: what dies while `comporta.dead` is away is lost. The arguments of an
 # existing queue can't be changed, so a policy sets it; only an administrator of the broker can. At least once needs
-# reject-publish (RabbitMQ manual, "Quorum Queues: at-least-once dead lettering").
+# reject-publish (RabbitMQ manual, "Quorum Queues: at-least-once dead lettering"). In a cluster the leaders of queues
+# that are declared from then on spread over the nodes; otherwise all lie on the node of the first connection.
 POLICY: dict[str, Any] = {
     "name": "comporta",
     "pattern": r"^(comporta|erp)\.",
     "apply-to": "queues",
-    "definition": {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"},
+    "definition": {
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
+        "queue-leader-locator": "balanced",
+    },
     "priority": 0,
 }
 

@@ -10,7 +10,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from broker.connection import is_memory, open_connection, release
+from broker.address import read_url
+from broker.connection import BrokerLost, is_memory, open_connection, release
+from broker.pulse import Pulse
 from comporta.runtime.broker_metrics import BrokerMetrics
 from comporta.runtime.health_metrics import read_health
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS, with_most_shops
@@ -152,5 +154,18 @@ def monitor_for(
 
 def _reach_broker(url: str) -> None:
     # The embedded broker is part of this process.
-    if not is_memory(url):
-        release(open_connection(url, name="readiness"))
+    if is_memory(url):
+        return
+    nodes = len(read_url(url).nodes)
+    for left in reversed(range(nodes)):
+        connection = open_connection(url, name="readiness")
+        try:
+            Pulse(connection).ask(_PATIENCE / nodes)
+        except BrokerLost:
+            # A node that is cut off from the others accepts connections.
+            release(connection, broken=True)
+            if not left:
+                raise
+        else:
+            release(connection)
+            return

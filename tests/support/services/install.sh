@@ -25,6 +25,8 @@ if ! has curl; then missing="$missing curl"; fi
 # What looks at the page, and what tests the alerts (promtool).
 if ! has chromium; then missing="$missing chromium"; fi
 if ! has promtool; then missing="$missing prometheus"; fi
+# What checks the units of deploy/systemd.
+if ! has systemd-analyze; then missing="$missing systemd"; fi
 # The packages of the contract's tests: their download may take longer than a test may.
 install_node_packages() {
     cd "$root/tests/contract"
@@ -39,9 +41,9 @@ fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
     cat >&2 <<'EOF'
-RabbitMQ, PostgreSQL, Node.js, curl, Chromium or promtool is not installed, and only root on Debian or Ubuntu can have
-them installed from here. Install nodejs, npm, curl, chromium and prometheus; install rabbitmq-server and postgresql,
-or start them and name them:
+RabbitMQ, PostgreSQL, Node.js, curl, Chromium, promtool or systemd-analyze is not installed, and only root on Debian or
+Ubuntu can have them installed from here. Install nodejs, npm, curl, chromium, prometheus and systemd; install
+rabbitmq-server and postgresql, or start them and name them:
   mkdir -p secrets && echo comporta | tee secrets/rabbitmq_password > secrets/postgres_password
   docker compose up --detach --wait rabbitmq postgres
   export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
