@@ -17,7 +17,6 @@ app = typer.Typer(
     name="comporta",
     cls=CommandGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Floodgate between an ERP and an online shop: changes flow through it until it is closed.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -19,12 +20,15 @@ from comporta.cli.output import AsJson, console, local_time, one_line, print_jso
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
-from schemas.control import ErpFault, PlannedPause, StatusDocument
+from schemas.control import ErpFault, PlannedPause, StatusDocument, WorkerState
 from schemas.domains import DOMAIN_NAMES
+from schemas.text import duration
 from storage.errors import StorageError
 
 __all__ = ["audit", "headline", "order_lines", "outcome_table", "status", "status_view", "switch_lines"]
 Counts = Mapping[str, Mapping[str, int]]
+# A process beats every second.
+_GONE_SECONDS = 15.0
 _STATES = {
     "on": ("switched_on", "bold green"),
     "off": ("switched_off", "bold red"),
@@ -86,13 +90,18 @@ def _refresh(remote: Remote) -> Group | Text:
 
 def status_view(document: StatusDocument) -> Group:
     """Return the whole status: switches, consumption, the outcomes of the last minute, orders, workers."""
-    workers = [
-        Text(one_line(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z"))
-        for worker in document.workers
-    ]
+    workers = [_worker_line(worker, datetime.now(UTC)) for worker in document.workers]
     table = outcome_table(document, document.last_minute)
     above = (headline(document), *health_line(document), *switch_lines(document), *plan_lines(document))
     return Group(*above, table, health_table(document), *order_lines(document), *workers)
+
+
+def _worker_line(worker: WorkerState, now: datetime) -> Text:
+    silent = (now - worker.last_seen).total_seconds()
+    line = one_line(f"{worker.id}  {', '.join(worker.domains)}  last seen {worker.last_seen:%H:%M:%S}Z")
+    if silent < _GONE_SECONDS:
+        return Text(line)
+    return Text(f"{line}  gone for {duration(silent)}", style="bold red")
 
 
 def headline(document: StatusDocument) -> Text:

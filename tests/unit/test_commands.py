@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
@@ -75,3 +77,13 @@ def test_the_status_loads_neither_the_way_to_the_erp_nor_a_server_nor_an_object_
     program = "import sys, comporta.cli.status; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"} & {*done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [("comporta pa", ["pause", "pauses"]), ("comporta missed re", ["resync"]), ("comporta x", [])]
+)
+def test_a_shell_completes_commands_and_those_of_groups(words: str, offered: list[str]) -> None:
+    asked = {"_COMPORTA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = [str(Path(sys.executable).parent / "comporta")]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == offered
