@@ -27,6 +27,7 @@ class ChangeFilter(RequestBody):
     older_than: Annotated[float, Field(ge=0, le=10**9)] | None = None
     text: str | None = None
     overdue: bool = False
+    attention: bool = False
 
 
 class ManyChanges(Many):
@@ -40,7 +41,7 @@ class ManyChanges(Many):
         chosen = self.filter
         age = None if chosen.older_than is None else timedelta(seconds=chosen.older_than)
         state = chosen.state and chosen.state.value
-        return ListedOrders(chosen.shop, state, age, chosen.text, chosen.overdue)
+        return ListedOrders(chosen.shop, state, age, chosen.text, chosen.overdue, chosen.attention)
 
 
 class ChangeDone(BaseModel):
