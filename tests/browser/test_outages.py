@@ -112,4 +112,5 @@ def test_the_page_s_process_ends_and_another_one_takes_its_place(proxied: Proxie
     expect(page.locator("#lost")).to_contain_text("Connection lost; data from")
     deployment.start("run")
     # It knows none of the sessions of the one before.
-    expect(page).to_have_url(f"{deployment.url}/login?next=/orders")
+    expect(page).to_have_url(f"{deployment.url}/login?error=ended&next=%2Forders")
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
