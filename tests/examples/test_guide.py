@@ -52,7 +52,7 @@ def test_every_command_shown_is_understood(line: str) -> None:
     command: Any = typer.main.get_command(app)
     context = typer.Context(command, info_name="comporta")
     # Down to the command itself: `missed list` is a command of a group of commands.
-    while words and (sub := getattr(command, "commands", {}).get(words[0])):
+    while words and (sub := _subcommand(command, context, words[0])):
         command, words = sub, words[1:]
         context = typer.Context(command, info_name=command.name, parent=context)
     assert not hasattr(command, "commands"), f"{line}: no such command"
@@ -67,3 +67,7 @@ def test_every_link_leads_somewhere(link: str) -> None:
 def test_every_example_is_in_the_guide() -> None:
     known = {Path(link).parts[2] for link in re.findall(r"\]\((\.\./examples/[^)]+)", TEXT)}
     assert known == {path.name for path in FOLDER.iterdir()}
+
+
+def _subcommand(command: Any, context: typer.Context, name: str) -> Any:
+    return command.get_command(context, name) if hasattr(command, "commands") else None
