@@ -84,7 +84,9 @@ def test_an_erp_over_http_is_asked_by_key_and_by_window(programs: Programs) -> N
         programs.run("publish", str(events), **settings)
         wait_until(lambda: programs.run("missed", "list", "--json", **settings).json, what="the missed key")
         programs.run("resume", "--reason", "x", **settings)
-        assert programs.run("missed", "resync", "--json", **settings).json["requested"] == 1
+        asked = programs.run("missed", "resync", "--json", **settings)
+        assert asked.code == 0, asked.err
+        assert asked.json["requested"] == 1
         wait_until(lambda: not programs.run("missed", "list", "--json", **settings).json, what="the answer")
         words = ("missed", "resync", "--since", "2026-11-23T07:00:00Z", "--domain", "stock")
         assert programs.run(*words, "--json", **settings).json == {"messages": 1}
