@@ -8,17 +8,19 @@ from rich.console import Console
 
 from comporta.cli.status import status_view
 from schemas.control import WorkerState
-from tests.contract.test_messages import SAID
+from tests.support.storage_harness import StorageHarness
 
 
-def test_a_process_that_no_longer_beats_is_marked() -> None:
+def test_a_process_that_no_longer_beats_is_marked(sqlite_url: str) -> None:
     now = datetime.now(UTC)
     seen = {"alive": now, "dead": now - timedelta(minutes=3)}
     workers = [
         WorkerState(id=name, host="h", pid=1, domains=["stock"], last_seen=at, epoch_seen=1)
         for name, at in seen.items()
     ]
-    document = SAID["comporta.status.document"].model_copy(update={"workers": workers})
+    harness = StorageHarness(sqlite_url)
+    document = harness.views.status().model_copy(update={"workers": workers})
+    harness.engine.dispose()
     console = Console(width=80, record=True)
     console.print(status_view(document))
     lines = {line.split()[0]: line for line in console.export_text().splitlines() if line.split()}
