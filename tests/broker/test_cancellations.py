@@ -8,8 +8,6 @@ import orjson
 import pytest
 
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
-from producers.erp import AmqpErpGateway
-from producers.order_dispatcher import OrderDispatcher
 from rules.orders import DeliveryStatus, ErpResponse, after_attempt
 from schemas.topology import ORDERS_IN
 from storage.cancellation_queue import CancellationQueue
@@ -24,6 +22,7 @@ from tests.support.order_events import (
     rejected,
     shipped,
 )
+from tests.support.order_pipeline import send_orders, take_orders
 from tests.support.pipeline import Pipeline
 from tests.support.services.http_erp import running_http_erp
 from tests.support.wait import wait_until
@@ -31,28 +30,12 @@ from tests.support.wait import wait_until
 
 def shop_says(pipeline: Pipeline, *bodies: bytes, shop: str = "main") -> None:
     pipeline.publish(*bodies, exchange=ORDERS_IN, key=shop)
-    take(pipeline, len(bodies))
+    take_orders(pipeline, len(bodies))
 
 
 def erp_says(pipeline: Pipeline, *bodies: bytes, shop: str = "main") -> None:
     pipeline.publish(*bodies, key=f"{shop}.receipts")
-    take(pipeline, len(bodies))
-
-
-def take(pipeline: Pipeline, number: int) -> None:
-    with pipeline.stepped_orders_worker() as worker:
-        worker.drain(number)
-
-
-def send(pipeline: Pipeline) -> None:
-    """Send what may leave."""
-    queue = OrderQueue(pipeline.database.fence, pipeline.switchboard)
-    dispatcher = OrderDispatcher(queue, AmqpErpGateway(pipeline.url), pipeline.stop)
-    try:
-        while dispatcher.step():
-            pass
-    finally:
-        dispatcher.erp.close()
+    take_orders(pipeline, len(bodies))
 
 
 def tell(pipeline: Pipeline, gateway: CancelGateway | None = None) -> int:
@@ -88,7 +71,7 @@ def test_an_order_that_is_placed_and_cancelled_while_off_never_leaves(
     for message in reversed(messages) if cancelled_first else messages:
         shop_says(pipeline, message)
     pipeline.change("resume")
-    send(pipeline)
+    send_orders(pipeline)
     assert tell(pipeline) == 0
     assert received_by_erp(pipeline) == []
     order = pipeline.orders()["main/O1"]
@@ -110,7 +93,7 @@ def test_an_order_and_its_cancellation_may_come_in_one_batch_and_again(pipeline:
 @pytest.mark.parametrize("internalized_before", [False, True])
 def test_of_an_order_that_is_at_the_erp_the_erp_is_told_once(pipeline: Pipeline, internalized_before: bool) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     if internalized_before:
         erp_says(pipeline, internalized())
     shop_says(pipeline, cancelled(), cancelled())
@@ -127,7 +110,7 @@ def test_of_an_order_that_is_at_the_erp_the_erp_is_told_once(pipeline: Pipeline,
 
 def test_a_cancellation_that_the_erp_refuses_is_shown_and_the_order_stays(pipeline: Pipeline) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     erp_says(pipeline, internalized())
     shop_says(pipeline, cancelled())
     tell(pipeline)
@@ -143,7 +126,7 @@ def test_a_cancellation_that_the_erp_refuses_is_shown_and_the_order_stays(pipeli
 
 def test_while_off_the_erp_hears_of_no_cancellation(pipeline: Pipeline) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     pipeline.change("pause", shop="main")
     shop_says(pipeline, cancelled())
     assert tell(pipeline) == 0
@@ -161,14 +144,14 @@ def test_an_order_in_flight_is_not_sent_again_and_the_erp_is_told_after_its_atte
     failed = ErpResponse(DeliveryStatus.FAILED, error="timeout")
     queue.record([(claimed, lambda now: after_attempt(failed, 1, now, 0.0))])
     assert states(pipeline) == ("cancelled", "telling")
-    send(pipeline)
+    send_orders(pipeline)
     assert tell(pipeline) == 1
     assert [kind for kind, _ in received_by_erp(pipeline)] == ["comporta.order.cancelled.v1"]
 
 
 def test_over_http_the_erp_is_told_with_the_key_of_the_order_until_it_answers(pipeline: Pipeline) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     shop_says(pipeline, cancelled())
     with running_http_erp() as erp:
         erp.script, erp.default = ["500", "reset"], "accept"
@@ -185,7 +168,7 @@ def test_over_http_the_erp_is_told_with_the_key_of_the_order_until_it_answers(pi
 
 def test_over_http_the_erp_may_refuse_at_once(pipeline: Pipeline) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     shop_says(pipeline, cancelled())
     with running_http_erp() as erp:
         erp.default = "400"
@@ -195,7 +178,7 @@ def test_over_http_the_erp_may_refuse_at_once(pipeline: Pipeline) -> None:
 
 def test_without_a_way_to_tell_the_erp_operators_see_the_request(pipeline: Pipeline) -> None:
     shop_says(pipeline, placed())
-    send(pipeline)
+    send_orders(pipeline)
     shop_says(pipeline, cancelled())
     tell(pipeline, NoCancelGateway())
     order = pipeline.database.views.order("main", "O1")

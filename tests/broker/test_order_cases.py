@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from broker.connection import open_connection
-from producers.erp import AmqpErpGateway
-from producers.order_dispatcher import OrderDispatcher
 from schemas.topology import ORDERS_IN
-from storage.order_queue import OrderQueue
 from storage.views import QuarantineFilter
+from tests.support.order_pipeline import send_orders, take_orders
 from tests.support.pipeline import Pipeline
 
 CASES = Path(__file__).parents[1] / "cases" / "orders"
@@ -24,20 +22,13 @@ def place(pipeline: Pipeline, file: str, backwards: bool = False) -> list[bytes]
     lines = (CASES / file).read_bytes().splitlines()[:: -1 if backwards else 1]
     for line in lines:
         pipeline.publish(line, exchange=ORDERS_IN, key="main")
-        with pipeline.stepped_orders_worker() as worker:
-            worker.drain(1)
+        take_orders(pipeline, 1)
     return lines
 
 
 def at_the_erp(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """Hand over what may leave; return the data of each order on the ERP's queue."""
-    queue = OrderQueue(pipeline.database.fence, pipeline.switchboard)
-    dispatcher = OrderDispatcher(queue, AmqpErpGateway(pipeline.url), pipeline.stop)
-    try:
-        while dispatcher.step():
-            pass
-    finally:
-        dispatcher.erp.close()
+    send_orders(pipeline)
     handed: dict[str, dict[str, Any]] = {}
     with open_connection(pipeline.url, name="test ERP") as connection, connection.channel() as channel:
         while (message := channel.basic_get("erp.orders", no_ack=True)) is not None:

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from control.actions import OperatorActions
-from producers.erp import AmqpErpGateway
-from producers.order_dispatcher import OrderDispatcher
 from rules.actions import AuditContext, Conflict, CountChanged, NotFound
 from schemas.topology import ORDERS_IN
-from storage.order_queue import OrderQueue
 from storage.views import AuditFilter, OrderFilter
 from tests.support.order_events import cancelled, internalized, placed
+from tests.support.order_pipeline import send_orders, take_orders
 from tests.support.pipeline import Pipeline
 
 ANA = AuditContext("ana", "http", "a reason", "ana")
@@ -21,23 +19,12 @@ ANA = AuditContext("ana", "http", "a reason", "ana")
 
 def shop_says(pipeline: Pipeline, *bodies: bytes, shop: str = "main") -> None:
     pipeline.publish(*bodies, exchange=ORDERS_IN, key=shop)
-    take(pipeline, len(bodies))
-
-
-def take(pipeline: Pipeline, number: int) -> None:
-    with pipeline.stepped_orders_worker() as worker:
-        worker.drain(number)
+    take_orders(pipeline, len(bodies))
 
 
 def send(pipeline: Pipeline) -> int:
     """Send what may leave; return the number on the ERP's queue."""
-    queue = OrderQueue(pipeline.database.fence, pipeline.switchboard)
-    dispatcher = OrderDispatcher(queue, AmqpErpGateway(pipeline.url), pipeline.stop)
-    try:
-        while dispatcher.step():
-            pass
-    finally:
-        dispatcher.erp.close()
+    send_orders(pipeline)
     return pipeline.queue_depth("erp.orders")
 
 
@@ -76,7 +63,7 @@ def test_a_held_order_takes_a_receipt_and_a_cancellation(pipeline: Pipeline, act
     for order_id in ("A", "B"):
         actions.change_order("hold", "main", order_id, ANA)
     pipeline.publish(internalized("A"), key="main.receipts")
-    take(pipeline, 1)
+    take_orders(pipeline, 1)
     shop_says(pipeline, cancelled("B"))
     assert states(pipeline) == {"A": "internalized", "B": "cancelled"}
 
@@ -186,7 +173,7 @@ def test_an_accepted_order_contradicts_no_earlier_one_and_a_cancelled_key_stays_
 
 def test_only_orders_are_accepted(pipeline: Pipeline, actions: OperatorActions) -> None:
     pipeline.publish(internalized("unknown"), key="main.receipts")
-    take(pipeline, 1)
+    take_orders(pipeline, 1)
     with pytest.raises(Conflict, match="it is no order"):
         actions.accept(quarantined(pipeline), ANA)
     with pytest.raises(NotFound):
