@@ -18,7 +18,7 @@ _LATE_SECONDS = 30.0
 
 
 class ResyncMode(StrEnum):
-    """What follows a resume: nothing, a question to the operator, or requests to the ERP."""
+    """Consequence of a resume: nothing, a question to the operator, or requests to the ERP."""
 
     OFF = "off"
     ASK = "ask"

@@ -115,8 +115,7 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
 def _event(model: type[Envelope]) -> JsonSchema:
     # The parser's rules for the whole envelope, which the model of its attributes does not express.
     schema = _schema(model)
-    described_sequence = {name: schema["properties"]["sequence"][name] for name in ("description", "examples")}
-    schema["properties"]["sequence"] = {**described_sequence, "anyOf": [_sequence(), {"type": "null"}]}
+    _replace(schema["properties"], "sequence", _sequence(), {"type": "null"})
     # One of the two is a text. Said so that a code generator makes one class of it.
     schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
     if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
@@ -136,6 +135,12 @@ def _spelled(schema: JsonSchema) -> JsonSchema:
     if schema.get("type") == "object" and "properties" in schema and schema.get("additionalProperties", True):
         schema["propertyNames"] = {"not": {"pattern": misspelt_pattern(schema["properties"])}}
     return schema
+
+
+def _replace(properties: dict[str, JsonSchema], name: str, *kinds: JsonSchema) -> None:
+    # What the models say of the field stays, and the parser's rules take the place of its type.
+    said = {each: properties[name][each] for each in ("description", "examples")}
+    properties[name] = {**said, "anyOf": [*kinds]}
 
 
 def _sequence() -> JsonSchema:
@@ -159,8 +164,7 @@ def _load(model: Any) -> JsonSchema:
     data = schema["properties"]["data"]
     if "version" in data["properties"]:
         counter = {"type": "integer", "minimum": 0, "maximum": 2**62}
-        said = {name: data["properties"]["version"][name] for name in ("description", "examples")}
-        data["properties"]["version"] = {**said, "anyOf": [_sequence(), counter]}
+        _replace(data["properties"], "version", _sequence(), counter)
     _spelled(schema)
     if "from" in data["properties"]:
         # After the names are checked: these objects only add to the one around them.

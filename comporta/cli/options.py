@@ -18,6 +18,7 @@ from comporta.cli.output import fail, one_line, print_json, print_rows, translat
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext, DiscardRefused
 from schemas.domains import LISTED_DOMAINS
+from schemas.events import SHOP
 
 __all__ = [
     "Domain",
@@ -31,6 +32,7 @@ __all__ = [
     "confirm_discard",
     "parse_duration",
     "print_list",
+    "shop_id",
     "user_name",
 ]
 Done = TypeVar("Done")
@@ -77,6 +79,13 @@ def confirm_discard(action: Callable[[bool], Done], *, yes: bool) -> Done:
     except DiscardRefused as refused:
         confirm(f"{refused}. Discard?", yes=False)
         return action(True)
+
+
+def shop_id(value: str | None) -> str | None:
+    """Return a shop's id, as the callback of an option or argument; raises `BadParameter` if it is none."""
+    if value is not None and not SHOP.fullmatch(value):
+        raise typer.BadParameter(f"{value!r} is not a shop id: a-z, 0-9 and -, at most 63 characters")
+    return value
 
 
 def parse_duration(option: str, text: str) -> timedelta:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Why, Yes, audit_context, confirm
+from comporta.cli.options import Why, Yes, audit_context, confirm, shop_id
 from comporta.cli.output import AsJson, console, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from rules.person import is_person_document
-from schemas.events import SHOP
 
 if TYPE_CHECKING:
     from control.person import PersonErasure
@@ -31,12 +30,6 @@ def _group() -> None:
     """Personal data of one person, by document."""
 
 
-def _shop(value: str | None) -> str | None:
-    if value is not None and not SHOP.fullmatch(value):
-        raise typer.BadParameter(f"{value!r} is not a shop id: a-z, 0-9 and -, at most 63 characters")
-    return value
-
-
 Document = Annotated[
     str,
     typer.Option(
@@ -44,7 +37,7 @@ Document = Annotated[
         "the process list."
     ),
 ]
-Shop = Annotated[str | None, typer.Option(help="Only this shop.", callback=_shop)]
+Shop = Annotated[str | None, typer.Option(help="Only this shop.", callback=shop_id)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the rows by table, and say what would stay.")]
 
 

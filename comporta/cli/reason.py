@@ -53,11 +53,13 @@ def reason(
 
 
 def _explanations(language: DocLanguage) -> dict[str, _Explanation]:
-    reasons = (in_language(doc, language) for doc in reason_docs())
-    found = [_Explanation(doc.reason.value, "refusal", doc.description, doc.remedy, doc.example) for doc in reasons]
-    for doc in WARNING_DOCS:
-        texts = (doc.description, doc.remedy) if language == "en" else (doc.description_pt, doc.remedy_pt)
-        # A field of a change event is refused for what is only a warning in an order: the refusal comes first.
-        if doc.code.value not in {each.code for each in found}:
-            found.append(_Explanation(doc.code.value, "warning", *texts, doc.example))
-    return {each.code: each for each in found}
+    found: dict[str, _Explanation] = {}
+    for doc in (in_language(each, language) for each in reason_docs()):
+        found[doc.reason.value] = _Explanation(doc.reason.value, "refusal", doc.description, doc.remedy, doc.example)
+    for warning in WARNING_DOCS:
+        texts = (
+            (warning.description, warning.remedy) if language == "en" else (warning.description_pt, warning.remedy_pt)
+        )
+        # A field of a change event is refused for what is only a warning in an order: the refusal stays.
+        found.setdefault(warning.code.value, _Explanation(warning.code.value, "warning", *texts, warning.example))
+    return found

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Why, Yes, audit_context, confirm
+from comporta.cli.options import Why, Yes, audit_context, confirm, shop_id
 from comporta.cli.output import AsJson, console, print_json, print_rows
 from comporta.runtime.settings import load_settings
-from schemas.events import SHOP
 
 if TYPE_CHECKING:
     from control.shops import ShopRemoval
@@ -19,14 +18,7 @@ __all__ = ["shop_app"]
 
 shop_app = typer.Typer(no_args_is_help=True, help="Known shops: those of an event or order, or added here.")
 
-
-def _shop_id(value: str) -> str:
-    if not SHOP.fullmatch(value):
-        raise typer.BadParameter(f"{value!r} is not a shop id: a-z, 0-9 and -, at most 63 characters")
-    return value
-
-
-Shop = Annotated[str, typer.Argument(help="The shop's id.", callback=_shop_id)]
+Shop = Annotated[str, typer.Argument(help="The shop's id.", callback=shop_id)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count the rows by table.")]
 Force = Annotated[bool, typer.Option("--force", help="Also while it is on, or has orders on their way.")]
 

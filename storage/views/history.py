@@ -43,7 +43,7 @@ class Change(NamedTuple):
 
 
 class EventOutcome(NamedTuple):
-    """What became of an event, once for each time that it came."""
+    """Outcome of an event, once for each time that it came."""
 
     at: datetime
     shop: str

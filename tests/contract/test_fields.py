@@ -11,11 +11,12 @@ import pytest
 
 from schemas.domain_field_docs import DOMAIN_FIELD_DOCS
 from schemas.domains import DOMAINS, Domain
-from schemas.events import parse_event
+from schemas.events import Envelope, parse_event
 from schemas.field_docs import field_doc
 from schemas.fields_page import fields_page
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.message_field_docs import COMMON_FIELD_DOCS, MESSAGE_FIELD_DOCS
+from schemas.order_data import Buyer, Freight, Item, Payment, PlacedOrder
 from schemas.order_field_docs import ORDER_FIELD_DOCS
 from schemas.orders import parse_shop_message
 
@@ -70,8 +71,6 @@ def test_an_event_of_all_examples_is_taken(domain: Domain) -> None:
 
 
 def test_an_order_of_the_examples_is_taken() -> None:
-    from schemas.order_data import Buyer, Freight, Item, Payment, PlacedOrder
-
     parts = {"customer": Buyer, "payment": Payment, "freight": Freight}
     data = example_data(PlacedOrder) | {name: example_data(model) for name, model in parts.items()}
     data |= {"items": [example_data(Item)], "total": "49.70"}
@@ -80,8 +79,6 @@ def test_an_order_of_the_examples_is_taken() -> None:
 
 
 def example_data_of_envelope(kind: str) -> dict[str, Any]:
-    from schemas.events import Envelope
-
     return {**example_data(Envelope), "type": kind}
 
 

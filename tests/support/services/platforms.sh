@@ -35,8 +35,8 @@ make_root() {
     # A release is signed with keys that an older one may not have: trixie's know those of forky.
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
     if [ "$release" = forky ]; then
-        [ -d "$folder/trixie" ] || make_root trixie
-        release=forky
+        # In a shell of its own: the variables of a function are those of its caller.
+        [ -d "$folder/trixie" ] || (make_root trixie)
         keys=$folder/trixie/usr/share/keyrings/debian-archive-keyring.gpg
     fi
     echo "making the platform $release in $folder"
