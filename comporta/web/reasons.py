@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
-from markdown_it import MarkdownIt
 
 from comporta.web.pages.rendering import address
 from comporta.web.pages.static_files import static_path
-from schemas.contract import reasons_page, warnings_page
 from schemas.reason_docs import DocLanguage
 
 __all__ = ["REASONS_PATH", "WARNINGS_PATH", "reasons_router"]
 
 REASONS_PATH, WARNINGS_PATH = "/docs/reasons", "/docs/warnings"
-_PAGES = {REASONS_PATH: reasons_page, WARNINGS_PATH: warnings_page}
 # The file's link to the other language, and its note on where the text is made.
 _LANGUAGE_LINK = re.compile(r"\[(Em português|In English)\]\(\w+(?:\.pt-BR)?\.md\)")
 _SOURCE = re.compile(r"^(Made from|Gerado de) .*\n", re.MULTILINE)
@@ -48,7 +46,7 @@ def reasons_router() -> APIRouter:
         language = lang or _preferred(request)
         return HTMLResponse(_page(request, request.scope["route"].path, language))
 
-    for path in _PAGES:
+    for path in (REASONS_PATH, WARNINGS_PATH):
         router.add_api_route(path, page, methods=["GET", "HEAD"])
     return router
 
@@ -58,10 +56,22 @@ def _preferred(request: Request) -> DocLanguage:
 
 
 def _page(request: Request, path: str, language: DocLanguage) -> str:
-    other = "en" if language == "pt-BR" else "pt-BR"
-    markdown = _SOURCE.sub("", _PAGES[path](language))
-    markdown = _LANGUAGE_LINK.sub(rf"[\1]({address(request, path)}?lang={other})", markdown)
-    title = markdown.partition("\n")[0].removeprefix("# ")
-    text = _CODE.sub(r'<h3 id="\1">\1</h3>', MarkdownIt().render(markdown))
+    title, text = _content(path, language, address(request, path))
     base, content = (address(request, static_path(f"css/{name}.css")) for name in ("base", "content"))
     return _DOCUMENT.format(language=language, title=title, base=base, content=content, text=text)
+
+
+# Made once: the pages are open to everybody. A process has one address, or one below its public path.
+@lru_cache(maxsize=16)
+def _content(path: str, language: DocLanguage, own_address: str) -> tuple[str, str]:
+    """Return the title of a page and its text as HTML."""
+    # Loaded here: the generator of the contract's files and that of HTML are needed by nothing else of a server.
+    from markdown_it import MarkdownIt
+
+    from schemas.contract import reasons_page, warnings_page
+
+    other = "en" if language == "pt-BR" else "pt-BR"
+    markdown = _SOURCE.sub("", (reasons_page if path == REASONS_PATH else warnings_page)(language))
+    markdown = _LANGUAGE_LINK.sub(rf"[\1]({own_address}?lang={other})", markdown)
+    title = markdown.partition("\n")[0].removeprefix("# ")
+    return title, _CODE.sub(r'<h3 id="\1">\1</h3>', MarkdownIt().render(markdown))
