@@ -110,7 +110,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ("[[operator]\n", "line 1"),
         (entry() + "x =\n", "line 5"),
-        (entry("rui", digest="b" * 64) + entry(role="admin"), r"\[\[operator\]\] number 2, role: must be viewer, operator"),
+        (entry("rui", digest="b" * 64) + entry(role="admin"), r"\[\[operator\]\] number 2, role: must be viewer"),
         (entry(digest="hunter2"), r"number 1, token_sha256: .*`comporta operator add`"),
         (entry(digest="A" * 64), "token_sha256"),
         ('[[operator]]\nname = "ana"\nrole = "viewer"\n', "number 1, token_sha256"),
