@@ -33,6 +33,7 @@ from comporta.runtime.erp_access import (
 )
 from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
+from comporta.runtime.notify_settings import NotifySettings
 from comporta.runtime.retention_settings import RetentionSettings
 from comporta.runtime.server_settings import ServerSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
@@ -82,7 +83,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(RetentionSettings, ServerSettings, HttpSettings):
+class Settings(NotifySettings, RetentionSettings, ServerSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
