@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 PLATFORMS := $(or $(COMPORTA_TEST_PLATFORMS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/comporta/platforms)
 
-.PHONY: help demo test test-platforms quick check services bench pictures lock clean
+.PHONY: help demo test test-platforms test-image quick check services bench pictures lock clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test-platforms: $(INSTALLED) services ## what speaks to servers, on RabbitMQ 4.3
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage tests/faults tests/e2e
 	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/trixie $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage/test_store.py tests/faults/test_fence.py
+	@$(MAKE) --no-print-directory test-image
+
+test-image: $(INSTALLED) ## the image of the Dockerfile, built and run without a registry of images (as root on Debian)
+	$(BIN)/python -m pytest tests/image
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \

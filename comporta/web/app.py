@@ -23,6 +23,7 @@ from comporta.web.api.shops import shops_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
+from comporta.web.api.tail import tail_router
 from comporta.web.api.unknown_fields import unknown_fields_router
 from comporta.web.api.versions import versions_router
 from comporta.web.context import AppContext
@@ -58,6 +59,7 @@ def create_app(context: AppContext) -> FastAPI:
         feeds_router(context.views),
         search_router(context.views),
         stream_router(context.live),
+        tail_router(context.watch, context.live),
         switches_router(context.switchboard),
         events_router(context.publish, context.predict_outcomes, context.stored_versions),
         order_intake_router(context.place_orders, context.predict_outcomes, context.stored_versions),
