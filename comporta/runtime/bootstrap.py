@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from os import getpid
@@ -37,6 +37,7 @@ from producers.feeds import relay_loop
 from producers.messages import Publish
 from producers.order_dispatcher import OrderDispatcher
 from producers.publisher import Publisher
+from rules.retention import Retention
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
 from schemas.topology import Queue, orders_queue
@@ -122,7 +123,7 @@ def build_worker(
     registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
-        "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
+        "upkeep": _upkeep(settings.retention, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
         "relay": relay_loop(
@@ -165,13 +166,14 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce, settings.shop_rules)
     name = f"{socket.gethostname()}-{getpid()}-admin"
-    upkeep = _upkeep(settings, database, name, pulse("upkeep"))
+    # Only a worker writes the history, and knows by its settings whether it is off.
+    upkeep = _upkeep(replace(settings.retention, history=None), database, name, pulse("upkeep"))
     loops = {"announcer": announcer.run, "upkeep": upkeep, **_reminders(settings, database, name, pulse)}
     return Components(name, switchboard, loops)
 
 
-def _upkeep(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
-    return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
+def _upkeep(retention: Retention, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return UpkeepLoop(database.fence, Upkeep(database.fence, retention, holder), stop).run
 
 
 def _reminders(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -42,6 +44,7 @@ from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
 from rules.order_routes import OrderRoutes, parse_order_routes
 from rules.orders import ORDER_ATTEMPTS
 from rules.resync import MOST_OUTSTANDING, ResyncModes, parse_resync_modes
+from rules.retention import Retention
 from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
@@ -172,6 +175,11 @@ class Settings(NotifySettings, RetentionSettings, ServerSettings, HttpSettings):
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
         return is_memory(self.broker_url)
+
+    @property
+    def retention(self) -> Retention:
+        """Return the retention of these settings; once no versions are kept, the history goes."""
+        return replace(super().retention, history=None if self.history else timedelta(0))
 
     @property
     def shop_rules(self) -> ShopRules:
