@@ -8,6 +8,7 @@ from comporta.runtime.monitor_server import health_router
 from comporta.runtime.release import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.feeds import feeds_router
+from comporta.web.api.items import items_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.loads import loads_router
 from comporta.web.api.missed import missed_router
@@ -57,6 +58,7 @@ def create_app(context: AppContext) -> FastAPI:
         ledger_router(context.views),
         unknown_fields_router(context.views),
         feeds_router(context.views),
+        items_router(context.views.history),
         search_router(context.views),
         stream_router(context.live),
         tail_router(context.watch, context.live),
