@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from comporta.cli.options import shop_id
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows
 from comporta.runtime.settings import PREFIX, load_settings
 from control.auth.operators import OperatorsUnreadable, read_operators
@@ -20,23 +21,38 @@ Name = Annotated[str, typer.Argument(help="Name of the operator, as the audit sh
 File = Annotated[Path | None, typer.Option("--file", help="The operators file; by default COMPORTA_OPERATORS_FILE.")]
 
 
+def _shop_ids(values: list[str] | None) -> list[str] | None:
+    for value in values or ():
+        shop_id(value)
+    return values
+
+
 @operator_app.command()
 def add(
     name: Name,
-    role: Annotated[Role, typer.Option(help="viewer may only read; operator may also act.")],
+    role: Annotated[
+        Role, typer.Option(help="viewer may only read; operator may also act; erp reads its own shops' events alone.")
+    ],
+    shop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SHOP", callback=_shop_ids, help="A shop that the role erp is bound to; may be repeated."),
+    ] = None,
     file: File = None,
 ) -> None:
     """Add an operator, and print the token: once, alone on the last line."""
     # Loaded here, as below: every other command would wait for the library that writes TOML.
     from control.auth.operators_edit import OperatorsUnchanged, add_operator
 
+    shops = list(dict.fromkeys(shop or ()))
+    if bool(shops) != (role is Role.ERP):
+        raise fail("--role erp requires --shop SHOP, which the other roles do not take: they see every shop", 2)
     path = _file(file)
     try:
-        token = add_operator(path, name, role)
+        token = add_operator(path, name, role, shops)
     except (OperatorsUnchanged, OperatorsUnreadable) as error:
         raise fail(str(error)) from None
     console.print(
-        f"{name} is now {_with_article(role)} in {path}. This is the token; it can't be shown again:",
+        f"{name} is now {_with_article(role)}{_of_shops(shops)} in {path}. This is the token; it can't be shown again:",
         markup=False,
         soft_wrap=True,
     )
@@ -48,13 +64,17 @@ def list_(file: File = None, as_json: AsJson = False) -> None:
     """List the operators with their roles."""
     path = _file(file)
     try:
-        rows = [{"name": operator.name, "role": str(operator.role)} for operator, _digest in read_operators(path)]
+        rows = [
+            {"name": operator.name, "role": str(operator.role), "shops": list(operator.shops)}
+            for operator, _digest in read_operators(path)
+        ]
     except OperatorsUnreadable as error:
         raise fail(str(error)) from None
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, ["name", "role"], f"{path} names no operators")
+        shown = [{**row, "shops": " ".join(row["shops"]) or "*"} for row in rows]
+        print_rows(shown, ["name", "role", "shops"], f"{path} names no operators")
 
 
 @operator_app.command()
@@ -78,4 +98,8 @@ def _file(option: Path | None) -> Path:
 
 
 def _with_article(role: Role) -> str:
-    return f"an {role}" if role is Role.OPERATOR else f"a {role}"
+    return f"a {role}" if role is Role.VIEWER else f"an {role}"
+
+
+def _of_shops(shops: list[str]) -> str:
+    return f" of {', '.join(shops)}" if shops else ""

@@ -8,6 +8,7 @@ from comporta.runtime.monitor_server import health_router
 from comporta.runtime.release import program_version
 from comporta.web.api.events import events_router
 from comporta.web.api.feeds import feeds_router
+from comporta.web.api.items import items_router
 from comporta.web.api.ledger import ledger_router
 from comporta.web.api.loads import loads_router
 from comporta.web.api.missed import missed_router
@@ -23,6 +24,7 @@ from comporta.web.api.shops import shops_router
 from comporta.web.api.status import status_router
 from comporta.web.api.stream import stream_router
 from comporta.web.api.switches import switches_router
+from comporta.web.api.tail import tail_router
 from comporta.web.api.unknown_fields import unknown_fields_router
 from comporta.web.api.versions import versions_router
 from comporta.web.context import AppContext
@@ -57,8 +59,10 @@ def create_app(context: AppContext) -> FastAPI:
         ledger_router(context.views),
         unknown_fields_router(context.views),
         feeds_router(context.views),
+        items_router(context.views.history),
         search_router(context.views),
         stream_router(context.live),
+        tail_router(context.watch, context.live),
         switches_router(context.switchboard),
         events_router(context.publish, context.predict_outcomes, context.stored_versions),
         order_intake_router(context.place_orders, context.predict_outcomes, context.stored_versions),

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from comporta.web.access import Access
 from comporta.web.csrf import is_same_origin
 from comporta.web.middleware import path_below_root
+from comporta.web.own_shops import ERP_HOME, is_erp_route
 from comporta.web.pages.errors import error_page, wants_html
 from comporta.web.pages.preferences import safe_next
 from comporta.web.problems import problem
@@ -68,7 +69,7 @@ class AuthMiddleware:
             await (response or unauthenticated(connection, path))(scope, receive, send)
             return
         scope.setdefault("state", {})["who"] = caller.identity
-        await self._app(scope, receive, _AuthenticatedSend(caller.authenticate, send))
+        await self._app(scope, receive, _AuthenticatedSend(caller, send))
 
     def _caller(self, connection: HTTPConnection) -> _Caller | None:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
@@ -87,6 +88,8 @@ class AuthMiddleware:
         return None if credential is None else credential.identity
 
     def _forbidden(self, connection: HTTPConnection, caller: _Caller) -> Response | None:
+        if caller.identity.is_erp:
+            return _erp_forbidden(connection, caller)
         if connection.scope["method"] in SAFE_METHODS:
             return None
         if caller.by_cookie and not is_same_origin(connection, self._access.public_url.origin):
@@ -114,17 +117,18 @@ class AuthMiddleware:
 
 
 class _AuthenticatedSend:
-    """Send channel that ends a stream once its caller's session has ended or its operator was removed."""
+    """Send channel that ends a stream once its caller's session has ended, or its operator was removed or changed."""
 
-    def __init__(self, authenticate: Authenticate, send: Send) -> None:
-        self._authenticate = authenticate
+    def __init__(self, caller: _Caller, send: Send) -> None:
+        self._caller = caller
         self._send = send
         self._ended = False
 
     async def __call__(self, message: Message) -> None:
         if self._ended:
             return
-        if message["type"] == "http.response.body" and message.get("more_body") and self._authenticate() is None:
+        is_part = message["type"] == "http.response.body" and message.get("more_body")
+        if is_part and self._caller.authenticate() != self._caller.identity:
             self._ended = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
@@ -135,11 +139,24 @@ def _address(connection: HTTPConnection) -> str:
 
 
 def _viewer_forbidden(connection: HTTPConnection, caller: Identity) -> Response:
-    sentence, request = f"{caller.name} is a viewer; this requires an operator", Request(connection.scope)
+    return _refused(connection, f"{caller.name} is a viewer; this requires an operator")
+
+
+def _refused(connection: HTTPConnection, sentence: str) -> Response:
+    request = Request(connection.scope)
     # The page's script shows the detail of the problem itself.
     if wants_html(request) and "hx-request" not in request.headers:
         return error_page(request, 403, sentence)
     return problem(403, sentence)
+
+
+def _erp_forbidden(connection: HTTPConnection, caller: _Caller) -> Response | None:
+    method, path = connection.scope["method"], path_below_root(connection.scope)
+    if is_erp_route(method, path):
+        return None
+    if path == "/" and method == "GET" and caller.by_cookie:
+        return RedirectResponse(connection.scope.get("root_path", "") + ERP_HOME, 303)
+    return _refused(connection, f"{caller.identity.name} has the role erp, which this route is not for")
 
 
 def _authenticated(authenticate: Authenticate, *, by_cookie: bool) -> _Caller | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from comporta.runtime.health import Monitor
 from comporta.web.api.events import PredictOutcomes, StoredVersions
 from comporta.web.api.order_intake import PlaceOrders
+from comporta.web.api.tail import Watch
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
 from control.switchboard import Switchboard
@@ -34,4 +35,5 @@ class AppContext:
     place_orders: PlaceOrders
     actions: OperatorActions
     repairs: Repairs
+    watch: Watch
     label: str | None = None

@@ -112,6 +112,11 @@ class LiveFeed:
         self._closed = False
 
     @property
+    def closed(self) -> bool:
+        """Return whether every stream is to end."""
+        return self._closed
+
+    @property
     def is_full(self) -> bool:
         """Return whether there are as many readers as are allowed."""
         return len(self._readers) >= self._most_readers

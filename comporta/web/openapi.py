@@ -17,7 +17,7 @@ __all__ = ["describe_errors", "docs_router"]
 _ERRORS = {
     "400": "The request can't be read; `detail` names the fault",
     "401": "No valid token or session",
-    "403": "The caller's role is viewer, or another site triggered the request",
+    "403": "The caller's role does not allow it, or another site triggered the request",
     "500": "Internal error",
     "503": "The database or the broker is unavailable",
 }

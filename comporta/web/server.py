@@ -152,5 +152,6 @@ def _context(host: Host, publisher: Publisher, stack: ExitStack) -> AppContext:
             resync_after=timedelta(seconds=host.settings.resync_after),
         ),
         repairs=Repairs(host.database.fence),
+        watch=host.database.watch,
         label=host.settings.admin_label,
     )

@@ -8,12 +8,22 @@ import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, Self
 
 import structlog
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from control.auth.tokens import LOCAL, Credential, Identity, Role
+from schemas.events import SHOP
 
 __all__ = [
     "CredentialStore",
@@ -28,7 +38,8 @@ __all__ = [
 _RESERVED_NAMES = (LOCAL.name, "comporta", "unknown")
 _LONGEST_NAME = 64
 _REMEDIES = {
-    "role": "must be viewer or operator",
+    "role": "must be viewer, operator or erp",
+    "shops": "must be a list of shop ids: a-z, 0-9 and -, 63 at most",
     "token_sha256": "must be the token's SHA-256, 64 digits of 0-9 and a-f; `comporta operator add` writes it",
 }
 log = structlog.get_logger(__name__)
@@ -56,6 +67,15 @@ class _Entry(BaseModel):
     name: Annotated[str, AfterValidator(check_name)]
     role: Role
     token_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    shops: tuple[Annotated[str, StringConstraints(pattern=f"^{SHOP.pattern}$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _erp_has_shops(self) -> Self:
+        if self.role is Role.ERP and not self.shops:
+            raise ValueError('the role erp requires shops, such as shops = ["main"]: those whose events it may see')
+        if self.role is not Role.ERP and self.shops:
+            raise ValueError(f"shops belong to the role erp: a {self.role} sees every shop; remove them")
+        return self
 
 
 class _File(BaseModel):
@@ -95,7 +115,7 @@ def parse_operators(text: str, path: Path) -> tuple[Credential, ...]:
         if duplicates := _first_duplicates(values):
             places = " and ".join(map(_entry, duplicates))
             raise OperatorsUnreadable(f"{path} can't be used: {places} have the same {field}; remove one of them")
-    return tuple(Credential(Identity(entry.name, entry.role), entry.token_sha256) for entry in entries)
+    return tuple(Credential(Identity(entry.name, entry.role, entry.shops), entry.token_sha256) for entry in entries)
 
 
 def _first_duplicates(values: Sequence[str]) -> list[int]:
@@ -112,7 +132,7 @@ def _faults(error: ValidationError) -> str:
 
 def _remedy(kind: str, place: tuple[int | str, ...], message: str) -> str:
     if kind in {"enum", "string_pattern_mismatch"}:
-        return _REMEDIES[str(place[-1])]
+        return _REMEDIES[next(str(part) for part in reversed(place) if isinstance(part, str))]
     return message.removeprefix("Value error, ")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,8 +25,10 @@ class OperatorsUnchanged(ValueError):
     """A change of the file that could not be made, with the reason and the remedy."""
 
 
-def add_operator(path: Path, name: str, role: Role) -> str:
+def add_operator(path: Path, name: str, role: Role, shops: Sequence[str] = ()) -> str:
     """Add an operator, creating the file if needed, and return the new token, which is not stored.
+
+    `shops` are those that the role erp is bound to.
 
     Raises `OperatorsUnchanged`, or `OperatorsUnreadable` for a file that has faults already.
     """
@@ -42,6 +44,8 @@ def add_operator(path: Path, name: str, role: Role) -> str:
             )
         entry = tomlkit.table()
         entry.update({"name": name, "role": str(role), "token_sha256": digest_of(token)})
+        if shops:
+            entry.update({"shops": list(shops)})
         _entries(document).append(entry)
     return token
 

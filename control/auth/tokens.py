@@ -51,22 +51,29 @@ def authenticate(token: str, credentials: Iterable[Credential]) -> Credential | 
 
 
 class Role(StrEnum):
-    """A role: a viewer may only read, an operator may also act."""
+    """A role: a viewer may only read, an operator may also act, an ERP reads what became of its shops' events."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
+    ERP = "erp"
 
 
 class Identity(NamedTuple):
-    """The name and the role of an operator."""
+    """The name and the role of an operator; `shops` are those that the role erp is bound to."""
 
     name: str
     role: Role
+    shops: tuple[str, ...] = ()
 
     @property
     def may_act(self) -> bool:
         """Return whether the role allows actions."""
         return self.role is Role.OPERATOR
+
+    @property
+    def is_erp(self) -> bool:
+        """Return whether the identity sees its own shops' events alone."""
+        return self.role is Role.ERP
 
 
 # The bearer of the link that is printed at start without an operators file.

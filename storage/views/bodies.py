@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, literal_column, select
 
 from storage.errors import Unavailable, translated
 from storage.tables import quarantine
 
-__all__ = ["PIECE", "BodyGone", "body_pieces", "read_body"]
+__all__ = ["PIECE", "BodyGone", "StoredBody", "body_pieces", "read_body"]
 
 # PostgreSQL unpacks a compressed body from its beginning for each piece: smaller ones would cost more of that.
 PIECE = 1024 * 1024
+
+
+class StoredBody(NamedTuple):
+    """The body of a message of a shop and domain, in pieces that are read one by one."""
+
+    shop: str
+    domain: str
+    size: int
+    pieces: Iterator[bytes]
 
 
 class BodyGone(Exception):

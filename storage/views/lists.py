@@ -51,6 +51,7 @@ class MissedFilter(Listing[MissedRow]):
     """Missed keys, oldest first; `text` is searched in the key, `keys` are exact keys (JSON text).
 
     With `asked_before`, only keys that the ERP was not asked for since then, or that were discarded again afterwards.
+    `shops` bounds the list besides.
     """
 
     shop: str | None = None
@@ -58,10 +59,15 @@ class MissedFilter(Listing[MissedRow]):
     text: str | None = None
     keys: tuple[str, ...] | None = None
     asked_before: datetime | None = None
+    shops: tuple[str, ...] | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
         """Return the conditions of the filter."""
-        conditions = [*_same(missed.c.shop, self.shop), *_same(missed.c.domain, self.domain)]
+        conditions = [
+            *_same(missed.c.shop, self.shop),
+            *_among(missed.c.shop, self.shops),
+            *_same(missed.c.domain, self.domain),
+        ]
         if self.text is not None:
             # The key is JSON: the text has to be searched in its JSON form.
             conditions.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
@@ -95,7 +101,7 @@ class MissedFilter(Listing[MissedRow]):
 class QuarantineFilter(Listing[QuarantineRow]):
     """Refused messages, newest first; `ids` are exact ids, `since` is included, `until` is not.
 
-    `key` is an order's id, or the key of a change event as JSON text.
+    `key` is an order's id, or the key of a change event as JSON text. `shops` and `domains` bound the list besides.
     """
 
     shop: str | None = None
@@ -105,6 +111,8 @@ class QuarantineFilter(Listing[QuarantineRow]):
     until: datetime | None = None
     ids: tuple[str, ...] | None = None
     key: str | None = None
+    shops: tuple[str, ...] | None = None
+    domains: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         values = {"ids": self.ids and f"{len(self.ids)} given"} | {
@@ -116,12 +124,14 @@ class QuarantineFilter(Listing[QuarantineRow]):
         """Return the conditions of the filter."""
         conditions = [
             *_same(quarantine.c.shop, self.shop),
+            *_among(quarantine.c.shop, self.shops),
             *_same(quarantine.c.domain, self.domain),
+            *_among(quarantine.c.domain, self.domains),
             *_same(quarantine.c.reason, self.reason),
             *_same(quarantine.c.key, self.key),
             *_within(quarantine.c.at, self.since, self.until),
         ]
-        return conditions if self.ids is None else [*conditions, quarantine.c.id.in_(self.ids)]
+        return [*conditions, *_among(quarantine.c.id, self.ids)]
 
     def rows(self, _at: Moment, /) -> Select[Any]:
         """Select the messages that pass."""
@@ -234,6 +244,10 @@ def with_key(row: dict[str, Any]) -> dict[str, Any]:
 
 def _same(column: ColumnElement[Any], value: str | None) -> Sequence[ColumnElement[bool]]:
     return () if value is None else (column == value,)
+
+
+def _among(column: ColumnElement[Any], values: tuple[str, ...] | None) -> Sequence[ColumnElement[bool]]:
+    return () if values is None else (column.in_(values),)
 
 
 def _within(

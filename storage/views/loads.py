@@ -72,16 +72,19 @@ class WholeLoad(LoadRow):
 
 @dataclass(frozen=True, slots=True)
 class LoadFilter(Listing[LoadRow]):
-    """Full loads, newest first."""
+    """Full loads, newest first; `shops` bounds the list besides."""
 
     shop: str | None = None
     domain: str | None = None
     state: str | None = None
+    shops: tuple[str, ...] | None = None
 
     def rows(self, _at: Moment, /) -> Select[Any]:
         """Select the loads that pass."""
         chosen = {"shop": self.shop, "domain": self.domain, "state": self.state}
-        conditions = (loads.c[name] == value for name, value in chosen.items() if value is not None)
+        conditions = [loads.c[name] == value for name, value in chosen.items() if value is not None]
+        if self.shops is not None:
+            conditions.append(loads.c.shop.in_(self.shops))
         return _select().where(*conditions)
 
     @property

@@ -16,7 +16,7 @@ from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
 from storage.views.asked import AskedView
 from storage.views.biography import Biography, read_biography
-from storage.views.bodies import body_pieces, read_body
+from storage.views.bodies import StoredBody, body_pieces, read_body
 from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
 from storage.views.history import HistoryView
@@ -109,10 +109,11 @@ class Views:
         body = read_body(self._engine, identity, 0, row["size"] if most is None else most)
         return None if body is None else {**with_doc(row), "body": body}
 
-    def quarantined_body(self, identity: str) -> tuple[int, Iterator[bytes]] | None:
-        """Return the size of a refused message's body, and its pieces; None if no message has this id."""
-        row = self._one(select(func.length(quarantine.c.body).label("size")).where(quarantine.c.id == identity))
-        return None if row is None else (row["size"], body_pieces(self._engine, identity, row["size"]))
+    def quarantined_body(self, identity: str) -> StoredBody | None:
+        """Return a refused message's body in pieces; None if no message has this id."""
+        size = func.length(quarantine.c.body).label("size")
+        row = self._one(select(quarantine.c.shop, quarantine.c.domain, size).where(quarantine.c.id == identity))
+        return None if row is None else StoredBody(**row, pieces=body_pieces(self._engine, identity, row["size"]))
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order, whole; None if no order has this id."""

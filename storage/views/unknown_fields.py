@@ -35,16 +35,19 @@ class UnknownFieldRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class UnknownFieldFilter(Listing[UnknownFieldRow]):
-    """Unknown fields, the one that came last first."""
+    """Unknown fields, the one that came last first; `shops` bounds the list besides."""
 
     shop: str | None = None
     domain: str | None = None
+    shops: tuple[str, ...] | None = None
 
     def rows(self, _at: Moment, /) -> Select[Any]:
         """Select the fields that pass."""
         query = select(*(unknown_fields.c[name] for name in UnknownFieldRow.__annotations__))
         if self.shop is not None:
             query = query.where(unknown_fields.c.shop == self.shop)
+        if self.shops is not None:
+            query = query.where(unknown_fields.c.shop.in_(self.shops))
         return query if self.domain is None else query.where(unknown_fields.c.domain == self.domain)
 
     @property

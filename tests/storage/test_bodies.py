@@ -47,8 +47,7 @@ def test_the_pieces_are_the_body(engine: Engine, views: Views, body: bytes) -> N
     identity = quarantined(engine, body)
     found = views.quarantined_body(identity)
     assert found is not None
-    size, pieces = found
-    assert (size, b"".join(pieces)) == (len(body), body)
+    assert (found.size, b"".join(found.pieces)) == (len(body), body)
     whole = views.quarantined_message(identity)
     assert whole is not None
     assert (whole["size"], whole["body"]) == (len(body), body)

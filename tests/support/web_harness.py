@@ -51,6 +51,7 @@ class WebHarness:
             place_orders=OrderStore(self.database.fence, "http").place,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
+            watch=self.database.watch,
         )
         self.app = create_app(doors)
 

@@ -64,17 +64,6 @@ def test_pictures_are_small() -> None:
     assert [picture.name for picture in pictures if picture.stat().st_size > MOST_BYTES] == []
 
 
-def test_docker_compose_has_no_password_but_in_files() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    for name, service in compose["services"].items():
-        for setting, value in (service.get("environment") or {}).items():
-            assert "PASS" not in setting or setting.endswith("_FILE"), (name, setting)
-            assert not re.search(r"//[^/]*:[^/]*@", str(value)), (name, setting)
-    named = {secret for service in compose["services"].values() for secret in service.get("secrets", ())}
-    assert named == set(compose["secrets"])
-    assert all(secret.keys() == {"file"} for secret in compose["secrets"].values())
-
-
 @pytest.mark.parametrize("page", [ENGLISH, PORTUGUESE], ids=["en", "pt-BR"])
 def test_the_python_snippet_takes_text_and_bytes_and_shows_what_is_refused(
     page: Path, capsys: pytest.CaptureFixture[str]

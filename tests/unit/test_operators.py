@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
 
+from comporta.cli.main import app
 from comporta.runtime.settings import Settings, SettingsError
 from comporta.web.access import open_access
 from control.auth.operators import OperatorsFile, OperatorsUnreadable, SingleCredential, parse_operators, read_operators
@@ -108,7 +110,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ("[[operator]\n", "line 1"),
         (entry() + "x =\n", "line 5"),
-        (entry("rui", digest="b" * 64) + entry(role="admin"), r"\[\[operator\]\] number 2, role: must be viewer or"),
+        (entry("rui", digest="b" * 64) + entry(role="admin"), r"\[\[operator\]\] number 2, role: must be viewer"),
         (entry(digest="hunter2"), r"number 1, token_sha256: .*`comporta operator add`"),
         (entry(digest="A" * 64), "token_sha256"),
         ('[[operator]]\nname = "ana"\nrole = "viewer"\n', "number 1, token_sha256"),
@@ -213,3 +215,17 @@ def test_a_session_that_somebody_has_written_themselves_is_none() -> None:
         "é.é",
     ):
         assert sessions.identity_of(forged) is None
+
+
+def test_an_erp_is_bound_to_shops_by_the_command_and_listed_with_them(path: Path) -> None:
+    def command(*words: str) -> Result:
+        return CliRunner().invoke(app, ["operator", *words, "--file", str(path)])
+
+    added = command("add", "winthor", "--role", "erp", "--shop", "main", "--shop", "two", "--shop", "main")
+    assert (added.exit_code, "winthor is now an erp of main, two" in added.stdout) == (0, True)
+    assert [who for who, _ in read_operators(path)] == [("winthor", Role.ERP, ("main", "two"))]
+    assert command("list", "--json").stdout.count('"main"') == 1
+    assert "main two" in command("list").stdout
+    for words in (("--role", "erp"), ("--role", "viewer", "--shop", "main"), ("--role", "erp", "--shop", "Main")):
+        assert command("add", "other", *words).exit_code == 2
+    assert len(read_operators(path)) == 1

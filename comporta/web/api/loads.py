@@ -20,6 +20,7 @@ from comporta.web.api.params import (
     listed,
     only_known,
 )
+from comporta.web.own_shops import own, owned
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.full_load import LoadState
@@ -47,8 +48,10 @@ class Cancelled(BaseModel):
     state: LoadState
 
 
-def _load_filter(shop: Shop = None, domain: ChangeDomain | None = None, state: LoadState | None = None) -> LoadFilter:
-    return LoadFilter(shop, domain, state)
+def _load_filter(
+    request: Request, shop: Shop = None, domain: ChangeDomain | None = None, state: LoadState | None = None
+) -> LoadFilter:
+    return own(request, LoadFilter(shop, domain, state))
 
 
 def loads_router(views: Views, actions: OperatorActions) -> APIRouter:
@@ -80,8 +83,8 @@ def loads_router(views: Views, actions: OperatorActions) -> APIRouter:
         return Cancelled(state=LoadState.CANCELLED)
 
     @router.get("/loads/{shop}/{domain}/{load_id:path}", tags=["look"], summary="One load with its chunks")
-    def load(shop: str, domain: ChangeDomain, load_id: str) -> WholeLoad:
-        found = views.load(shop, domain, load_id)
+    def load(request: Request, shop: str, domain: ChangeDomain, load_id: str) -> WholeLoad:
+        found = views.load(shop, domain, load_id) if owned(request, shop, domain) else None
         if found is None:
             raise HTTPException(404, f"no load with the id {load_id} of {shop}/{domain} is known")
         return found

@@ -13,6 +13,7 @@ from fastapi.params import Query as QueryParameter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from comporta.web.export import CSV, Format, dump, export
+from comporta.web.own_shops import own, own_quarantine
 from rules.orders import OrderState
 from schemas.domains import LISTED_DOMAINS
 from schemas.events import SHOP
@@ -143,12 +144,13 @@ Domain = Annotated[
 ]
 
 
-def missed_filter(shop: Shop = None, domain: Domain = None, text: Words = None) -> MissedFilter:
+def missed_filter(request: Request, shop: Shop = None, domain: Domain = None, text: Words = None) -> MissedFilter:
     """Return the filter of missed keys; `text` is searched for in the key."""
-    return MissedFilter(shop, domain, text)
+    return own(request, MissedFilter(shop, domain, text))
 
 
 def quarantine_filter(
+    request: Request,
     shop: Shop = None,
     domain: Domain = None,
     reason: Name = None,
@@ -157,7 +159,7 @@ def quarantine_filter(
     key: MessageKey = None,
 ) -> QuarantineFilter:
     """Return the filter of quarantined messages."""
-    return QuarantineFilter(shop, domain, reason, since, until, key=key)
+    return own_quarantine(request, QuarantineFilter(shop, domain, reason, since, until, key=key))
 
 
 def order_filter(

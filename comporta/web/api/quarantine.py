@@ -26,6 +26,7 @@ from comporta.web.api.params import (
     only_known,
     quarantine_filter,
 )
+from comporta.web.own_shops import owned
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from control.replay import ReplayResult
@@ -193,9 +194,9 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         response_model=QuarantinedDocument,
         summary="One quarantined message, with the beginning of its body",
     )
-    def quarantined(identity: str) -> dict[str, Any]:
+    def quarantined(request: Request, identity: str) -> dict[str, Any]:
         row = views.quarantined_message(identity, MOST_BODY)
-        if row is None:
+        if row is None or not owned(request, row["shop"], row["domain"]):
             raise _unknown(identity)
         cut = row["size"] > len(row["body"])
         return {**row, "body": body_text(row["body"], cut=cut), "cut": cut}
@@ -207,11 +208,11 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         responses=_BODY,
         summary="The whole body of a quarantined message, as it was received",
     )
-    def body(identity: str) -> Response:
+    def body(request: Request, identity: str) -> Response:
         found = views.quarantined_body(identity)
-        if found is None:
+        if found is None or not owned(request, found.shop, found.domain):
             raise _unknown(identity)
-        size, pieces = found
+        size, pieces = found.size, found.pieces
         # As a download of no known type: the body is whatever somebody has sent.
         headers = {"Content-Length": str(size), "Content-Disposition": f'attachment; filename="{identity}"'}
         return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)

@@ -21,7 +21,7 @@ _TITLES = {
 }
 _OTHER = N_("Something went wrong")
 _SENTENCES = {
-    403: N_("Your role is viewer. Ask an operator, or sign in as one."),
+    403: N_("Ask an operator, or sign in as one."),
     404: N_("There is no page at this address."),
     405: N_("This address can’t be used in this way."),
     500: N_("See Comporta’s log. Switches that are off stay off."),

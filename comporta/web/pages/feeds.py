@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from comporta.web.own_shops import own_rows
 from comporta.web.pages.rendering import Pages
 from storage.views import Views
 
@@ -19,7 +20,8 @@ def feeds_router(pages: Pages, views: Views) -> APIRouter:
 
     @router.get("/feeds")
     def feeds(request: Request, shop: str = "", domain: str = "") -> Response:
-        rows = [row for row in views.feeds() if shop in ("", row["shop"]) and domain in ("", row["domain"])]
+        own = own_rows(request, views.feeds(), shop or None)
+        rows = [row for row in own if shop in ("", row["shop"]) and domain in ("", row["domain"])]
         return pages.render(
             request,
             "feeds.html",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from comporta.web.own_shops import own, owned
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
@@ -28,12 +29,12 @@ def loads_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRou
 
     @router.get("/loads")
     def loads(request: Request, shop: str = "", domain: str = "", state: str = "") -> Response:
-        listing = LoadFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(state))
+        listing = own(request, LoadFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(state)))
         filters = {"shop": shop, "domain": domain, "state": state}
         return list_page(pages, views, request, "loads.html", listing, filters, "/api/loads", states=_STATES)
 
     def known(request: Request, shop: str, domain: str, id: str) -> WholeLoad:
-        found = views.load(shop, domain, id)
+        found = views.load(shop, domain, id) if owned(request, shop, domain) else None
         if found is None:
             text = N_("Shop %(shop)s has no load with the id %(id)s.")
             raise HTTPException(404, translate(request, text, shop=shop, id=id))

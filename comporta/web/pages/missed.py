@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 from uuid_utils import uuid7
 
+from comporta.web.own_shops import own
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
@@ -43,9 +44,9 @@ def missed_router(pages: Pages, views: Views, actions: OperatorActions, repairs:
 
     @router.get("/missed")
     def missed(request: Request, shop: str = "", domain: str = "", text: str = "") -> Response:
-        listing = MissedFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(text))
+        listing = own(request, MissedFilter(blank_to_none(shop), blank_to_none(domain), blank_to_none(text)))
         filters = {"shop": shop, "domain": domain, "text": text}
-        counts = _counts(pages.status(), shop.strip())
+        counts = _counts(pages.document(request), shop.strip())
         return list_page(pages, views, request, "missed.html", listing, filters, "/api/missed", counts=counts)
 
     @router.get("/missed/resync")

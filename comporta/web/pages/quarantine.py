@@ -10,13 +10,14 @@ from fastapi import Form as FormField
 from pydantic import BaseModel
 
 from comporta.web.api.quarantine import body_text
+from comporta.web.own_shops import own, own_quarantine, owned
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_, wanted_language
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.reasons import reason_doc
 from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
-from comporta.web.request import audit_context
+from comporta.web.request import audit_context, identity_of
 from control.actions import OperatorActions
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
@@ -73,16 +74,17 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.get("/quarantine")
     def quarantine(request: Request, query: Annotated[_Filter, Query()]) -> Response:
         reasons = sorted(reason.value for reason in Reason)
-        ignored = UnknownFieldFilter(blank_to_none(query.shop), blank_to_none(query.domain))
+        ignored = own(request, UnknownFieldFilter(blank_to_none(query.shop), blank_to_none(query.domain)))
         # A filter for one reason is one of the groups already.
-        counted = [] if query.reason else views.quarantine_groups()
+        # The groups count orders too, which are not the ERP's to see.
+        counted = [] if query.reason or identity_of(request).is_erp else views.quarantine_groups()
         groups = [group for group in counted if query.shop.strip() in ("", group.shop)]
         return list_page(
             pages,
             views,
             request,
             "quarantine.html",
-            query.selection,
+            own_quarantine(request, query.selection),
             query.model_dump(),
             "/api/quarantine",
             reasons=reasons,
@@ -94,7 +96,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.get("/quarantine/message")
     def message(request: Request, id: str) -> Response:
         row = views.quarantined_message(id, _MOST_BYTES)
-        if row is None:
+        if row is None or not owned(request, row["shop"], row["domain"]):
             text = N_("No message with the id %(id)s is in the quarantine: it was replayed or dropped.")
             sentence = translate(request, text, id=id)
             if is_refresh(request):

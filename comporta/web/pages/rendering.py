@@ -15,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from comporta.web.own_shops import own_document
 from comporta.web.pages import formats, i18n
 from comporta.web.pages.filters import page_filters
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
@@ -49,6 +50,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
+_ERP = "layout/erp.html"
 
 
 def address(request: Request, path: str, **query: object) -> str:
@@ -84,12 +86,18 @@ class Pages:
     status: Callable[[], StatusDocument]
     label: str | None = None
 
+    def document(self, request: Request) -> StatusDocument:
+        """Return the status document, or what the role erp may see of it."""
+        identity, document = identity_of(request), self.status()
+        return own_document(document, identity.shops) if identity.is_erp else document
+
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page, or only the part of it that htmx requests."""
-        document = values.pop("document", None) or self.status()
+        document = values.pop("document", None) or self.document(request)
         database_answered()
         identity = identity_of(request)
-        layout = _layout(request)
+        # Its pages have neither the state of the integration nor a script, which would ask for it.
+        layout = _ERP if identity.is_erp else _layout(request)
         return render_bare(
             request,
             template,

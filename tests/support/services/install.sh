@@ -44,10 +44,10 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 RabbitMQ, PostgreSQL, Node.js, curl, Chromium, promtool or systemd-analyze is not installed, and only root on Debian or
 Ubuntu can have them installed from here. Install nodejs, npm, curl, chromium, prometheus and systemd; install
 rabbitmq-server and postgresql, or start them and name them:
-  mkdir -p secrets && echo comporta | tee secrets/rabbitmq_password > secrets/postgres_password
+  mkdir -p secrets && for name in rabbitmq_admin rabbitmq postgres_admin postgres; do echo comporta > secrets/${name}_password; done
   docker compose up --detach --wait rabbitmq postgres
-  export COMPORTA_TEST_BROKER_URL=amqp://comporta:comporta@127.0.0.1:5672/
-  export COMPORTA_TEST_DATABASE_URL=postgresql://comporta:comporta@127.0.0.1:5432/comporta
+  export COMPORTA_TEST_BROKER_URL=amqp://admin:comporta@127.0.0.1:5672/
+  export COMPORTA_TEST_DATABASE_URL=postgresql://postgres:comporta@127.0.0.1:5432/postgres
 EOF
     exit 1
 fi
