@@ -34,7 +34,7 @@ class Setup:
         """Set the user up with this password, and return its broker URL."""
         self._password.write_text(password + "\n")
         environment = {
-            "PATH": f"{self._folder}:{os.defpath}",
+            "PATH": f"{self._folder}:{os.environ['PATH']}",
             "COMPORTA_PASSWORD_FILE": str(self._password),
             "COMPORTA_DEFINITIONS": str(self._folder / "definitions.json"),
             "COMPORTA_VHOST": self.vhost,

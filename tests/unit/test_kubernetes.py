@@ -122,13 +122,13 @@ def test_network_policies_choose_pods_that_are_there() -> None:
     [main] = documents(FOLDER / "kustomization.yaml")
     [labels] = main["labels"]
     assert labels["includeTemplates"] is True
-    for (kind, name), policy in RESOURCES.items():
+    for (kind, name), resource in RESOURCES.items():
         if kind == "NetworkPolicy":
-            chosen = policy["spec"]["podSelector"]["matchLabels"]
+            chosen = resource["spec"]["podSelector"]["matchLabels"]
             fitting = [pod for pod in WITH_PODS if chosen.items() <= (labels_of(pod) | labels["pairs"]).items()]
             assert fitting, name
             ports = {port["name"] for pod in fitting for port in container_of(pod).get("ports", ())}
-            for rule in policy["spec"].get("ingress", ()):
+            for rule in resource["spec"].get("ingress", ()):
                 assert {port["port"] for port in rule["ports"]} <= ports
     # Chosen for ingress without a rule: nobody reaches a process but by the other two.
     assert "ingress" not in RESOURCES["NetworkPolicy", "comporta"]["spec"]
