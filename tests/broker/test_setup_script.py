@@ -54,7 +54,7 @@ def setup(rabbitmq: Broker, broker_url: str, tmp_path: Path) -> Iterator[Setup]:
 
 
 def test_the_script_makes_a_user_with_its_own_names_alone(rabbitmq: Broker, broker_url: str, setup: Setup) -> None:
-    url = setup.run("first p@ss/word")
+    url = setup.run('first "p@ss\\/word$')
     connection = open_connection(url, name="test")
     assert declare(connection) == {}
     release(connection)

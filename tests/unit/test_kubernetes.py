@@ -155,7 +155,9 @@ def test_the_broker_is_set_up_as_everywhere() -> None:
     } == policy((4, 3))
     rights = RESOURCES["Permission", "comporta"]["spec"]["permissions"]
     script = (FOLDER.parent / "rabbitmq" / "setup.sh").read_text()
-    assert f"'{rights['configure']}' '{rights['write']}' '{rights['read']}'" in script
+    # There in JSON, in a shell's here-document.
+    written = {right: value.replace(r"\\\\", "\\") for right, value in re.findall(r'"(\w+)": "(\^.*)"', script)}
+    assert written == rights
     cluster = RESOURCES["RabbitmqCluster", "rabbitmq"]["spec"]
     hosts = re.findall(r"rabbitmq-server-(\d)\.rabbitmq-nodes:5672", (FOLDER / "comporta.env").read_text())
     assert [int(number) for number in hosts] == [*range(cluster["replicas"])]
