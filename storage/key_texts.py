@@ -34,7 +34,7 @@ def _fields(names: Sequence[str], text: str) -> dict[str, Any]:
         try:
             fields = orjson.loads(text)
         except ValueError:
-            raise KeyUnreadable("not JSON") from None
+            raise KeyUnreadable(f"not JSON; the key is {'/'.join(names)}") from None
         return dict(fields)
     values = text.split("/")
     if len(values) > len(names):

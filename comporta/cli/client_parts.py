@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     import httpx
 
     from control.resync_windows import ResyncWindow
+    from storage.views import OrderFilter
     from storage.views.history import HistoryView
 
-__all__ = ["HttpPeople", "HttpWindows", "People", "Windows", "read_item"]
+__all__ = ["HttpPeople", "HttpWindows", "People", "Windows", "change_fields", "read_item"]
 
 Document = TypeVar("Document")
 _ERASURE = TypeAdapter(PersonErasure)
@@ -79,6 +81,15 @@ def read_item(view: HistoryView, kind: str, query: Mapping[str, str]) -> list[di
     shop, domain = query["shop"], query["domain"]
     name = (shop, domain, key_text(domain, parse_key(domain, query["key"])))
     return [found.document() for found in view.of_keys([name]).get(name, [])]
+
+
+def change_fields(filters: OrderFilter) -> dict[str, Any]:
+    """Return the filter of a change of many orders as the API takes it."""
+    fields = asdict(filters)
+    age = filters.older_than
+    keys = fields.pop("keys")
+    named = {} if keys is None else {"orders": [{"shop": shop, "order_id": order_id} for shop, order_id in keys]}
+    return {**fields, **named, "older_than": None if age is None else age.total_seconds()}
 
 
 def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:

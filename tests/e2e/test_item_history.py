@@ -48,7 +48,7 @@ def test_versions_are_told_over_http_and_on_the_database_alone(programs: Program
     [event] = programs.run("item", "event", "e2", "--json", **running).json
     assert (event["key"]["product_code"], event["outcome"]) == ("789/1", "applied")
     assert "no version of it is kept" in " ".join(programs.run("item", "event", "e9", **alone).out.split())
-    for key_text in ("789/1/1/A", "789", "{", '{"code": "1"}'):
+    for key_text in ("789/1/1/A/x", "789", "{", '{"code": "1"}'):
         wrong = programs.run("item", "history", "main", "stock", key_text, **alone)
         assert (wrong.code, "product_code/branch/warehouse/lot" in wrong.err) == (2, True), key_text
         assert "/product_code " not in wrong.err

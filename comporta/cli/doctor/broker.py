@@ -11,7 +11,7 @@ from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
 from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
-from schemas.topology import DEAD, ORDERS_OUT, POLICY, RESYNC, Queue
+from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue, policy
 from storage.database import open_database
 
 __all__ = ["broker_findings"]
@@ -47,7 +47,7 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     yield _reached(where, facts.version)
     yield from _topology(facts)
     yield from _rights(facts)
-    yield _policy(facts.rejects_overflow, settings.broker_url)
+    yield _policy(facts.rejects_overflow, settings.broker_url, _release(facts.version))
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
     yield from _consumed(queues, by_erp=settings.erp_url is None)
     yield from _depth(queues)
@@ -78,12 +78,17 @@ def _unreached(where: str, error: BrokerLost) -> Finding:
 
 
 def _reached(where: str, version: str) -> Finding:
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if len(numbers) == 2 and numbers < _OLDEST:
+    release = _release(version)
+    if release is not None and release < _OLDEST:
         return Finding.error(
             _PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest version that is supported"
         )
     return Finding.ok(_PART, f"{where} accepts the login; RabbitMQ {version}")
+
+
+def _release(version: str) -> tuple[int, int] | None:
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def _topology(facts: BrokerFacts) -> Iterator[Finding]:
@@ -147,7 +152,7 @@ def _unread(facts: BrokerFacts) -> list[str]:
     ]
 
 
-def _policy(rejects_overflow: bool | None, url: str) -> Finding:
+def _policy(rejects_overflow: bool | None, url: str, release: tuple[int, int] | None) -> Finding:
     if rejects_overflow:
         return Finding.ok(
             _PART,
@@ -157,9 +162,9 @@ def _policy(rejects_overflow: bool | None, url: str) -> Finding:
     says = "no policy on comporta.* is effective: what dies while comporta.dead is away is lost"
     if rejects_overflow is None:
         says = "this user can't try whether the policy for dead letters is effective"
-    definition = json.dumps(POLICY["definition"])
-    vhost = read_url(url).vhost
-    remedy = f"rabbitmqctl set_policy -p {vhost} {POLICY['name']} '{POLICY['pattern']}' '{definition}' "
+    wanted, vhost = policy(release), read_url(url).vhost
+    definition = json.dumps(wanted["definition"])
+    remedy = f"rabbitmqctl set_policy -p {vhost} {wanted['name']} '{wanted['pattern']}' '{definition}' "
     remedy += "--apply-to queues"
     return Finding.warning(_PART, says, f"let an administrator of the broker run: {remedy}")
 
