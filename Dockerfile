@@ -4,7 +4,9 @@ WORKDIR /build
 RUN python -m venv --without-pip /comporta
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
-    && uv pip install --no-cache --compile-bytecode --python /comporta/bin/python --require-hashes -r requirements/runtime.txt
+    && uv pip install --no-cache --compile-bytecode --python /comporta/bin/python --require-hashes -r requirements/runtime.txt \
+    # The languages of the page; the other thousand are 28 MB.
+    && find /comporta/lib -path '*/babel/locale-data/*' ! -name 'root.dat' ! -name 'en*' ! -name 'pt*' -delete
 COPY pyproject.toml LICENSE ./
 COPY schemas/ schemas/
 COPY rules/ rules/

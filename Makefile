@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 PLATFORMS := $(or $(COMPORTA_TEST_PLATFORMS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/comporta/platforms)
 
-.PHONY: help demo test test-platforms quick check services bench pictures lock clean
+.PHONY: help demo test test-platforms test-image quick check services bench pictures lock sbom audit clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test-platforms: $(INSTALLED) services ## what speaks to servers, on RabbitMQ 4.3
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage tests/faults tests/e2e
 	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/trixie $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage/test_store.py tests/faults/test_fence.py
+	@$(MAKE) --no-print-directory test-image
+
+test-image: $(INSTALLED) ## the image of the Dockerfile, built and run without a registry of images (as root on Debian)
+	$(BIN)/python -m pytest tests/image
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \
@@ -56,6 +60,18 @@ lock: $(INSTALLED) ## choose the newest allowed versions and write them to requi
 	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt
 	$(COMPILE) $(ARGS) pyproject.toml --extra demo --extra dev --extra bench -o requirements/all.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/runtime.txt
+
+sbom: $(INSTALLED) ## bill of materials (CycloneDX) and licences of what a release installs, in build/sbom
+	@rm -rf build/sbom && mkdir -p build/sbom && $(PYTHON) -m venv --without-pip build/sbom/.venv
+	@$(BIN)/uv pip install --quiet --python build/sbom/.venv/bin/python --require-hashes -r requirements/runtime.txt
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file build/sbom/comporta.cdx.json build/sbom/.venv/bin/python
+	@$(BIN)/pip-licenses --python build/sbom/.venv/bin/python --format markdown --with-urls \
+		--output-file build/sbom/licenses.md >/dev/null
+	@rm -rf build/sbom/.venv; ls build/sbom/*
+
+audit: $(INSTALLED) ## known vulnerabilities of what a release installs (asks PyPI; fails where it can't be asked)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.txt
 
 clean: ## remove .venv, caches and builds
 	rm -rf tests/contract/node_modules examples/node/node_modules .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

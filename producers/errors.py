@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["NoReply"]
+__all__ = ["DeliveryFailed", "NoReply"]
+
+
+class DeliveryFailed(Exception):
+    """Error: a reminder was not taken; the text begins with the kind of the failure and holds no secret."""
 
 
 class NoReply(ConnectionError):

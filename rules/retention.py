@@ -8,14 +8,17 @@ from datetime import timedelta
 __all__ = ["KINDS", "Retention", "next_size"]
 
 # What can be deleted, in the order in which it is.
-KINDS = ("quarantine", "repairs", "audit", "orders", "tombstones")
+KINDS = ("quarantine", "repairs", "audit", "orders", "tombstones", "history")
 _SMALLEST, _LARGEST = 10, 2_000
 _SHORT, _LONG = 0.002, 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The age at which minutes of the ledger become hours and hours days, and that of rows to delete (None: never)."""
+    """The age at which minutes of the ledger become hours and hours days, and that of rows to delete (None: never).
+
+    The history has no age: all of it goes once no versions are kept any more.
+    """
 
     ledger_minutes: timedelta | None = timedelta(days=2)
     ledger_hours: timedelta | None = timedelta(days=60)
@@ -24,6 +27,7 @@ class Retention:
     audit: timedelta | None = None
     orders: timedelta | None = None
     tombstones: timedelta | None = None
+    history: timedelta | None = None
 
     def age(self, kind: str) -> timedelta | None:
         """Return the age at which rows of a kind are deleted; None if they are kept."""

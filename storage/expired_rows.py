@@ -12,6 +12,7 @@ from sqlalchemy.types import TypeEngine
 from rules.orders import OrderState
 from storage.dialect import Rowset, dump_rows, rowset
 from storage.entities import event_value
+from storage.history_tables import history
 from storage.order_tables import order_events, orders
 from storage.pause_tables import pause_ends, pause_lines
 from storage.tables import ENTITY_TABLES, audit, quarantine, repair_lines, repairs
@@ -88,6 +89,8 @@ def expired_rows(kind: str, before: datetime) -> Iterator[ExpiredRows]:
         )
         news = _Dependent(order_events, {"shop": "shop", "order_id": "order_id"})
         yield ExpiredRows(kind, orders, ended, (news,))
+    elif kind == "history":
+        yield ExpiredRows(kind, history, history.c.at <= before)
     else:
         for table in ENTITY_TABLES.values():
             yield ExpiredRows(kind, table, and_(table.c.deleted, table.c.applied_at < before))

@@ -15,6 +15,7 @@ from schemas.domains import DOMAIN_NAMES, DOMAINS
 from storage.changes import FEED
 from storage.erp_faults import read_faults
 from storage.errors import translated
+from storage.reminders import delivery_counts
 from storage.repair_progress import RepairState, read_repair_state
 from storage.switches import read_switches
 from storage.tables import (
@@ -55,6 +56,7 @@ class Reading(NamedTuple):
     repair: RepairState
     held_loads: dict[Scope, int]
     relay_ages: dict[str, float]
+    reminders: dict[tuple[str, str], int]
 
 
 class Gauges:
@@ -87,6 +89,7 @@ class Gauges:
                 read_repair_state(connection, state.now),
                 {(shop, domain): 0 for shop in known for domain in DOMAINS} | _held_loads(connection),
                 _relay_ages(connection, state),
+                delivery_counts(connection),
             )
 
 

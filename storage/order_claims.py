@@ -160,7 +160,11 @@ _LOST = and_(_is(OrderState.SENDING), orders.c.lease_until < _NOW)
 _RETURN_LOST = (
     update(orders)
     .where(_LOST)
-    .values(state=case((CANCELLING_NOW, OrderState.CANCELLED.value), else_=OrderState.WAITING.value), lease_until=None)
+    .values(
+        state=case((CANCELLING_NOW, OrderState.CANCELLED.value), else_=OrderState.WAITING.value),
+        state_since=case((CANCELLING_NOW, _NOW), else_=orders.c.state_since),
+        lease_until=None,
+    )
     .returning(orders.c.shop, orders.c.order_id, orders.c.state, orders.c.cancel_reason)
 )
 

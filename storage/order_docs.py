@@ -37,6 +37,7 @@ ORDER_DOCS: Mapping[str, TableDoc] = {
             "cancel_attempts": "Number of times that the ERP was told.",
             "cancel_due_at": "Time before which the ERP is not told again.",
             "cancel_error": "Reason of the last failure to tell the ERP.",
+            "state_since": "Time of the change to its state, attempts in between left out; null: before revision 0029.",
             "accepted_as_is": "Refusal that an operator overruled, with author, time and reason; null: none.",
         },
     ),

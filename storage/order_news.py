@@ -92,9 +92,10 @@ def _insert_placeholders(dialect: str) -> Executable:
         literal({}, type_=JSON_VALUE),
         rows.columns["cancelled_at"],
         _NOW,
+        _NOW,
     )
     source = select(*(rows.columns[name] for name in _CANCELLED), *constants)
-    names = [*_CANCELLED, "state", "attempts", "digest", "payload", "placed_at", "received_at"]
+    names = [*_CANCELLED, "state", "attempts", "digest", "payload", "placed_at", "received_at", "state_since"]
     insert = insert_into(dialect, orders).from_select(names, before_conflict(source))
     return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
 

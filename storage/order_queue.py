@@ -28,7 +28,7 @@ from storage.dialect import dump_rows, rowset
 from storage.erp_faults import ErpFaults
 from storage.fence import Fence
 from storage.order_claims import CANCELLING_NOW, ClaimedOrder, claim_first, find_due
-from storage.order_rows import OrderKey
+from storage.order_rows import OrderKey, since_change
 from storage.outbox import OrderNotice, add_notices
 from storage.switches import EndsExpired, read_switches
 from storage.tables import orders
@@ -177,11 +177,10 @@ def _after_cancelling(state: ColumnElement[str], next_attempt_at: ColumnElement[
     # The ERP has an order that was thought never to have left: it must hear of the cancellation.
     unheard = and_(arrived, orders.c.state == OrderState.CANCELLED.value, orders.c.cancellation.is_(None))
     refused = and_(CANCELLING_NOW, state == OrderState.REJECTED.value)
+    after = case((or_(confirmed, and_(CANCELLING_NOW, ~arrived)), OrderState.CANCELLED.value), else_=state)
     return {
-        "state": case(
-            (or_(confirmed, and_(CANCELLING_NOW, ~arrived)), OrderState.CANCELLED.value),
-            else_=state,
-        ),
+        "state": after,
+        "state_since": since_change(after, _NOW),
         "next_attempt_at": case((CANCELLING_NOW, None), else_=next_attempt_at),
         "cancellation": case((refused, None), (unheard, CancelState.TELLING.value), else_=orders.c.cancellation),
         "cancel_due_at": case((refused, None), (unheard, _NOW), else_=orders.c.cancel_due_at),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select, tuple_, update
 
 from rules.orders import CANCELLING, NO_FAILURES, RETRYABLE, OrderState
 from schemas.domains import ORDERS
 from storage.audit import AuditEntry, add_count, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
-from storage.order_rows import OrderKey
+from storage.order_rows import OrderKey, since_change
 from storage.tables import orders
+from storage.types import UtcTime
 from storage.views import OrderFilter
 from storage.views.pagination import Moment
 
@@ -36,7 +37,7 @@ class OrderRetries:
         """Make one order due at once; return whether it exists and may be sent."""
         where = (orders.c.shop == shop, orders.c.order_id == order_id, orders.c.state.in_(_MAY_BE_SENT), _NOT_CANCELLED)
         with self._fence.shared() as connection:
-            retried = connection.execute(_make_due(*where)).rowcount > 0
+            retried = connection.execute(_make_due(database_now(connection), *where)).rowcount > 0
             if retried:
                 record_action(connection, entry._replace(shop=shop, domain=ORDERS, subject=order_id), 1)
             return retried
@@ -62,19 +63,23 @@ class OrderRetries:
             if not rows:
                 return 0, None
             keys = [(row.shop, row.order_id) for row in rows]
-            connection.execute(_make_due(key.in_(keys)))
+            connection.execute(_make_due(database_now(connection), key.in_(keys)))
             add_count(connection, audit_id, len(keys))
             return len(keys), keys[-1]
 
     def _where(self, connection: Connection, filter: OrderFilter) -> list[ColumnElement[bool]]:
         where = [*filter.where(Moment(database_now(connection), self._receipt_timeout)), _NOT_CANCELLED]
+        if filter.state is None:
+            where.append(orders.c.state.in_(_MAY_BE_SENT))
         if filter.state == OrderState.WAITING:
             # A new order is due anyway; only a failed one waits for the time of its next attempt.
             where.append(orders.c.next_attempt_at.is_not(None))
         return where
 
 
-def _make_due(*where: ColumnElement[bool]) -> Any:
+def _make_due(now: datetime, *where: ColumnElement[bool]) -> Any:
     failures, since = NO_FAILURES
-    values = {"state": OrderState.WAITING.value, "next_attempt_at": None, "failures": failures, "failing_since": since}
+    waiting = literal(OrderState.WAITING.value)
+    values: dict[str, Any] = {"state": waiting, "next_attempt_at": None, "failures": failures, "failing_since": since}
+    values["state_since"] = since_change(waiting, literal(now, type_=UtcTime()))
     return update(orders).where(*where).values(values)

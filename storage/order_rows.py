@@ -7,7 +7,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, bindparam, case, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    bindparam,
+    case,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.types import TypeEngine
 
 from rules.orders import NO_FAILURES, CancelState, OrderRecord, OrderState
@@ -16,7 +27,7 @@ from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, row
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
-__all__ = ["OrderKey", "insert_orders", "order_key", "peek_orders", "read_orders", "write_settled"]
+__all__ = ["OrderKey", "insert_orders", "order_key", "peek_orders", "read_orders", "since_change", "write_settled"]
 
 OrderKey = tuple[str, str]
 
@@ -92,13 +103,22 @@ def _same_order(rows: Rowset) -> Any:
     return (orders.c.shop == rows.columns["shop"]) & (orders.c.order_id == rows.columns["order_id"])
 
 
+def since_change(state: ColumnElement[Any], now: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of `state_since` where the state is set: attempts of an undelivered order change nothing."""
+    undelivered = (OrderState.WAITING.value, OrderState.SENDING.value)
+    attempt = state.in_(undelivered) & orders.c.state.in_(undelivered)
+    return case((or_(state == orders.c.state, attempt), orders.c.state_since), else_=now)
+
+
 @cache
 def _insert(dialect: str) -> Executable:
     rows = rowset(dialect, _types(_ACCEPTED))
     now = bindparam("now", type_=UtcTime)
-    source = select(*(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now)
+    source = select(
+        *(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now, now
+    )
     insert = insert_into(dialect, orders).from_select(
-        [*_ACCEPTED, "state", "attempts", "received_at"], before_conflict(source)
+        [*_ACCEPTED, "state", "attempts", "received_at", "state_since"], before_conflict(source)
     )
     return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
 
@@ -128,6 +148,7 @@ def _settle_statement(dialect: str) -> Executable:
             | {
                 "internalized_at": case((internalized, now), else_=orders.c.internalized_at),
                 "next_attempt_at": None,
+                "state_since": since_change(rows.columns["state"], now),
                 # A released order begins anew, as one that is sent again.
                 "failures": case((released, failures), else_=orders.c.failures),
                 "failing_since": case((released, since), else_=orders.c.failing_since),

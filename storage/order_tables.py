@@ -40,6 +40,7 @@ orders = Table(
     Column("cancel_due_at", UtcTime),
     Column("cancel_error", Text),
     Column("accepted_as_is", JSON_VALUE),
+    Column("state_since", UtcTime),
     Index("orders_state", "state", "shop", "placed_at"),
     Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),

@@ -10,6 +10,7 @@ from storage.load_tables import load_chunks, load_keys, loads
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders, outbox, outbox_leases
 from storage.pause_tables import pause_ends, pause_lines
+from storage.reminder_tables import reminder_deliveries, reminders
 from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 from storage.upkeep_tables import upkeep
 
@@ -39,6 +40,8 @@ __all__ = [
     "quarantine",
     "received",
     "relays",
+    "reminder_deliveries",
+    "reminders",
     "repair_lines",
     "repairs",
     "shops",

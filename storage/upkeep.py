@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from rules.retention import KINDS, Retention, next_size
 from storage.dialect import database_now, insert_into
 from storage.expired_rows import ExpiredRows, expired_rows
 from storage.fence import Fence
+from storage.history_tables import history
 from storage.rollup import ROLL_UPS, RollUp, count_uncounted, count_unrolled, has_uncounted, roll_up, unrolled_rows
 from storage.tables import switches
 from storage.types import UtcTime
@@ -102,6 +103,9 @@ class Upkeep:
             if kind == "audit":
                 # The report of a pause that lasts is read from its entry.
                 before = min(before, _running_since(connection) or before)
+            if kind == "history" and not connection.scalar(select(exists(1).select_from(history))):
+                # It was never on, or all of it is gone.
+                continue
             yield from expired_rows(kind, before)
 
     def _roll(self, roll: RollUp, until: datetime) -> Iterator[Step]:

@@ -21,6 +21,9 @@ from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 # waits for the other, and what the tests of a folder share is set up once in each.
 _FIRST = ("faults", "e2e", "browser", "monitoring", "broker", "contract", "examples", "storage", "web")
 
+# What `make test-platforms` runs, and nothing else, unless it is named.
+collect_ignore = ["image"]
+
 # What asks for one of these by name, or for a parameter that is called so, needs more than Python.
 _SERVICES = {"rabbitmq", "postgres", "browser", "node"}
 

@@ -70,6 +70,9 @@ class Remote(Protocol):
     def pause(self, epoch: int) -> dict[str, Any] | None:
         """Return the pause that began with an epoch, None if none did."""
 
+    def item(self, kind: str, query: Mapping[str, str]) -> Rows:
+        """Return the `history` of a key, or the `events` of an id."""
+
     def actions(self) -> AbstractContextManager[Actions]:
         """Open the actions beside pause and resume, for the duration of the block."""
 
@@ -174,6 +177,11 @@ class _Broker:
         report = self._views.pauses.one(epoch)
         return None if report is None else report.document()
 
+    def item(self, kind: str, query: Mapping[str, str]) -> Rows:
+        from comporta.cli.client_parts import read_item
+
+        return read_item(self._views.history, kind, query)
+
     @contextmanager
     def actions(self) -> Iterator[Actions]:
         from comporta.runtime.logging import configure_logs
@@ -244,6 +252,9 @@ class _Http:
     def pause(self, epoch: int) -> dict[str, Any] | None:
         response = self._request("GET", f"/api/pauses/{epoch}")
         return None if response.status_code == 404 else self._read(_ROW, response)
+
+    def item(self, kind: str, query: Mapping[str, str]) -> Rows:
+        return self._read(_ROWS, self._request("GET", f"/api/items/{kind}", params=query))
 
     @contextmanager
     def actions(self) -> Iterator[Actions]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from comporta.cli.client_parts import HttpPeople, HttpWindows, People, Windows
+from comporta.cli.client_parts import HttpPeople, HttpWindows, People, Windows, change_fields
 from control.actions import ForgetResult, ResyncResult
 from control.replay import ReplayResult
 from control.shops import KnownShop, ShopRemoval
@@ -230,13 +230,13 @@ class HttpActions:
         self._post(f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}/{change}", _reason(context))
 
     def count_changeable(self, change: Change, filters: OrderFilter) -> int:
-        payload = {"filter": _change_fields(filters), "dry_run": True}
+        payload = {"filter": change_fields(filters), "dry_run": True}
         return self._post_counts(f"/api/orders/{change}", payload)["chosen"]
 
     def change_orders(
         self, change: Change, filters: OrderFilter, context: AuditContext, expected: int | None = None
     ) -> int:
-        payload = {"filter": _change_fields(filters), "expected": expected, **_reason(context)}
+        payload = {"filter": change_fields(filters), "expected": expected, **_reason(context)}
         return self._post_counts(f"/api/orders/{change}", payload)["changed"]
 
     def accept(self, identity: str, context: AuditContext) -> AcceptedOrder:
@@ -292,9 +292,3 @@ def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:
         return adapter.validate_json(response.content)
     except ValidationError:
         raise NoReply(f"{response.url} sent an unexpected response: is it Comporta, and the same version?") from None
-
-
-def _change_fields(filters: OrderFilter) -> dict[str, Any]:
-    fields = asdict(filters)
-    age = filters.older_than
-    return {**fields, "older_than": None if age is None else age.total_seconds()}

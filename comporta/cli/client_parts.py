@@ -1,8 +1,9 @@
-"""Actions on persons and on windows of time: their protocols, and their clients over HTTP."""
+"""Actions on persons and on windows of time: their protocols, and their clients over HTTP; the history of an item."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,13 +11,17 @@ from pydantic import TypeAdapter, ValidationError
 from control.person import PersonErasure
 from producers.errors import NoReply
 from rules.actions import AuditContext
+from storage.entities import key_text
+from storage.key_texts import parse_key
 
 if TYPE_CHECKING:
     import httpx
 
     from control.resync_windows import ResyncWindow
+    from storage.views import OrderFilter
+    from storage.views.history import HistoryView
 
-__all__ = ["HttpPeople", "HttpWindows", "People", "Windows"]
+__all__ = ["HttpPeople", "HttpWindows", "People", "Windows", "change_fields", "read_item"]
 
 Document = TypeVar("Document")
 _ERASURE = TypeAdapter(PersonErasure)
@@ -67,6 +72,24 @@ class HttpWindows:
         if context.reason is not None:
             payload["reason"] = context.reason
         return _read(_COUNTS, self._post("/api/missed/resync/window", payload))["messages"]
+
+
+def read_item(view: HistoryView, kind: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the versions of a key, or the outcomes of an event's id, from the database."""
+    if kind == "events":
+        return [found.document() for found in view.of_event(query["event_id"])]
+    shop, domain = query["shop"], query["domain"]
+    name = (shop, domain, key_text(domain, parse_key(domain, query["key"])))
+    return [found.document() for found in view.of_keys([name]).get(name, [])]
+
+
+def change_fields(filters: OrderFilter) -> dict[str, Any]:
+    """Return the filter of a change of many orders as the API takes it."""
+    fields = asdict(filters)
+    age = filters.older_than
+    keys = fields.pop("keys")
+    named = {} if keys is None else {"orders": [{"shop": shop, "order_id": order_id} for shop, order_id in keys]}
+    return {**fields, **named, "older_than": None if age is None else age.total_seconds()}
 
 
 def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:

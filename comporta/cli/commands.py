@@ -58,6 +58,7 @@ COMMANDS = {
     "missed": Command("missed", "missed_app", _LOOK, "Keys whose newest known change was discarded."),
     "quarantine": Command("quarantine", "quarantine_app", _LOOK, "Refused messages in full, with the reason."),
     "orders": Command("order_changes", "orders_app", _LOOK, "Orders from the shops, on their way to the ERP."),
+    "item": Command("items", "item_app", _LOOK, "One item of the shop: its last versions, and what became of each."),
     "shop": Command("shops", "shop_app", _LOOK, "Known shops: those of an event or order, or added here."),
     "person": Command("person", "person_app", _LOOK, "Personal data of one person, by document."),
     "publish": Command(

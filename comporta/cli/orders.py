@@ -22,7 +22,17 @@ orders_app = typer.Typer(no_args_is_help=True, help="Orders from the shops, on t
 
 OrderIds = Annotated[list[str] | None, typer.Argument(metavar="[ORDER_ID]…")]
 OfShop = Annotated[str, typer.Option("--shop", help="The shop that placed it.")]
-_COLUMNS = ("placed_at", "shop", "order_id", "state", "attempts", "next_attempt_at", "erp_number", "last_error")
+_COLUMNS = (
+    "placed_at",
+    "shop",
+    "order_id",
+    "state",
+    "state_since",
+    "attempts",
+    "next_attempt_at",
+    "erp_number",
+    "last_error",
+)
 MAIN = "main"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from comporta.cli.client import remote_for
@@ -14,8 +12,7 @@ from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import DOMAINS
 from schemas.events import SHOP
-from schemas.reasons import Refused
-from storage.missed import key_values
+from storage.key_texts import KeyUnreadable, parse_key
 from storage.versions import VersionScope
 
 __all__ = ["versions_app"]
@@ -68,20 +65,6 @@ def versions_forget(
 def _key(domain: str, text: str) -> tuple[Any, ...]:
     """Return the key in an option's text; raises `BadParameter` if it is none of the domain."""
     try:
-        return key_values(domain, _fields(DOMAINS[domain].key_fields, text))
-    except Refused as refused:
-        raise typer.BadParameter(f"--key {text}: {refused.refusal}") from None
-
-
-def _fields(names: Sequence[str], text: str) -> dict[str, Any]:
-    if text.lstrip().startswith("{"):
-        try:
-            fields = orjson.loads(text)
-        except ValueError:
-            raise typer.BadParameter(f"--key {text}: not JSON") from None
-        return dict(fields)
-    values = text.split("/")
-    if len(values) > len(names):
-        order = "/".join(names)
-        raise typer.BadParameter(f"--key {text}: the key is {order}; a value with a / in it needs the JSON form")
-    return dict(zip(names, values, strict=False))
+        return parse_key(domain, text)
+    except KeyUnreadable as error:
+        raise typer.BadParameter(f"--key {text}: {error}") from None

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from os import getpid
@@ -15,6 +15,8 @@ from uuid_utils import uuid7
 
 from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
+from comporta.runtime.notify_settings import open_channels
+from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.resync_publish import resync_publish
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
@@ -27,6 +29,7 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.auto_resync import AutoResync
 from control.consumer import ControlConsumer
+from control.reminders import ReminderLoop
 from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
 from producers.cancellations import AmqpCancelGateway, CancelGateway, Canceller, HttpCancelGateway, NoCancelGateway
@@ -35,13 +38,12 @@ from producers.feeds import relay_loop
 from producers.messages import Publish
 from producers.order_dispatcher import OrderDispatcher
 from producers.publisher import Publisher
+from rules.retention import Retention
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
-from schemas.topology import Queue, orders_queue
 from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
-from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
@@ -50,8 +52,8 @@ from storage.order_notice_source import OrderNoticeSource
 from storage.order_queue import OrderQueue
 from storage.order_store import OrderStore
 from storage.outbox import Outbox
+from storage.reminders import ReminderStore
 from storage.resync_plan import ResyncPlan
-from storage.shop_rows import ShopStore
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
@@ -119,7 +121,7 @@ def build_worker(
     registry = WorkerRegistry(database.fence, worker_id, domains, lags)
     loops = {
         "announcer": announcer.run,
-        "upkeep": _upkeep(settings, database, worker_id, pulse("upkeep")),
+        "upkeep": _upkeep(settings.retention, database, worker_id, pulse("upkeep")),
         "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
         "control": controller.run,
         "relay": relay_loop(
@@ -137,12 +139,13 @@ def build_worker(
     }
     if settings.resync_modes.any_auto:
         loops["resync"] = _auto_resync(settings, database, worker_id, pulse("resync"))
+    loops |= _reminders(settings, database, worker_id, pulse)
     if ORDERS in domains:
         canceller = Canceller(
             CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
         )
         order_queue = OrderQueue(database.fence, switchboard)
-        further = partial(_order_queues, settings, database)
+        further = partial(shop_order_queues, settings, database)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe, further)
         dispatcher = OrderDispatcher(
             order_queue,
@@ -161,12 +164,26 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     announcer = Announcer(settings.broker_url, pulse("announcer"))
     switchboard = Switchboard(database.fence, announcer.announce, settings.shop_rules)
     name = f"{socket.gethostname()}-{getpid()}-admin"
-    upkeep = _upkeep(settings, database, name, pulse("upkeep"))
-    return Components(name, switchboard, {"announcer": announcer.run, "upkeep": upkeep})
+    # Only a worker writes the history, and knows by its settings whether it is off.
+    upkeep = _upkeep(replace(settings.retention, history=None), database, name, pulse("upkeep"))
+    loops = {"announcer": announcer.run, "upkeep": upkeep, **_reminders(settings, database, name, pulse)}
+    return Components(name, switchboard, loops)
 
 
-def _upkeep(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
-    return UpkeepLoop(database.fence, Upkeep(database.fence, settings.retention, holder), stop).run
+def _upkeep(retention: Retention, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return UpkeepLoop(database.fence, Upkeep(database.fence, retention, holder), stop).run
+
+
+def _reminders(
+    settings: Settings, database: Database, holder: str, pulse: Callable[[str], threading.Event]
+) -> dict[str, Callable[[], None]]:
+    """Return the loop of the reminders, by its name; nothing where none are sent."""
+    channels = open_channels(settings)
+    if not channels:
+        return {}
+    names = [channel.name for channel in channels]
+    store = ReminderStore(database.fence, holder, names, settings.remind_after, settings.public_url)
+    return {"reminders": ReminderLoop(store, channels, pulse("reminders")).run}
 
 
 def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: threading.Event) -> Callable[[], None]:
@@ -188,19 +205,6 @@ def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: t
         settings.resync_modes,
         settings.resync_outstanding,
     ).run
-
-
-def _order_queues(settings: Settings, database: Database) -> list[Queue]:
-    """Return the queues of shops for their orders, which their ERPs may want to read before the first order."""
-    routes = settings.order_routes
-    if settings.erp_url is not None or not (routes.own is None or routes.own):
-        return []
-    try:
-        known = ShopStore(database.fence).known() if routes.own is None else frozenset[str]()
-    except StorageError:
-        # Declared later, before the first order.
-        known = frozenset()
-    return [orders_queue(shop) for shop in routes.named(known)]
 
 
 def _erp_gateway(settings: Settings) -> ErpGateway:

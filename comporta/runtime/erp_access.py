@@ -106,7 +106,7 @@ def check_secret(value: SecretStr) -> SecretStr:
     except ValueError:
         raise ValueError(
             "must be `whsec_` and 24 to 64 random bytes in base64, as `openssl rand -base64 32` prints them; "
-            "several, separated by blanks, while the ERP changes from one to the next"
+            "several, separated by blanks, while the receiver changes from one to the next"
         ) from None
     return value
 

@@ -1,4 +1,4 @@
-"""Gauge families of the way back after a pause: repairs, held loads, and what is yet to be published."""
+"""Gauge families of the way back after a pause: repairs, held loads, what is yet to be published, reminders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gauge(name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, f
 
 
 def repair_families(reading: Reading) -> Iterator[Metric]:
-    """Yield the gauges of repair sheets, full loads and relays."""
+    """Yield the gauges of repair sheets, full loads, relays and reminders."""
     yield gauge(
         "repairs_open", "Repair sheets with keys that are not made good yet.", (), [((), reading.repair.sheets)]
     )
@@ -46,4 +46,10 @@ def repair_families(reading: Reading) -> Iterator[Metric]:
         "yet; 0 if none waits.",
         ("kind",),
         (((kind,), seconds) for kind, seconds in reading.relay_ages.items()),
+    )
+    yield gauge(
+        "reminders",
+        "Reminders of the last week by channel and state: waiting, also between attempts; sent; failed, given up.",
+        ("channel", "state"),
+        reading.reminders.items(),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -33,6 +35,7 @@ from comporta.runtime.erp_access import (
 )
 from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
+from comporta.runtime.notify_settings import NotifySettings
 from comporta.runtime.retention_settings import RetentionSettings
 from comporta.runtime.server_settings import ServerSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
@@ -41,6 +44,7 @@ from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
 from rules.order_routes import OrderRoutes, parse_order_routes
 from rules.orders import ORDER_ATTEMPTS
 from rules.resync import MOST_OUTSTANDING, ResyncModes, parse_resync_modes
+from rules.retention import Retention
 from rules.shops import DEFAULT_MAX_SHOPS, ShopRules
 from storage import engine
 
@@ -82,7 +86,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(RetentionSettings, ServerSettings, HttpSettings):
+class Settings(NotifySettings, RetentionSettings, ServerSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(
@@ -171,6 +175,11 @@ class Settings(RetentionSettings, ServerSettings, HttpSettings):
     def embedded(self) -> bool:
         """Return whether the broker is embedded in this process (`memory://`)."""
         return is_memory(self.broker_url)
+
+    @property
+    def retention(self) -> Retention:
+        """Return the retention of these settings; once no versions are kept, the history goes."""
+        return replace(super().retention, history=None if self.history else timedelta(0))
 
     @property
     def shop_rules(self) -> ShopRules:

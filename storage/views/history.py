@@ -41,6 +41,10 @@ class Change(NamedTuple):
     changed: dict[str, tuple[Any, Any]]
     pause: DiscardedBy | None
 
+    def document(self) -> dict[str, Any]:
+        """Return the version as the API shows it."""
+        return {**self._asdict(), "pause": self.pause and self.pause._asdict()}
+
 
 class EventOutcome(NamedTuple):
     """Outcome of an event, once for each time that it came."""
@@ -52,6 +56,10 @@ class EventOutcome(NamedTuple):
     version: int
     outcome: str
     pause: DiscardedBy | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the outcome as the API shows it."""
+        return {**self._asdict(), "pause": self.pause and self.pause._asdict()}
 
 
 class HistoryView:

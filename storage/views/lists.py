@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_
 
 from rules.orders import OrderState
 from schemas.reasons import REASONS_PAGE
 from storage.tables import audit, missed, orders, quarantine, workers
+from storage.types import UtcTime
 from storage.views.pagination import Listing, Moment
 from storage.views.rows import AuditRow, MissedRow, OrderRow, QuarantineRow, WorkerRow
 
@@ -34,8 +35,19 @@ QUARANTINE_COLUMNS: tuple[ColumnElement[Any], ...] = (
     func.length(quarantine.c.body).label("size"),
 )
 DISPLAY_NUMBER = orders.c.payload["display_number"].as_string().label("display_number")
+# Of orders of before the column, the time of theirs that says it; null for those that were set apart then.
+STATE_SINCE = func.coalesce(
+    orders.c.state_since,
+    case(
+        (orders.c.state.in_((OrderState.WAITING.value, OrderState.SENDING.value)), orders.c.received_at),
+        (orders.c.state == OrderState.SENT.value, orders.c.sent_at),
+        (orders.c.state == OrderState.INTERNALIZED.value, orders.c.internalized_at),
+    ),
+    type_=UtcTime(),
+).label("state_since")
 _ORDER_DETAIL_COLUMNS = frozenset(
     {
+        "state_since",
         *("payload", "digest", "receipt_id", "lease_until", "failures", "failing_since", "accepted_as_is"),
         *("cancel_reason", "cancel_attempts", "cancel_due_at", "cancel_error"),
     }
@@ -43,6 +55,7 @@ _ORDER_DETAIL_COLUMNS = frozenset(
 ORDER_COLUMNS: tuple[ColumnElement[Any], ...] = (
     *(column for column in orders.columns if column.name not in _ORDER_DETAIL_COLUMNS),
     DISPLAY_NUMBER,
+    STATE_SINCE,
 )
 
 
@@ -152,7 +165,7 @@ class OrderFilter(Listing[OrderRow]):
     """Orders, oldest first; `text` is searched in the id, display number and ERP number.
 
     `older_than` counts from the receipt of the order; `overdue` selects orders whose ERP receipt is late,
-    `attention` those and the rejected and stuck ones.
+    `attention` those and the rejected and stuck ones; `keys` are exact orders by shop and id.
     """
 
     shop: str | None = None
@@ -161,10 +174,12 @@ class OrderFilter(Listing[OrderRow]):
     text: str | None = None
     overdue: bool = False
     attention: bool = False
+    keys: tuple[tuple[str, str], ...] | None = None
 
     def __str__(self) -> str:
         names = ("state", "shop", "older_than", "text")
         values = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None]
+        values += [] if self.keys is None else [f"{len(self.keys)} given"]
         return " ".join(values + ["overdue"] * self.overdue + ["attention"] * self.attention) or "all"
 
     def where(self, at: Moment) -> list[ColumnElement[bool]]:
@@ -178,6 +193,8 @@ class OrderFilter(Listing[OrderRow]):
             failed = orders.c.state.in_((OrderState.REJECTED.value, OrderState.STUCK.value))
             late = (orders.c.state == OrderState.SENT.value) & (orders.c.sent_at < at.now - at.receipt_timeout)
             conditions.append(or_(failed, late))
+        if self.keys is not None:
+            conditions.append(tuple_(orders.c.shop, orders.c.order_id).in_(self.keys))
         if self.text is not None:
             columns = (orders.c.order_id, orders.c.erp_number, DISPLAY_NUMBER.element)
             conditions.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))

@@ -68,12 +68,13 @@ class QuarantineRow(TypedDict):
 
 
 class OrderRow(TypedDict):
-    """An order without its payload."""
+    """An order without its payload; it has its state since `state_since`, attempts in between left out."""
 
     shop: str
     order_id: str
     display_number: str | None
     state: str
+    state_since: datetime | None
     attempts: int
     next_attempt_at: datetime | None
     erp_number: str | None

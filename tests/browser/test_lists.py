@@ -71,6 +71,32 @@ def test_a_rejected_order_goes_once_more_and_its_papers_are_masked(
     expect(page.locator("#order")).to_contain_text(deployment.erp.numbers["main/again"])
 
 
+def test_orders_are_chosen_by_check_boxes_which_a_refresh_keeps(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    deployment.erp.script += ["400", "400", "400"]
+    for name in ("choose-1", "choose-2", "choose-3"):
+        deployment.place_order(name, "rejected")
+    page = windows.open(deployment.tokens["ana"], "/orders?attention=true&text=choose")
+    bar = page.locator("#chosen")
+    expect(bar.get_by_role("button", name="Hold …")).to_be_disabled()
+    page.get_by_role("checkbox", name="Choose order choose-1").check()
+    page.get_by_role("checkbox", name="Choose order choose-2").check()
+    expect(bar).to_contain_text("2 chosen")
+    page.get_by_role("heading", name="Orders").click()
+    deployment.erp.script.append("400")
+    deployment.place_order("choose-4", "rejected")
+    expect(rows(page)).to_have_count(4)
+    expect(page.get_by_role("checkbox", name="Choose order choose-2")).to_be_checked()
+    bar.get_by_role("button", name="Hold …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 orders are affected")
+    dialog.get_by_role("button", name="Hold orders").click()
+    expect(dialog).to_contain_text("2 orders are changed")
+    found = {row["order_id"]: row["state"] for row in deployment.database.views.rows(OrderFilter(text="choose-"))}
+    assert found == {"choose-1": "held", "choose-2": "held", "choose-3": "rejected", "choose-4": "rejected"}
+
+
 def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
     deployment: PageDeployment, windows: BrowserWindows
 ) -> None:

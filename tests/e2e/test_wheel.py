@@ -1,4 +1,4 @@
-"""Wheel: built and installed without a network, it runs outside the checkout, with all its files and no others."""
+"""Wheel, built from the sdist: installed without a network, it runs outside the checkout, with its files alone."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built with the locked tools that are installed."""
+    """The wheel, built from the sdist with the locked tools that are installed."""
     folder = tmp_path_factory.mktemp("wheel")
     options = ("--offline", "--no-cache", "--no-config", "--no-build-isolation", "--python", sys.executable)
-    built = run(_UV, "build", "--wheel", *options, "--out-dir", folder, sources, folder=folder, home=folder)
+    built = run(_UV, "build", *options, "--out-dir", folder, sources, folder=folder, home=folder)
     assert built.returncode == 0, built.stderr
-    [file] = folder.glob("*.whl")
+    [file], [_] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return file
 
 

@@ -39,6 +39,8 @@ STATE = {
     "comporta_repair_stalled_seconds": set(),
     "comporta_loads_held": {"shop", "domain"},
     "comporta_relay_age_seconds": {"kind"},
+    # Ours: what people outside were told, and what could not be delivered.
+    "comporta_reminders": {"channel", "state"},
     # Ours: whether messages are taken, the ledger balances, and what becomes of each feed's messages.
     "comporta_consumption": {"domain", "state"},
     "comporta_ledger_difference": {"domain"},

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from control.upkeep import run_upkeep
+from rules.retention import Retention
 from storage.database import open_database
 from storage.event_store import EventStore
 from storage.history_tables import history
 from storage.shop_rows import ShopStore
+from storage.upkeep import Upkeep
 from storage.views.history import Change, HistoryView
 from tests.support.views_harness import ViewsHarness, change_event
 
@@ -95,3 +100,15 @@ def test_customers_have_no_history_and_nothing_is_kept_unless_it_is_set(kept: Ke
 def test_a_shop_that_is_removed_takes_its_history_along(kept: Kept) -> None:
     kept.commit(change_event("prices"))
     assert ShopStore(kept.fence).count("main")["history"] == 1
+
+
+def test_the_history_goes_once_no_versions_are_kept_any_more(kept: Kept) -> None:
+    for version in range(1, 4):
+        kept.commit(change_event("prices", version=version))
+    kept_on = Upkeep(kept.fence, Retention(), "one")
+    assert kept_on.claim()
+    assert (run_upkeep(kept_on, threading.Event())["history"], kept.count()) == (0, 3)
+    off = Upkeep(kept.fence, Retention(history=timedelta(0)), "one")
+    assert off.counts()["history"] == 3
+    assert (run_upkeep(off, threading.Event())["history"], kept.count()) == (3, 0)
+    assert "history" not in off.counts()

@@ -69,6 +69,7 @@ def test_a_failed_order_waits_until_it_is_due_again(harness: OrderQueueHarness) 
     assert harness.claim() == []
     [row] = harness.views.rows(OrderFilter())
     assert (row["state"], row["attempts"], row["last_error"]) == ("waiting", 1, "HTTP 500")
+    assert row["state_since"] == row["received_at"]
     wait = timedelta(minutes=10)
     assert before + wait - timedelta(seconds=1) < row["next_attempt_at"] < after + wait + timedelta(seconds=1)
 
@@ -86,6 +87,8 @@ def test_a_lease_that_has_ended_gives_the_order_to_another_and_the_first_writes_
     harness.record_response(second, ErpResponse(DeliveryStatus.INTERNALIZED, "7"))
     assert harness.state() == "internalized"
     assert harness.claim() == []
+    [row] = harness.views.rows(OrderFilter())
+    assert row["state_since"] == row["internalized_at"] > row["received_at"]
 
 
 def test_what_was_sent_is_written_down_together_with_the_next_claim(harness: OrderQueueHarness) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.support.forked_program import ForkedProgram, fork_program
 from tests.support.services.processes import Process, end, spawn
 from tests.support.wait import wait_until
 
@@ -27,6 +29,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # What the program promises for an orderly stop.
 STOP_SECONDS = 10.0
 LogLine = dict[str, Any]
+_FORKED = {"comporta", "tests.support.faulty_program"}
 _LINK_FILE = re.compile(r"the link that signs in is in (\S+)\)")
 _TOKEN = re.compile(r"/\?token=(\S+)")
 
@@ -48,7 +51,7 @@ class CompletedCommand:
 class Program:
     """Process that runs until it is told to end; its output is in a file."""
 
-    def __init__(self, process: Process, log: Path) -> None:
+    def __init__(self, process: Process | ForkedProgram, log: Path) -> None:
         self._process = process
         self._log = log
         self._children: list[psutil.Process] = []
@@ -146,9 +149,7 @@ class Programs:
         """Start a program that runs on; wait for its log before using it."""
         log = self.folder / f"output-{next(self._numbers)}"
         log.touch()
-        program = Program(
-            spawn(_command(module, arguments), log=log, environment=_environment(settings, self.folder)), log
-        )
+        program = Program(_start(module, arguments, log=log, environment=_environment(settings, self.folder)), log)
         self._started.append(program)
         return program
 
@@ -161,17 +162,23 @@ class Programs:
 
     def run(self, *arguments: str, **settings: object) -> CompletedCommand:
         """Run a command to its end."""
-        done = subprocess.run(
-            _command("comporta", arguments),
-            env=_environment(settings, self.folder),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return CompletedCommand(done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = fork_program(
+                "comporta",
+                arguments,
+                environment=_environment(settings, self.folder),
+                folder=self.folder,
+                output=output.fileno(),
+                errors=errors.fileno(),
+            )
+            try:
+                code = process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            for stream in (output, errors):
+                stream.seek(0)
+            return CompletedCommand(code, output.read(), errors.read())
 
     def end(self) -> None:
         """End everything that still runs."""
@@ -198,8 +205,21 @@ def running_programs(folder: Path) -> Iterator[Programs]:
         programs.end()
 
 
-def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
+def _start(
+    module: str, arguments: tuple[str, ...], *, log: Path, environment: dict[str, str]
+) -> Process | ForkedProgram:
+    """Fork what only runs Comporta; start what changes the process itself, or is none of ours."""
+    if module not in _FORKED:
+        return spawn([sys.executable, "-m", module, *arguments], log=log, environment=environment)
+    with log.open("ab") as output:
+        return fork_program(
+            module,
+            arguments,
+            environment=environment,
+            folder=log.parent,
+            output=output.fileno(),
+            errors=output.fileno(),
+        )
 
 
 def _environment(settings: dict[str, object], folder: Path) -> dict[str, str]:

@@ -56,6 +56,11 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         ("ERP_SIGNING_SECRET", "hunter2", "openssl rand -base64 32"),
         ("ERP_SIGNING_SECRET", "whsec_" + base64.b64encode(b"hunter2").decode(), "24 to 64"),
         ("ERP_SIGNING_SECRET", " ", "24 to 64"),
+        ("NOTIFY_URL", "ftp://ana:hunter2@host/", "must be an http or https address"),
+        ("NOTIFY_SECRET", "hunter2", "openssl rand -base64 32"),
+        ("NOTIFY_URL_FILE", "nowhere", "can't be read: No such file"),
+        ("SMTP_URL", "smtp://ana:hunter2@host", "from must be one address"),
+        ("NOTIFY_AFTER", "0", "greater than 0"),
         ("ERP_TIMEOUT", "0", "greater than 0"),
         ("ERP_TIMEOUT", "46", "less than or equal to 45"),
         ("ERP_CONNECT_TIMEOUT", "inf", "less than or equal to 45"),
@@ -81,6 +86,8 @@ def test_a_setting_that_cannot_be_used_is_named(
     [
         ("TOKEN", "comporta_hunter2"),
         ("ERP_TOKEN", "hunter2"),
+        ("NOTIFY_URL", "https://host/hunter2"),
+        ("SMTP_URL", "smtp://ana:hunter2@host?from=a@b.c&to=a@b.c"),
         ("ERP_SIGNING_SECRET", "whsec_" + base64.b64encode(b"hunter2 hunter2 hunter2 hunter2").decode()),
     ],
 )

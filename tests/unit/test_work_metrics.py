@@ -85,6 +85,7 @@ def test_gauges_of_many_shops_are_summed_and_the_longest_time_stays() -> None:
         repair=RepairState(0, 0, 0.0),
         held_loads={(shop, "stock"): 1 for shop in shops},
         relay_ages={},
+        reminders={},
     )
     few = with_most_shops(reading, 1)
     assert few.off == {("a", "stock"): None, ("_other", "stock"): 9.0}

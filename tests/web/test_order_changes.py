@@ -183,3 +183,54 @@ def test_an_order_shows_its_invoice_and_its_shipment(web: WebHarness) -> None:
     text = PageClient(web).get_page("/order?shop=main&id=O1").text
     for shown in ("Invoiced", "Number 1001", "Shipped", "Tracking BR123", "Carrier Expresso"):
         assert shown in text
+
+
+def test_chosen_orders_are_changed_and_those_whose_state_does_not_allow_it_are_left_out(web: WebHarness) -> None:
+    web.storage.accept_orders("O/1", "O2", "O3")
+    web.storage.set_order("O/1", state="rejected")
+    web.storage.set_order("O2", state="cancelled")
+    client = PageClient(web)
+    boxes = client.get_page("/orders?attention=false").all("input", name="order")
+    assert [box["value"] for box in boxes] == ["main/O/1", "main/O2", "main/O3"]
+    for change, after in (("hold", "held"), ("release", "waiting"), ("cancel", "cancelled")):
+        asked = client.get_page(f"/orders/change?change={change}&order=main/O/1&order=main/O2").form(
+            "/orders/change-many"
+        )
+        assert (asked["expected"], asked["order"]) == (["1"], ["main/O/1", "main/O2"])
+        client.post_form("/orders/change-many", **asked)
+        assert states(web) == {"O/1": after, "O2": "cancelled", "O3": "waiting"}
+    web.storage.set_order("O3", state="stuck")
+    asked = client.get_page("/orders/change?change=retry&order=main/O3&order=main/O2").form("/orders/change-many")
+    client.post_form("/orders/change-many", **asked)
+    assert states(web)["O3"] == "waiting"
+    assert acts(web)[0] == ("hold", "2 given", "ana", None, 1)
+
+
+def test_the_api_changes_orders_by_name(operator_web: WebHarness) -> None:
+    web = operator_web
+    web.storage.accept_orders("O1", "O2")
+    chosen = {"orders": [{"shop": "main", "order_id": "O2"}]}
+    assert done(post(web, "/api/orders/hold", filter=chosen, expected=1)) == {"chosen": 1, "changed": 1}
+    assert states(web) == {"O1": "waiting", "O2": "held"}
+
+
+def test_the_time_in_a_state_begins_with_it_and_attempts_in_between_change_nothing(operator_web: WebHarness) -> None:
+    web = operator_web
+    web.storage.accept_orders("O1")
+
+    def since() -> Any:
+        return web.get("/api/orders/main/O1")["state_since"]
+
+    waiting = since()
+    assert waiting == web.get("/api/orders/main/O1")["received_at"]
+    done(post(web, "/api/orders/main/O1/hold"))
+    held = since()
+    assert held > waiting
+    done(post(web, "/api/orders/main/O1/release"))
+    assert since() > held
+    # Rows of before the column tell what is known.
+    web.storage.set_order("O1", state_since=None)
+    assert since() == waiting
+    web.storage.set_order("O1", state="rejected")
+    assert since() is None
+    assert "for 0 s" not in PageClient(web).get_page("/orders?state=rejected").text

@@ -14,6 +14,7 @@ from comporta.cli.doctor.environment import (
 )
 from comporta.cli.doctor.erp import erp_findings, notice_findings, order_findings
 from comporta.cli.doctor.finding import Finding, State
+from comporta.cli.doctor.reminders import reminder_findings
 
 __all__ = ["Finding", "State", "examine"]
 
@@ -33,5 +34,6 @@ def examine() -> Iterator[Finding]:
         erp_findings,
         order_findings,
         notice_findings,
+        reminder_findings,
     ):
         yield from part(settings)

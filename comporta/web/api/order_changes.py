@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
-from comporta.web.api.params import Many, RequestBody, ShopName, Why, only_known
+from comporta.web.api.params import MOST_NAMED, Many, RequestBody, ShopName, Why, only_known
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.orders import OrderState
@@ -19,8 +19,18 @@ from storage.views import Views
 __all__ = ["order_changes_router"]
 
 
+class OrderNamed(RequestBody):
+    """Order by its shop and id."""
+
+    shop: ShopName
+    order_id: Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class ChangeFilter(RequestBody):
-    """Orders by any of these fields, as in the list; `older_than` in seconds since receipt; all without a field."""
+    """Orders by any of these fields, as in the list; `older_than` in seconds since receipt; all without a field.
+
+    `orders` are chosen ones; those of them whose state does not allow the change are left out.
+    """
 
     shop: ShopName | None = None
     state: OrderState | None = None
@@ -28,6 +38,7 @@ class ChangeFilter(RequestBody):
     text: str | None = None
     overdue: bool = False
     attention: bool = False
+    orders: Annotated[list[OrderNamed], Field(min_length=1, max_length=MOST_NAMED)] | None = None
 
 
 class ManyChanges(Many):
@@ -41,7 +52,8 @@ class ManyChanges(Many):
         chosen = self.filter
         age = None if chosen.older_than is None else timedelta(seconds=chosen.older_than)
         state = chosen.state and chosen.state.value
-        return ListedOrders(chosen.shop, state, age, chosen.text, chosen.overdue, chosen.attention)
+        keys = None if chosen.orders is None else tuple((each.shop, each.order_id) for each in chosen.orders)
+        return ListedOrders(chosen.shop, state, age, chosen.text, chosen.overdue, chosen.attention, keys)
 
 
 class ChangeDone(BaseModel):

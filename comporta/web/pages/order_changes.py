@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Form as FormField
@@ -23,12 +23,15 @@ from storage.views import OrderFilter
 
 __all__ = ["order_changes", "order_changes_router"]
 
-_TITLES: Mapping[Change, str] = {
+PageChange = Change | Literal["retry"]
+_TITLES: Mapping[PageChange, str] = {
+    "retry": N_("Send orders again"),
     "hold": N_("Hold orders"),
     "release": N_("Release orders"),
     "cancel": N_("Cancel orders"),
 }
-_EFFECTS: Mapping[Change, str] = {
+_EFFECTS: Mapping[PageChange, str] = {
+    "retry": N_("They go to the ERP once more, which knows them by their ids."),
     "hold": N_("They don’t leave until they are released."),
     "release": N_("They wait for the ERP again."),
     "cancel": N_("They never leave; of those that are at the ERP, the ERP is told."),
@@ -41,9 +44,10 @@ _DONE: Mapping[Change, str] = {
 
 
 class _Filter(BaseModel):
-    """Filter of the orders as query parameters or form fields."""
+    """Filter of the orders as query parameters or form fields; `order` has chosen ones as shop/id."""
 
-    change: Change
+    change: PageChange
+    order: list[str] = []
     shop: str = ""
     state: str = ""
     older_than: str = ""
@@ -57,7 +61,9 @@ class _Filter(BaseModel):
         age = int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 9 else None
         older = None if age is None else timedelta(seconds=age)
         names = (blank_to_none(self.shop), blank_to_none(self.state))
-        return OrderFilter(*names, older, blank_to_none(self.text), self.overdue == "true")
+        pairs = (order.partition("/") for order in self.order)
+        keys = tuple((shop, order_id) for shop, _, order_id in pairs) if self.order else None
+        return OrderFilter(*names, older, blank_to_none(self.text), self.overdue == "true", keys=keys)
 
 
 class _BulkForm(_Filter):
@@ -89,7 +95,12 @@ def order_changes_router(pages: Pages, actions: OperatorActions) -> APIRouter:
 
     @router.get("/orders/change")
     def change_form(request: Request, query: Annotated[_Filter, Query()]) -> Response:
-        count = actions.count_changeable(query.change, query.selection)
+        selection = query.selection
+        count = (
+            actions.count_retryable(selection)
+            if query.change == "retry"
+            else actions.count_changeable(query.change, selection)
+        )
         return pages.render(
             request,
             "ask/order_change.html",
@@ -97,7 +108,8 @@ def order_changes_router(pages: Pages, actions: OperatorActions) -> APIRouter:
             title=translate(request, _TITLES[query.change]),
             effect=translate(request, _EFFECTS[query.change]),
             count=count,
-            filters=query.model_dump(exclude_defaults=True, exclude={"change"}),
+            filters=query.model_dump(exclude_defaults=True, exclude={"change", "order"}),
+            chosen=query.order,
         )
 
     @router.post("/orders/change")
@@ -112,7 +124,11 @@ def order_changes_router(pages: Pages, actions: OperatorActions) -> APIRouter:
     def change_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
             context = audit_context(request, blank_to_none(form.why[:500]))
-            count = actions.change_orders(form.change, form.selection, context, parse_expected(form.expected))
+            expected = parse_expected(form.expected)
+            if form.change == "retry":
+                count = actions.retry_many(form.selection, context, expected)
+            else:
+                count = actions.change_orders(form.change, form.selection, context, expected)
             return translate_plural(request, "%(count)s order is changed.", "%(count)s orders are changed.", count)
 
         return run_action(pages, request, run)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -31,15 +31,15 @@ from comporta.web.pages.switch import switch_router
 from comporta.web.pages.unknown_fields import unknown_fields_router
 from comporta.web.pages.versions import versions_router
 
-__all__ = ["install_page"]
+__all__ = ["page_routers", "show_errors_as_pages"]
 
 Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 
-def install_page(app: FastAPI, context: AppContext) -> None:
-    """Add the page to an application whose error handlers return problem details."""
+def page_routers(context: AppContext) -> Sequence[APIRouter]:
+    """Return the routers of the page."""
     pages = Pages(context.views.status, context.label)
-    for router in (
+    return (
         static_router(),
         preferences_router(),
         overview_router(pages, context.views),
@@ -55,8 +55,11 @@ def install_page(app: FastAPI, context: AppContext) -> None:
         switch_router(pages, context.switchboard, context.views.cost),
         pause_end_router(pages, context.switchboard),
         versions_router(pages, context.actions),
-    ):
-        app.include_router(router)
+    )
+
+
+def show_errors_as_pages(app: FastAPI) -> None:
+    """Let the error handlers that an application has so far answer a browser with a page."""
     for exception, handler in list(app.exception_handlers.items()):
         app.add_exception_handler(exception, _with_error_page(handler))
 

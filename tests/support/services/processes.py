@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
 __all__ = [
+    "Endable",
     "NotOurs",
     "Process",
     "Service",
@@ -29,6 +31,23 @@ __all__ = [
 ]
 
 Process = subprocess.Popen[bytes]
+
+
+class Endable(Protocol):
+    """Process that can be told to end and waited for."""
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raise `subprocess.TimeoutExpired` after so many seconds."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
 
 _MEMORY = Path("/dev/shm")
 _ROOMY = 2 * 1024**3
@@ -125,7 +144,7 @@ def spawn(
         )
 
 
-def end(process: Process, how: signal.Signals, *, patience: float = 30.0) -> None:
+def end(process: Endable, how: signal.Signals, *, patience: float = 30.0) -> None:
     """Send a signal and wait for the end; kill what has not ended in time."""
     if process.poll() is None:
         process.send_signal(how)

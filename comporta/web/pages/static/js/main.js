@@ -1,5 +1,6 @@
 // Entry point of the live page. Without JavaScript, everything works by links and forms.
 import { watchCharts } from "./charts.js";
+import { watchChoices } from "./choices.js";
 import { watchDialog } from "./dialog.js";
 import { watchEvents } from "./live.js";
 import { watchRegions } from "./regions.js";
@@ -13,6 +14,7 @@ watchDialog();
 watchTab();
 watchEvents();
 watchCharts();
+watchChoices();
 
 // Ctrl-K (or Cmd-K) leads to the search from everywhere but an open dialog.
 document.addEventListener("keydown", (event) => {

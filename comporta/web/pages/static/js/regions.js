@@ -35,6 +35,10 @@ function beforeSwap(event) {
   for (const open of region.querySelectorAll("details[open][id]")) {
     fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
   }
+  for (const box of region.querySelectorAll("input[type=checkbox][form]:checked")) {
+    const same = fresh.querySelector(`input[type=checkbox][name="${box.name}"][value="${CSS.escape(box.value)}"]`);
+    if (same) same.checked = true;
+  }
   const focusable = [...region.querySelectorAll("a, button, summary")];
   restore.set(region.id, {
     scrolled: [...region.querySelectorAll(".scroll")].map((element) => element.scrollLeft),
