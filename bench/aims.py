@@ -91,6 +91,7 @@ AIMS: tuple[Aim, ...] = (
     Aim("peak RSS of either of two, MB", _figure("worker-2", "peak_rss_mb"), at_most=150),
     Aim("publish to commit, p99, ms", _figure("latency", "p99_ms"), at_most=20),
     Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=50),
+    Aim("pause to reply while a million versions are forgotten, p99, ms", _figure("forgotten", "p99_ms"), at_most=500),
     Aim("pause to reply beside a hung worker, p99, ms", _figure("pause-muted", "p99_ms"), at_most=5_000),
     Aim("1 million keys / 10 thousand keys", _ratio("keys-1000000", "keys-10000"), at_least=0.8),
     Aim("1,000 shops / 1 shop", _ratio("shops-1000", "shops-1"), at_least=0.8),

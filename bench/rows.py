@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import loads, missed, orders, page, publishers, throughput
+from bench import loads, missed, orders, page, publishers, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -134,6 +134,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("missed-page", _MISSED, "the first page of the list", lambda on, of: missed.first_page(on, of.missed)),
     Row("missed-requests", _MISSED, "requests for all", lambda on, of: missed.requests(on, of.missed)),
+    Row("forgotten", _MISSED, "versions of as many keys forgotten", lambda on, of: versions.forgotten(on, of.missed)),
     Row(
         "faststream",
         _PEERS,

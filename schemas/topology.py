@@ -28,6 +28,7 @@ __all__ = [
     "bulk_queue",
     "event_queue",
     "orders_queue",
+    "policy",
     "policy_definitions",
 ]
 
@@ -56,6 +57,10 @@ POLICY: dict[str, Any] = {
     },
     "priority": 0,
 }
+
+# Until then the messages of a consumer stay with it whose node is gone, since it might come back; the default is a
+# minute. Brokers of other releases refuse a policy with a key that they don't know.
+_DISCONNECTED, _DISCONNECTED_SINCE, _DISCONNECTED_MS = "consumer-disconnected-timeout", (4, 3), 10_000
 
 EXCHANGES: dict[str, str] = {
     EVENTS: "topic",
@@ -98,9 +103,16 @@ class Queue:
         return {**self.arguments, **dict(self.former_arguments)} if self.former_arguments else None
 
 
-def policy_definitions(*vhosts: str) -> dict[str, Any]:
+def policy(release: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Return the policy for a release of RabbitMQ, such as (4, 3); without one that which every release takes."""
+    if release is None or release < _DISCONNECTED_SINCE:
+        return POLICY
+    return {**POLICY, "definition": {_DISCONNECTED: _DISCONNECTED_MS, **POLICY["definition"]}}
+
+
+def policy_definitions(*vhosts: str, release: tuple[int, int] | None = None) -> dict[str, Any]:
     """Return the policy for these virtual hosts as a definitions file, which `rabbitmqctl import_definitions` reads."""
-    return {"policies": [{"vhost": vhost, **POLICY} for vhost in vhosts]}
+    return {"policies": [{"vhost": vhost, **policy(release)} for vhost in vhosts]}
 
 
 def event_queue(domain: str) -> str:

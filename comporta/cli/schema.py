@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,9 @@ def schema(
     ] = False,
     tables: Annotated[bool, typer.Option("--tables", help="Print the page of tables and views instead.")] = False,
     vhost: Annotated[str, typer.Option(help="With --rabbitmq: the virtual host of the policy.")] = "/",
+    release: Annotated[
+        str | None, typer.Option(help="With --rabbitmq: the broker's release, such as 4.3, for what it alone knows.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write all files of the contract to this folder.")
     ] = None,
@@ -36,10 +40,12 @@ def schema(
 
     if sum((domain is not None, asyncapi, rabbitmq, tables, out is not None)) > 1:
         raise fail("--domain, --asyncapi, --rabbitmq, --tables and --out exclude each other", _WRONG_USAGE)
+    if release is not None and not rabbitmq:
+        raise fail("--release goes with --rabbitmq", _WRONG_USAGE)
     if domain is not None and domain not in DOMAIN_NAMES:
         raise fail(f"no such domain; the domains are {', '.join(DOMAIN_NAMES)}", _WRONG_USAGE)
     if rabbitmq:
-        _print(policy_definitions(vhost))
+        _print(policy_definitions(vhost, release=_release(release)))
     elif tables:
         _print_tables()
     elif out is not None:
@@ -48,6 +54,14 @@ def schema(
         _print(order_schemas())
     else:
         _print(asyncapi_document() if asyncapi else event_schemas(DOMAINS[domain] if domain else None))
+
+
+def _release(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    if not (parts := re.match(r"(\d{1,3})\.(\d{1,3})(\.\d+)*$", text)):
+        raise fail(f"--release {text}: name RabbitMQ's release as two numbers, such as 4.3", _WRONG_USAGE)
+    return int(parts[1]), int(parts[2])
 
 
 def _print(document: Any) -> None:

@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.notify_settings import open_channels
+from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.resync_publish import resync_publish
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
@@ -41,11 +42,9 @@ from producers.publisher import Publisher
 from rules.retention import Retention
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
-from schemas.topology import Queue, orders_queue
 from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
-from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
@@ -56,7 +55,6 @@ from storage.order_store import OrderStore
 from storage.outbox import Outbox
 from storage.reminders import ReminderStore
 from storage.resync_plan import ResyncPlan
-from storage.shop_rows import ShopStore
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
@@ -149,7 +147,7 @@ def build_worker(
             CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
         )
         order_queue = OrderQueue(database.fence, switchboard)
-        further = partial(_order_queues, settings, database)
+        further = partial(shop_order_queues, settings, database)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe, further)
         dispatcher = OrderDispatcher(
             order_queue,
@@ -219,19 +217,6 @@ def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: t
         settings.resync_modes,
         settings.resync_outstanding,
     ).run
-
-
-def _order_queues(settings: Settings, database: Database) -> list[Queue]:
-    """Return the queues of shops for their orders, which their ERPs may want to read before the first order."""
-    routes = settings.order_routes
-    if settings.erp_url is not None or not (routes.own is None or routes.own):
-        return []
-    try:
-        known = ShopStore(database.fence).known() if routes.own is None else frozenset[str]()
-    except StorageError:
-        # Declared later, before the first order.
-        known = frozenset()
-    return [orders_queue(shop) for shop in routes.named(known)]
 
 
 def _erp_gateway(settings: Settings) -> ErpGateway:

@@ -14,13 +14,27 @@ ctl() {
     rabbitmqctl --silent "$@"
 }
 
-# By standard input: arguments are seen by everyone on the machine.
-if ctl list_users | cut -f 1 | grep -qx "$user"; then
-    ctl change_password "$user" <"$COMPORTA_PASSWORD_FILE" >/dev/null
-else
-    ctl add_user "$user" <"$COMPORTA_PASSWORD_FILE" >/dev/null
-fi
-ctl set_user_tags "$user"
-# Its own names and no others; the default exchange for replies and for orders to a shop's own queue.
-ctl set_permissions --vhost "$vhost" "$user" '^(comporta|erp|shop)\.' '^((comporta|erp|shop)\.|amq\.default$)' '^(comporta|erp|shop)\.'
+escaped() { sed 's/\\/\\\\/g; s/"/\\"/g'; }
+
+# In a file that nobody else reads: arguments are seen by everyone on the machine, and rabbitmqctl of 4.3 fails where its
+# standard input ends. Comporta's own names and no others; the default exchange for replies and for a shop's own queue.
+umask 077
+file=$(mktemp)
+trap 'rm -f "$file"' EXIT
+name=$(printf %s "$vhost" | escaped)
+cat >"$file" <<EOF
+{
+  "users": [{"name": "$user", "password": "$(escaped <"$COMPORTA_PASSWORD_FILE")", "tags": []}],
+  "permissions": [
+    {
+      "user": "$user",
+      "vhost": "$name",
+      "configure": "^(comporta|erp|shop)\\\\.",
+      "write": "^((comporta|erp|shop)\\\\.|amq\\\\.default$)",
+      "read": "^(comporta|erp|shop)\\\\."
+    }
+  ]
+}
+EOF
+ctl import_definitions "$file"
 ctl import_definitions "$COMPORTA_DEFINITIONS"

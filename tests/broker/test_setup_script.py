@@ -34,7 +34,7 @@ class Setup:
         """Set the user up with this password, and return its broker URL."""
         self._password.write_text(password + "\n")
         environment = {
-            "PATH": f"{self._folder}:{os.defpath}",
+            "PATH": f"{self._folder}:{os.environ['PATH']}",
             "COMPORTA_PASSWORD_FILE": str(self._password),
             "COMPORTA_DEFINITIONS": str(self._folder / "definitions.json"),
             "COMPORTA_VHOST": self.vhost,
@@ -54,7 +54,7 @@ def setup(rabbitmq: Broker, broker_url: str, tmp_path: Path) -> Iterator[Setup]:
 
 
 def test_the_script_makes_a_user_with_its_own_names_alone(rabbitmq: Broker, broker_url: str, setup: Setup) -> None:
-    url = setup.run("first p@ss/word")
+    url = setup.run('first "p@ss\\/word$')
     connection = open_connection(url, name="test")
     assert declare(connection) == {}
     release(connection)
