@@ -29,6 +29,7 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.auto_resync import AutoResync
 from control.consumer import ControlConsumer
+from control.quarantine_jobs import JobLoop
 from control.reminders import ReminderLoop
 from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
@@ -134,6 +135,7 @@ def build_worker(
             more=[OrderNoticeSource(Outbox(database.fence, worker_id))] if ORDERS in domains else [],
         ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
+        "jobs": _jobs(settings, database, worker_id, pulse("jobs")),
         "loads": settler.run,
         "worker": worker.run,
     }
@@ -166,7 +168,12 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     name = f"{socket.gethostname()}-{getpid()}-admin"
     # Only a worker writes the history, and knows by its settings whether it is off.
     upkeep = _upkeep(replace(settings.retention, history=None), database, name, pulse("upkeep"))
-    loops = {"announcer": announcer.run, "upkeep": upkeep, **_reminders(settings, database, name, pulse)}
+    loops = {
+        "announcer": announcer.run,
+        "upkeep": upkeep,
+        "jobs": _jobs(settings, database, name, pulse("jobs")),
+        **_reminders(settings, database, name, pulse),
+    }
     return Components(name, switchboard, loops)
 
 
@@ -186,21 +193,26 @@ def _reminders(
     return {"reminders": ReminderLoop(store, channels, pulse("reminders")).run}
 
 
+@contextmanager
+def _open_publish(settings: Settings, name: str) -> Iterator[Publish]:
+    with (
+        Publisher(settings.broker_url, name=name, deadline=30.0) as publisher,
+        resync_publish(settings, lambda messages: list(publisher.publish_all(messages))) as publish,
+    ):
+        yield publish
+
+
+def _jobs(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return JobLoop(database.fence, holder, partial(_open_publish, settings, "replay"), stop).run
+
+
 def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: threading.Event) -> Callable[[], None]:
     after = timedelta(seconds=settings.resync_after)
-
-    @contextmanager
-    def open_publish() -> Iterator[Publish]:
-        with (
-            Publisher(settings.broker_url, name="resync", deadline=30.0) as publisher,
-            resync_publish(settings, lambda messages: list(publisher.publish_all(messages))) as publish,
-        ):
-            yield publish
 
     return AutoResync(
         ResyncPlan(database.fence, worker_id, after),
         MissedRequests(database.fence, after),
-        open_publish,
+        partial(_open_publish, settings, "resync"),
         stop,
         settings.resync_modes,
         settings.resync_outstanding,

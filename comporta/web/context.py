@@ -10,6 +10,7 @@ from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.api.tail import Watch
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
+from control.quarantine_jobs import QuarantineJobs
 from control.switchboard import Switchboard
 from producers.messages import Publish
 from storage.repairs import Repairs
@@ -35,5 +36,6 @@ class AppContext:
     place_orders: PlaceOrders
     actions: OperatorActions
     repairs: Repairs
+    jobs: QuarantineJobs
     watch: Watch
     label: str | None = None

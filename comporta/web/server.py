@@ -31,6 +31,7 @@ from comporta.web.pages.login import login_router
 from comporta.web.session import LoginLimiter, SessionCookie
 from control.actions import OperatorActions
 from control.auth.local_token import delete_local_token, save_local_token
+from control.quarantine_jobs import QuarantineJobs
 from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from storage.order_store import OrderStore
@@ -152,6 +153,7 @@ def _context(host: Host, publisher: Publisher, stack: ExitStack) -> AppContext:
             resync_after=timedelta(seconds=host.settings.resync_after),
         ),
         repairs=Repairs(host.database.fence),
+        jobs=QuarantineJobs(host.database.fence),
         watch=host.database.watch,
         label=host.settings.admin_label,
     )

@@ -18,6 +18,7 @@ from comporta.web.context import AppContext
 from comporta.web.live import LiveFeed
 from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
+from control.quarantine_jobs import QuarantineJobs
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.order_store import OrderStore
@@ -51,6 +52,7 @@ class WebHarness:
             place_orders=OrderStore(self.database.fence, "http").place,
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
+            jobs=QuarantineJobs(self.database.fence),
             watch=self.database.watch,
         )
         self.app = create_app(doors)

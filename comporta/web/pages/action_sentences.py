@@ -37,6 +37,9 @@ ACTION_SENTENCES: dict[str, str] = {
     "novo em meio minuto",
     "no message with the id {} is in the quarantine (any more)": "não há (mais) mensagem com o id {} na quarentena",
     "no message with the id {} is in the quarantine": "não há mensagem com o id {} na quarentena",
+    "no replay or drop of many has the id {}": "não há reprocessamento nem exclusão de várias com o id {}",
+    "some of the first {} came back: the others were not tried": "das primeiras {}, algumas voltaram: as outras não "
+    "foram tentadas",
     "COMPORTA_SHOPS names a file: add the shop {} to it, a line for each shop": "COMPORTA_SHOPS aponta para um "
     "arquivo: acrescente a loja {} nele, uma linha por loja",
     "the shop {} is not removed: {}; or force the removal": "a loja {} não foi removida: {}; ou force a remoção",
