@@ -1,4 +1,4 @@
-"""Benchmark events: a wholesaler's transactions, read row by row, or randomly drawn keys."""
+"""Benchmark events: transactions of a wholesaler or made of sample invoices, read row by row, or random keys."""
 
 from __future__ import annotations
 
@@ -9,33 +9,52 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from bench.invoices import written_transactions
 from comporta.simulator.messages import ErpMessage, EventWriter
+from comporta.simulator.nfe import SimulatorDataMissing
 from comporta.simulator.retail import retail_events
 
-__all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "real_events", "require_data"]
+__all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "is_made", "real_events", "require_data", "source"]
 
 SETTING = "COMPORTA_BENCH_DATA"
 SHOPS = 4
 _MOMENT = "2026-01-02T03:04:05Z"
+_MADE_PATH = Path(__file__).parents[1] / "build" / "bench" / "invoices.csv"
 _DEFAULT_PATH = Path(__file__).parents[2] / "shared" / "data" / "online-retail.csv.xz"
 
 
 class DataMissing(Exception):
-    """Error: the file of real transactions is missing."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"the transactions to measure with are missing: put online-retail.csv.xz into ../shared/data, or name it "
-            f"with {SETTING}"
-        )
+    """Error: there are no transactions to measure with."""
 
 
 def require_data() -> Path:
-    """Return the file of transactions; raise `DataMissing` if there is none."""
-    path = Path(os.environ.get(SETTING) or _DEFAULT_PATH)
-    if not path.is_file():
-        raise DataMissing
-    return path
+    """Return the file of transactions, made of sample invoices where that of the wholesaler is not at hand.
+
+    Raises `DataMissing` if the setting names no file, or without the package of sample invoices.
+    """
+    if named := os.environ.get(SETTING):
+        if not Path(named).is_file():
+            raise DataMissing(f"{SETTING}: there is no file {named}; leave it out to measure with sample invoices")
+        return Path(named)
+    if not is_made():
+        return _DEFAULT_PATH
+    try:
+        return written_transactions(_MADE_PATH)
+    except SimulatorDataMissing:
+        raise DataMissing(
+            f"there are no transactions to measure with: pip install 'comporta[demo]' for sample invoices, or name a "
+            f"file of transactions with {SETTING}"
+        ) from None
+
+
+def is_made() -> bool:
+    """Return whether the transactions are made of sample invoices."""
+    return not os.environ.get(SETTING) and not _DEFAULT_PATH.is_file()
+
+
+def source() -> str:
+    """Return the source of the events, as the table names it."""
+    return "sample invoices of nfelib, repeated" if is_made() else f"transactions of {require_data().name}"
 
 
 def real_events(count: int) -> Iterator[ErpMessage]:

@@ -17,7 +17,7 @@ from bench.results import Figures, percentile
 from schemas.control import Action, Reply
 from schemas.topology import CONTROL
 
-__all__ = ["pause_to_reply"]
+__all__ = ["Operator", "open_operator", "pause_to_reply"]
 
 _REPLY_TO = "amq.rabbitmq.reply-to"
 _REPLY_SECONDS = 30.0
@@ -32,7 +32,7 @@ def pause_to_reply(servers: Servers, backlog: int) -> Figures:
         servers.place(backlog) as place,
         running(place, "comporta", "worker", "--processes", "2") as children,
         place.query() as database,
-        _operator(place) as operator,
+        open_operator(place) as operator,
     ):
         await_consumers(place, children, 2)
         wait_until(lambda: accounted(database) > 0, "the first batch")
@@ -49,7 +49,7 @@ def pause_to_reply(servers: Servers, backlog: int) -> Figures:
     }
 
 
-class _Operator:
+class Operator:
     """Operator with one open connection, so that connecting is not measured."""
 
     def __init__(self, channel: Any) -> None:
@@ -84,10 +84,10 @@ class _Operator:
 
 
 @contextmanager
-def _operator(place: Place) -> Iterator[_Operator]:
+def open_operator(place: Place) -> Iterator[Operator]:
     connection = pika.BlockingConnection(pika.URLParameters(place.broker_url))
     try:
-        yield _Operator(connection.channel())
+        yield Operator(connection.channel())
     finally:
         if connection.is_open:
             connection.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import loads, missed, orders, page, publishers, throughput
+from bench import loads, missed, orders, page, publishers, siege, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -134,6 +134,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("missed-page", _MISSED, "the first page of the list", lambda on, of: missed.first_page(on, of.missed)),
     Row("missed-requests", _MISSED, "requests for all", lambda on, of: missed.requests(on, of.missed)),
+    Row("forgotten", _MISSED, "versions of as many keys forgotten", lambda on, of: versions.forgotten(on, of.missed)),
     Row(
         "faststream",
         _PEERS,
@@ -197,6 +198,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("orders-resume", _ORDERS, "resume's reply to first order at the ERP", lambda on, _: orders.resume_to_erp(on)),
     Row("embedded", "the embedded default", "one process on memory:// and SQLite", _embedded),
+    Row("siege-silent", _PAGE, "beside 1,100 silent connections", lambda on, _: siege.silent(on)),
+    Row("siege-chunks", _PAGE, "beside six bodies of one-byte chunks", lambda on, _: siege.chunks(on)),
     Row(
         "page-status", _PAGE, "/api/status, two busy workers", lambda on, of: page.status_beside_workers(on, of.backlog)
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from amqp.exceptions import AccessRefused, MessageNacked, NotFound, PreconditionFailed
@@ -53,14 +53,18 @@ class BrokerFacts(NamedTuple):
     queues: dict[str, QueueFacts | None]
 
 
-def inspect_broker(url: str) -> BrokerFacts:
-    """Return the facts that AMQP tells. Raises `BrokerLost` if the broker can't be reached or refuses the login."""
+def inspect_broker(url: str, further: Sequence[Queue] = ()) -> BrokerFacts:
+    """Return the facts that AMQP tells of the topology and of further queues.
+
+    Raises `BrokerLost` if the broker can't be reached or refuses the login.
+    """
+    wanted = QUEUES | {queue.name: queue for queue in further}
     connection = open_connection(url, name="doctor")
     try:
         with translated():
             version = str(connection.connection.server_properties.get("version", "unknown"))
             exchanges = {name: _exchange(connection, name) for name in (*EXCHANGES, DEFAULT_EXCHANGE)}
-            queues = {name: _queue(connection, queue) for name, queue in QUEUES.items()}
+            queues = {name: _queue(connection, queue) for name, queue in wanted.items()}
         return BrokerFacts(version, _rejects_overflow(url), exchanges, queues)
     finally:
         release(connection)

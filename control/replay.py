@@ -16,7 +16,7 @@ from rules.actions import Conflict, replay_route
 from storage.quarantine import QuarantinedMessage, QuarantineStore, Selection
 from storage.views import QuarantineFilter
 
-__all__ = ["ReplayFailure", "ReplayResult", "replay"]
+__all__ = ["ReplayFailure", "ReplayResult", "replay", "replay_batch"]
 
 _DEFAULT_CONTENT_TYPE = "application/json"
 _MOST_NAMED = 100
@@ -61,20 +61,21 @@ def replay(
         batch := quarantine.claim(filter, selection.through, after)
     ):
         after = batch[-1].id
-        _replay_batch(publish, quarantine, audit_id, batch, result)
+        replay_batch(publish, quarantine, audit_id, batch, result)
         if result.error is not None:
             break
     result.left = max(0, selection.number - result.replayed - result.staying)
     return result
 
 
-def _replay_batch(
+def replay_batch(
     publish: Publish,
     quarantine: QuarantineStore,
     audit_id: str,
     batch: Sequence[QuarantinedMessage],
     total: ReplayResult,
 ) -> None:
+    """Replay leased messages, remove those that the broker has confirmed, and add to the result."""
     messages, refused = _outgoing(batch)
     results = publish(messages) if messages else []
     fates = {fate: [result for result in results if result.fate is fate] for fate in Fate}

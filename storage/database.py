@@ -18,6 +18,7 @@ from storage.engine import open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
 from storage.grants import Granted, grant_reader
+from storage.migration_plan import MigrationPlan, new_database_plan, plan_migration
 from storage.queues import QueueReadings
 from storage.tail import OutcomeTail
 from storage.views import Views
@@ -67,6 +68,10 @@ class Database:
     def watch(self) -> OutcomeTail:
         """Return a tail of every outcome that is committed while its block lasts."""
         return OutcomeTail(self._engine)
+
+    def plan_migration(self) -> MigrationPlan:
+        """Return what an upgrade would do, without a change of the database."""
+        return plan_migration(self._engine) if self.is_there else new_database_plan()
 
     def migrate(self) -> tuple[str | None, str | None]:
         """Upgrade to the newest revision; return the revisions before and after."""

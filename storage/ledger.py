@@ -10,15 +10,17 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Connection, Executable, Select, Table, Text, bindparam, select
+from sqlalchemy import JSON, ColumnElement, Connection, Executable, Select, Table, Text, bindparam, exists, select
 
 from rules.outcomes import Tally
 from storage.dialect import before_conflict, counts, insert_into, rowset
 from storage.tables import ledger, received
 from storage.types import EXACT_TEXT, UtcTime
 
-__all__ = ["add_tally", "count_received"]
+__all__ = ["NOBODY", "add_tally", "count_received", "uncounted"]
 
+# The worker of rows that are rolled up; no worker has an empty name.
+NOBODY = ""
 _domain = attrgetter("domain")
 
 
@@ -40,6 +42,16 @@ def add_tally(connection: Connection, worker: str, received_counts: Counter[str]
     }
     for statement in _add(connection.dialect.name):
         connection.execute(statement, params)
+
+
+def uncounted() -> ColumnElement[bool]:
+    """Return the condition of outcomes whose worker does not count what it receives: it is of a release before 0005.
+
+    Their deliveries count as received, so that a balance begins where counting began. Every later release writes both
+    in one statement or transaction.
+    """
+    same = (received.c.minute == ledger.c.minute) & (received.c.worker == ledger.c.worker)
+    return (ledger.c.worker != NOBODY) & ~exists(1).where(same)
 
 
 def _by_outcome(tally: Tally) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from storage.errors import SchemaOutdated, translated
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["alembic_config", "migrate", "newest_revision", "require_current"]
+__all__ = ["alembic_config", "migrate", "newest_revision", "read_revision", "require_current", "require_known"]
 
 _LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at a time
 
@@ -20,7 +20,7 @@ _LOCK = 0x636F6D706F727461  # "comporta": migrations of one database run one at 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-def _revision(connection: Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -52,11 +52,11 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
 
     from storage.comments import write_comments
 
-    before = _revision(connection)
-    _require_known(before)
+    before = read_revision(connection)
+    require_known(before)
     command.upgrade(alembic_config(connection), "head")
     write_comments(connection)
-    return before, _revision(connection)
+    return before, read_revision(connection)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -83,14 +83,14 @@ def require_current(engine: Engine) -> None:
     """Check the revision of the database; raises `SchemaOutdated` unless it is this program's."""
     newest = newest_revision()
     with translated(), engine.connect() as connection:
-        revision = _revision(connection)
-    _require_known(revision)
+        revision = read_revision(connection)
+    require_known(revision)
     if revision != newest:
         raise SchemaOutdated(
             f"the database is at revision {revision or 'none'}, this program needs {newest}: run `comporta migrate`"
         )
 
 
-def _require_known(revision: str | None) -> None:
+def require_known(revision: str | None) -> None:
     if revision is not None and revision not in _known_revisions():
         raise SchemaOutdated(f"the database is at revision {revision}, newer than this program knows: upgrade Comporta")

@@ -133,7 +133,9 @@ class QuarantineStore:
             count, through = connection.execute(query).one()
             return Selection(count, through or "")
 
-    def claim(self, filter: QuarantineFilter, through: str, after: str = "") -> list[QuarantinedMessage]:
+    def claim(
+        self, filter: QuarantineFilter, through: str, after: str = "", most: int = _AT_ONCE
+    ) -> list[QuarantinedMessage]:
         """Lease some of the selected messages, oldest first, for 30 seconds.
 
         Messages under another replay are skipped.
@@ -142,7 +144,7 @@ class QuarantineStore:
             now = read_switches(connection).now
             where = (*filter.where(), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
             query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
-            sizes = connection.execute(query.limit(_AT_ONCE).with_for_update(skip_locked=True))
+            sizes = connection.execute(query.limit(most).with_for_update(skip_locked=True))
             ids = _fitting(tuple(row) for row in sizes)
             columns = [quarantine.c[name] for name in QuarantinedMessage._fields]
             claim = update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=now + self._lease)

@@ -8,18 +8,38 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, delete, func, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Table,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.types import TypeEngine
 
 from storage.dialect import before_conflict, dump_rows, insert_into, rowset
+from storage.ledger import NOBODY, uncounted
 from storage.tables import ledger, received
 from storage.types import UtcTime
 
-__all__ = ["ROLL_UPS", "RollUp", "Unit", "count_unrolled", "roll_up", "unrolled_rows"]
+__all__ = [
+    "ROLL_UPS",
+    "RollUp",
+    "Unit",
+    "count_uncounted",
+    "count_unrolled",
+    "has_uncounted",
+    "roll_up",
+    "unrolled_rows",
+]
 
 Unit = Literal["hour", "day"]
-# The worker of rows that are rolled up; no worker has an empty name.
-_NOBODY = ""
 _LENGTH: dict[Unit, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -58,6 +78,26 @@ def count_unrolled(connection: Connection, roll: RollUp, after: datetime, until:
     return connection.scalar(query.where(*_unrolled(connection.dialect.name, roll, after, until))) or 0
 
 
+def has_uncounted(connection: Connection, roll: RollUp, after: datetime, until: datetime) -> bool:
+    """Return whether a range has outcomes that nobody has counted as received."""
+    if roll.table is not ledger or roll.unit != "hour":
+        return False
+    return bool(connection.scalar(select(exists(1).where(*_within(after, until)))))
+
+
+def count_uncounted(connection: Connection, after: datetime, until: datetime) -> int:
+    """Count the outcomes of a range as received where nobody has: once the worker is dropped it could not be told."""
+    columns = ledger.c.minute, ledger.c.worker, ledger.c.domain
+    query = select(*columns, func.sum(ledger.c["count"])).where(*_within(after, until))
+    names = [*(column.name for column in columns), "count"]
+    rows = query.group_by(*columns).order_by(*columns)
+    return connection.execute(received.insert().from_select(names, rows)).rowcount
+
+
+def _within(after: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    return ledger.c.minute >= after, ledger.c.minute < until, uncounted()
+
+
 def roll_up(connection: Connection, roll: RollUp, rows: Sequence[Row]) -> int:
     """Replace these rows by their sums, in the caller's transaction; return the number of rows that went.
 
@@ -73,7 +113,7 @@ def roll_up(connection: Connection, roll: RollUp, rows: Sequence[Row]) -> int:
     sums: Counter[tuple[Any, ...]] = Counter()
     for *key, count in gone:
         values = dict(zip(names, key, strict=True))
-        sums[tuple({**values, "minute": roll.start(values["minute"]), "worker": _NOBODY}.values())] += count
+        sums[tuple({**values, "minute": roll.start(values["minute"]), "worker": NOBODY}.values())] += count
     # In the order of the key, as batches write.
     summed = [{**dict(zip(names, key, strict=True)), "count": count} for key, count in sorted(sums.items())]
     connection.execute(_add(dialect, table), {"rows": dump_rows(dialect, summed)})
@@ -88,11 +128,11 @@ def _unrolled(dialect: str, roll: RollUp, after: datetime, until: datetime) -> t
     minute, worker = roll.table.c.minute, roll.table.c.worker
     within = (minute >= after, minute < until)
     if roll.unit == "hour":
-        return *within, worker != _NOBODY
+        return *within, worker != NOBODY
     # The first hour of a day stands where the day does, and takes the others in.
     if dialect == "postgresql":
-        return *within, worker == _NOBODY, minute != func.date_trunc("day", minute, type_=UtcTime())
-    return *within, worker == _NOBODY, func.substr(minute, 12) != "00:00:00.000000Z"
+        return *within, worker == NOBODY, minute != func.date_trunc("day", minute, type_=UtcTime())
+    return *within, worker == NOBODY, func.substr(minute, 12) != "00:00:00.000000Z"
 
 
 @cache

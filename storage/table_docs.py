@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 from storage.entity_docs import ENTITY_DOCS, VERSION_DOCS, TableDoc
 from storage.feed_docs import FEED_DOCS
 from storage.history_docs import HISTORY_DOCS
+from storage.job_docs import JOB_DOCS
 from storage.reminder_docs import REMINDER_DOCS
 from storage.system_docs import SYSTEM_DOCS
 from storage.upkeep_docs import UPKEEP_DOCS
@@ -19,6 +20,7 @@ TABLE_DOCS: Mapping[str, TableDoc] = {
     **{name: (text, {**VERSION_DOCS, **columns}) for name, (text, columns) in ENTITY_DOCS.items()},
     **FEED_DOCS,
     **HISTORY_DOCS,
+    **JOB_DOCS,
     **REMINDER_DOCS,
     **SYSTEM_DOCS,
     **UPKEEP_DOCS,

@@ -15,7 +15,7 @@ from storage.dialect import database_now, insert_into
 from storage.expired_rows import ExpiredRows, expired_rows
 from storage.fence import Fence
 from storage.history_tables import history
-from storage.rollup import ROLL_UPS, RollUp, count_unrolled, roll_up, unrolled_rows
+from storage.rollup import ROLL_UPS, RollUp, count_uncounted, count_unrolled, has_uncounted, roll_up, unrolled_rows
 from storage.tables import switches
 from storage.types import UtcTime
 from storage.upkeep_tables import upkeep
@@ -111,6 +111,10 @@ class Upkeep:
     def _roll(self, roll: RollUp, until: datetime) -> Iterator[Step]:
         with self._fence.snapshot() as connection:
             begun = position = _position(connection, roll)
+            uncounted = has_uncounted(connection, roll, position, until)
+        if uncounted:
+            # Before the first of its rows goes, and whole.
+            yield self._step("ledger", partial(count_uncounted, after=position, until=until))
         while position < until:
             with self._fence.snapshot() as connection:
                 rows = unrolled_rows(connection, roll, position, until, self._size)

@@ -33,6 +33,7 @@ __all__ = [
     "parse_duration",
     "print_list",
     "shop_id",
+    "shop_ids",
     "user_name",
 ]
 Done = TypeVar("Done")
@@ -86,6 +87,11 @@ def shop_id(value: str | None) -> str | None:
     if value is not None and not SHOP.fullmatch(value):
         raise typer.BadParameter(f"{value!r} is not a shop id: a-z, 0-9 and -, at most 63 characters")
     return value
+
+
+def shop_ids(values: list[str] | None) -> list[str]:
+    """Return shops' ids, as the callback of an option that may be repeated; raises `BadParameter` if one is none."""
+    return [shop for value in values or () if (shop := shop_id(value)) is not None]
 
 
 def parse_duration(option: str, text: str) -> timedelta:

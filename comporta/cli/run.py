@@ -8,7 +8,7 @@ import typer
 
 from comporta.cli.commands import uncollected
 from comporta.cli.options import check_domain
-from comporta.cli.output import console, fail
+from comporta.cli.output import AsJson, console, fail, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import DOMAIN_NAMES
 
@@ -65,11 +65,33 @@ def admin() -> None:
     raise typer.Exit(run_process(settings, (), web_server))
 
 
-def migrate() -> None:
-    """Create or upgrade the database."""
+def migrate(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done, and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create or upgrade the database, and say before what it takes; running workers may go on.
+
+    Afterwards workers of the former release go on until they end; started again, they refuse the newer database.
+    """
+    from comporta.cli.migration import plan_json, print_plan
     from storage.database import open_database
 
-    before, after = open_database(load_settings().database_url).migrate()
+    database = open_database(load_settings().database_url)
+    plan = database.plan_migration()
+    if not as_json:
+        print_plan(plan)
+    if dry_run:
+        if as_json:
+            print_json(plan_json(plan))
+        elif not plan.steps:
+            console.print(f"the database is at revision {plan.after}: there is nothing to do")
+        return
+    before, after = database.migrate()
+    if as_json:
+        print_json({**plan_json(plan), "before": before, "after": after})
+        return
     console.print(f"the database is at revision {after}" + ("" if before == after else f" (was at {before or 'none'})"))
 
 

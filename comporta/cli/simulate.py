@@ -18,6 +18,7 @@ from rich.text import Text
 
 from broker.connection import open_connection, release
 from broker.declare import declare
+from comporta.cli.options import shop_id, shop_ids
 from comporta.cli.output import AsJson, console, fail, print_json
 from comporta.runtime.logging import configure_logs
 from comporta.runtime.settings import load_settings
@@ -29,7 +30,7 @@ from comporta.simulator.sources import NFE, catalogue_from, orders_from
 from comporta.simulator.traffic import traffic
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
-from schemas.events import SHOP
+from schemas.topology import ORDERS_OUT, orders_queue
 
 __all__ = ["simulate", "simulate_erp"]
 
@@ -44,7 +45,7 @@ def simulate(
         float, typer.Option(help="Orders per second that the shop places among the changes.", min=0)
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed and options give the same messages.")] = 1,
-    shop: Annotated[str, typer.Option(help="The shop of the ERP.")] = "main",
+    shop: Annotated[str, typer.Option(help="The shop of the ERP.", callback=shop_id)] = "main",
     source: Annotated[
         str, typer.Option(help="nfe (sample invoices), or a .csv or .csv.xz file of UCI Online Retail.")
     ] = NFE,
@@ -70,8 +71,6 @@ def simulate(
             "the broker memory:// can't be reached from outside its process: `comporta demo` simulates an ERP there; "
             "or set COMPORTA_BROKER_URL to amqp://…"
         )
-    if not SHOP.fullmatch(shop):
-        raise typer.BadParameter("--shop: the name of a shop has a-z, 0-9 and -, at most 63 characters")
     erp = SimulatedErp(
         seed,
         shop,
@@ -199,6 +198,13 @@ def simulate_erp(
         int | None,
         typer.Option("--http", help="Answer on this port instead of the queue erp.orders.", min=1, max=65535),
     ] = None,
+    shop: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Answer this shop's own queue (COMPORTA_ERP_ORDER_QUEUES) instead of erp.orders; may be repeated.",
+            callback=shop_ids,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed and order give the same answer.")] = 1,
     slow: Annotated[float, typer.Option(help="Share of orders that are answered after 1 to 4 s.", min=0, max=1)] = 0.1,
     rejected: Annotated[float, typer.Option(help="… that are rejected.", min=0, max=1)] = 0.05,
@@ -214,6 +220,8 @@ def simulate_erp(
     stop_on_signals(stop)
     answers = AnsweringErp(seed, slow=slow, rejected=rejected, silent=silent)
     if http is not None:
+        if shop:
+            raise typer.BadParameter("--shop names a queue, and over HTTP there is none: leave out --shop or --http")
         from comporta.simulator.http_erp import serve_answers
 
         console.print(f"COMPORTA_ERP_URL=http://127.0.0.1:{http}/orders   Ctrl-C ends.", markup=False)
@@ -225,7 +233,8 @@ def simulate_erp(
             "use --http PORT, or set COMPORTA_BROKER_URL to amqp://…",
             2,
         )
-    from comporta.simulator.feeds import answer_orders
+    from comporta.simulator.order_answers import answer_orders
 
-    console.print("Answering the queue erp.orders. Ctrl-C ends.", markup=False)
-    answer_orders(settings.broker_url, answers, stop)
+    queues = ", ".join(orders_queue(name).name for name in shop or ()) or ORDERS_OUT
+    console.print(f"Answering the orders in {queues}. Ctrl-C ends.", markup=False)
+    answer_orders(settings.broker_url, answers, stop, shop or ())

@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from broker.sync_publisher import SyncPublisher
 from comporta.runtime.erp_access import erp_access
 from comporta.runtime.notify_settings import open_channels
+from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.resync_publish import resync_publish
 from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
@@ -28,6 +29,7 @@ from consumers.worker import events_worker, orders_worker
 from control.announcer import Announcer
 from control.auto_resync import AutoResync
 from control.consumer import ControlConsumer
+from control.quarantine_jobs import JobLoop
 from control.reminders import ReminderLoop
 from control.switchboard import Switchboard
 from control.upkeep import UpkeepLoop
@@ -40,11 +42,9 @@ from producers.publisher import Publisher
 from rules.retention import Retention
 from schemas.control import Announcement
 from schemas.domains import DOMAINS, ORDERS
-from schemas.topology import Queue, orders_queue
 from storage.cancellation_queue import CancellationQueue
 from storage.database import Database
 from storage.dead_letters import DeadLetterAttempts
-from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.feed_activity import FeedActivity
 from storage.load_settlement import LoadSettlement
@@ -55,7 +55,6 @@ from storage.order_store import OrderStore
 from storage.outbox import Outbox
 from storage.reminders import ReminderStore
 from storage.resync_plan import ResyncPlan
-from storage.shop_rows import ShopStore
 from storage.upkeep import Upkeep
 from storage.workers import WorkerRegistry
 
@@ -136,6 +135,7 @@ def build_worker(
             more=[OrderNoticeSource(Outbox(database.fence, worker_id))] if ORDERS in domains else [],
         ),
         "dead letters": dead_letters_worker(settings.broker_url, dead, pulse("dead letters"), observe).run,
+        "jobs": _jobs(settings, database, worker_id, pulse("jobs")),
         "loads": settler.run,
         "worker": worker.run,
     }
@@ -147,7 +147,7 @@ def build_worker(
             CancellationQueue(database.fence, switchboard), _cancel_gateway(settings), pulse("canceller"), cancelled
         )
         order_queue = OrderQueue(database.fence, switchboard)
-        further = partial(_order_queues, settings, database)
+        further = partial(shop_order_queues, settings, database)
         orders = orders_worker(settings.broker_url, limits, order_store, pulse("orders"), observe, further)
         dispatcher = OrderDispatcher(
             order_queue,
@@ -168,7 +168,12 @@ def build_admin(settings: Settings, database: Database, pulse: Callable[[str], t
     name = f"{socket.gethostname()}-{getpid()}-admin"
     # Only a worker writes the history, and knows by its settings whether it is off.
     upkeep = _upkeep(replace(settings.retention, history=None), database, name, pulse("upkeep"))
-    loops = {"announcer": announcer.run, "upkeep": upkeep, **_reminders(settings, database, name, pulse)}
+    loops = {
+        "announcer": announcer.run,
+        "upkeep": upkeep,
+        "jobs": _jobs(settings, database, name, pulse("jobs")),
+        **_reminders(settings, database, name, pulse),
+    }
     return Components(name, switchboard, loops)
 
 
@@ -188,38 +193,30 @@ def _reminders(
     return {"reminders": ReminderLoop(store, channels, pulse("reminders")).run}
 
 
+@contextmanager
+def _open_publish(settings: Settings, name: str) -> Iterator[Publish]:
+    with (
+        Publisher(settings.broker_url, name=name, deadline=30.0) as publisher,
+        resync_publish(settings, lambda messages: list(publisher.publish_all(messages))) as publish,
+    ):
+        yield publish
+
+
+def _jobs(settings: Settings, database: Database, holder: str, stop: threading.Event) -> Callable[[], None]:
+    return JobLoop(database.fence, holder, partial(_open_publish, settings, "replay"), stop).run
+
+
 def _auto_resync(settings: Settings, database: Database, worker_id: str, stop: threading.Event) -> Callable[[], None]:
     after = timedelta(seconds=settings.resync_after)
-
-    @contextmanager
-    def open_publish() -> Iterator[Publish]:
-        with (
-            Publisher(settings.broker_url, name="resync", deadline=30.0) as publisher,
-            resync_publish(settings, lambda messages: list(publisher.publish_all(messages))) as publish,
-        ):
-            yield publish
 
     return AutoResync(
         ResyncPlan(database.fence, worker_id, after),
         MissedRequests(database.fence, after),
-        open_publish,
+        partial(_open_publish, settings, "resync"),
         stop,
         settings.resync_modes,
         settings.resync_outstanding,
     ).run
-
-
-def _order_queues(settings: Settings, database: Database) -> list[Queue]:
-    """Return the queues of shops for their orders, which their ERPs may want to read before the first order."""
-    routes = settings.order_routes
-    if settings.erp_url is not None or not (routes.own is None or routes.own):
-        return []
-    try:
-        known = ShopStore(database.fence).known() if routes.own is None else frozenset[str]()
-    except StorageError:
-        # Declared later, before the first order.
-        known = frozenset()
-    return [orders_queue(shop) for shop in routes.named(known)]
 
 
 def _erp_gateway(settings: Settings) -> ErpGateway:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from heapq import heappop, heappush
-from itertools import chain, count
+from collections.abc import Callable, Iterable
+from itertools import chain
 
-import orjson
-
-from broker.connection import open_connection, release
-from broker.declare import declare
 from broker.sync_publisher import SyncPublisher
 from comporta.simulator.erp import SimulatedErp
+from comporta.simulator.order_answers import OrderAnswers
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.traffic import paced
-from consumers.source import BatchLimits, KombuSource
 from producers.messages import OutgoingMessage
-from schemas.topology import EVENTS, ORDERS_OUT
+from schemas.topology import EVENTS
 
-__all__ = ["Feeds", "answer_orders"]
+__all__ = ["Feeds"]
 
 _CHANGES_A_SECOND = 200.0
 _ORDERS_A_SECOND = 2.0
@@ -75,8 +69,7 @@ class Feeds:
         self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))
 
     def _publish_receipts(self, publisher: SyncPublisher) -> None:
-        for receipts in _receipts(self._url, self._answers, self._ending):
-            self._publish(publisher, receipts)
+        OrderAnswers(self._url, self._answers, self._ending, lambda receipt: self._publish(publisher, [receipt])).run()
 
     def _publish(self, publisher: SyncPublisher, messages: Iterable[OutgoingMessage]) -> None:
         for message in messages:
@@ -87,15 +80,6 @@ class Feeds:
                 self.published += 1
 
 
-def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event) -> None:
-    """Answer the orders in `erp.orders` with receipts until `stop`."""
-    publisher = SyncPublisher(url, "simulated ERP")
-    for receipts in _receipts(url, answers, stop):
-        for message in receipts:
-            _send(publisher, message)
-    publisher.close()
-
-
 def _send(publisher: SyncPublisher, message: OutgoingMessage) -> None:
     publisher.publish(
         message.body,
@@ -103,28 +87,3 @@ def _send(publisher: SyncPublisher, message: OutgoingMessage) -> None:
         routing_key=message.routing_key,
         content_type=message.content_type,
     )
-
-
-def _receipts(url: str, answers: AnsweringErp, stop: threading.Event) -> Iterator[Iterator[OutgoingMessage]]:
-    """Read orders until `stop`; yield, at every poll, the receipts that are due."""
-    connection = open_connection(url, name="simulated ERP")
-    declare(connection)
-    source = KombuSource(connection, [ORDERS_OUT], BatchLimits(batch_size=50, batch_ms=0))
-    due: list[tuple[float, int, OutgoingMessage]] = []
-    numbers = count(1)
-    while not stop.is_set():
-        orders = source.receive(_POLL_SECONDS)
-        for order in orders:
-            seconds, receipt = answers.react(orjson.loads(order.body)["data"]["order_id"])
-            if receipt is not None:
-                message = OutgoingMessage(EVENTS, f"{order.routing_key}.receipts", receipt, "")
-                heappush(due, (time.monotonic() + seconds, next(numbers), message))
-        yield _pop_due(due)
-        if orders:
-            source.settle(orders)
-    release(connection)
-
-
-def _pop_due(due: list[tuple[float, int, OutgoingMessage]]) -> Iterator[OutgoingMessage]:
-    while due and due[0][0] <= time.monotonic():
-        yield heappop(due)[2]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.order_news import CANCEL_REFUSED, ERP_CANCELLED
 from schemas.receipts import INTERNALIZED, REJECTED
 
 __all__ = ["AnsweringErp", "Reaction"]
@@ -53,11 +54,20 @@ class AnsweringErp:
         number = f"{random.randrange(10**8):08}"
         return Reaction(seconds, self._receipt(order_id, INTERNALIZED, {"erp_number": number}))
 
+    def react_to_cancellation(self, order_id: str) -> Reaction:
+        """Return the answer to the cancellation of an order: refused as often as orders are rejected."""
+        random = Random(f"{self._seed}/{order_id}/cancel")
+        seconds = random.uniform(0.02, 0.2)
+        if random.random() < self._rejected:
+            reason = {"reason": "The order has left the warehouse."}
+            return Reaction(seconds, self._receipt(order_id, CANCEL_REFUSED, reason))
+        return Reaction(seconds, self._receipt(order_id, ERP_CANCELLED, {}))
+
     def _receipt(self, order_id: str, kind: str, result: dict[str, Any]) -> bytes:
         return orjson.dumps(
             {
                 "specversion": "1.0",
-                "id": f"receipt-{order_id}",
+                "id": f"{kind}-{order_id}",
                 "source": f"/erp/simulator/{self._seed}",
                 "type": kind,
                 "time": self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),

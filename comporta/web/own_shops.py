@@ -23,7 +23,7 @@ ERP_DOMAINS = (*DOMAINS, RECEIPTS, NO_DOMAIN)
 ERP_HOME = "/feeds"
 # Every other route is refused, one that is added later too.
 _ROUTES = re.compile(
-    r"/api/(?:quarantine(?:/[^/]+(?:/body)?)?|missed|feeds|tail|loads(?:/[^/]+/[^/]+/.+)?)"
+    r"/api/(?:quarantine(?:/(?!jobs(?:/|$))[^/]+(?:/body)?)?|missed|feeds|tail|loads(?:/[^/]+/[^/]+/.+)?)"
     r"|/(?:quarantine(?:/message)?|missed|feeds|loads?)"
 )
 Filter = TypeVar("Filter", MissedFilter, QuarantineFilter, LoadFilter, UnknownFieldFilter)

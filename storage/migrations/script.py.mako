@@ -7,6 +7,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# Tables that it reads whole: their sizes say how long it takes.
+reads = ()
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ from schemas.control import ANY
 from schemas.domains import DOMAINS, ORDERS
 from storage.dialect import database_now
 from storage.errors import translated
+from storage.ledger import uncounted
 from storage.tables import ledger, received
 from storage.types import UtcTime
 from storage.views.cached_counts import Counts
@@ -160,9 +161,12 @@ def _ledger_row(row: dict[str, Any]) -> LedgerRow:
 def _cells(connection: Connection, since: datetime | None, until: datetime | None) -> Cells:
     outcomes = _summed(ledger, ledger.c.outcome, since, until).group_by(ledger.c.domain, ledger.c.outcome)
     received_sums = _summed(received, literal(_RECEIVED), since, until).group_by(received.c.domain)
+    uncounted_sums = _summed(ledger, literal(_RECEIVED), since, until).where(uncounted()).group_by(ledger.c.domain)
     # One statement shows one moment: with two, a commit between them would look like a loss.
-    rows = connection.execute(union_all(outcomes, received_sums))
-    return Counter({(domain, term): int(count) for domain, term, count in rows})
+    cells: Cells = Counter()
+    for domain, term, count in connection.execute(union_all(outcomes, received_sums, uncounted_sums)):
+        cells[domain, term] += int(count)
+    return cells
 
 
 def _summed(table: Any, term: ColumnElement[Any], since: datetime | None, until: datetime | None) -> Select[Any]:

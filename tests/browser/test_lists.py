@@ -129,6 +129,24 @@ def test_whatever_acts_on_many_says_first_how_many_and_does_no_others(
     assert left == {("many", "stock")}
 
 
+def test_a_replay_in_the_background_tries_ten_first_and_says_what_came_back(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    deployment.publish(stock_line(1), key="canary.stock")
+    wait_until(lambda: "canary" in deployment.database.views.status().effective, timeout=TIMEOUT, what="the shop")
+    refuse(deployment, "malformed_json", *(b"{" + b" " * number for number in range(12)), key="canary.stock")
+    page = windows.open(deployment.tokens["ana"], "/quarantine?shop=canary")
+    page.get_by_role("checkbox", name="Choose all of this page").check()
+    page.locator("#chosen").get_by_role("button", name="Replay …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="Try 10 first")).to_be_checked()
+    dialog.get_by_role("button", name="Replay 12").click()
+    expect(dialog).to_contain_text("goes on in the background")
+    dialog.get_by_text("Close").click()
+    expect(page.locator("#quarantine-jobs")).to_contain_text("some of the first 10 came back", timeout=TIMEOUT * 1000)
+    expect(page.locator("#quarantine-jobs")).to_contain_text("10 of 12")
+
+
 def test_filters_stand_in_the_address_go_back_and_are_what_is_exported(
     deployment: PageDeployment, windows: BrowserWindows
 ) -> None:

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from broker.connection import open_connection
-from broker.declare import declare
+from broker.declare import declare, declare_queues
+from schemas.topology import orders_queue
 from tests.support.programs import Programs, running_programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
@@ -147,6 +148,21 @@ def test_queues_that_nobody_consumes_and_a_backlog_are_named(
     assert "no consumer on comporta.products" in found
     assert "1 orders wait in erp.orders, which has no consumer" in found
     assert any("comporta.orders 1" in f["says"] for f in findings)
+
+
+def test_the_queue_of_a_shop_is_looked_at_where_it_has_one(
+    programs: Programs, port: int, broker_url: str, sqlite_url: str
+) -> None:
+    declared(broker_url)
+    settings = {"broker_url": broker_url, "database_url": sqlite_url, "admin_port": port}
+    _, findings = examined(programs, erp_order_queues="norte", **settings)
+    assert "not there yet: erp.orders.norte" in [f["says"] for f in findings]
+    with open_connection(broker_url, name="test") as connection:
+        declare_queues(connection, [orders_queue("norte")])
+    with open_channel(broker_url) as channel:
+        channel.basic_publish("", "erp.orders.norte", b"{}")
+    _, findings = examined(programs, erp_order_queues="norte", **settings)
+    assert "1 orders wait in erp.orders.norte, which has no consumer" in bad(findings, "broker", "warning")
 
 
 @pytest.mark.parametrize(

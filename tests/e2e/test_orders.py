@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from broker.sync_publisher import SyncPublisher
+from schemas.topology import ORDERS_IN
 from tests.support.database_queries import DatabaseQueries
+from tests.support.order_events import cancelled, placed
 from tests.support.programs import running_programs
 from tests.support.services.ports import free_port, is_listening
+from tests.support.services.proxy import Proxy
+from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 
@@ -59,3 +64,34 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
         )
         assert numbers == orders
         assert [process.stop() for process in (erp, worker)] == [0, 0]
+
+
+def test_a_simulated_erp_answers_its_own_shops_and_cancellations_across_losses_of_the_broker(
+    rabbitmq: Broker, broker_url: str, database_url: str, tmp_path: Path
+) -> None:
+    real: dict[str, object] = {"DATABASE_URL": database_url, "ERP_ORDER_QUEUES": "norte"}
+    queries = DatabaseQueries(database_url)
+    shop = SyncPublisher(broker_url, "test shop")
+
+    def state(order_id: str) -> str | None:
+        rows = queries.rows("SELECT state FROM orders WHERE order_id = %s", order_id)
+        return str(rows[0][0]) if rows else None
+
+    def say(name: str, body: bytes) -> None:
+        shop.publish(body, exchange=ORDERS_IN, routing_key=name)
+
+    with running_programs(tmp_path) as programs, Proxy(rabbitmq.port) as proxy:
+        programs.worker("--domains", "orders", BROKER_URL=broker_url, **real)
+        calm = ("--slow", "0", "--rejected", "0", "--silent", "0")
+        erp = programs.start("simulate-erp", "--shop", "norte", *calm, BROKER_URL=proxy.through(broker_url), **real)
+        say("sul", placed("S1"))
+        say("norte", placed("N1"))
+        wait_until(lambda: state("N1") == "internalized", timeout=60, what="the order of its shop to be answered")
+        proxy.cut()
+        say("norte", placed("N2"))
+        wait_until(lambda: state("N2") == "internalized", timeout=60, what="an order after the loss to be answered")
+        say("norte", cancelled("N2"))
+        wait_until(lambda: state("N2") == "cancelled", timeout=60, what="the cancellation to be answered")
+        assert state("S1") == "sent"
+        shop.close()
+        assert erp.stop() == 0

@@ -9,15 +9,16 @@ from broker.address import masked, read_url
 from broker.connection import BrokerLost, login_refused
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
+from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
-from schemas.topology import DEAD, ORDERS_OUT, RESYNC, policy
+from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue, policy
+from storage.database import open_database
 
 __all__ = ["broker_findings"]
 
 _PART = "broker"
 _OLDEST = (3, 10)
 _MANY = 10_000
-_ERP_QUEUES = frozenset({ORDERS_OUT, RESYNC})
 # Only the broker itself publishes there, to dead-letter a message.
 _NEVER_PUBLISHED_TO = frozenset({DEAD})
 _RIGHTS_REMEDY = (
@@ -39,7 +40,7 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
             _PART, f"the options after the ? in {PREFIX}BROKER_URL are not read", "remove the ? and what follows"
         )
     try:
-        facts = inspect_broker(settings.broker_url)
+        facts = inspect_broker(settings.broker_url, _shop_queues(settings))
     except BrokerLost as error:
         yield _unreached(where, error)
         return
@@ -50,6 +51,20 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
     yield from _consumed(queues, by_erp=settings.erp_url is None)
     yield from _depth(queues)
+
+
+def _shop_queues(settings: Settings) -> list[Queue]:
+    """Return the shops' own queues for orders, without those of shops that only a database knows that can't be read."""
+    database = open_database(settings.database_url)
+    try:
+        return shop_order_queues(settings, database) if database.is_there else []
+    finally:
+        database.close()
+
+
+def _is_for_erp(queue: str) -> bool:
+    """Return whether an ERP consumes a queue."""
+    return queue == RESYNC or queue.split(".")[:2] == ORDERS_OUT.split(".")
 
 
 def _unreached(where: str, error: BrokerLost) -> Finding:
@@ -133,7 +148,7 @@ def _unpublished(facts: BrokerFacts) -> list[str]:
 
 def _unread(facts: BrokerFacts) -> list[str]:
     return [
-        name for name, queue in facts.queues.items() if queue is not None and queue.consume and name not in _ERP_QUEUES
+        name for name, queue in facts.queues.items() if queue is not None and queue.consume and not _is_for_erp(name)
     ]
 
 
@@ -155,7 +170,7 @@ def _policy(rejects_overflow: bool | None, url: str, release: tuple[int, int] | 
 
 
 def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:
-    own_queues = {name: queue for name, queue in queues.items() if name not in _ERP_QUEUES}
+    own_queues = {name: queue for name, queue in queues.items() if not _is_for_erp(name)}
     unconsumed = [name for name, queue in own_queues.items() if not queue.consumers]
     if unconsumed:
         yield Finding.warning(
@@ -166,13 +181,13 @@ def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Fin
             _PART,
             f"every queue of Comporta is consumed, by {min(queue.consumers for queue in own_queues.values())} or more",
         )
-    orders = queues.get(ORDERS_OUT)
-    if by_erp and orders is not None and orders.messages and not orders.consumers:
-        yield Finding.warning(
-            _PART,
-            f"{orders.messages:,} orders wait in {ORDERS_OUT}, which has no consumer",
-            "start the ERP's consumer; the orders wait for it",
-        )
+    for name, queue in queues.items():
+        if by_erp and name != RESYNC and _is_for_erp(name) and queue.messages and not queue.consumers:
+            yield Finding.warning(
+                _PART,
+                f"{queue.messages:,} orders wait in {name}, which has no consumer",
+                "start the ERP's consumer; the orders wait for it",
+            )
 
 
 def _depth(queues: Mapping[str, QueueFacts]) -> Iterator[Finding]:

@@ -10,22 +10,24 @@ from fastapi import Form as FormField
 from pydantic import BaseModel
 
 from comporta.web.api.quarantine import body_text
+from comporta.web.context import AppContext
 from comporta.web.own_shops import own, own_quarantine, owned
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_, wanted_language
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
+from comporta.web.pages.quarantine_jobs import JOB_STATES, recent_jobs
 from comporta.web.pages.reasons import reason_doc
 from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
 from comporta.web.request import audit_context, identity_of
-from control.actions import OperatorActions
+from control.quarantine_jobs import CANARY
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
 from rules.masks import mask_documents
 from schemas.domains import ORDERS
 from schemas.orders import ACCEPTABLE
 from schemas.reasons import Reason
-from storage.views import QuarantineFilter, UnknownFieldFilter, Views
+from storage.views import QuarantineFilter, UnknownFieldFilter
 
 __all__ = ["quarantine_router"]
 
@@ -33,10 +35,15 @@ _MOST_BYTES = 64 * 1024
 # So many groups are shown, the largest first; the filter finds the others.
 _GROUPS = 8
 _FIELDS_SHOWN = 10
+# More than this go on in the background.
+_MOST_AT_ONCE = 100
+
+
+_BEGUN = N_("It goes on in the background; the quarantine’s page shows how far it is.")
 
 
 class _Filter(BaseModel):
-    """Filter of the quarantine as query parameters or form fields."""
+    """Filter of the quarantine as query parameters or form fields; `message` has the ids of chosen ones."""
 
     shop: str = ""
     domain: str = ""
@@ -46,6 +53,7 @@ class _Filter(BaseModel):
     until: str = ""
     until_utc: str = ""
     key: str = ""
+    message: list[str] = []
 
     @property
     def selection(self) -> QuarantineFilter:
@@ -57,18 +65,26 @@ class _Filter(BaseModel):
             since=parse_moment(self.since, self.since_utc),
             until=parse_moment(self.until, self.until_utc),
             key=blank_to_none(self.key),
+            ids=tuple(self.message) or None,
         )
 
 
 class _BulkForm(_Filter):
-    """Form of a bulk action: the filter, and the number of messages that the form showed."""
+    """Form of a bulk action: the filter, the number of messages that the form showed, and whether ten go first."""
 
     expected: str = ""
     discard: str = ""
+    canary: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether it goes on in the background."""
+        return bool(self.canary) or parse_expected(self.expected) > _MOST_AT_ONCE
 
 
-def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> APIRouter:
+def quarantine_router(pages: Pages, context: AppContext) -> APIRouter:
     """Return the routes of the quarantine."""
+    views, actions, jobs = context.views, context.actions, context.jobs
     router = APIRouter(include_in_schema=False)
 
     @router.get("/quarantine")
@@ -85,10 +101,13 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             request,
             "quarantine.html",
             own_quarantine(request, query.selection),
-            query.model_dump(),
+            query.model_dump(exclude={"message"}),
             "/api/quarantine",
             reasons=reasons,
+            job_states={name: translate(request, text) for name, text in JOB_STATES.items()},
+            jobs=[] if identity_of(request).is_erp else recent_jobs(jobs),
             groups=groups[:_GROUPS],
+            notes={(note.reason, note.shop): note for note in context.notes.all()} if groups else {},
             more_groups=max(0, len(groups) - _GROUPS),
             ignored=views.page(ignored, _FIELDS_SHOWN, counted=False),
         )
@@ -112,9 +131,16 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             size=row["size"],
             discarded=actions.replays_discarded(QuarantineFilter(ids=(id,))),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
+            editable=context.edits.allowed,
             acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
         )
+
+    @router.get("/quarantine/chosen")
+    def chosen_form(
+        request: Request, change: Literal["replay", "drop"], query: Annotated[_Filter, Query()]
+    ) -> Response:
+        return action_form(request, change, query)
 
     @router.get("/quarantine/{action}")
     def action_form(
@@ -130,7 +156,9 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
             count=count,
             discarded=discarded,
             id=id,
-            filters=query.model_dump(exclude_defaults=True),
+            filters=query.model_dump(exclude_defaults=True, exclude={"message"}),
+            chosen=query.message,
+            canary=CANARY if action == "replay" and count > CANARY else 0,
         )
 
     @router.post("/quarantine/replay")
@@ -160,8 +188,12 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.post("/quarantine/replay-many")
     def replay_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            context, expected = audit_context(request), parse_expected(form.expected)
-            result = actions.replay_many(form.selection, context, expected, discard=bool(form.discard))
+            said, expected = audit_context(request), parse_expected(form.expected)
+            if form.is_long:
+                canary, discard = bool(form.canary), bool(form.discard)
+                jobs.begin("replay", form.selection, said, expected, canary=canary, discard=discard)
+                return translate(request, _BEGUN)
+            result = actions.replay_many(form.selection, said, expected, discard=bool(form.discard))
             return _replay_sentence(request, result)
 
         return run_action(pages, request, run)
@@ -169,7 +201,11 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions) -> A
     @router.post("/quarantine/drop-many")
     def drop_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            count = actions.drop_many(form.selection, audit_context(request), parse_expected(form.expected))
+            said, expected = audit_context(request), parse_expected(form.expected)
+            if form.is_long:
+                jobs.begin("drop", form.selection, said, expected)
+                return translate(request, _BEGUN)
+            count = actions.drop_many(form.selection, said, expected)
             return translate_plural(request, "%(count)s message is dropped.", "%(count)s messages are dropped.", count)
 
         return run_action(pages, request, run)

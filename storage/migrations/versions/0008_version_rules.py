@@ -21,6 +21,8 @@ QUANTITIES = {
     "stock": ("on_hand", "reserved", "available"),
     "customers": (),
 }
+# Tables that it copies whole, on SQLite alone: their sizes say how long it takes.
+reads_on_sqlite = tuple(QUANTITIES)
 MONEY = {"prices": ("price", "list_price"), "customers": ("credit_limit",)}
 # A text without needless zeros, its number of digits, and the number where a double holds all of them.
 PLAIN = "CASE WHEN instr({0}, '.') > 0 THEN rtrim(rtrim({0}, '0'), '.') ELSE {0} END"

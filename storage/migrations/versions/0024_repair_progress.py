@@ -7,6 +7,8 @@ revision = "0024"
 down_revision = "0023"
 branch_labels = None
 depends_on = None
+# Tables that it reads whole: their sizes say how long it takes.
+reads = ("repairs",)
 
 TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 COLUMNS = (
