@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -138,10 +138,10 @@ class Program:
 
 
 class Programs:
-    """Programs and commands with settings of their own, in one folder."""
+    """Programs and commands with settings of their own, in one folder; `prefix` starts each of them elsewhere."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+        self.folder, self._prefix = folder, prefix
         self._numbers = count(1)
         self._started: list[Program] = []
 
