@@ -105,7 +105,7 @@ def test_each_user_may_do_what_it_needs_and_nothing_else(users: Callable[[str], 
     for name, (written, read, declared, keys) in MATRIX.items():
         visitor = users(name)
         # Under a key that the user may publish: the rights on topics come after those on the exchange.
-        fitting = {exchange: "none" for exchange in OURS | {""}} | dict(sorted(keys))
+        fitting = dict.fromkeys(OURS | {""}, "none") | dict(sorted(keys))
         found = {
             each
             for each in OURS | {""}
