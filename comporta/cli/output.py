@@ -34,18 +34,18 @@ console = _terminal if _terminal.is_terminal else Console(highlight=False, width
 errors = Console(stderr=True, highlight=False)
 
 _TEXTS: dict[str, tuple[str, str]] = {
-    "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
-    "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
+    "off": ("Integration off (epoch {epoch})", "Integração Desligada (mudança {epoch})"),
+    "on": ("Integration on (epoch {epoch})", "Integração Ligada (mudança {epoch})"),
     "unchanged": (
         "Already in this state (epoch {epoch})",
-        "Já estava nesse estado (época {epoch})",
+        "Já estava nesse estado (mudança {epoch})",
     ),
     "changed_end": (
         "the end of shop {shop}, domain {domain} was {old} and is now {new}",
         "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
     "weekly": ("every week", "toda semana"),
-    "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (época {epoch})"),
+    "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (mudança {epoch})"),
     "planned_pause": (
         "planned: shop {shop}, domain {domain}, from {begins}, end {until}, by {by}: {reason}",
         "planejada: loja {shop}, domínio {domain}, de {begins}, término {until}, por {by}: {reason}",
@@ -73,6 +73,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "waiting": ("messages have been waiting for {span}", "mensagens esperam há {span}"),
     "in_queue": ("{count} in the queue", "{count} na fila"),
     "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
+    "more": ("and {count} more", "e mais {count}"),
     "no_rows": ("no rows found", "nenhum registro encontrado"),
 }
 
