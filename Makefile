@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 PLATFORMS := $(or $(COMPORTA_TEST_PLATFORMS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/comporta/platforms)
 
-.PHONY: help demo test test-platforms test-image quick check services bench pictures lock sbom audit clean
+.PHONY: help demo test test-platforms test-cluster test-image quick check services bench pictures lock sbom audit clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,12 @@ test-platforms: $(INSTALLED) services ## what speaks to servers, on RabbitMQ 4.3
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage tests/faults tests/e2e
 	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/trixie $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage/test_store.py tests/faults/test_fence.py
-	@$(MAKE) --no-print-directory test-image
+	$(BIN)/python -m pytest tests/upgrade
+	@$(MAKE) --no-print-directory test-cluster test-image
+
+test-cluster: $(INSTALLED) services ## failover on seven hosts: network namespaces, RabbitMQ 4.3, PostgreSQL 18 (as root)
+	@tests/support/services/platforms.sh trixie forky
+	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/forky $(BIN)/python -m pytest $(ARGS) tests/cluster
 
 test-image: $(INSTALLED) ## the image of the Dockerfile, built and run without a registry of images (as root on Debian)
 	$(BIN)/python -m pytest tests/image

@@ -90,8 +90,8 @@ def _delay_after_resume(
     _request(channel, arrivals, "pause")
     _publish(channel, order)
     wait_until(lambda: _in_state(database, "waiting") == 1, "the order to be accepted")
-    # The dispatcher polls ten times a second: the resume must fall at a random moment between two polls.
-    time.sleep(random.random() / 5)
+    # The dispatcher polls four times a second: the resume must fall at a random moment between two polls.
+    time.sleep(random.random() / 2)
     if order.message_id in arrivals:
         raise MeasurementFailed("an order has left while they were off")
     replied = _request(channel, arrivals, "resume")

@@ -27,7 +27,7 @@ __all__ = ["OrderDispatcher"]
 log = structlog.get_logger(__name__)
 
 # Polling beside the wake-ups: orders that another process accepted, retries that are due, leases that have ended.
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 _STOP_SECONDS = 7.0
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-__all__ = ["ENOUGH_MINUTES", "Basis", "Cost", "estimate_cost"]
+__all__ = ["ENOUGH_MINUTES", "Basis", "Cost", "estimate_cost", "sum_costs"]
 
 # From a shorter basis the estimate is no better than a guess.
 ENOUGH_MINUTES = 15.0
@@ -43,4 +44,19 @@ def estimate_cost(basis: Basis, minutes: float) -> Cost:
     share = minutes / max(basis.minutes, 1.0)
     return Cost(
         round(basis.changes * share), round(basis.orders * share), basis, enough=basis.minutes >= ENOUGH_MINUTES
+    )
+
+
+def sum_costs(costs: Sequence[Cost]) -> Cost:
+    """Return the cost of several shops together; it is known well enough if that of each is."""
+    first = costs[0]
+    basis = first.basis._replace(
+        changes=sum(cost.basis.changes for cost in costs),
+        orders=sum(cost.basis.orders for cost in costs),
+    )
+    return first._replace(
+        changes=sum(cost.changes for cost in costs),
+        orders=sum(cost.orders for cost in costs),
+        enough=all(cost.enough for cost in costs),
+        basis=basis,
     )

@@ -24,6 +24,13 @@ _LACKING = text(
     'unnest(CAST(:rights AS text[])) "right" '
     'WHERE NOT has_table_privilege(to_regclass(quote_ident("table")), "right") ORDER BY 1'
 )
+# The states of standbys are shown to some roles only; to the others, whether any is named that commits wait for.
+_STANDBYS = text(
+    "SELECT count(*), count(*) FILTER (WHERE coalesce(sync_state IN ('sync', 'quorum'), "
+    "current_setting('synchronous_standby_names') <> '') AND current_setting('synchronous_commit') NOT IN "
+    "('off', 'local')) FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming' "
+    "AND coalesce(application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal')"
+)
 _BUSY_MS = 1_000
 
 
@@ -33,7 +40,7 @@ class Checkup(NamedTuple):
     `lacking` has the rights that this user lacks, `ahead` the seconds that the database's clock is ahead of this
     machine's, `holders` the connections inside the fence, `busy` the reason that nothing can be written now (None: it
     can), `role` this user. `pooled`: a pooler stands before the server; `unlimited`: it drops the time limits, and the
-    user has none.
+    user has none. `standbys` counts those that stream, `waited_for` those of them that each commit waits for.
     """
 
     server: str
@@ -46,6 +53,8 @@ class Checkup(NamedTuple):
     role: str | None = None
     pooled: bool = False
     unlimited: bool = False
+    standbys: int = 0
+    waited_for: int = 0
 
 
 def check_up(engine: Engine) -> Checkup:
@@ -59,7 +68,8 @@ def check_up(engine: Engine) -> Checkup:
         ahead, holders = _clock_offset(connection), fence_holders(connection)
         role = connection.scalar(text("SELECT session_user"))
         pooler = (is_pooled(connection), unlimited(connection))
-        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role, *pooler)
+        standbys = connection.execute(_STANDBYS).one()
+        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role, *pooler, *standbys)
 
 
 def _schema(engine: Engine) -> str | None:

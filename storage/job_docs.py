@@ -39,4 +39,15 @@ JOB_DOCS: Mapping[str, TableDoc] = {
         "Messages that a background replay has published, to count those that came back.",
         {"job": "Id of the replay.", "digest": "Hash of the message, as in the quarantine."},
     ),
+    "quarantine_notes": (
+        "Notes of operators on the messages of one reason and shop.",
+        {
+            "reason": "Reason of the refusals.",
+            "shop": "Id of the shop.",
+            "note": "The text.",
+            "ticket": "Number or address of a ticket.",
+            "by": "Operator who wrote it last.",
+            "at": "Time at which it was written.",
+        },
+    ),
 }

@@ -1,4 +1,4 @@
-"""Tables of the replays and drops of many messages that go on in the background."""
+"""Tables of the quarantine's background replays and drops, and of the notes on its groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Table, Text
 from storage.metadata import metadata
 from storage.types import BIGINT, EXACT_TEXT, JSON_VALUE, UtcTime
 
-__all__ = ["quarantine_job_items", "quarantine_jobs"]
+__all__ = ["quarantine_job_items", "quarantine_jobs", "quarantine_notes"]
 
 quarantine_jobs = Table(
     "quarantine_jobs",
@@ -41,4 +41,15 @@ quarantine_job_items = Table(
     metadata,
     Column("job", EXACT_TEXT, primary_key=True),
     Column("digest", EXACT_TEXT, primary_key=True),
+)
+
+quarantine_notes = Table(
+    "quarantine_notes",
+    metadata,
+    Column("reason", EXACT_TEXT, primary_key=True),
+    Column("shop", EXACT_TEXT, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("ticket", Text),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
 )

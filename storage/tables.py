@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
 
 from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes, outcome_notices, relays
-from storage.job_tables import quarantine_job_items, quarantine_jobs
+from storage.job_tables import quarantine_job_items, quarantine_jobs, quarantine_notes
 from storage.load_tables import load_chunks, load_keys, loads
 from storage.metadata import metadata
 from storage.order_tables import order_events, orders, outbox, outbox_leases
@@ -41,6 +41,7 @@ __all__ = [
     "quarantine",
     "quarantine_job_items",
     "quarantine_jobs",
+    "quarantine_notes",
     "received",
     "relays",
     "reminder_deliveries",

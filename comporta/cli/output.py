@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from comporta.cli.tables import field_path, fitting
 from schemas.text import printable
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "console",
     "errors",
     "fail",
+    "for_people",
     "local_time",
     "one_line",
     "print_json",
@@ -34,18 +36,18 @@ console = _terminal if _terminal.is_terminal else Console(highlight=False, width
 errors = Console(stderr=True, highlight=False)
 
 _TEXTS: dict[str, tuple[str, str]] = {
-    "off": ("Integration off (epoch {epoch})", "Integração Desligada (época {epoch})"),
-    "on": ("Integration on (epoch {epoch})", "Integração Ligada (época {epoch})"),
+    "off": ("Integration off (epoch {epoch})", "Integração Desligada (mudança {epoch})"),
+    "on": ("Integration on (epoch {epoch})", "Integração Ligada (mudança {epoch})"),
     "unchanged": (
         "Already in this state (epoch {epoch})",
-        "Já estava nesse estado (época {epoch})",
+        "Já estava nesse estado (mudança {epoch})",
     ),
     "changed_end": (
         "the end of shop {shop}, domain {domain} was {old} and is now {new}",
         "o término da loja {shop}, domínio {domain} era {old} e agora é {new}",
     ),
     "weekly": ("every week", "toda semana"),
-    "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (época {epoch})"),
+    "planned": ("Pause planned (epoch {epoch})", "Pausa planejada (mudança {epoch})"),
     "planned_pause": (
         "planned: shop {shop}, domain {domain}, from {begins}, end {until}, by {by}: {reason}",
         "planejada: loja {shop}, domínio {domain}, de {begins}, término {until}, por {by}: {reason}",
@@ -73,13 +75,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "waiting": ("messages have been waiting for {span}", "mensagens esperam há {span}"),
     "in_queue": ("{count} in the queue", "{count} na fila"),
     "no_answer": ("No answer; trying again", "Sem resposta; tentando novamente"),
+    "more": ("and {count} more", "e mais {count}"),
     "no_rows": ("no rows found", "nenhum registro encontrado"),
 }
 
 
+_POINTER = "pointer"
+_HEADS = {_POINTER: "field"}
+_AT_POINTER = re.compile(r"\b([a-z_]+) at (/[^\s:]*)(?=:)")
+
+
+def for_people(text: str) -> str:
+    """Return the text of an error with its JSON pointers as the names of fields."""
+    return _AT_POINTER.sub(lambda found: f"{found[1]} in {field_path(found[2])}", text)
+
+
 def fail(message: str, code: int = 1) -> typer.Exit:
     """Print an error; return the exception for the caller to raise."""
-    warn(message)
+    warn(for_people(message))
     return typer.Exit(code)
 
 
@@ -113,13 +126,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty:
     if not rows:
         console.print(empty)
         return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column)), overflow="fold") for column in columns))
-    console.print(table)
+    cells = [[_cell(row.get(column), column) for column in columns] for row in rows]
+    console.print(fitting([_HEADS.get(name, name) for name in columns], cells, console.width))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, column: str) -> str:
+    if column == _POINTER:
+        return one_line(field_path(str(value or "")))
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated, Any
 
 import typer
 
 from comporta.cli.output import console, fail
+from comporta.runtime.server_settings import read_line
+from schemas.broker_users import user_definitions
 from schemas.domains import DOMAIN_NAMES, DOMAINS, ORDERS
 from schemas.topology import policy_definitions
 
@@ -29,6 +32,13 @@ def schema(
     release: Annotated[
         str | None, typer.Option(help="With --rabbitmq: the broker's release, such as 4.3, for what it alone knows.")
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --rabbitmq: users, too; a file for each, named after it (such as erp-north), with its password.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write all files of the contract to this folder.")
     ] = None,
@@ -42,10 +52,12 @@ def schema(
         raise fail("--domain, --asyncapi, --rabbitmq, --tables and --out exclude each other", _WRONG_USAGE)
     if release is not None and not rabbitmq:
         raise fail("--release goes with --rabbitmq", _WRONG_USAGE)
+    if users is not None and not rabbitmq:
+        raise fail("--users goes with --rabbitmq", _WRONG_USAGE)
     if domain is not None and domain not in DOMAIN_NAMES:
         raise fail(f"no such domain; the domains are {', '.join(DOMAIN_NAMES)}", _WRONG_USAGE)
     if rabbitmq:
-        _print(policy_definitions(vhost, release=_release(release)))
+        _print(policy_definitions(vhost, release=_release(release)) | (_users(vhost, users) if users else {}))
     elif tables:
         _print_tables()
     elif out is not None:
@@ -62,6 +74,16 @@ def _release(text: str | None) -> tuple[int, int] | None:
     if not (parts := re.match(r"(\d{1,3})\.(\d{1,3})(\.\d+)*$", text)):
         raise fail(f"--release {text}: name RabbitMQ's release as two numbers, such as 4.3", _WRONG_USAGE)
     return int(parts[1]), int(parts[2])
+
+
+def _users(vhost: str, folder: Path) -> dict[str, Any]:
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        return user_definitions(vhost, {name: read_line(folder / name) for name in names}, lambda: token_bytes(4))
+    except OSError as error:
+        raise fail(f"--users {folder}: {error.strerror}", _WRONG_USAGE) from None
+    except ValueError as error:
+        raise fail(f"--users {folder}: {error}", _WRONG_USAGE) from None
 
 
 def _print(document: Any) -> None:

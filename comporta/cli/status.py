@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from comporta.cli.output import AsJson, console, local_time, one_line, print_jso
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.outcomes import Outcome
-from schemas.control import ErpFault, PlannedPause, StatusDocument, WorkerState
+from schemas.control import ANY, ErpFault, PlannedPause, StatusDocument, WorkerState
 from schemas.domains import DOMAIN_NAMES
 from schemas.text import duration
 from storage.errors import StorageError
@@ -35,6 +36,9 @@ _STATES = {
     "partly": ("partly_off", "bold yellow"),
 }
 
+# So many switches and shops have a line of their own.
+_MOST_LINES = 10
+_NEEDING = ("rejected", "stuck")
 _AILING = {"stopped": ("stopped", "bold red"), "delayed": ("delayed", "bold yellow")}
 
 
@@ -113,8 +117,10 @@ def headline(document: StatusDocument) -> Text:
 
 
 def switch_lines(document: StatusDocument) -> list[Text]:
-    """Return one line per switch that is off."""
-    return [_switch_line(switch.model_dump()) for switch in document.switches if switch.off]
+    """Return one line per switch that is off; of many the first, those of every shop before them, and a count."""
+    off = sorted((switch for switch in document.switches if switch.off), key=lambda switch: switch.shop != ANY)
+    lines = [_switch_line(switch.model_dump()) for switch in off[:_MOST_LINES]]
+    return lines + ([Text("  " + translate("more", count=len(off) - _MOST_LINES))] if len(off) > _MOST_LINES else [])
 
 
 def plan_lines(document: StatusDocument) -> list[Text]:
@@ -136,12 +142,34 @@ def outcome_table(document: StatusDocument, counts: Counts) -> Table:
 
 
 def order_lines(document: StatusDocument) -> list[Text]:
-    """Return one line per shop, its orders by state, and one per shop whose orders the ERP does not take."""
-    counts = [
-        Text(f"orders of {shop}: " + ", ".join(f"{count:,} {state}" for state, count in _order_counts(document, shop)))
-        for shop in sorted(document.orders)
-    ]
-    return counts + [_fault_line(shop, fault) for shop, fault in sorted(document.erp_faults.items())]
+    """Return one line per shop, its orders by state, and one per shop whose orders the ERP does not take.
+
+    Of many shops those with orders that need somebody come first, and the others are summed up.
+    """
+    shops = sorted(document.orders, key=lambda shop: (-_needing(document, shop), shop))
+    if len(shops) > _MOST_LINES:
+        shops, others = shops[:_MOST_LINES], shops[_MOST_LINES:]
+    else:
+        others = []
+    counts = [_order_line(f"orders of {shop}", _order_counts(document, shop)) for shop in sorted(shops)]
+    if others:
+        sums: Counter[str] = Counter()
+        for shop in others:
+            sums.update(dict(_order_counts(document, shop)))
+        counts.append(_order_line(f"orders of {len(others):,} other shops", sorted(sums.items())))
+    faults = sorted(document.erp_faults.items())
+    lines = [_fault_line(shop, fault) for shop, fault in faults[:_MOST_LINES]]
+    more = [Text(translate("more", count=len(faults) - _MOST_LINES))] if len(faults) > _MOST_LINES else []
+    return [*counts, *lines, *more]
+
+
+def _order_line(title: str, counts: list[tuple[str, int]]) -> Text:
+    return Text(f"{title}: " + ", ".join(f"{count:,} {state}" for state, count in counts))
+
+
+def _needing(document: StatusDocument, shop: str) -> int:
+    states = document.orders[shop]
+    return sum(states.get(state, 0) for state in _NEEDING) + document.overdue_orders.get(shop, 0)
 
 
 def _fault_line(shop: str, fault: ErpFault) -> Text:

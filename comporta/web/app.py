@@ -18,6 +18,7 @@ from comporta.web.api.orders import orders_router
 from comporta.web.api.pauses import pauses_router
 from comporta.web.api.person import person_router
 from comporta.web.api.quarantine import quarantine_router
+from comporta.web.api.quarantine_changes import quarantine_changes_router
 from comporta.web.api.quarantine_jobs import quarantine_jobs_router
 from comporta.web.api.repairs import repairs_router
 from comporta.web.api.search import search_router
@@ -51,6 +52,7 @@ def create_app(context: AppContext) -> FastAPI:
         person_router(context.actions.people),
         missed_router(context.views, context.actions),
         quarantine_jobs_router(context.jobs),
+        quarantine_changes_router(context.notes, context.edits),
         quarantine_router(context.views, context.actions),
         orders_router(context.views, context.actions),
         order_changes_router(context.views, context.actions),

@@ -10,9 +10,11 @@ from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.api.tail import Watch
 from comporta.web.live import LiveFeed
 from control.actions import OperatorActions
+from control.quarantine_edit import QuarantineEdits
 from control.quarantine_jobs import QuarantineJobs
 from control.switchboard import Switchboard
 from producers.messages import Publish
+from storage.quarantine_notes import QuarantineNotes
 from storage.repairs import Repairs
 from storage.views import Views
 
@@ -37,5 +39,7 @@ class AppContext:
     actions: OperatorActions
     repairs: Repairs
     jobs: QuarantineJobs
+    notes: QuarantineNotes
+    edits: QuarantineEdits
     watch: Watch
     label: str | None = None

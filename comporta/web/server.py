@@ -34,10 +34,12 @@ from comporta.web.pages.login import login_router
 from comporta.web.session import LoginLimiter, SessionCookie
 from control.actions import OperatorActions
 from control.auth.local_token import delete_local_token, save_local_token
+from control.quarantine_edit import QuarantineEdits
 from control.quarantine_jobs import QuarantineJobs
 from producers.messages import OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from storage.order_store import OrderStore
+from storage.quarantine_notes import QuarantineNotes
 from storage.repairs import Repairs
 
 __all__ = ["WebServer", "bind", "secure", "web_server"]
@@ -157,6 +159,8 @@ def _context(host: Host, publisher: Publisher, stack: ExitStack) -> AppContext:
         ),
         repairs=Repairs(host.database.fence),
         jobs=QuarantineJobs(host.database.fence),
+        notes=QuarantineNotes(host.database.fence),
+        edits=QuarantineEdits(host.database.fence, publish, allowed=host.settings.allow_edit),
         watch=host.database.watch,
         label=host.settings.admin_label,
     )

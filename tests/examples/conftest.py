@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.example_clients import CLIENTS
 from tests.support.example_deployment import ExampleDeployment, running_example_deployment
 from tests.support.example_programs import (
     ALL,
@@ -58,7 +60,8 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Names the examples that nothing on this machine could run or check."""
-    for did, examples in (("run", ALL), ("checked by its own compiler", CHECKS)):
+    clients = (replace(client.example, name=f"{client.name} client") for client in CLIENTS)
+    for did, examples in (("run", (*ALL, *clients)), ("checked by its own compiler", CHECKS)):
         for name, needs in missing_programs(*examples).items():
             terminalreporter.write_line(f"the {name} example was not {did}: {', '.join(needs)} not found here")
-    terminalreporter.write_line("the csharp example was parsed, not compiled")
+    terminalreporter.write_line("the csharp example and client were parsed, not compiled")

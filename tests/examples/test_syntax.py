@@ -10,6 +10,7 @@ import pytest
 import tree_sitter_c_sharp
 from tree_sitter import Language, Node, Parser
 
+from tests.support.example_clients import PARSED_CLIENT
 from tests.support.example_programs import CHECKS, FOLDER, Example, run_command, runnable
 
 
@@ -19,9 +20,10 @@ def faults(node: Node) -> list[str]:
     return mine + [fault for child in node.children for fault in faults(child)]
 
 
-def test_the_csharp_example_is_right_by_the_grammar() -> None:
+@pytest.mark.parametrize("path", [FOLDER / "csharp" / "Program.cs", PARSED_CLIENT], ids=lambda path: path.name)
+def test_the_csharp_example_is_right_by_the_grammar(path: Path) -> None:
     # No compiler: .NET is seldom at hand, and a parser is. What the names mean, it doesn't know.
-    source = (FOLDER / "csharp" / "Program.cs").read_bytes()
+    source = path.read_bytes()
     tree = Parser(Language(tree_sitter_c_sharp.language())).parse(source)
     assert faults(tree.root_node) == []
 

@@ -166,7 +166,7 @@ def test_minutes_of_a_pause_that_lasts_stay(harness: UpkeepHarness) -> None:
 
 
 def test_a_roll_up_that_is_killed_in_the_middle_loses_and_doubles_nothing(harness: UpkeepHarness) -> None:
-    harness.fill_ledger(days=40, step=timedelta(minutes=7))
+    harness.fill_ledger(days=16, step=timedelta(minutes=13))
     before, all_rows = harness.sums(), harness.count(ledger)
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", _ROLL, harness.url], cwd=_ROOT)

@@ -74,6 +74,9 @@ _PARSE = ("-XDshould-stop.ifNoError=PARSE", "-proc:none", "-d", "OUTPUT")
 CHECKS = (
     Example("java", ("javac", *_PARSE, _at("java/FirstStock.java")), ("javac",)),
     Example("php", ("php", "-l", _at("php/first_stock.php")), ("php",)),
+    Example("php client", ("php", "-l", _at("php/comporta_client.php")), ("php",)),
+    Example("java client", ("javac", *_PARSE, _at("java/ComportaClient.java")), ("javac",)),
+    Example("go client", ("gofmt", "-e", "-l", _at("go/comporta_client.go")), ("gofmt",)),
     Example("node", ("node", "--check", _at("node/first_stock.js")), ("node",)),
     Example("curl", ("sh", "-n", _at("curl/first_stock.sh")), ("sh",)),
 )

@@ -18,10 +18,12 @@ from comporta.web.context import AppContext
 from comporta.web.live import LiveFeed
 from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
+from control.quarantine_edit import QuarantineEdits
 from control.quarantine_jobs import QuarantineJobs
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from storage.database import open_database
 from storage.order_store import OrderStore
+from storage.quarantine_notes import QuarantineNotes
 from storage.repairs import Repairs
 from tests.support.views_harness import ViewsHarness
 
@@ -36,6 +38,7 @@ class WebHarness:
         self.storage = ViewsHarness(url)
         self.published: list[OutgoingMessage] = []
         self.live = LiveFeed(self.database.views)
+        self.edits = QuarantineEdits(self.database.fence, self.publish, allowed=False)
         doors = AppContext(
             views=self.database.views,
             live=self.live,
@@ -53,6 +56,8 @@ class WebHarness:
             actions=OperatorActions(self.database, self.publish),
             repairs=Repairs(self.database.fence),
             jobs=QuarantineJobs(self.database.fence),
+            notes=QuarantineNotes(self.database.fence),
+            edits=self.edits,
             watch=self.database.watch,
         )
         self.app = create_app(doors)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from comporta.runtime.metric_shops import with_most_shops
+from comporta.runtime.metrics import StateMetrics
 from storage.shops import add_shops
 from tests.support.page_client import PageClient
 from tests.support.web_harness import WebHarness
@@ -47,3 +50,13 @@ def test_no_page_grows_with_the_shops(large: WebHarness) -> None:
         page = client.get_page(room)
         assert len(page.answer.content) < MOST_BYTES, room
         assert page.answer.text.count("shops off") >= 1 or room == "/switch/off", room
+
+
+def test_what_programs_read_stays_small(large: WebHarness) -> None:
+    # A line for each shop, domain and state would be a hundred times as much.
+    assert len(large.request("GET", "/api/status").content) < 400_000
+    registry = CollectorRegistry()
+    registry.register(StateMetrics(with_most_shops(large.database.gauges.read(), 100)))
+    exposed = generate_latest(registry)
+    assert len(exposed) < 600_000
+    assert exposed.count(b"comporta_switch_off{") == 101 * 8

@@ -264,3 +264,19 @@ def test_every_domain_off_alone_is_off(sqlite_web: WebHarness) -> None:
     domains = ["products", "images", "packagings", "price_tables", "prices", "stock", "customers", "orders"]
     sqlite_web.storage.change("pause", domains=domains)
     assert PageClient(sqlite_web).get_page("/").one("div", id="integration")["data-state"] == "off"
+
+
+def test_several_shops_are_switched_off_together(web: WebHarness) -> None:
+    for shop in ("north", "south", "west"):
+        web.storage.discard("P1", shop=shop)
+    client = PageClient(web)
+    filled = form(client, shops=["north", "south, north"], which="some", domains=["stock"], end="open")
+    page = client.post_form("/switch/off", **filled)
+    assert "Stock in shop north; Stock in shop south" in page.text
+    assert scopes(web) == [("north", "stock"), ("south", "stock")]
+    # The same form again changes nothing, and one unknown name switches nothing off.
+    client.post_form("/switch/off", **filled)
+    assert "Not every shop is known" in client.post_form("/switch/off", 422, **form(client, shops=["west nort"])).text
+    assert scopes(web) == [("north", "stock"), ("south", "stock")]
+    cost = client.get_page("/switch/cost?shops=north&shops=south")
+    assert "changes discarded" in cost.text

@@ -42,6 +42,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     if database.is_sqlite:
         return
     yield from _pooler(checkup)
+    yield from _standbys(checkup)
     yield clock_finding(checkup.ahead)
     yield from _fence(checkup)
 
@@ -89,6 +90,17 @@ def _pooler(checkup: Checkup) -> Iterator[Finding]:
         )
     elif checkup.pooled:
         yield Finding.ok(_PART, "a pooler stands before it; the database user has time limits of its own")
+
+
+def _standbys(checkup: Checkup) -> Iterator[Finding]:
+    if checkup.waited_for:
+        yield Finding.ok(_PART, "each commit waits for a standby: what was answered survives a failover to it")
+    elif checkup.standbys:
+        yield Finding.warning(
+            _PART,
+            "a standby streams asynchronously: a pause that was answered could be lost in a failover to it",
+            "name it in synchronous_standby_names, and leave synchronous_commit on",
+        )
 
 
 def clock_finding(ahead: float) -> Finding:

@@ -40,6 +40,22 @@ ACTION_SENTENCES: dict[str, str] = {
     "no replay or drop of many has the id {}": "não há reprocessamento nem exclusão de várias com o id {}",
     "some of the first {} came back: the others were not tried": "das primeiras {}, algumas voltaram: as outras não "
     "foram tentadas",
+    "messages are not edited here: COMPORTA_ALLOW_EDIT=true would allow it": "aqui mensagens não são editadas: "
+    "COMPORTA_ALLOW_EDIT=true permitiria",
+    "a reason is needed: the audit keeps it with what was changed": "é preciso um motivo: a auditoria o guarda com o "
+    "que foi alterado",
+    "the broker has not taken the copy ({}): try again later": "o servidor de mensagens não aceitou a cópia ({}): "
+    "tente de novo mais tarde",
+    "it is too large to be edited: only its publisher can send it again": "é grande demais para ser editada: só o "
+    "sistema de origem pode enviá-la de novo",
+    "its attributes are headers (binary mode): only its publisher can send it again": "seus atributos são cabeçalhos "
+    "(modo binário): só o sistema de origem pode enviá-la de novo",
+    "it is no text in UTF-8: only its publisher can send it again": "não é um texto em UTF-8: só o sistema de origem "
+    "pode enviá-la de novo",
+    "the text is no JSON: check commas, quotes and brackets": "o texto não é JSON: confira vírgulas, aspas e colchetes",
+    "the text is no JSON object": "o texto não é um objeto JSON",
+    "the copy would be refused again: {}": "a cópia seria recusada de novo: {}",
+    "reason, shop: the reason and the shop of a group are needed": "é preciso o motivo e a loja de um grupo",
     "COMPORTA_SHOPS names a file: add the shop {} to it, a line for each shop": "COMPORTA_SHOPS aponta para um "
     "arquivo: acrescente a loja {} nele, uma linha por loja",
     "the shop {} is not removed: {}; or force the removal": "a loja {} não foi removida: {}; ou force a remoção",

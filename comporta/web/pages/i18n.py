@@ -177,6 +177,8 @@ ACTIONS: Mapping[str, str] = {
     "release": N_("Released"),
     "cancel": N_("Cancelled"),
     "accept": N_("Accepted"),
+    "edit": N_("Edited and sent"),
+    "note": N_("Note written"),
     "compare": N_("Filed as missed"),
     "shop-add": N_("Shop added"),
     "shop-remove": N_("Shop removed"),

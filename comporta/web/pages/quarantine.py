@@ -10,6 +10,7 @@ from fastapi import Form as FormField
 from pydantic import BaseModel
 
 from comporta.web.api.quarantine import body_text
+from comporta.web.context import AppContext
 from comporta.web.own_shops import own, own_quarantine, owned
 from comporta.web.pages.formats import indented
 from comporta.web.pages.forms import Form, parse_expected, run_action
@@ -19,15 +20,14 @@ from comporta.web.pages.quarantine_jobs import JOB_STATES, recent_jobs
 from comporta.web.pages.reasons import reason_doc
 from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
 from comporta.web.request import audit_context, identity_of
-from control.actions import OperatorActions
-from control.quarantine_jobs import CANARY, QuarantineJobs
+from control.quarantine_jobs import CANARY
 from control.replay import ReplayResult
 from rules.actions import NotConfirmed
 from rules.masks import mask_documents
 from schemas.domains import ORDERS
 from schemas.orders import ACCEPTABLE
 from schemas.reasons import Reason
-from storage.views import QuarantineFilter, UnknownFieldFilter, Views
+from storage.views import QuarantineFilter, UnknownFieldFilter
 
 __all__ = ["quarantine_router"]
 
@@ -82,8 +82,9 @@ class _BulkForm(_Filter):
         return bool(self.canary) or parse_expected(self.expected) > _MOST_AT_ONCE
 
 
-def quarantine_router(pages: Pages, views: Views, actions: OperatorActions, jobs: QuarantineJobs) -> APIRouter:
+def quarantine_router(pages: Pages, context: AppContext) -> APIRouter:
     """Return the routes of the quarantine."""
+    views, actions, jobs = context.views, context.actions, context.jobs
     router = APIRouter(include_in_schema=False)
 
     @router.get("/quarantine")
@@ -106,6 +107,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions, jobs
             job_states={name: translate(request, text) for name, text in JOB_STATES.items()},
             jobs=[] if identity_of(request).is_erp else recent_jobs(jobs),
             groups=groups[:_GROUPS],
+            notes={(note.reason, note.shop): note for note in context.notes.all()} if groups else {},
             more_groups=max(0, len(groups) - _GROUPS),
             ignored=views.page(ignored, _FIELDS_SHOWN, counted=False),
         )
@@ -129,6 +131,7 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions, jobs
             size=row["size"],
             discarded=actions.replays_discarded(QuarantineFilter(ids=(id,))),
             headers=mask_documents(indented(orjson.dumps(row["headers"]).decode())) if row["headers"] else "",
+            editable=context.edits.allowed,
             acceptable=row["domain"] == ORDERS and row["reason"] in ACCEPTABLE,
             reason_doc=reason_doc(row["reason"], wanted_language(request).tag),
         )
@@ -185,12 +188,12 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions, jobs
     @router.post("/quarantine/replay-many")
     def replay_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            context, expected = audit_context(request), parse_expected(form.expected)
+            said, expected = audit_context(request), parse_expected(form.expected)
             if form.is_long:
                 canary, discard = bool(form.canary), bool(form.discard)
-                jobs.begin("replay", form.selection, context, expected, canary=canary, discard=discard)
+                jobs.begin("replay", form.selection, said, expected, canary=canary, discard=discard)
                 return translate(request, _BEGUN)
-            result = actions.replay_many(form.selection, context, expected, discard=bool(form.discard))
+            result = actions.replay_many(form.selection, said, expected, discard=bool(form.discard))
             return _replay_sentence(request, result)
 
         return run_action(pages, request, run)
@@ -198,11 +201,11 @@ def quarantine_router(pages: Pages, views: Views, actions: OperatorActions, jobs
     @router.post("/quarantine/drop-many")
     def drop_many(request: Request, form: Annotated[_BulkForm, FormField()]) -> Response:
         def run() -> str:
-            context, expected = audit_context(request), parse_expected(form.expected)
+            said, expected = audit_context(request), parse_expected(form.expected)
             if form.is_long:
-                jobs.begin("drop", form.selection, context, expected)
+                jobs.begin("drop", form.selection, said, expected)
                 return translate(request, _BEGUN)
-            count = actions.drop_many(form.selection, context, expected)
+            count = actions.drop_many(form.selection, said, expected)
             return translate_plural(request, "%(count)s message is dropped.", "%(count)s messages are dropped.", count)
 
         return run_action(pages, request, run)

@@ -24,6 +24,7 @@ from comporta.web.pages.pause_end import pause_end_router
 from comporta.web.pages.pauses import pauses_router
 from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
+from comporta.web.pages.quarantine_changes import quarantine_changes_router
 from comporta.web.pages.quarantine_jobs import quarantine_jobs_router
 from comporta.web.pages.rendering import Pages
 from comporta.web.pages.shops import shops_router
@@ -48,7 +49,8 @@ def page_routers(context: AppContext) -> Sequence[APIRouter]:
         order_changes_router(pages, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),
         quarantine_jobs_router(pages, context.jobs),
-        quarantine_router(pages, context.views, context.actions, context.jobs),
+        quarantine_changes_router(pages, context.notes, context.edits),
+        quarantine_router(pages, context),
         loads_router(pages, context.views, context.actions),
         pauses_router(pages, context.views.pauses),
         unknown_fields_router(pages, context.views),

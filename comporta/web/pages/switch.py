@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from comporta.web.pages.rendering import Pages, translate
 from comporta.web.pages.switch_forms import FormFault, OffForm, droppable, plan_value, scope_value, selected_switches
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
+from rules.cost import sum_costs
 from rules.switches import Scope
 from schemas.control import (
     ANY,
@@ -37,6 +38,8 @@ EstimateCost = Callable[[str, Sequence[str], float], Cost]
 # Minutes for which the cost of a pause without an end is estimated.
 _OPEN_END_MINUTES = 60.0
 _SOURCE = "http"
+# Of more shops than this the cost is not estimated one by one.
+_MOST_ESTIMATED = 50
 
 
 def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: EstimateCost) -> APIRouter:
@@ -60,6 +63,7 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         begin: str = "now",
         from_at: str = "",
         from_at_utc: str = "",
+        shops: Annotated[list[str] | None, Query()] = None,
     ) -> Response:
         planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc}
         form = OffForm(
@@ -69,13 +73,16 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
             end=end,
             until=until,
             until_utc=until_utc,
+            shops=shops or (),
             **planned,
         )
         try:
             minutes = form.minutes(datetime.now(UTC))
         except FormFault as fault:
             return pages.render(request, "switch/cost.html", fault=str(fault), cost=None, minutes=None)
-        cost = estimate_cost(form.shop, form.scope, minutes or _OPEN_END_MINUTES) if form.scope else None
+        length = minutes or _OPEN_END_MINUTES
+        costs = [estimate_cost(each.shop, form.scope, length) for each in form.each[:_MOST_ESTIMATED]]
+        cost = sum_costs(costs) if form.scope else None
         return pages.render(request, "switch/cost.html", fault=None, cost=cost, minutes=minutes)
 
     @router.post("/off")
@@ -96,17 +103,23 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         weekly: Form = "",
         message_id: Form = "",
         epoch: Form = "",
+        shops: Forms | None = None,
     ) -> Response:
         planned = {"begin": begin, "from_at": from_at, "from_at_utc": from_at_utc, "weekly": weekly}
         form = OffForm(reason, shop, which, domains or (), end, until, until_utc, change_end, new_shop, **planned)
+        form = replace(form, shops=shops or ())
         try:
-            message = form.checked_message(pages.status(), identity_of(request).name, datetime.now(UTC))
-            reply = switch_pages.change(request, "pause", message, message_id, epoch)
-            if reply.error is not None and reply.error.startswith(Reason.STALE):
+            messages = form.checked_messages(pages.status(), identity_of(request).name, datetime.now(UTC))
+            replies = [
+                switch_pages.change(request, "pause", message, _part(message_id, index), epoch)
+                for index, message in enumerate(messages)
+            ]
+            if all(reply.error is not None and reply.error.startswith(Reason.STALE) for reply in replies):
                 raise FormFault(N_("A switch has changed in the meantime. Check what is off now, and choose again."))
         except (FormFault, Refused) as fault:
             return switch_pages.off_form(request, form, message_id, fault)
-        return switch_pages.result(request, [reply], paused=[(message.shop, name) for name in message.domains])
+        paused = [(message.shop, name) for message in messages for name in message.domains]
+        return switch_pages.result(request, replies, paused=paused)
 
     @router.get("/on")
     def on_form(request: Request, scope: Annotated[list[str] | None, Query()] = None) -> Response:
@@ -133,6 +146,11 @@ def switch_router(pages: Pages, switchboard: Switchboard, estimate_cost: Estimat
         return switch_pages.result(request, replies, dropped=dropped, resumed=scopes)
 
     return router
+
+
+def _part(message_id: str, index: int) -> str:
+    """Return the id of one of the messages of a form; the first has that of the form."""
+    return f"{message_id}-{index}" if message_id and index else message_id
 
 
 def _resumes(switches: Iterable[SwitchState | PlannedPause], reason: str, by: str) -> list[ControlMessage]:

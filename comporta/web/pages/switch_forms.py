@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from comporta.web.pages.i18n import N_
@@ -24,8 +24,8 @@ class OffForm:
     """Form of a pause; `until` is in the browser's local time, `until_utc` the same moment in UTC.
 
     `change_end` is ticked if the end of what is off already is to change too; `new_shop` is a shop that is not known
-    yet. `begin` is `now`, or `at` for a pause that is planned for `from_at`, and every week from then on if
-    `weekly` is ticked.
+    yet. `shops` are several that are chosen together, and go before `shop`. `begin` is `now`, or `at` for a pause that
+    is planned for `from_at`, and every week from then on if `weekly` is ticked.
     """
 
     reason: str = ""
@@ -41,6 +41,18 @@ class OffForm:
     from_at: str = ""
     from_at_utc: str = ""
     weekly: str = ""
+    shops: Sequence[str] = ()
+
+    @property
+    def several(self) -> list[str]:
+        """Return the shops that are chosen together, each once, from check boxes or from names that are typed."""
+        names = (name for text in self.shops for name in text.replace(",", " ").replace(";", " ").split())
+        return list(dict.fromkeys(names))
+
+    @property
+    def each(self) -> list[OffForm]:
+        """Return a form for each of the shops that are chosen together; this one if none are."""
+        return [replace(self, shop=shop, shops=(), new_shop="") for shop in self.several] or [self]
 
     @property
     def scope_shop(self) -> str:
@@ -120,6 +132,13 @@ class OffForm:
         if len(already) < len(set(message.domains)):
             raise FormFault(N_("Part of this is off already. Tick to change its end too, or leave it out."))
         return control_message(message.reason, message.shop, self.scope, by=by, new_shop=message.new_shop)
+
+    def checked_messages(self, document: StatusDocument, by: str, now: datetime) -> list[ControlMessage]:
+        """Return the control message of each shop; raises what `checked_message` raises before any is obeyed."""
+        unknown = [shop for shop in self.several if shop not in document.effective]
+        if unknown:
+            raise FormFault(N_("Not every shop is known. Check the names, or pause a new one alone."))
+        return [form.checked_message(document, by, now) for form in self.each]
 
     def already_off(self, document: StatusDocument) -> list[SwitchState]:
         """Return the switches of exactly the scopes of this form that are off."""

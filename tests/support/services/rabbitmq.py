@@ -292,9 +292,9 @@ def _find_epmd() -> str:
     return found
 
 
-def _speaks_amqp(port: int) -> bool:
+def _speaks_amqp(port: int, host: str = HOST) -> bool:
     try:
-        with socket.create_connection((HOST, port), timeout=5) as connection:
+        with socket.create_connection((host, port), timeout=5) as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             # A method frame: connection.start.
             return connection.recv(1) == b"\x01"
