@@ -73,7 +73,8 @@ def migrate(
 ) -> None:
     """Create or upgrade the database.
 
-    It first says which steps it takes and about how long. Running workers may go on; afterwards workers of the former release go on until they end; started again, they refuse the newer database.
+    It first says which steps it takes and about how long. Workers may run meanwhile, and those of the former release go
+    on afterwards; started again, they refuse the newer database.
     """
     from comporta.cli.migration import plan_json, print_plan
     from storage.database import open_database
