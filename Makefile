@@ -30,6 +30,7 @@ test-platforms: $(INSTALLED) services ## what speaks to servers, on RabbitMQ 4.3
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage tests/faults tests/e2e
 	COMPORTA_TEST_PLATFORM=$(PLATFORMS)/trixie $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile \
 		--no-loadscope-reorder -m services $(ARGS) tests/broker tests/storage/test_store.py tests/faults/test_fence.py
+	$(BIN)/python -m pytest tests/upgrade
 	@$(MAKE) --no-print-directory test-cluster test-image
 
 test-cluster: $(INSTALLED) services ## failover on seven hosts: network namespaces, RabbitMQ 4.3, PostgreSQL 18 (as root)

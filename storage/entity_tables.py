@@ -40,6 +40,9 @@ def _entity_table(domain: Domain) -> Table:
 ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain in DOMAINS.items()}
 # For the search of a customer by CPF or CNPJ.
 Index("customers_document", ENTITY_TABLES["customers"].c.document)
+# For the search: the primary keys begin with the shop.
+for _name, _code in (("products", "code"), ("customers", "code")):
+    Index(f"{_name}_search", ENTITY_TABLES[_name].c[_code])
 # Few products are variants: the others cost nothing here.
 _products = ENTITY_TABLES["products"].c
 Index(

@@ -22,7 +22,7 @@ from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
 _FIRST = ("faults", "e2e", "browser", "monitoring", "broker", "contract", "examples", "storage", "web")
 
 # What `make test-platforms` runs, and nothing else, unless it is named.
-collect_ignore = ["cluster", "image"]
+collect_ignore = ["cluster", "image", "upgrade"]
 
 # What asks for one of these by name, or for a parameter that is called so, needs more than Python.
 _SERVICES = {"rabbitmq", "postgres", "browser", "node"}

@@ -103,7 +103,12 @@ COMMANDS = {
         _SIMULATE,
         "Simulate an ERP that answers orders, over AMQP or over HTTP, until Ctrl-C.",
     ),
-    "migrate": Command("run", "migrate", _SETUP, "Create or upgrade the database."),
+    "migrate": Command(
+        "run",
+        "migrate",
+        _SETUP,
+        "Create or upgrade the database, and say before what it takes; running workers may go on.",
+    ),
     "prune": Command(
         "prune",
         "prune",

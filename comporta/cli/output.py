@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from comporta.cli.tables import field_path, fitting
 from schemas.text import printable
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "console",
     "errors",
     "fail",
+    "for_people",
     "local_time",
     "one_line",
     "print_json",
@@ -78,9 +80,19 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+_POINTER = "pointer"
+_HEADS = {_POINTER: "field"}
+_AT_POINTER = re.compile(r"\b([a-z_]+) at (/[^\s:]*)(?=:)")
+
+
+def for_people(text: str) -> str:
+    """Return the text of an error with its JSON pointers as the names of fields."""
+    return _AT_POINTER.sub(lambda found: f"{found[1]} in {field_path(found[2])}", text)
+
+
 def fail(message: str, code: int = 1) -> typer.Exit:
     """Print an error; return the exception for the caller to raise."""
-    warn(message)
+    warn(for_people(message))
     return typer.Exit(code)
 
 
@@ -114,13 +126,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty:
     if not rows:
         console.print(empty)
         return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column)), overflow="fold") for column in columns))
-    console.print(table)
+    cells = [[_cell(row.get(column), column) for column in columns] for row in rows]
+    console.print(fitting([_HEADS.get(name, name) for name in columns], cells, console.width))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, column: str) -> str:
+    if column == _POINTER:
+        return one_line(field_path(str(value or "")))
     if value is None:
         return ""
     if isinstance(value, datetime):

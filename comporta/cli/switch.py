@@ -12,7 +12,7 @@ import typer
 
 from comporta.cli.client import Remote, remote_for
 from comporta.cli.options import parse_duration, user_name
-from comporta.cli.output import AsJson, console, fail, local_time, one_line, print_json, translate
+from comporta.cli.output import AsJson, console, fail, for_people, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
 from producers.errors import NoReply
 from rules.resync import ResyncMode
@@ -132,7 +132,9 @@ def _print(reply: Reply, as_json: bool) -> None:
     if as_json:
         print_json(reply.model_dump(mode="json"))
         return
-    console.print(one_line(translate(reply.result, epoch=reply.epoch, error=reply.error)), markup=False)
+    console.print(
+        one_line(translate(reply.result, epoch=reply.epoch, error=for_people(reply.error or ""))), markup=False
+    )
     if reply.in_flight_orders:
         console.print(translate("in_flight", count=reply.in_flight_orders), markup=False)
     for end in reply.changed_ends:

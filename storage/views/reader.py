@@ -33,6 +33,7 @@ from storage.views.rows import (
     plain_row,
 )
 from storage.views.status import StatusView
+from storage.views.suggestions import SuggestionView
 
 __all__ = ["Views"]
 
@@ -68,6 +69,7 @@ class Views:
         self.quarantine_groups = QuarantineGroups(engine).read
         self.asked = AskedView(engine).read
         self.history = HistoryView(engine)
+        self.suggestions = SuggestionView(engine).read
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
 

@@ -197,11 +197,16 @@ def test_the_watch_spares_whoever_has_got_the_fence_meanwhile(database_url: str)
     engine.dispose()
 
 
+def _is_portable(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    # Indexes of one database alone are made by the migration, where its extensions are there.
+    return kind != "index" or not (name or "").startswith("search_")
+
+
 def test_the_migrations_make_what_the_tables_say(any_database_url: str) -> None:
     engine: Engine = open_engine(any_database_url)
     assert migrate(engine)[0] == migrate(engine)[1]
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        context = MigrationContext.configure(connection, opts={"compare_type": False, "include_object": _is_portable})
         assert compare_metadata(context, metadata) == []
         if engine.dialect.name == "postgresql":
             options = "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'"

@@ -138,10 +138,13 @@ class Program:
 
 
 class Programs:
-    """Programs and commands with settings of their own, in one folder; `prefix` starts each of them elsewhere."""
+    """Programs and commands with settings of their own, in one folder.
 
-    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
-        self.folder, self._prefix = folder, prefix
+    `prefix` starts each of them elsewhere; `root` has the packages that they run, those of the checkout by default.
+    """
+
+    def __init__(self, folder: Path, prefix: Sequence[str] = (), root: Path = _ROOT) -> None:
+        self.folder, self._prefix, self._root = folder, prefix, root
         self._numbers = count(1)
         self._started: list[Program] = []
 
@@ -149,7 +152,17 @@ class Programs:
         """Start a program that runs on; wait for its log before using it."""
         log = self.folder / f"output-{next(self._numbers)}"
         log.touch()
-        program = Program(_start(module, arguments, log=log, environment=_environment(settings, self.folder)), log)
+        program = Program(
+            _start(
+                module,
+                arguments,
+                log=log,
+                environment=_environment(settings, self.folder, self._root),
+                prefix=self._prefix,
+                forked=self._are_forked,
+            ),
+            log,
+        )
         self._started.append(program)
         return program
 
@@ -160,13 +173,33 @@ class Programs:
         program.wait_for("broker connected", session="events", times=processes)
         return program
 
+    @property
+    def _are_forked(self) -> bool:
+        """Whether a process forks them that has loaded this checkout's modules, on this host."""
+        return not self._prefix and self._root == _ROOT
+
+    def _run_elsewhere(self, arguments: Sequence[str], settings: dict[str, object]) -> CompletedCommand:
+        done = subprocess.run(
+            [*self._prefix, sys.executable, "-m", "comporta", *arguments],
+            env=_environment(settings, self.folder, self._root),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return CompletedCommand(done.returncode, done.stdout, done.stderr)
+
     def run(self, *arguments: str, **settings: object) -> CompletedCommand:
         """Run a command to its end."""
+        if not self._are_forked:
+            return self._run_elsewhere(arguments, settings)
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             process = fork_program(
                 "comporta",
                 arguments,
-                environment=_environment(settings, self.folder),
+                environment=_environment(settings, self.folder, self._root),
                 folder=self.folder,
                 output=output.fileno(),
                 errors=errors.fileno(),
@@ -206,11 +239,17 @@ def running_programs(folder: Path) -> Iterator[Programs]:
 
 
 def _start(
-    module: str, arguments: tuple[str, ...], *, log: Path, environment: dict[str, str]
+    module: str,
+    arguments: tuple[str, ...],
+    *,
+    log: Path,
+    environment: dict[str, str],
+    prefix: Sequence[str],
+    forked: bool,
 ) -> Process | ForkedProgram:
     """Fork what only runs Comporta; start what changes the process itself, or is none of ours."""
-    if module not in _FORKED:
-        return spawn([sys.executable, "-m", module, *arguments], log=log, environment=environment)
+    if module not in _FORKED or not forked:
+        return spawn([*prefix, sys.executable, "-m", module, *arguments], log=log, environment=environment)
     with log.open("ab") as output:
         return fork_program(
             module,
@@ -222,10 +261,10 @@ def _start(
         )
 
 
-def _environment(settings: dict[str, object], folder: Path) -> dict[str, str]:
+def _environment(settings: dict[str, object], folder: Path, root: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COMPORTA_", "LC_", "LANG"))}
     # The link to a page is kept in the runtime folder, and goes with the test.
-    ours = {"PYTHONPATH": str(_ROOT), "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(folder)}
+    ours = {"PYTHONPATH": str(root), "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(folder)}
     return inherited | ours | {f"COMPORTA_{name.upper()}": str(value) for name, value in settings.items()}
 
 

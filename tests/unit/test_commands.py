@@ -79,6 +79,12 @@ def test_the_status_loads_neither_the_way_to_the_erp_nor_a_server_nor_an_object_
     assert not {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"} & {*done.stdout.split()}
 
 
+def test_a_web_server_loads_the_object_mapper_of_its_lists_before_any_thread_begins() -> None:
+    program = "import sys, comporta.web.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"sqlakeyset", "sqlalchemy.orm"} <= {*done.stdout.split()}
+
+
 @pytest.mark.parametrize(
     ("words", "offered"), [("comporta pa", ["pause", "pauses"]), ("comporta missed re", ["resync"]), ("comporta x", [])]
 )

@@ -92,12 +92,24 @@ def overview_router(pages: Pages, views: Views) -> APIRouter:
     def workers(request: Request) -> Response:
         return list_page(pages, views, request, "workers.html", WorkerFilter(), {}, "/api/workers")
 
+    @router.get("/search/suggest")
+    def suggest(request: Request, text: str = "") -> Response:
+        return pages.render(request, "suggestions.html", suggestions=views.suggestions(text[:200]))
+
     @router.get("/search")
     def search(request: Request, text: str = "", shop: str = "") -> Response:
         code = blank_to_none(text[:200])
         biography = None if code is None else views.biography(code, blank_to_none(shop))
         history = None if biography is None else item_history(views.history, biography)
-        return pages.render(request, "search.html", text=code or "", shop=shop, biography=biography, history=history)
+        return pages.render(
+            request,
+            "search.html",
+            text=code or "",
+            shop=shop,
+            biography=biography,
+            history=history,
+            suggestions=views.suggestions(code) if code else [],
+        )
 
     return router
 

@@ -1,0 +1,137 @@
+"""Rolling upgrade: workers of the former release and of this one side by side on one schema, under flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.migrate import newest_revision
+from tests.support.event_generator import BackgroundPublisher, EventGenerator
+from tests.support.programs import Program, Programs, running_programs
+from tests.support.services.postgres import Database
+from tests.support.services.rabbitmq import Broker
+from tests.support.worker_deployment import WorkerDeployment
+from tests.upgrade.former import install_former
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def former_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_former(tmp_path_factory.mktemp("former"))
+
+
+class Upgrade:
+    """One deployment, and the programs of both releases."""
+
+    def __init__(self, deployment: WorkerDeployment, former: Programs) -> None:
+        self.deployment, self._former = deployment, former
+        self._settings = deployment._settings({})
+
+    def migrate_former(self) -> None:
+        done = self._former.run("migrate", **self._settings)
+        assert done.code == 0, done.err
+
+    def migrate(self) -> None:
+        done = self.deployment.programs.run("migrate", **self._settings)
+        assert done.code == 0, done.err
+        assert newest_revision() in done.out
+
+    def former_worker(self) -> Program:
+        return self._former.worker(**self._settings)
+
+    def worker(self) -> Program:
+        return self.deployment.worker()
+
+    def refused(self, programs: Programs) -> str:
+        """Return what a worker says that does not start."""
+        done = programs.run("worker", **self._settings)
+        assert done.code != 0
+        assert "Traceback" not in done.err
+        return done.out + done.err
+
+
+@pytest.fixture
+def upgrade(rabbitmq: Broker, postgres: Database, tmp_path: Path, former_packages: Path) -> Iterator[Upgrade]:
+    (tmp_path / "former").mkdir()
+    former = Programs(tmp_path / "former", root=former_packages)
+    with running_programs(tmp_path) as programs:
+        deployment = WorkerDeployment(rabbitmq, rabbitmq.new_vhost(), postgres.new_empty_database(), programs)
+        upgrade = Upgrade(deployment, former)
+        upgrade.migrate_former()
+        yield upgrade
+        former.end()
+
+
+def check_flow(upgrade: Upgrade, erp: BackgroundPublisher, generator: EventGenerator) -> None:
+    """Events flow, and a pause holds, whichever of the workers takes it."""
+    deployment = upgrade.deployment
+    erp.wait_confirmed(erp.published + 200)
+    deployment.pause("main")
+    before = deployment.queries.table_states(generator.domain_shops)
+    erp.wait_confirmed(erp.published + 200)
+    assert deployment.queries.table_states(generator.domain_shops) == before
+    deployment.resume("main")
+
+
+def check_end(upgrade: Upgrade, generator: EventGenerator) -> None:
+    deployment = upgrade.deployment
+    deployment.publish(generator.events_of_all_keys())
+    deployment.queries.wait_converged(generator)
+    assert deployment.queries.missed("main") == {}
+    deployment.wait_empty()
+    balance = "SELECT (SELECT sum(count) FROM received) = (SELECT sum(count) FROM ledger)"
+    assert deployment.queries.rows(balance) == [(True,)]
+
+
+def test_the_migration_before_the_new_workers(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main", domains=("stock", "products"))
+    former = upgrade.former_worker()
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        check_flow(upgrade, erp, generator)
+        upgrade.migrate()
+        check_flow(upgrade, erp, generator)
+        upgrade.worker()
+        check_flow(upgrade, erp, generator)
+        assert former.stop() == 0
+        check_flow(upgrade, erp, generator)
+    check_end(upgrade, generator)
+
+
+def test_the_migration_while_both_releases_work(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main", domains=("stock", "products"))
+    first, second = upgrade.former_worker(), upgrade.former_worker()
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        upgrade.migrate()
+        assert first.stop() == 0
+        upgrade.worker()
+        check_flow(upgrade, erp, generator)
+        assert second.alive
+        assert not [line for line in second.log if line.get("level") == "error"]
+        assert second.stop() == 0
+    check_end(upgrade, generator)
+
+
+def test_a_new_worker_before_the_migration_says_what_to_do(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main")
+    former = upgrade.former_worker()
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        assert "run `comporta migrate`" in upgrade.refused(upgrade.deployment.programs)
+        check_flow(upgrade, erp, generator)
+        upgrade.migrate()
+        upgrade.worker()
+        check_flow(upgrade, erp, generator)
+        assert former.stop() == 0
+    check_end(upgrade, generator)
+
+
+def test_a_former_worker_that_starts_after_the_migration_says_what_to_do(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main")
+    upgrade.migrate()
+    upgrade.worker()
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        assert "newer" in upgrade.refused(upgrade._former)
+        check_flow(upgrade, erp, generator)
+    check_end(upgrade, generator)
