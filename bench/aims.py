@@ -93,6 +93,7 @@ AIMS: tuple[Aim, ...] = (
     Aim("pause to reply, p99, ms", _figure("pause", "p99_ms"), at_most=50),
     Aim("pause to reply while a million versions are forgotten, p99, ms", _figure("forgotten", "p99_ms"), at_most=500),
     Aim("pause to reply beside a hung worker, p99, ms", _figure("pause-muted", "p99_ms"), at_most=5_000),
+    Aim("a month of the ledger of ten thousand shops, GB", _figure("roll-up", "gb_of_all_shops"), at_most=20),
     Aim("an answer beside silent connections, p99, ms", _figure("siege-silent", "p99_ms"), at_most=1_000),
     Aim("an answer beside one-byte chunks, p99, ms", _figure("siege-chunks", "p99_ms"), at_most=1_000),
     Aim("1 million keys / 10 thousand keys", _ratio("keys-1000000", "keys-10000"), at_least=0.8),

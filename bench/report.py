@@ -31,6 +31,7 @@ _COLUMNS = {
     "peak_rss_mb": "peak RSS MB",
     "seconds": "s",
     "bytes_per_key": "bytes/key",
+    "gb_of_all_shops": "GB of 10,000 shops",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
 }

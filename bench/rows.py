@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import loads, missed, orders, page, publishers, siege, throughput, versions
+from bench import ledger, loads, missed, orders, page, publishers, siege, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -95,7 +95,7 @@ _APPLY, _UNIFORM, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
     "a full load of distinct keys",
-    "missed keys",
+    "missed keys, versions, ledger",
     "the usual ways, one upsert an event",
     "how long one waits",
     "publishing, every message confirmed",
@@ -135,6 +135,7 @@ ROWS: tuple[Row, ...] = (
     Row("missed-page", _MISSED, "the first page of the list", lambda on, of: missed.first_page(on, of.missed)),
     Row("missed-requests", _MISSED, "requests for all", lambda on, of: missed.requests(on, of.missed)),
     Row("forgotten", _MISSED, "versions of as many keys forgotten", lambda on, of: versions.forgotten(on, of.missed)),
+    Row("roll-up", _MISSED, "a month of a hundred shops rolled up", lambda on, _: ledger.roll_up(on)),
     Row(
         "faststream",
         _PEERS,

@@ -169,7 +169,8 @@ PORTUGUESE: dict[Reason, tuple[str, str]] = {
         "uma peça ou menos, não 0.",
     ),
     Reason.TIME_FORMAT: (
-        "O texto não é uma data e hora RFC 3339 com fuso, ou está fora de 0001-01-02 a 9999-12-31 em UTC.",
+        "O texto não é uma data e hora RFC 3339 com fuso, ou está fora de 0001-01-02 a 9999-12-31 em UTC, ou num "
+        "segundo intercalar (`:60`).",
         "Envie os segundos e um fuso; omita `valid_to` onde não há fim.",
     ),
     Reason.URL_FORMAT: (

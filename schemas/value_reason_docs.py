@@ -59,7 +59,8 @@ VALUE_DOCS: tuple[ReasonDoc, ...] = (
     ),
     ReasonDoc(
         Reason.TIME_FORMAT,
-        "The text is no RFC 3339 time with a zone, or lies outside of 0001-01-02 to 9999-12-31 in UTC.",
+        "The text is no RFC 3339 time with a zone, or lies outside of 0001-01-02 to 9999-12-31 in UTC, or in a leap "
+        "second (`:60`).",
         "Send seconds and a zone; leave `valid_to` out where there is no end.",
         '`"as_of": "2026-11-23T07:22:51"`, `"valid_to": "9999-12-31T23:59:59-03:00"`',
     ),

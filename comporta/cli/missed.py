@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm_discard, print_list
+from comporta.cli.options import Domain, Limit, ListGroup, Shop, Why, Yes, audit_context, confirm_discard, print_list
 from comporta.cli.output import AsJson, console, print_json
 from comporta.runtime.settings import load_settings
 from schemas.domains import ORDERS
@@ -17,7 +17,7 @@ from storage.views import MissedFilter
 
 __all__ = ["missed_app"]
 
-missed_app = typer.Typer(no_args_is_help=True, help="Keys whose newest known change was discarded.")
+missed_app = typer.Typer(cls=ListGroup, help="Keys whose newest known change was discarded.")
 
 _LISTED = ("discarded_at", "shop", "domain", "key", "version", "asked_at", "asked_count", "asked_by")
 Text = Annotated[str | None, typer.Option(help="Only keys with this text in them.")]

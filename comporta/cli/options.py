@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pytimeparse import parse
+from typer.core import TyperGroup
 
 from comporta.cli.client import remote_for
 from comporta.cli.output import fail, one_line, print_json, print_rows, translate
@@ -23,6 +24,7 @@ from schemas.events import SHOP
 __all__ = [
     "Domain",
     "Limit",
+    "ListGroup",
     "Shop",
     "Why",
     "Yes",
@@ -38,6 +40,20 @@ __all__ = [
 ]
 Done = TypeVar("Done")
 _WRONG_USAGE = 2
+
+
+class ListGroup(TyperGroup):
+    """A group of commands that lists if none of them is named: `comporta missed --json` is `missed list --json`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` before what names no command. A shell that completes gets the commands all the same."""
+        if not ctx.resilient_parsing and (
+            not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        ):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 _LONGEST = 500
 Why = Annotated[str | None, typer.Option("--why", help="Reason, for the audit.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]

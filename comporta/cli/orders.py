@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Why, audit_context, parse_duration
+from comporta.cli.options import ListGroup, Why, audit_context, parse_duration
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows, translate
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
@@ -18,7 +18,7 @@ from storage.views import OrderFilter
 
 __all__ = ["MAIN", "OrderIds", "orders_app"]
 
-orders_app = typer.Typer(no_args_is_help=True, help="Orders from the shops, on their way to the ERP.")
+orders_app = typer.Typer(cls=ListGroup, help="Orders from the shops, on their way to the ERP.")
 
 OrderIds = Annotated[list[str] | None, typer.Argument(metavar="[ORDER_ID]…")]
 OfShop = Annotated[str, typer.Option("--shop", help="The shop that placed it.")]

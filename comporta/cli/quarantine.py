@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import Domain, Limit, Shop, Why, Yes, audit_context, confirm, confirm_discard, print_list
+from comporta.cli.options import (
+    Domain,
+    Limit,
+    ListGroup,
+    Shop,
+    Why,
+    Yes,
+    audit_context,
+    confirm,
+    confirm_discard,
+    print_list,
+)
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from control.replay import ReplayResult
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["quarantine_app"]
 
-quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages in full, with the reason.")
+quarantine_app = typer.Typer(cls=ListGroup, help="Refused messages in full, with the reason.")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]

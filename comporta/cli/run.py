@@ -71,9 +71,10 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create or upgrade the database, and say before what it takes; running workers may go on.
+    """Create or upgrade the database.
 
-    Afterwards workers of the former release go on until they end; started again, they refuse the newer database.
+    It first says which steps it takes and about how long. Workers may run meanwhile, and those of the former release go
+    on afterwards; started again, they refuse the newer database.
     """
     from comporta.cli.migration import plan_json, print_plan
     from storage.database import open_database

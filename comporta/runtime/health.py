@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from broker.address import read_url
 from broker.connection import BrokerLost, is_memory, open_connection, release
+from broker.declare import declare
 from broker.pulse import Pulse
 from comporta.runtime.broker_metrics import BrokerMetrics
 from comporta.runtime.health_metrics import read_health
@@ -143,7 +144,7 @@ def monitor_for(
         return with_most_shops(database.gauges.read(), most_shops)
 
     checks = {
-        "broker": lambda: _reach_broker(broker_url),
+        "broker": _BrokerReach(broker_url).check,
         "database": database.gauges.ping,
         "disk": database.watch_disk(disk_minimum).check,
     }
@@ -152,20 +153,34 @@ def monitor_for(
     return Monitor(unhealthy, ReadinessProbe(checks), ConsumptionProbe(database.views.health, domains), exposition)
 
 
-def _reach_broker(url: str) -> None:
-    # The embedded broker is part of this process.
-    if is_memory(url):
-        return
-    nodes = len(read_url(url).nodes)
-    for left in reversed(range(nodes)):
-        connection = open_connection(url, name="readiness")
-        try:
-            Pulse(connection).ask(_PATIENCE / nodes)
-        except BrokerLost:
-            # A node that is cut off from the others accepts connections.
-            release(connection, broken=True)
-            if not left:
-                raise
-        else:
-            release(connection)
+class _BrokerReach:
+    """Check that a broker's node answers, and, once, that everything of the contract is declared there.
+
+    A control message that is published as soon as the process is ready would otherwise find no queue, and be lost.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._declared = False
+
+    def check(self) -> None:
+        """Return once a node has answered. Raises `BrokerLost`."""
+        # The embedded broker is part of this process.
+        if is_memory(self._url):
             return
+        nodes = len(read_url(self._url).nodes)
+        for left in reversed(range(nodes)):
+            connection = open_connection(self._url, name="readiness")
+            try:
+                Pulse(connection).ask(_PATIENCE / nodes)
+                if not self._declared:
+                    declare(connection)
+            except BrokerLost:
+                # A node that is cut off from the others accepts connections.
+                release(connection, broken=True)
+                if not left:
+                    raise
+            else:
+                self._declared = True
+                release(connection)
+                return

@@ -9,6 +9,9 @@ from datetime import timedelta
 from os import getpid
 from pathlib import Path
 
+# Loaded before the threads begin: the lists need it, and while one thread loads the object mapper that it brings, a
+# statement that another thread builds meets the half-loaded mapper, fails, and ends the process.
+import sqlakeyset  # noqa: F401
 import structlog
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware

@@ -83,6 +83,7 @@ def read_page(
 ) -> Page[Row]:
     """Read the page at a cursor, or the first; raises `BadCursor`."""
     # Imported where it is used, here and below: it brings an object mapper, and a worker reads no list.
+    # A process with threads that reads lists loads it before they begin (comporta/web/server.py).
     from sqlakeyset import select_page
 
     marker = None if cursor is None else _marker(cursor, listing.order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pika
 import pytest
 
 from tests.support.event_generator import Event, EventPublisher
@@ -29,6 +30,20 @@ def test_worker_and_page_are_well_and_ready(deployment: MonitoredDeployment) -> 
     for port in (deployment.worker_port, deployment.admin_port):
         assert get_health(port, "healthz") == (200, {"status": "ok"})
         wait_until(lambda port=port: get_health(port, "readyz") == (200, READY), what="it to be ready")
+
+
+def test_a_page_is_ready_once_a_pause_finds_its_queue_on_a_broker_that_had_none(
+    programs: Programs, rabbitmq: Broker, database_url: str
+) -> None:
+    port, url = free_port(), rabbitmq.new_vhost()
+    program = start_program(programs, "admin", broker_url=url, database_url=database_url, admin_port=port)
+    wait_until(lambda: get_health(port, "readyz")[0] == 200, what="it to be ready")
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for exchange, key in (("comporta.control", "pause"), ("erp.events", "main.stock"), ("shop.orders", "main")):
+            channel.basic_publish(exchange, key, b"{}", mandatory=True)
+    assert program.stop() == 0
 
 
 def test_a_loop_that_hangs_is_named_though_the_port_answers(

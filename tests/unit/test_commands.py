@@ -43,6 +43,20 @@ def test_each_command_of_a_group_is_called_by_both_names(name: str, command: Com
         assert (shown.exit_code, f"Usage: comporta {name} {called} " in shown.output) == (0, True)
 
 
+@pytest.mark.parametrize("name", ["missed", "quarantine", "orders"])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--limit", "5", "--json"]])
+def test_a_group_that_looks_lists_if_no_command_is_named(
+    name: str, options: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPORTA_DATABASE_URL", f"sqlite:///{tmp_path / 'comporta.db'}")
+    monkeypatch.setenv("COMPORTA_BROKER_URL", "amqp://127.0.0.1:1")
+    assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
+    bare, named = (CliRunner().invoke(app, [name, *words, *options]) for words in ([], ["list"]))
+    assert (bare.exit_code, bare.output) == (0, named.output)
+    assert CliRunner().invoke(app, [name, "--limitt", "5"]).exit_code == 2
+
+
 def test_the_help_names_every_command_below_a_heading() -> None:
     lines = CliRunner().invoke(app, ["--help"]).output.splitlines()
     for name, command in COMMANDS.items():
@@ -77,6 +91,12 @@ def test_the_status_loads_neither_the_way_to_the_erp_nor_a_server_nor_an_object_
     program = "import sys, comporta.cli.status; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"} & {*done.stdout.split()}
+
+
+def test_a_web_server_loads_the_object_mapper_of_its_lists_before_any_thread_begins() -> None:
+    program = "import sys, comporta.web.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"sqlakeyset", "sqlalchemy.orm"} <= {*done.stdout.split()}
 
 
 @pytest.mark.parametrize(
