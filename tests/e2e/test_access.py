@@ -96,7 +96,8 @@ def test_the_commands_for_operators_name_every_mistake(programs: Programs, file:
     assert (added.code, added.err) == (0, "")
     [holder] = read_operators(file)
     assert holder.digest == digest_of(added.out.splitlines()[-1])
-    assert programs.run("operator", "list", "--json", OPERATORS_FILE=file).json == [{"name": "ana", "role": "operator"}]
+    listed = programs.run("operator", "list", "--json", OPERATORS_FILE=file).json
+    assert listed == [{"name": "ana", "role": "operator", "shops": []}]
     for words, code, says in (
         (("add", "ana", "--role", "viewer", "--file", str(file)), 1, "names ana already"),
         (("add", "rui", "--role", "admin", "--file", str(file)), 2, "admin"),
@@ -115,7 +116,7 @@ def test_a_faulty_operators_file_keeps_it_from_starting(programs: Programs, port
     done = programs.run("run", ADMIN_PORT=port, OPERATORS_FILE=file)
     assert done.code == 2
     assert f"COMPORTA_OPERATORS_FILE: {file}" in done.err
-    assert "number 1, role: must be viewer or operator" in done.err
+    assert "number 1, role: must be viewer, operator or erp" in done.err
     assert "hunter2" not in done.err
 
 
