@@ -204,7 +204,7 @@ def test_a_key_s_biography_tells_all_that_is_known_of_it(deployment: PageDeploym
     item = {"line": 1, "product_code": "P501", "quantity": "2", "unit_price": "9.99", "total": "19.98"}
     deployment.place_order("with-P501", "internalized", items=[item])
     page = windows.open(deployment.tokens["rui"])
-    page.get_by_role("searchbox", name="Search by product").fill("P501")
+    page.get_by_role("combobox", name="Search by product").fill("P501")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/search\?text=P501"))
     main = page.locator("main")
