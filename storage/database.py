@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from rules.shops import OPEN, ShopRules
 from rules.versions import DEFAULT_CLOCK_AHEAD
 from storage import migrate
+from storage.app_grants import grant_app
 from storage.diagnostics import Checkup, check_up
 from storage.disk import DiskWatch
 from storage.dry_run import DryRun
@@ -84,6 +85,10 @@ class Database:
     def grant_reader(self, role: str, *, dry_run: bool = False) -> Granted:
         """Let a role of the database read the shop's tables and views, and nothing else; raises `ReaderRefused`."""
         return grant_reader(self._engine, role, dry_run=dry_run)
+
+    def grant_app(self, role: str, *, dry_run: bool = False) -> list[str]:
+        """Let a role of the database do all that Comporta does but migrate; raises `ReaderRefused`."""
+        return grant_app(self._engine, role, dry_run=dry_run)
 
     def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from storage.feed_tables import change_feed, changes
 from storage.order_tables import order_events
 from storage.sql_views import SQL_VIEWS
 
-__all__ = ["READABLE", "Granted", "ReaderRefused", "grant_reader"]
+__all__ = ["READABLE", "Granted", "ReaderRefused", "check_role", "grant_reader"]
 
 READABLE: tuple[str, ...] = (*ENTITY_TABLES, order_events.name, changes.name, change_feed.name, *SQL_VIEWS)
 _ALL = [*sorted(every_table().tables), "alembic_version", *SQL_VIEWS]
@@ -52,7 +52,7 @@ def grant_reader(engine: Engine, role: str, *, dry_run: bool = False) -> Granted
     if engine.dialect.name != "postgresql":
         raise ReaderRefused("SQLite has no roles: whoever can open the file reads everything")
     with translated(), engine.begin() as connection:
-        _check(connection, role)
+        check_role(connection, role)
         statements = _statements(connection, role)
         if dry_run:
             return Granted(statements, [])
@@ -62,7 +62,7 @@ def grant_reader(engine: Engine, role: str, *, dry_run: bool = False) -> Granted
     return Granted(statements, sorted(beyond))
 
 
-def _check(connection: Connection, role: str) -> None:
+def check_role(connection: Connection, role: str) -> None:
     found = connection.execute(_ROLE, {"role": role, "table": READABLE[0]}).one_or_none()
     if found is None:
         raise ReaderRefused(f"there is no role {role}: create it first, with CREATE ROLE … LOGIN")

@@ -115,6 +115,12 @@ COMMANDS = {
         _SETUP,
         "Roll up the ledger and delete rows past their retention (COMPORTA_KEEP_…), as each process does by itself.",
     ),
+    "grant-app": Command(
+        "reader",
+        "grant_application",
+        _SETUP,
+        "Let a role of the database do all that workers and page do, but not change or migrate the tables.",
+    ),
     "grant-reader": Command(
         "reader",
         "grant_reader",

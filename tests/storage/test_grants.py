@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -16,7 +14,7 @@ from storage.engine import open_engine
 from storage.entity_tables import ENTITY_TABLES
 from storage.grants import READABLE, ReaderRefused, grant_reader
 from storage.sql_views import SQL_VIEWS
-from storage.tables import metadata
+from tests.support.database_roles import allowed, as_role
 from tests.support.programs import Programs, running_programs
 
 
@@ -43,33 +41,6 @@ def role(engine: Engine) -> Iterator[str]:
 def programs(tmp_path: Path) -> Iterator[Programs]:
     with running_programs(tmp_path) as programs:
         yield programs
-
-
-def as_role(url: str, role: str) -> str:
-    parts = urlsplit(url)
-    user = role.replace(" ", "%20")
-    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
-
-
-def allowed(url: str, role: str, table: str) -> set[str]:
-    """The statements on a table that the server lets the role execute."""
-    column = next(iter(metadata.tables[table].columns)).name if table in metadata.tables else "*"
-    statements = {
-        "SELECT": f"SELECT {column} FROM {table} LIMIT 0",
-        "INSERT": f"INSERT INTO {table} SELECT * FROM {table} LIMIT 0",
-        "UPDATE": f"UPDATE {table} SET {column} = {column} WHERE false",
-        "DELETE": f"DELETE FROM {table} WHERE false",
-        "TRUNCATE": f"TRUNCATE {table}",
-    }
-    # What no view of several tables takes from anybody counts as refused too.
-    never = (psycopg.errors.WrongObjectType, psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.SyntaxError)
-    found = set()
-    with psycopg.connect(as_role(url, role), autocommit=True) as connection:
-        for name, statement in statements.items():
-            with suppress(psycopg.errors.InsufficientPrivilege, *never):
-                connection.execute(statement.encode())
-                found.add(name)
-    return found
 
 
 def test_a_reader_reads_the_shops_tables_and_views_and_nothing_else(
