@@ -103,12 +103,7 @@ COMMANDS = {
         _SIMULATE,
         "Simulate an ERP that answers orders, over AMQP or over HTTP, until Ctrl-C.",
     ),
-    "migrate": Command(
-        "run",
-        "migrate",
-        _SETUP,
-        "Create or upgrade the database, and say before what it takes; running workers may go on.",
-    ),
+    "migrate": Command("run", "migrate", _SETUP, "Create or upgrade the database."),
     "prune": Command(
         "prune",
         "prune",

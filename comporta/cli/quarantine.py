@@ -57,6 +57,7 @@ def quarantine_list(
 @quarantine_app.command("show")
 def quarantine_show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """Show one refused message in full."""
+    identity = identity.lower()
     message = remote_for(load_settings()).quarantined(identity) if _ID.fullmatch(identity) else None
     if message is None:
         raise fail(f"no message with the id {identity} is in the quarantine; `comporta quarantine list` lists them")
@@ -161,6 +162,8 @@ def _filter(
 def _apply_to_each(participle: str, ids: list[str], action: Callable[[str], object], as_json: bool) -> None:
     """Apply an action to each message; end with the errors of the messages that it failed for."""
     left: dict[str, str] = {}
+    # A UUID is the same in capitals; the table has small letters.
+    ids = [identity.lower() for identity in ids]
     for identity in dict.fromkeys(ids):
         try:
             if not _ID.fullmatch(identity):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from comporta.web.api.params import (
     LISTED,
@@ -41,6 +41,8 @@ __all__ = ["MOST_BODY", "body_text", "quarantine_router"]
 
 # Bytes of a body that a message's document holds; the whole is streamed.
 MOST_BODY = 256 * 1024
+# A UUID is the same in capitals (RFC 9562, section 4); the table has small letters.
+Identity = Annotated[str, AfterValidator(str.lower)]
 
 
 class QuarantinedDocument(BaseModel):
@@ -73,7 +75,7 @@ class QuarantinedDocument(BaseModel):
 class MessageFilter(RequestBody):
     """Quarantined messages by any of these fields; all without a field."""
 
-    ids: Annotated[list[str], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    ids: Annotated[list[Identity], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     shop: str | None = None
     domain: str | None = None
     reason: str | None = None
@@ -194,7 +196,7 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         response_model=QuarantinedDocument,
         summary="One quarantined message, with the beginning of its body",
     )
-    def quarantined(request: Request, identity: str) -> dict[str, Any]:
+    def quarantined(request: Request, identity: Identity) -> dict[str, Any]:
         row = views.quarantined_message(identity, MOST_BODY)
         if row is None or not owned(request, row["shop"], row["domain"]):
             raise _unknown(identity)
@@ -208,7 +210,7 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         responses=_BODY,
         summary="The whole body of a quarantined message, as it was received",
     )
-    def body(request: Request, identity: str) -> Response:
+    def body(request: Request, identity: Identity) -> Response:
         found = views.quarantined_body(identity)
         if found is None or not owned(request, found.shop, found.domain):
             raise _unknown(identity)
@@ -218,20 +220,20 @@ def quarantine_router(views: Views, actions: OperatorActions) -> APIRouter:
         return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @router.post("/quarantine/{identity}/replay", tags=["act"])
-    def replay(request: Request, identity: str, body: ReplayWanted | None = None) -> ReplayDone:
+    def replay(request: Request, identity: Identity, body: ReplayWanted | None = None) -> ReplayDone:
         """Publish a message again, unchanged; 428 if it would be discarded, unless the body says `discard`."""
         wanted = body or ReplayWanted()
         actions.replay(identity, audit_context(request, wanted.reason), discard=wanted.discard)
         return ReplayDone.of(ReplayResult(1, 1))
 
     @router.post("/quarantine/{identity}/accept", tags=["act"])
-    def accept(request: Request, identity: str, body: Why | None = None) -> AcceptDone:
+    def accept(request: Request, identity: Identity, body: Why | None = None) -> AcceptDone:
         """Accept an order as it is that was refused for a sum or a check digit; 409 if anything else is wrong."""
         accepted = actions.accept(identity, audit_context(request, body.reason if body else None))
         return AcceptDone.model_validate(accepted._asdict())
 
     @router.delete("/quarantine/{identity}", tags=["act"])
-    def drop(request: Request, identity: str, reason: ReasonQuery = None) -> DropDone:
+    def drop(request: Request, identity: Identity, reason: ReasonQuery = None) -> DropDone:
         """Remove a message permanently."""
         actions.drop(identity, audit_context(request, reason))
         return DropDone(chosen=1, dropped=1)
