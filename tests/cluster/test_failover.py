@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.deployment import HostDeployment, running_deployment
-from tests.cluster.oracle import Oracle, Recovery
+from tests.support.cluster_deployment import HostDeployment, running_deployment
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
+from tests.support.failover_oracle import Oracle, Recovery
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.timeout(400)

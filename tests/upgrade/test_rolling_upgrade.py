@@ -9,11 +9,11 @@ import pytest
 
 from storage.migrate import newest_revision
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
+from tests.support.former_release import install_former
 from tests.support.programs import Program, Programs, running_programs
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.worker_deployment import WorkerDeployment
-from tests.upgrade.former import install_former
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -16,7 +16,7 @@ from broker.sync_publisher import SyncPublisher
 from control.client import request
 from schemas.control import Reply
 from schemas.topology import ORDERS_IN
-from tests.cluster.deployment import HostDeployment
+from tests.support.cluster_deployment import HostDeployment
 from tests.support.event_generator import Event, EventGenerator, EventPublisher
 from tests.support.order_events import placed
 from tests.support.pipeline import CLOUDEVENT
