@@ -58,7 +58,9 @@ export class ComportaClient {
    * @param {ComportaEvent[]} events @param {Map<number, string | null>} reasons
    */
   async #attempt(events, reasons) {
-    const connection = await amqp.connect(this.url, { timeout: 10_000, heartbeat: 30 });
+    const address = new URL(this.url);
+    if (!address.searchParams.has("heartbeat")) address.searchParams.set("heartbeat", "30");
+    const connection = await amqp.connect(address.href, { timeout: 10_000 });
     connection.on("error", () => {}); // It closes the channel too, which is heard below.
     try {
       const channel = await connection.createConfirmChannel();

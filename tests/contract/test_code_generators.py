@@ -116,3 +116,12 @@ def imported(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_typescript_checks_the_client_for_node_by_the_types_in_its_comments(generators: Path, tmp_path: Path) -> None:
+    client = FOLDER.parents[1] / "examples" / "node" / "comporta_client.js"
+    for source in (client, client.with_name("package.json")):
+        shutil.copy(source, tmp_path)
+    (tmp_path / "node_modules").symlink_to(generators.parent)
+    options = "--noEmit --allowJs --checkJs --strict --skipLibCheck --target es2022 --module nodenext --types node"
+    run(generators / "tsc", *options.split(), "--typeRoots", generators.parent / "@types", tmp_path / client.name)
