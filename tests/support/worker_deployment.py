@@ -42,9 +42,13 @@ class WorkerDeployment:
         """Start a worker here, and wait until it consumes."""
         return self.programs.worker(*arguments, processes=processes, **self._settings(settings))
 
+    def start_faulty_worker(self, fault: str, number: int, **settings: object) -> Program:
+        """Start a worker with a fault at its n-th batch, which may come before every session is there."""
+        return self.programs.start(fault, str(number), "worker", module=_FAULTY_PROGRAM, **self._settings(settings))
+
     def faulty_worker(self, fault: str, number: int, **settings: object) -> Program:
-        """Start a worker with a fault at its n-th batch."""
-        program = self.programs.start(fault, str(number), "worker", module=_FAULTY_PROGRAM, **self._settings(settings))
+        """Start a worker with a fault at its n-th batch, and wait until it consumes."""
+        program = self.start_faulty_worker(fault, number, **settings)
         program.wait_for("broker connected", session="events")
         return program
 
