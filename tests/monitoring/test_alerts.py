@@ -71,6 +71,7 @@ def test_each_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
         ("(comporta_repair_stalled_seconds) > 60 * 60", "(comporta_repair_stalled_seconds) >= 60 * 60"),
         ("max(comporta_switch_off) == 1", "max(comporta_switch_off) == 0"),
         ("(comporta_loads_held) > 0", "(comporta_loads_held) >= 0"),
+        ('comporta_reminders{state="failed"}', "comporta_reminders"),
         ("(comporta_feed_silent) == 1", "(comporta_feed_silent) == 0"),
     ],
 )
