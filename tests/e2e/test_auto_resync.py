@@ -29,8 +29,9 @@ def test_the_erp_is_asked_after_a_resume_and_the_sheet_gets_done(programs: Progr
         "database_url": f"sqlite:///{programs.folder / 'comporta.db'}",
         "admin_port": free_port(),
     }
-    program = programs.start("run", **settings, resync_on_resume="auto")
-    program.wait_for("listening")
+    program = programs.start("run", **settings, resync_on_resume="auto", log_format="json")
+    # Only then can a pause be sent over the broker.
+    program.wait_for("broker connected", session="control")
     events = programs.folder / "events.jsonl"
     codes = [f"P{number}" for number in range(5)]
     events.write_bytes(b"\n".join(sample_event("stock", product_code=code, envelope={"id": code}) for code in codes))
