@@ -44,7 +44,7 @@ def test_a_refused_message_is_replayed_once_its_cause_is_gone(
     expect(page.get_by_role("heading", name="Refused message")).to_be_visible()
     expect(page.locator("main")).to_contain_text("Unknown order")
     deployment.place_order("late", "sent")
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text("on its way again")
     deployment.wait_for_order("late", "internalized")
     assert quarantined(deployment, "order_unknown") == []

@@ -73,7 +73,7 @@ def test_the_broker_is_lost_and_comes_back(proxied: ProxiedDeployment) -> None:
     # What is replayed while all is off would be discarded: that is asked first.
     windows.expect("status of 503", "status of 428")
     page.goto(f"{deployment.url}/quarantine")
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
     expect(page.locator("#notice")).to_contain_text("Refused")
     assert len(deployment.database.views.rows(QuarantineFilter())) == 1
     proxied.broker.resume()
