@@ -28,7 +28,6 @@ from storage.upkeep import Upkeep
 
 SCRIPT = ScriptDirectory.from_config(alembic_config())
 REVISIONS = [revision.revision for revision in SCRIPT.walk_revisions()][::-1]
-NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -55,20 +54,22 @@ def count(engine: Engine, worker: str, minute: datetime, number: int, *, both: b
 
 @pytest.mark.parametrize("revision", ["0001", "0004", "0005", "0015", REVISIONS[-2]])
 def test_an_upgrade_and_the_workers_that_outlive_it_make_no_difference(engine: Engine, revision: str) -> None:
+    # Not when the file was read: counts of minutes that are over are kept.
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
     go_back(engine, revision)
     counts = revision >= "0005"
     url = engine.url.render_as_string(hide_password=False)
     for age in (3, 0):
-        count(engine, "former", NOW - timedelta(days=age), 100, both=counts)
+        count(engine, "former", now - timedelta(days=age), 100, both=counts)
     migrate(engine)
     database = open_database(url)
     assert database.views.balance().total.difference == 0
     # The former worker goes on, in the minute of the upgrade and after it, beside one of the new release.
     with engine.begin() as connection:
-        same = (ledger.c.worker == "former") & (ledger.c.minute == NOW)
+        same = (ledger.c.worker == "former") & (ledger.c.minute == now)
         connection.execute(ledger.update().where(same).values(count=ledger.c["count"] + (0 if counts else 50)))
-    count(engine, "former", NOW + timedelta(minutes=1), 30, both=counts)
-    count(engine, "new", NOW + timedelta(minutes=1), 7, both=True)
+    count(engine, "former", now + timedelta(minutes=1), 30, both=counts)
+    count(engine, "new", now + timedelta(minutes=1), 7, both=True)
     database.close()
     # Without what was cached before.
     database = open_database(url)
@@ -81,9 +82,9 @@ def test_an_upgrade_and_the_workers_that_outlive_it_make_no_difference(engine: E
     database = open_database(url)
     assert database.views.balance().total == total
     # What is lost still shows.
-    count(engine, "new", NOW + timedelta(minutes=2), 5, both=True)
+    count(engine, "new", now + timedelta(minutes=2), 5, both=True)
     with engine.begin() as connection:
-        connection.execute(ledger.delete().where(ledger.c.minute == NOW + timedelta(minutes=2)))
+        connection.execute(ledger.delete().where(ledger.c.minute == now + timedelta(minutes=2)))
     assert database.views.balance().total.difference == 5
     database.close()
 
@@ -118,7 +119,7 @@ def test_every_step_only_adds_so_that_former_workers_go_on(engine: Engine) -> No
 def test_a_plan_names_the_steps_and_the_tables_and_changes_nothing(engine: Engine) -> None:
     assert plan_migration(engine).steps == ()
     go_back(engine, "0025")
-    count(engine, "former", NOW, 1, both=True)
+    count(engine, "former", datetime.now(UTC).replace(second=0, microsecond=0), 1, both=True)
     plan = plan_migration(engine)
     assert (plan.before, plan.after) == ("0025", newest_revision())
     assert [step.revision for step in plan.steps] == [name for name in REVISIONS if name > "0025"]

@@ -62,7 +62,7 @@ def test_the_quarantine_opens_with_its_groups(web: WebHarness) -> None:
     client = PageClient(web)
     links = [link["href"] for link in client.get_page("/quarantine").all("a") if "reason=" in link["href"]]
     assert links == [
-        f"/quarantine{path}?shop={shop}&reason=no_version" for shop in ("a", "b") for path in ("", "/replay")
+        f"/quarantine{path}?shop={shop}&reason=no_version" for shop in ("a", "b") for path in ("", "/replay", "/note")
     ]
     page = client.get_page("/quarantine/replay?shop=a&reason=no_version")
     assert "2 messages" in page.text
