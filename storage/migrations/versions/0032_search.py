@@ -1,4 +1,4 @@
-"""Search: indexes of codes, order ids and ERP numbers; on PostgreSQL also of what orders hold, and of parts of texts.
+"""Search: indexes of codes, order ids and ERP numbers; on PostgreSQL also of parts of codes, ids and names.
 
 Parts of codes and names are found by pg_trgm, where that extension is there and the role may create it; the search
 does without it otherwise.
@@ -33,7 +33,6 @@ def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name != "postgresql":
         return
-    op.execute("CREATE INDEX search_orders_payload ON orders USING gin (payload jsonb_path_ops)")
     there = sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
     if connection.scalar(there) is None:
         return
@@ -51,6 +50,5 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table, column in PARTS:
             op.execute(f"DROP INDEX IF EXISTS search_{table}_{column}")
-        op.execute("DROP INDEX IF EXISTS search_orders_payload")
     for name, table, _ in reversed(INDEXES):
         op.drop_index(name, table)
