@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import structlog
 from uuid_utils import uuid7
 
 from control.resync import request_resync
-from producers.messages import Publish
+from producers.messages import OpenPublish, Publish
 from rules.actions import NotConfirmed
 from rules.resync import MOST_OUTSTANDING, ResyncMode, ResyncModes, ResyncPace
 from schemas.resync import MOST_KEYS
@@ -21,11 +20,10 @@ from storage.missed import Piece
 from storage.missed_requests import MissedRequests
 from storage.resync_plan import BY, OpenScope, ResyncPlan
 
-__all__ = ["AutoResync", "OpenPublish"]
+__all__ = ["AutoResync"]
 
 log = structlog.get_logger(__name__)
 
-OpenPublish = Callable[[], AbstractContextManager[Publish]]
 _TICK_SECONDS, _REST_SECONDS = 1.0, 10.0
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import structlog
 
 from control.discards import check_discards
 from control.replay import ReplayResult, replay_batch
-from producers.messages import Publish
+from producers.messages import OpenPublish
 from rules.actions import ActionError, AuditContext, NotFound, check_expected
 from storage.audit import AuditEntry
 from storage.errors import StorageError
@@ -29,7 +27,6 @@ CANARY = 10
 _SETTLE = timedelta(seconds=10)
 _TICK_SECONDS = 1.0
 _AT_ONCE = 100
-OpenPublish = Callable[[], AbstractContextManager[Publish]]
 
 
 class QuarantineJobs:

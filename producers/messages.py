@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["CLOUDEVENT", "Fate", "OutgoingMessage", "Publish", "PublishResult"]
+__all__ = ["CLOUDEVENT", "Fate", "OpenPublish", "OutgoingMessage", "Publish", "PublishResult"]
 
 CLOUDEVENT = "application/cloudevents+json"
 
@@ -44,3 +45,5 @@ class PublishResult(NamedTuple):
 
 
 Publish = Callable[[Sequence[OutgoingMessage]], list[PublishResult]]
+# Connects to the broker for as long as the block lasts.
+OpenPublish = Callable[[], AbstractContextManager[Publish]]

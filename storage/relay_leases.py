@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Text, bindparam, func, or_, select, update
 from sqlalchemy.types import TypeEngine
 
-from storage.dialect import insert_into
+from storage.dialect import database_now, insert_into
 from storage.feed_tables import relays
+from storage.fence import Fence
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
 __all__ = ["LEASE", "RelayLease"]
@@ -26,6 +27,16 @@ class RelayLease:
         self._name = name
         self._worker = worker
         self._lease = lease
+
+    def claim(self, fence: Fence) -> bool:
+        """Take or renew the lease in a transaction of its own; return False while another worker has it."""
+        with fence.shared() as connection:
+            return self.take(connection, database_now(connection)) is not None
+
+    def release(self, fence: Fence) -> None:
+        """End the lease in a transaction of its own, if this worker has it."""
+        with fence.shared() as connection:
+            self.give_back(connection)
 
     def position(self, connection: Connection) -> int:
         """Return how far the notices are published; takes no lock."""

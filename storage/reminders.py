@@ -84,13 +84,11 @@ class ReminderStore:
 
     def claim(self) -> bool:
         """Take or renew the lease; return False while another process has it."""
-        with self._fence.shared() as connection:
-            return self._lease.take(connection, database_now(connection)) is not None
+        return self._lease.claim(self._fence)
 
     def release(self) -> None:
         """End the lease, if this process has it."""
-        with self._fence.shared() as connection:
-            self._lease.give_back(connection)
+        self._lease.release(self._fence)
 
     def note(self) -> int:
         """Write a reminder of each kind of which there is news; return their number. The caller holds the lease."""

@@ -62,13 +62,11 @@ class ResyncPlan:
 
     def claim(self) -> bool:
         """Take or renew the lease; return False if another worker asks."""
-        with self._fence.shared() as connection:
-            return self._lease.take(connection, database_now(connection)) is not None
+        return self._lease.claim(self._fence)
 
     def release(self) -> None:
         """End the lease, if this worker has it."""
-        with self._fence.shared() as connection:
-            self._lease.give_back(connection)
+        self._lease.release(self._fence)
 
     def is_on(self, scope: Scope) -> bool:
         """Return whether no switch holds a scope off now."""
