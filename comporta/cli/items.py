@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from comporta.cli.client import remote_for
-from comporta.cli.options import check_domain
+from comporta.cli.options import check_domain, shop_id
 from comporta.cli.output import AsJson, console, print_json, print_rows
 from comporta.runtime.settings import load_settings
 from schemas.domains import DOMAINS
-from schemas.events import SHOP
 
 __all__ = ["item_app"]
 
@@ -26,7 +25,7 @@ _KEY_HELP = (
     "The key: its values in their order, 789/1/A, or its fields as a JSON object. "
     "A field with a default may be left out."
 )
-Shop = Annotated[str, typer.Argument(help="The shop.")]
+Shop = Annotated[str, typer.Argument(help="The shop.", callback=shop_id)]
 Domain = Annotated[str, typer.Argument(help="The domain.")]
 Key = Annotated[str, typer.Argument(help=_KEY_HELP)]
 EventId = Annotated[str, typer.Argument(help="The id of the event.")]
@@ -41,8 +40,6 @@ def item_history(shop: Shop, domain: Domain, key: Key, as_json: AsJson = False) 
     # Loaded here: they load the tables, which the help does not need.
     from storage.key_texts import KeyUnreadable, parse_key
 
-    if not SHOP.fullmatch(shop):
-        raise typer.BadParameter(f"{shop!r} is not a shop id: a-z, 0-9 and -, at most 63 characters")
     check_domain("", domain, tuple(DOMAINS))
     try:
         parse_key(domain, key)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from comporta.cli.options import shop_id
+from comporta.cli.options import shop_ids
 from comporta.cli.output import AsJson, console, fail, print_json, print_rows
 from comporta.runtime.settings import PREFIX, load_settings
 from control.auth.operators import OperatorsUnreadable, read_operators
@@ -21,12 +21,6 @@ Name = Annotated[str, typer.Argument(help="Name of the operator, as the audit sh
 File = Annotated[Path | None, typer.Option("--file", help="The operators file; by default COMPORTA_OPERATORS_FILE.")]
 
 
-def _shop_ids(values: list[str] | None) -> list[str] | None:
-    for value in values or ():
-        shop_id(value)
-    return values
-
-
 @operator_app.command()
 def add(
     name: Name,
@@ -35,7 +29,7 @@ def add(
     ],
     shop: Annotated[
         list[str] | None,
-        typer.Option(metavar="SHOP", callback=_shop_ids, help="A shop that the role erp is bound to; may be repeated."),
+        typer.Option(metavar="SHOP", callback=shop_ids, help="A shop that the role erp is bound to; may be repeated."),
     ] = None,
     file: File = None,
 ) -> None:

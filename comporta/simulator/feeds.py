@@ -8,7 +8,7 @@ from itertools import chain
 
 from broker.sync_publisher import SyncPublisher
 from comporta.simulator.erp import SimulatedErp
-from comporta.simulator.order_answers import OrderAnswers
+from comporta.simulator.order_answers import OrderAnswers, publish_message
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
 from comporta.simulator.traffic import paced
@@ -75,15 +75,6 @@ class Feeds:
         for message in messages:
             if self._ending.is_set():
                 return
-            _send(publisher, message)
+            publish_message(publisher, message)
             with self._lock:
                 self.published += 1
-
-
-def _send(publisher: SyncPublisher, message: OutgoingMessage) -> None:
-    publisher.publish(
-        message.body,
-        exchange=message.exchange,
-        routing_key=message.routing_key,
-        content_type=message.content_type,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 
@@ -19,7 +20,7 @@ from producers.messages import OutgoingMessage
 from schemas.order_news import CANCEL_TO_ERP
 from schemas.topology import EVENTS, ORDERS_OUT, orders_queue
 
-__all__ = ["OrderAnswers", "answer_orders"]
+__all__ = ["OrderAnswers", "answer_orders", "publish_message"]
 
 _NAME = "simulated ERP"
 _POLL_SECONDS = 0.05
@@ -81,16 +82,17 @@ class OrderAnswers:
 def answer_orders(url: str, answers: AnsweringErp, stop: threading.Event, shops: Sequence[str] = ()) -> None:
     """Answer the orders in `erp.orders`, or in the queues of these shops, with receipts until `stop`."""
     publisher = SyncPublisher(url, _NAME)
-
-    def publish(message: OutgoingMessage) -> None:
-        publisher.publish(
-            message.body,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            content_type=message.content_type,
-        )
-
     try:
-        OrderAnswers(url, answers, stop, publish, shops).run()
+        OrderAnswers(url, answers, stop, partial(publish_message, publisher), shops).run()
     finally:
         publisher.close()
+
+
+def publish_message(publisher: SyncPublisher, message: OutgoingMessage) -> None:
+    """Publish a message and wait for the confirm. Raises `BrokerLost`."""
+    publisher.publish(
+        message.body,
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        content_type=message.content_type,
+    )

@@ -96,13 +96,12 @@ def _page_events(page: TailPage, wanted: Wanted, *, whole: bool) -> Iterator[Ser
     if page.lapsed or page.removed:
         yield _event("lost", {"batches": page.removed or None})
     for batch in page.batches:
-        at = batch.at.isoformat().replace("+00:00", "Z")
         for line in batch.lines:
             if wanted(line):
-                yield _event("outcome", {"at": at, **line})
+                yield _event("outcome", {"at": batch.at, **line})
         if batch.left_out:
             # The number is that of every shop.
-            yield _event("left_out", {"at": at, "count": batch.left_out if whole else None})
+            yield _event("left_out", {"at": batch.at, "count": batch.left_out if whole else None})
 
 
 def _event(name: str, document: dict[str, Any]) -> ServerSentEvent:
