@@ -36,7 +36,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Result:
-    """What the broker said of an event: None means confirmed."""
+    """Result of an event, with the broker's reason; None means confirmed."""
 
     event: Event
     reason: str | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,7 +14,7 @@ from schemas.topology import ORDERS_IN
 from storage.all_tables import every_table
 from storage.engine import open_engine
 from storage.sql_views import SQL_VIEWS
-from tests.support.database_roles import allowed, as_role
+from tests.support.database_roles import allowed, as_role, login_role
 from tests.support.event_generator import EventGenerator
 from tests.support.order_events import placed
 from tests.support.pipeline import CLOUDEVENT
@@ -44,18 +43,14 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 @pytest.fixture
 def role(engine: Engine, programs: Programs, database_url: str) -> Iterator[str]:
     """A role with a name that needs quotes, and the rights that the command grants."""
-    name = f"Comporta app {uuid4().hex[:8]}"
-    with engine.begin() as connection:
-        connection.execute(text(f'CREATE ROLE "{name}" LOGIN'))
-    assert programs.run("grant-app", name, "--dry-run", database_url=database_url).code == 0
-    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(as_role(database_url, name)) as nobody:
-        nobody.execute("SELECT 1 FROM stock")
-    done = programs.run("grant-app", name, database_url=database_url)
-    assert (done.code, "GRANT SELECT, INSERT, UPDATE, DELETE" in done.out) == (0, True), done.err
-    yield name
-    with engine.begin() as connection:
-        connection.execute(text(f'DROP OWNED BY "{name}"'))
-        connection.execute(text(f'DROP ROLE "{name}"'))
+    with login_role(engine, "Comporta app") as name:
+        assert programs.run("grant-app", name, "--dry-run", database_url=database_url).code == 0
+        stranger = psycopg.connect(as_role(database_url, name))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), stranger as nobody:
+            nobody.execute("SELECT 1 FROM stock")
+        done = programs.run("grant-app", name, database_url=database_url)
+        assert (done.code, "GRANT SELECT, INSERT, UPDATE, DELETE" in done.out) == (0, True), done.err
+        yield name
 
 
 def test_the_role_may_change_rows_and_no_table(engine: Engine, database_url: str, role: str) -> None:

@@ -14,7 +14,7 @@ from storage.engine import open_engine
 from storage.entity_tables import ENTITY_TABLES
 from storage.grants import READABLE, ReaderRefused, grant_reader
 from storage.sql_views import SQL_VIEWS
-from tests.support.database_roles import allowed, as_role
+from tests.support.database_roles import allowed, as_role, login_role
 from tests.support.programs import Programs, running_programs
 
 
@@ -28,13 +28,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def role(engine: Engine) -> Iterator[str]:
     """A role without rights, with a name that needs quotes."""
-    name = f"Shop reader {uuid4().hex[:8]}"
-    with engine.begin() as connection:
-        connection.execute(text(f'CREATE ROLE "{name}" LOGIN'))
-    yield name
-    with engine.begin() as connection:
-        connection.execute(text(f'DROP OWNED BY "{name}"'))
-        connection.execute(text(f'DROP ROLE "{name}"'))
+    with login_role(engine, "Shop reader") as name:
+        yield name
 
 
 @pytest.fixture

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import psycopg
+from sqlalchemy import Engine, text
 
 from storage.tables import metadata
 
-__all__ = ["allowed", "as_role"]
+__all__ = ["allowed", "as_role", "login_role"]
+
+
+@contextmanager
+def login_role(engine: Engine, name: str) -> Iterator[str]:
+    """Create a role without rights whose name begins so, and needs quotes; it goes with the block."""
+    role = f"{name} {uuid4().hex[:8]}"
+    with engine.begin() as connection:
+        connection.execute(text(f'CREATE ROLE "{role}" LOGIN'))
+    yield role
+    with engine.begin() as connection:
+        connection.execute(text(f'DROP OWNED BY "{role}"'))
+        connection.execute(text(f'DROP ROLE "{role}"'))
 
 
 def as_role(url: str, role: str) -> str:

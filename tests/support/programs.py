@@ -175,7 +175,7 @@ class Programs:
 
     @property
     def _are_forked(self) -> bool:
-        """Whether a process forks them that has loaded this checkout's modules, on this host."""
+        """Return True if they are forked from a process of this host that has loaded this checkout's modules."""
         return not self._prefix and self._root == _ROOT
 
     def _run_elsewhere(self, arguments: Sequence[str], settings: dict[str, object]) -> CompletedCommand:

@@ -42,7 +42,7 @@ def routes(web: WebHarness) -> set[Route]:
 
 
 async def statuses(client: httpx.AsyncClient, wanted: set[Route], token: str | None) -> dict[Route, int]:
-    """What each route answers to the holder of this token."""
+    """Return the answer of each route to the holder of this token."""
     headers = {} if token is None else bearer(token)
     found = {}
     for method, path in sorted(wanted):
