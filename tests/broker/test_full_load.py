@@ -57,6 +57,7 @@ def test_a_load_is_taken_in_binary_mode_and_its_deliveries_are_all_accounted_for
     pipeline.publish(message(COMPLETED, chunks=1, count=1), key="main.products")
     pipeline.publish(message(COMPLETED, chunks=1, count=1), key="main.products")
     with pipeline.stepped_worker("products") as worker:
+        worker.source.buffer(8)  # one batch has all of it, so that both events of C stand beside each other
         worker.drain(8)
     settlement = LoadSettlement(pipeline.database.fence)
     while settlement.step():

@@ -65,7 +65,11 @@ def test_killed_workers_with_events_waiting_are_said_everywhere(
         changed = wait_until(lambda: site.health["domains"]["stock"]["last_change"], what="the last change")
         ready = wait_until(lambda: answer if (answer := get_health(worker_port, "readyz"))[0] == 200 else None)
         assert ready[1]["consumption"] == {"state": "ok"}
-        assert scrape(worker_port).value("comporta_queue_consumers", queue="comporta.stock") == 1
+        # What a scrape says of the broker is as old as the last look, which may have been before the worker consumed.
+        wait_until(
+            lambda: scrape(worker_port).value("comporta_queue_consumers", queue="comporta.stock") == 1,
+            what="the queue's consumer to be counted",
+        )
         assert programs.run("status", "--check", **settings).code == 0
         worker.send(signal.SIGKILL)
         worker.wait()
