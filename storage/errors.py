@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from rules.certificates import certificate_remedy
+
 __all__ = [
     "CONTENT_CHANGED",
     "DISK_FULL",
@@ -84,7 +86,9 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return RowRefused(f"the database refuses a value: {name}")
     if str(cause).startswith("database or disk is full"):
         return Unavailable("the disk of the database is full")
-    return Unavailable(f"the database can't be reached: {_connection_faults(cause) or name}")
+    faults = _connection_faults(cause) or name
+    remedy = certificate_remedy(faults, "sslrootcert of the URL")
+    return Unavailable(f"the database can't be reached: {faults}" + (f"; {remedy}" if remedy else ""))
 
 
 def _connection_faults(cause: object) -> str:

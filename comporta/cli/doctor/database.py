@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
+from rules.certificates import certificate_remedy
 from storage.database import open_database
 from storage.diagnostics import Checkup
 from storage.engine import APPLICATION, LIMITS_MS, masked
@@ -32,7 +33,8 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     try:
         checkup = database.check_up()
     except StorageError as error:
-        yield Finding.error(_PART, f"{where}: {error}", f"start it, or check {PREFIX}DATABASE_URL")
+        remedy = certificate_remedy(str(error), "sslrootcert of the URL")
+        yield Finding.error(_PART, f"{where}: {error}", remedy or f"start it, or check {PREFIX}DATABASE_URL")
         return
     finally:
         database.close()
