@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,6 +125,15 @@ class ServerSettings(BaseSettings):
         except engine.DatabaseUrlError as error:
             raise ValueError(_with_way_out(str(error), "database")) from None
         return url
+
+    def database_login(self) -> dict[str, str]:
+        """Return what the files of the database's user and password hold now; one that can't be read is left out."""
+        files = {"user": self.database_user_file, "password": self.database_password_file}
+        login = {}
+        for part, path in files.items():
+            with suppress(ValueError):
+                login |= {} if path is None else {part: read_line(path)}
+        return login
 
 
 WITHOUT_LOGINS: dict[str, Any] = {name: None for name in ServerSettings.model_fields if not name.endswith("_url")}
