@@ -155,7 +155,7 @@ class ServerSettings(BaseSettings):
     def database_login(self) -> dict[str, str]:
         """Return what the files of the database's user and password hold now; one that can't be read is left out."""
         files = {"user": self.database_user_file, "password": self.database_password_file}
-        login = {}
+        login: dict[str, str] = {}
         for part, path in files.items():
             with suppress(ValueError):
                 login |= {} if path is None else {part: read_line(path)}
