@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, Resourc
 from kombu import Connection
 
 from broker.connection import translated
-from broker.former_queues import adopt, declare_queue
+from broker.former_queues import adopt, declare_queue, fitting_arguments
 from schemas.topology import EXCHANGES, QUEUES, Queue
 
 __all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
@@ -40,20 +40,19 @@ def declare(connection: Connection) -> dict[str, DeclareFault]:
 
     Returns the refusals by the name of the exchange or queue; the others are declared all the same.
     """
-    faults = _run(connection, _actions())
-    with translated():
-        for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
-            if adopt(connection, QUEUES[name]):
-                del faults[name]
-    return faults
+    exchanges = ((name, partial(_declare_exchange, name, kind)) for name, kind in EXCHANGES.items())
+    return _run(connection, exchanges) | declare_queues(connection, [*QUEUES.values()])
 
 
 def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
-    """Declare further queues, as `declare` does; a queue that exists with other properties is used as it is."""
-    return _run(connection, (action for queue in queues for action in _queue_actions(queue)))
+    """Declare further queues, as `declare` does; one that exists as former releases declared it is taken as it is."""
+    actions = (action for queue in queues for action in _queue_actions(connection, queue))
+    return _run(connection, actions, {queue.name: queue for queue in queues})
 
 
-def _run(connection: Connection, actions: Iterable[tuple[str, _Declare]]) -> dict[str, DeclareFault]:
+def _run(
+    connection: Connection, actions: Iterable[tuple[str, _Declare]], queues: Mapping[str, Queue] | None = None
+) -> dict[str, DeclareFault]:
     faults: dict[str, DeclareFault] = {}
     with translated():
         channel = connection.channel()
@@ -61,23 +60,18 @@ def _run(connection: Connection, actions: Iterable[tuple[str, _Declare]]) -> dic
             try:
                 action(channel)
             except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
-                mismatch = isinstance(refused, PreconditionFailed | ResourceLocked)
-                faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
+                differs = isinstance(refused, PreconditionFailed)
+                if not (differs and queues and adopt(connection, queues[name])):
+                    mismatch = differs or isinstance(refused, ResourceLocked)
+                    faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
                 # The broker has closed the channel.
                 channel = connection.channel()
         channel.close()
     return faults
 
 
-def _actions() -> Iterator[tuple[str, _Declare]]:
-    for name, kind in EXCHANGES.items():
-        yield name, partial(_declare_exchange, name, kind)
-    for queue in QUEUES.values():
-        yield from _queue_actions(queue)
-
-
-def _queue_actions(queue: Queue) -> Iterator[tuple[str, _Declare]]:
-    yield queue.name, partial(declare_queue, queue=queue)
+def _queue_actions(connection: Connection, queue: Queue) -> Iterator[tuple[str, _Declare]]:
+    yield queue.name, partial(declare_queue, queue=queue, arguments=fitting_arguments(connection, queue))
     for key in queue.routing_keys:
         yield queue.name, partial(_bind, queue.name, queue.exchange, key)
 
