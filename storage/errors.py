@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
 
 from rules.certificates import certificate_remedy
+from storage.server_faults import MOST_CONNECTIONS, connection_way_out, server_fault
 
 __all__ = [
     "CONTENT_CHANGED",
@@ -38,7 +39,12 @@ class StorageError(Exception):
 
 
 class Unavailable(StorageError):
-    """The database can't be reached or is too busy; a repetition may succeed."""
+    """The database can't be reached or is too busy; a repetition may succeed. `way_out` is empty if none is known."""
+
+    def __init__(self, problem: str, way_out: str = "") -> None:
+        super().__init__(f"{problem}; {way_out}" if way_out else problem)
+        self.problem = problem
+        self.way_out = way_out
 
 
 class SchemaOutdated(Unavailable):
@@ -54,6 +60,8 @@ class ContentChanged(RowRefused):
 
 
 def _translate(error: SQLAlchemyError) -> StorageError:
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"all {MOST_CONNECTIONS} database connections of this process are in use")
     if not isinstance(error, DBAPIError):
         return Unavailable(f"the database connection failed: {type(error).__name__}")
     cause = error.orig
@@ -78,6 +86,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
             return Unavailable(
                 f"another connection holds a lock, `comporta doctor` names it if it is the fence: {code}"
             )
+        if fault := server_fault(state):
+            return Unavailable(f"{fault.sentence}: {code}", fault.way_out)
         return Unavailable(f"the database can't run the statement now: {code}")
     name = type(cause).__name__
     if name == "OperationalError" and str(cause).startswith(("no such table", "no such column")):
@@ -87,8 +97,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
     if str(cause).startswith("database or disk is full"):
         return Unavailable("the disk of the database is full")
     faults = _connection_faults(cause) or name
-    remedy = certificate_remedy(faults, "sslrootcert of the URL")
-    return Unavailable(f"the database can't be reached: {faults}" + (f"; {remedy}" if remedy else ""))
+    way_out = certificate_remedy(faults, "sslrootcert of the URL") or connection_way_out(faults)
+    return Unavailable(f"the database can't be reached: {faults}", way_out)
 
 
 def _connection_faults(cause: object) -> str:

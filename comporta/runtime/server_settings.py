@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -150,6 +151,15 @@ class ServerSettings(BaseSettings):
         if address.scheme not in {"http", "https"} or len(address.hosts) != 1 or address.query:
             raise ValueError("must be the address of RabbitMQ's management, such as http://host:15672")
         return replace(address, path=address.path.rstrip("/")).url
+
+    def database_login(self) -> dict[str, str]:
+        """Return what the files of the database's user and password hold now; one that can't be read is left out."""
+        files = {"user": self.database_user_file, "password": self.database_password_file}
+        login: dict[str, str] = {}
+        for part, path in files.items():
+            with suppress(ValueError):
+                login |= {} if path is None else {part: read_line(path)}
+        return login
 
 
 WITHOUT_LOGINS: dict[str, Any] = {name: None for name in ServerSettings.model_fields if not name.endswith("_url")}
