@@ -3,91 +3,69 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import structlog
-from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
+from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection
 
+from broker.actions import Action, DeclareFault, bind_actions, declare_action, exchange_action, run_actions
 from broker.connection import translated
-from broker.former_queues import adopt, declare_queue
-from schemas.topology import EXCHANGES, QUEUES, Queue
+from broker.former_queues import adopt
+from broker.routes import declare_routes
+from schemas.domains import DOMAINS
+from schemas.partitions import NO_PARTITIONS, Partitions
+from schemas.topology import EXCHANGES, QUEUES, Queue, event_queue
 
 __all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
 
 log = structlog.get_logger(__name__)
 
 _NEXT_LOOK = 0.1
-
-_Declare = Callable[[Any], object]
-
-
-class DeclareFault(NamedTuple):
-    """The broker's refusal to declare an object, which no repetition mends.
-
-    `mismatch`: the object exists with other properties. Otherwise this user lacks the right to declare it, and it may
-    be there all the same.
-    """
-
-    text: str
-    mismatch: bool
+_EVENT_QUEUES = {event_queue(domain): domain for domain in DOMAINS}
 
 
-def declare(connection: Connection) -> dict[str, DeclareFault]:
+def declare(
+    connection: Connection, partitions: Partitions | None = NO_PARTITIONS, former: Collection[str] = ()
+) -> dict[str, DeclareFault]:
     """Declare the whole topology; existing objects with the same properties stay unchanged. Raises `BrokerLost`.
 
-    Returns the refusals by the name of the exchange or queue; the others are declared all the same.
+    Returns the refusals by the name of the exchange or queue; the others are declared all the same. With None for
+    `partitions` the routes of change events are left as they are. `former` are domains that once had partitions.
     """
-    faults = _run(connection, _actions())
+    if not connection.supports_heartbeats:
+        # The embedded broker has no partitions.
+        partitions = NO_PARTITIONS
+    kept = frozenset(DOMAINS if partitions is None else partitions.domains)
+    faults = run_actions(connection, _actions(kept))
     with translated():
         for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
             if adopt(connection, QUEUES[name]):
                 del faults[name]
+    if partitions is not None and (partitions.domains or former):
+        faults |= declare_routes(connection, partitions, [domain for domain in former if domain not in kept])
     return faults
 
 
 def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
     """Declare further queues, as `declare` does; a queue that exists with other properties is used as it is."""
-    return _run(connection, (action for queue in queues for action in _queue_actions(queue)))
+    return run_actions(connection, (action for queue in queues for action in _queue_actions(queue)))
 
 
-def _run(connection: Connection, actions: Iterable[tuple[str, _Declare]]) -> dict[str, DeclareFault]:
-    faults: dict[str, DeclareFault] = {}
-    with translated():
-        channel = connection.channel()
-        for name, action in actions:
-            try:
-                action(channel)
-            except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
-                mismatch = isinstance(refused, PreconditionFailed | ResourceLocked)
-                faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
-                # The broker has closed the channel.
-                channel = connection.channel()
-        channel.close()
-    return faults
-
-
-def _actions() -> Iterator[tuple[str, _Declare]]:
+def _actions(kept: Collection[str]) -> Iterator[Action]:
+    """Yield the declarations and bindings, without those bindings that are the `kept` domains' routes."""
     for name, kind in EXCHANGES.items():
-        yield name, partial(_declare_exchange, name, kind)
+        yield exchange_action(name, kind)
     for queue in QUEUES.values():
-        yield from _queue_actions(queue)
+        if _EVENT_QUEUES.get(queue.name) in kept:
+            yield declare_action(queue)
+        else:
+            yield from _queue_actions(queue)
 
 
-def _queue_actions(queue: Queue) -> Iterator[tuple[str, _Declare]]:
-    yield queue.name, partial(declare_queue, queue=queue)
-    for key in queue.routing_keys:
-        yield queue.name, partial(_bind, queue.name, queue.exchange, key)
-
-
-def _declare_exchange(name: str, kind: str, channel: Any) -> None:
-    channel.exchange_declare(name, kind, durable=True, auto_delete=False)
-
-
-def _bind(queue: str, exchange: str, key: str, channel: Any) -> None:
-    channel.queue_bind(queue, exchange, key)
+def _queue_actions(queue: Queue) -> Iterator[Action]:
+    yield declare_action(queue)
+    yield from bind_actions(queue)
 
 
 def report_lost_queues(connection: Connection, names: Iterable[str], *, seconds: float = 0.0) -> None:

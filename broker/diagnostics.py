@@ -16,7 +16,8 @@ from kombu import Connection
 
 from broker.connection import BrokerLost, open_connection, release, translated
 from broker.former_queues import declare_queue
-from schemas.topology import EXCHANGES, QUEUES, Queue
+from schemas.partitions import change_domain
+from schemas.topology import EVENTS, EXCHANGES, QUEUES, Queue
 
 __all__ = ["BrokerFacts", "QueueFacts", "inspect_broker"]
 
@@ -135,6 +136,12 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
 
 def _declare(channel: Any, queue: Queue, arguments: dict[str, object] | None) -> None:
     declare_queue(channel, queue, arguments)
+    if change_domain(queue.name) is not None:
+        # Where events go is the workers' matter, whose settings may be others: this only tries the right.
+        unused = f"comporta.doctor.{secrets.token_hex(8)}"
+        channel.queue_bind(queue.name, EVENTS, unused)
+        channel.queue_unbind(queue.name, EVENTS, unused)
+        return
     for key in queue.routing_keys:
         channel.queue_bind(queue.name, queue.exchange, key)
 

@@ -9,6 +9,7 @@ from broker.address import masked, read_url
 from broker.connection import BrokerLost, login_refused
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.partitions import partition_findings
 from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
 from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue, policy
@@ -39,14 +40,17 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding.warning(
             _PART, f"the options after the ? in {PREFIX}BROKER_URL are not read", "remove the ? and what follows"
         )
+    partitions = settings.partition_layout
     try:
-        facts = inspect_broker(settings.broker_url, _shop_queues(settings))
+        spread = [queue for domain in partitions.domains for queue in partitions.queues(domain)]
+        facts = inspect_broker(settings.broker_url, [*_shop_queues(settings), *spread])
     except BrokerLost as error:
         yield _unreached(where, error)
         return
     yield _reached(where, facts.version)
     yield from _topology(facts)
     yield from _rights(facts)
+    yield from partition_findings(settings.broker_url, partitions)
     yield _policy(facts.rejects_overflow, settings.broker_url, _release(facts.version))
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
     yield from _consumed(queues, by_erp=settings.erp_url is None)

@@ -20,6 +20,7 @@ import pika
 import trustme
 from pika.exceptions import AMQPError
 
+from schemas.partitions import PLUGIN
 from schemas.topology import EXCHANGES, QUEUES, policy_definitions
 from tests.support.services.platform import Platform, chosen_platform
 from tests.support.services.ports import HOST, free_port, is_listening
@@ -200,6 +201,10 @@ class RabbitMQ(Broker):
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
+    def disable_plugins(self) -> None:
+        """Let it start without the plugins that Comporta uses."""
+        (self._folder / "enabled_plugins").write_text("[].\n")
+
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is not None:
@@ -243,7 +248,7 @@ class RabbitMQ(Broker):
         certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
         certificate.private_key_pem.write_to_path(folder / "server.key")
         (folder / "rabbitmq.conf").write_text(configuration)
-        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "enabled_plugins").write_text(f"[{PLUGIN}].\n")
         (folder / "environment").touch()
         cookie = folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
