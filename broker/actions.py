@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,10 +11,10 @@ from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, Resourc
 from kombu import Connection
 
 from broker.connection import translated
-from broker.former_queues import declare_queue
+from broker.former_queues import adopt, declare_queue, fitting_arguments
 from schemas.topology import Queue
 
-__all__ = ["Action", "DeclareFault", "bind_actions", "declare_action", "exchange_action", "run_actions"]
+__all__ = ["Action", "DeclareFault", "bind_actions", "declare_queues", "exchange_action", "run_actions", "unbound"]
 
 # The name of the object that a refusal is kept under, and the call.
 Action = tuple[str, Callable[[Any], object]]
@@ -30,8 +31,17 @@ class DeclareFault(NamedTuple):
     mismatch: bool
 
 
-def run_actions(connection: Connection, actions: Iterable[Action]) -> dict[str, DeclareFault]:
-    """Run the actions; return the first refusal by name. Raises `BrokerLost`."""
+def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
+    """Declare and bind queues; one that exists as former releases declared it is taken as it is."""
+    named = {queue.name: queue for queue in queues}
+    actions = (action for queue in queues for action in _queue_actions(connection, queue))
+    return run_actions(connection, actions, lambda name: adopt(connection, named[name]))
+
+
+def run_actions(
+    connection: Connection, actions: Iterable[Action], mend: Callable[[str], bool] = lambda _name: False
+) -> dict[str, DeclareFault]:
+    """Run the actions; return the first refusal by name, but for those that `mend` takes away. Raises `BrokerLost`."""
     faults: dict[str, DeclareFault] = {}
     with translated():
         channel = connection.channel()
@@ -39,8 +49,10 @@ def run_actions(connection: Connection, actions: Iterable[Action]) -> dict[str, 
             try:
                 action(channel)
             except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
-                mismatch = isinstance(refused, PreconditionFailed | ResourceLocked)
-                faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
+                differs = isinstance(refused, PreconditionFailed)
+                if not (differs and mend(name)):
+                    mismatch = differs or isinstance(refused, ResourceLocked)
+                    faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
                 # The broker has closed the channel.
                 channel = connection.channel()
         channel.close()
@@ -52,15 +64,20 @@ def exchange_action(name: str, kind: str, arguments: dict[str, object] | None = 
     return name, partial(_declare_exchange, name, kind, arguments)
 
 
-def declare_action(queue: Queue) -> Action:
-    """Return the declaration of a queue."""
-    return queue.name, partial(declare_queue, queue=queue)
-
-
 def bind_actions(queue: Queue) -> Iterator[Action]:
     """Yield the bindings of a queue."""
     for key in queue.routing_keys:
         yield queue.name, partial(_bind, queue.name, queue.exchange, key)
+
+
+def unbound(queue: Queue) -> Queue:
+    """Return a queue without its bindings, to be declared alone."""
+    return replace(queue, routing_keys=())
+
+
+def _queue_actions(connection: Connection, queue: Queue) -> Iterator[Action]:
+    yield queue.name, partial(declare_queue, queue=queue, arguments=fitting_arguments(connection, queue))
+    yield from bind_actions(queue)
 
 
 def _declare_exchange(name: str, kind: str, arguments: dict[str, object] | None, channel: Any) -> None:

@@ -149,6 +149,18 @@ def login_refused(error: BrokerLost) -> bool:
     return isinstance(error.__cause__, AccessRefused | NotAllowed)
 
 
+def broker_release(connection: kombu.Connection) -> tuple[int, int] | None:
+    """Return the release of an open connection's broker, such as (4, 3); None for one that does not tell it."""
+    properties = getattr(connection.connection, "server_properties", None) or {}
+    return read_release(str(properties.get("version", "")))
+
+
+def read_release(version: str) -> tuple[int, int] | None:
+    """Return the first two numbers of a version of RabbitMQ; None if it does not begin with two."""
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
+
+
 def node_of(connection: kombu.Connection) -> str | None:
     """Return the node of a connection for display, None for the embedded broker."""
     return str(node) if (node := getattr(connection, "node", None)) else None

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 
 import structlog
 from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection
 
-from broker.actions import Action, DeclareFault, bind_actions, declare_action, exchange_action, run_actions
+from broker.actions import DeclareFault, declare_queues, exchange_action, run_actions, unbound
 from broker.connection import translated
-from broker.former_queues import adopt
 from broker.routes import declare_routes
 from schemas.domains import DOMAINS
 from schemas.partitions import NO_PARTITIONS, Partitions
-from schemas.topology import EXCHANGES, QUEUES, Queue, event_queue
+from schemas.topology import EXCHANGES, QUEUES, event_queue
 
 __all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
 
 log = structlog.get_logger(__name__)
 
 _NEXT_LOOK = 0.1
-_EVENT_QUEUES = {event_queue(domain): domain for domain in DOMAINS}
 
 
 def declare(
@@ -37,35 +35,13 @@ def declare(
         # The embedded broker has no partitions.
         partitions = NO_PARTITIONS
     kept = frozenset(DOMAINS if partitions is None else partitions.domains)
-    faults = run_actions(connection, _actions(kept))
-    with translated():
-        for name in [name for name, fault in faults.items() if fault.mismatch and name in QUEUES]:
-            if adopt(connection, QUEUES[name]):
-                del faults[name]
+    routed = {event_queue(domain) for domain in kept}
+    queues = [unbound(queue) if queue.name in routed else queue for queue in QUEUES.values()]
+    faults = run_actions(connection, (exchange_action(name, kind) for name, kind in EXCHANGES.items()))
+    faults |= declare_queues(connection, queues)
     if partitions is not None and (partitions.domains or former):
         faults |= declare_routes(connection, partitions, [domain for domain in former if domain not in kept])
     return faults
-
-
-def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
-    """Declare further queues, as `declare` does; a queue that exists with other properties is used as it is."""
-    return run_actions(connection, (action for queue in queues for action in _queue_actions(queue)))
-
-
-def _actions(kept: Collection[str]) -> Iterator[Action]:
-    """Yield the declarations and bindings, without those bindings that are the `kept` domains' routes."""
-    for name, kind in EXCHANGES.items():
-        yield exchange_action(name, kind)
-    for queue in QUEUES.values():
-        if _EVENT_QUEUES.get(queue.name) in kept:
-            yield declare_action(queue)
-        else:
-            yield from _queue_actions(queue)
-
-
-def _queue_actions(queue: Queue) -> Iterator[Action]:
-    yield declare_action(queue)
-    yield from bind_actions(queue)
 
 
 def report_lost_queues(connection: Connection, names: Iterable[str], *, seconds: float = 0.0) -> None:

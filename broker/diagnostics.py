@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from amqp.exceptions import AccessRefused, MessageNacked, NotFound, PreconditionFailed
 from kombu import Connection
 
-from broker.connection import BrokerLost, open_connection, release, translated
-from broker.former_queues import declare_queue
+from broker.connection import BrokerLost, broker_release, open_connection, release, translated
+from broker.former_queues import Arguments, declare_queue
 from schemas.partitions import change_domain
 from schemas.topology import EVENTS, EXCHANGES, QUEUES, Queue
 
@@ -120,10 +121,10 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
     if not _exists(connection, lambda channel: results.append(channel.queue_declare(queue.name, passive=True))):
         return None
     counts = results[0] if results else None
-    declare_refusal = _refusal(connection, lambda channel: _declare(channel, queue, queue.arguments))
-    former = False
-    if declare_refusal is not None and queue.former is not None:
-        former = _refusal(connection, lambda channel: _declare(channel, queue, queue.former)) is None
+    server = broker_release(connection)
+    declare_refusal = _declare_refusal(connection, queue, queue.forms(server))
+    former_forms = queue.former_forms(server) if declare_refusal is not None else ()
+    former = bool(former_forms) and _declare_refusal(connection, queue, former_forms) is None
     return QueueFacts(
         counts.message_count if counts else 0,
         # Unknown: taken as consumed, rather than to warn about nothing.
@@ -134,7 +135,18 @@ def _queue(connection: Connection, queue: Queue) -> QueueFacts | None:
     )
 
 
-def _declare(channel: Any, queue: Queue, arguments: dict[str, object] | None) -> None:
+def _declare_refusal(connection: Connection, queue: Queue, forms: Sequence[Arguments]) -> str | None:
+    """Return the refusal to declare it with the first of these arguments; None if the broker takes any of them."""
+    refusals = []
+    for form in forms:
+        refusal = _refusal(connection, partial(_declare, queue=queue, arguments=form))
+        if refusal is None:
+            return None
+        refusals.append(refusal)
+    return refusals[0]
+
+
+def _declare(channel: Any, queue: Queue, arguments: Arguments) -> None:
     declare_queue(channel, queue, arguments)
     if change_domain(queue.name) is not None:
         # Where events go is the workers' matter, whose settings may be others: this only tries the right.

@@ -16,7 +16,15 @@ import kombu
 import structlog
 from amqp.exceptions import AccessRefused, InvalidCommand, NotAllowed, ResourceLocked
 
-from broker.actions import Action, DeclareFault, bind_actions, declare_action, exchange_action, run_actions
+from broker.actions import (
+    Action,
+    DeclareFault,
+    bind_actions,
+    declare_queues,
+    exchange_action,
+    run_actions,
+    unbound,
+)
 from broker.connection import BrokerLost, release, translated
 from schemas.partitions import PLUGIN, HashExchange, Partitions, hash_exchanges
 from schemas.topology import EVENTS, QUEUES, Queue, event_queue
@@ -77,7 +85,7 @@ def probe_plugin(connection: kombu.Connection, name: str) -> bool | None:
 
 def _declare(connection: kombu.Connection, exchange: HashExchange, queues: list[Queue]) -> dict[str, DeclareFault]:
     refused = _on_own_connection(connection, exchange_action(*_declaration(exchange)))
-    faults = run_actions(connection, map(declare_action, queues))
+    faults = declare_queues(connection, [*map(unbound, queues)])
     return faults if refused is None else faults | {exchange.name: refused}
 
 

@@ -30,17 +30,18 @@ class Heartbeat:
 
     def run(self) -> None:
         """Beat until `stop` is set; while the database is away, beats are skipped."""
-        away = False
+        away = ""
         while not self.stop.is_set():
             try:
                 if self.registry.beat():
                     self.switchboard.end_expired()
                 self.feeds.flush()
-                away = False
+                away = ""
             except StorageError as error:
-                if not away:
+                # Once for each cause: what keeps it away may change.
+                if str(error) != away:
                     log.warning("no heartbeat: the database is away", error=str(error))
-                away = True
+                away = str(error)
             self.stop.wait(BEAT_SECONDS)
         if not away:
             self._leave()

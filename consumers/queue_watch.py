@@ -67,15 +67,15 @@ class QueueWatch:
 
     def run(self) -> None:
         """Read until `stop` is set."""
-        away = False
+        away = ""
         while not self._stop.is_set():
             try:
                 self.step()
-                away = False
+                away = ""
             except StorageError as error:
-                if not away:
+                if str(error) != away:
                     log.warning("the queues' lengths can't be kept: the database is away", error=str(error))
-                away = True
+                away = str(error)
             self._stop.wait(WATCH_SECONDS)
         self._probe.close()
 

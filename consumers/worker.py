@@ -106,10 +106,13 @@ class Worker:
             report=_report_wait,
         )
         try:
-            return retrying(commit, self.store, items)
+            committed: Committed = retrying(commit, self.store, items)
         except Unavailable as error:
             log.warning("stopped with the database away; the batch stays with the broker", error=str(error))
             return None
+        if retrying.statistics["attempt_number"] > 1:
+            log.info("database answers again")
+        return committed
 
     def _wait(self, source: Source, seconds: float) -> None:
         deadline = time.monotonic() + seconds

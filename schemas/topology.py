@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from schemas.domains import DOMAINS
 
@@ -12,6 +11,7 @@ __all__ = [
     "CHANGES",
     "CONTROL",
     "DEAD",
+    "DELIVERY_LIMIT",
     "EVENTS",
     "EXCHANGES",
     "ORDERS_IN",
@@ -19,7 +19,6 @@ __all__ = [
     "ORDERS_QUEUE",
     "ORDER_NOTICES",
     "OUTCOMES",
-    "POLICY",
     "QUEUES",
     "RECEIPTS_QUEUE",
     "RESYNC",
@@ -28,8 +27,6 @@ __all__ = [
     "bulk_queue",
     "event_queue",
     "orders_queue",
-    "policy",
-    "policy_definitions",
 ]
 
 EVENTS, ORDERS_IN, ORDERS_OUT = "erp.events", "shop.orders", "erp.orders"
@@ -40,27 +37,10 @@ CHANGES, OUTCOMES = "comporta.changes", "comporta.outcomes"
 ORDERS_QUEUE, RECEIPTS_QUEUE = "comporta.orders", "comporta.receipts"
 # The last word of the routing keys for the events of a full load.
 BULK = "bulk"
+# Deliveries of a message before it is dead-lettered; the policy can change it (`schemas.queue_policies`).
 DELIVERY_LIMIT = 20
-
-# By default the broker dead-letters at most once: what dies while `comporta.dead` is away is lost. The arguments of an
-# existing queue can't be changed, so a policy sets it; only an administrator of the broker can. At least once needs
-# reject-publish (RabbitMQ manual, "Quorum Queues: at-least-once dead lettering"). In a cluster the leaders of queues
-# that are declared from then on spread over the nodes; otherwise all lie on the node of the first connection.
-POLICY: dict[str, Any] = {
-    "name": "comporta",
-    "pattern": r"^(comporta|erp)\.",
-    "apply-to": "queues",
-    "definition": {
-        "dead-letter-strategy": "at-least-once",
-        "overflow": "reject-publish",
-        "queue-leader-locator": "balanced",
-    },
-    "priority": 0,
-}
-
-# Until then the messages of a consumer stay with it whose node is gone, since it might come back; the default is a
-# minute. Brokers of other releases refuse a policy with a key that they don't know.
-_DISCONNECTED, _DISCONNECTED_SINCE, _DISCONNECTED_MS = "consumer-disconnected-timeout", (4, 3), 10_000
+# From this release on a queue has such a limit of its own: no argument has to set it.
+_LIMITED_SINCE = (4, 0)
 
 EXCHANGES: dict[str, str] = {
     EVENTS: "topic",
@@ -88,31 +68,30 @@ class Queue:
 
     @property
     def arguments(self) -> dict[str, object]:
-        """Return the x-arguments that the queue is declared with."""
-        arguments: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+        """Return the x-arguments that no policy may stand for, since they must hold where none is set.
+
+        Without a dead-letter exchange a message that dies is lost.
+        """
         if self.name == DEAD:
             # A dead letter has no further queue: past the limit it would be lost, and RabbitMQ 4 defaults to 20.
-            arguments["x-delivery-limit"] = 1_000_000
-        else:
-            arguments["x-dead-letter-exchange"] = DEAD
-        return arguments
+            return {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+        return {"x-queue-type": "quorum", "x-dead-letter-exchange": DEAD}
 
-    @property
-    def former(self) -> dict[str, object] | None:
-        """Return the x-arguments of a former release, None if they were the same."""
-        return {**self.arguments, **dict(self.former_arguments)} if self.former_arguments else None
+    def forms(self, release: tuple[int, int] | None) -> tuple[dict[str, object], ...]:
+        """Return the x-arguments to declare it with on a release of RabbitMQ, first; then those it may have already.
 
+        The delivery limit is the policy's. Where no limit would hold without a policy, and on an unknown release, it is
+        an argument, as it always was in former releases of Comporta.
+        """
+        plain, limited = self.arguments, {"x-delivery-limit": DELIVERY_LIMIT, **self.arguments}
+        if plain == limited:
+            return (plain,)
+        return (plain, limited) if release is not None and release >= _LIMITED_SINCE else (limited, plain)
 
-def policy(release: tuple[int, int] | None = None) -> dict[str, Any]:
-    """Return the policy for a release of RabbitMQ, such as (4, 3); without one that which every release takes."""
-    if release is None or release < _DISCONNECTED_SINCE:
-        return POLICY
-    return {**POLICY, "definition": {_DISCONNECTED: _DISCONNECTED_MS, **POLICY["definition"]}}
-
-
-def policy_definitions(*vhosts: str, release: tuple[int, int] | None = None) -> dict[str, Any]:
-    """Return the policy for these virtual hosts as a definitions file, which `rabbitmqctl import_definitions` reads."""
-    return {"policies": [{"vhost": vhost, **policy(release)} for vhost in vhosts]}
+    def former_forms(self, release: tuple[int, int] | None) -> tuple[dict[str, object], ...]:
+        """Return the x-arguments of a former release that are worth to be replaced; none if they were the same."""
+        former = dict(self.former_arguments)
+        return tuple({**form, **former} for form in self.forms(release)) if former else ()
 
 
 def event_queue(domain: str) -> str:

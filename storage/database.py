@@ -15,7 +15,7 @@ from storage.app_grants import grant_app
 from storage.diagnostics import Checkup, check_up
 from storage.disk import DiskWatch
 from storage.dry_run import DryRun
-from storage.engine import open_engine
+from storage.engine import Login, open_engine
 from storage.fence import Fence, fence_for
 from storage.gauges import Gauges
 from storage.grants import Granted, grant_reader
@@ -100,12 +100,14 @@ def open_database(
     receipt_timeout: timedelta = timedelta(minutes=15),
     clock_ahead: timedelta = DEFAULT_CLOCK_AHEAD,
     shop_rules: ShopRules = OPEN,
+    login: Login | None = None,
 ) -> Database:
     """Open the database of a URL.
 
     An order without a receipt for longer than `receipt_timeout` is overdue; a time that serves as version may lie
-    `clock_ahead` ahead of the database's clock. A dry run asks `shop_rules` about shops that are not known.
+    `clock_ahead` ahead of the database's clock. A dry run asks `shop_rules` about shops that are not known. `login` is
+    asked for user and password at each connection.
     """
-    engine = open_engine(url)
+    engine = open_engine(url, login)
     views, dry_run = Views(engine, receipt_timeout), DryRun(engine, clock_ahead, shop_rules)
     return Database(url, fence_for(engine), views, dry_run, receipt_timeout, engine)

@@ -31,6 +31,17 @@ _STANDBYS = text(
     "('off', 'local')) FROM pg_stat_replication WHERE coalesce(state, 'streaming') = 'streaming' "
     "AND coalesce(application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal')"
 )
+# Reserved connections are for superusers, and for roles that have `pg_use_reserved_connections` (PostgreSQL 16).
+_ROOM = text(
+    "SELECT current_setting('transaction_read_only') = 'on', "
+    "least(CAST(current_setting('max_connections') AS int) "
+    "- CAST(current_setting('superuser_reserved_connections') AS int) "
+    "- CAST(coalesce(current_setting('reserved_connections', true), '0') AS int) "
+    "- (SELECT sum(numbackends) FROM pg_stat_database), "
+    "(SELECT rolconnlimit FROM pg_roles WHERE rolname = session_user AND rolconnlimit >= 0) "
+    "- (SELECT count(*) FROM pg_stat_activity WHERE usename = session_user)), "
+    "(SELECT CAST(setting AS int) FROM pg_settings WHERE name = 'statement_timeout')"
+)
 _BUSY_MS = 1_000
 
 
@@ -41,6 +52,8 @@ class Checkup(NamedTuple):
     machine's, `holders` the connections inside the fence, `busy` the reason that nothing can be written now (None: it
     can), `role` this user. `pooled`: a pooler stands before the server; `unlimited`: it drops the time limits, and the
     user has none. `standbys` counts those that stream, `waited_for` those of them that each commit waits for.
+    `read_only`: the server only reads; `room` is the number of connections that this user may still open (None:
+    unknown), `statement_ms` the time that a statement may take (0: without end).
     """
 
     server: str
@@ -55,6 +68,9 @@ class Checkup(NamedTuple):
     unlimited: bool = False
     standbys: int = 0
     waited_for: int = 0
+    read_only: bool = False
+    room: int | None = None
+    statement_ms: int = 0
 
 
 def check_up(engine: Engine) -> Checkup:
@@ -68,8 +84,8 @@ def check_up(engine: Engine) -> Checkup:
         ahead, holders = _clock_offset(connection), fence_holders(connection)
         role = connection.scalar(text("SELECT session_user"))
         pooler = (is_pooled(connection), unlimited(connection))
-        standbys = connection.execute(_STANDBYS).one()
-        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role, *pooler, *standbys)
+        more = (*pooler, *connection.execute(_STANDBYS).one(), *connection.execute(_ROOM).one())
+        return Checkup("PostgreSQL", version, schema, list(lacking), ahead, holders, None, role, *more)
 
 
 def _schema(engine: Engine) -> str | None:

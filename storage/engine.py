@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -15,8 +16,12 @@ from sqlalchemy.exc import ArgumentError
 
 from rules.addresses import Address, AddressError, read_address
 from storage.pooler import Pooling
+from storage.server_faults import MOST_CONNECTIONS, READ_ONLY
 
-__all__ = ["APPLICATION", "DatabaseUrlError", "masked", "open_engine", "read_url"]
+__all__ = ["APPLICATION", "DatabaseUrlError", "Login", "masked", "open_engine", "read_url"]
+
+# Parts of the login that hold now, by name.
+Login = Callable[[], Mapping[str, str]]
 
 # Name of every connection in `pg_stat_activity`.
 APPLICATION = "comporta"
@@ -34,8 +39,8 @@ LIMITS_MS = {
 _FORM = "use sqlite:///file.db or postgresql://user@host/name"
 _DRIVER = "postgresql+psycopg"
 _POSTGRES = frozenset({"postgresql", "postgres", _DRIVER})
+_POOL_SIZE = 4
 _WRITABLE = frozenset({"read-write", "primary"})
-_READ_ONLY = "25006"
 
 
 class DatabaseUrlError(ValueError):
@@ -126,8 +131,12 @@ def masked(text: str) -> str:
         return "(unreadable URL)"
 
 
-def open_engine(text: str) -> Engine:
-    """Create an engine for the URL; it connects when first used."""
+def open_engine(text: str, login: Login | None = None) -> Engine:
+    """Create an engine for the URL; it connects when first used.
+
+    `login` is asked at each connection to a server for the `user` and the `password` that hold now, instead of those of
+    the URL; what it leaves out stays.
+    """
     url = read_url(text)
     if url.get_backend_name() == "sqlite":
         # Autocommit turns off the driver's own BEGIN: the fence issues BEGIN IMMEDIATE itself.
@@ -140,8 +149,8 @@ def open_engine(text: str) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_size=4,
-        max_overflow=8,
+        pool_size=_POOL_SIZE,
+        max_overflow=MOST_CONNECTIONS - _POOL_SIZE,
         pool_timeout=10,
         connect_args={
             "connect_timeout": 5,
@@ -151,14 +160,20 @@ def open_engine(text: str) -> Engine:
         },
     )
     event.listen(engine, "handle_error", _leave_standby)
+    if login is not None:
+        event.listen(engine, "do_connect", partial(_renew_login, login))
     Pooling(LIMITS_MS).install(engine)
     return engine
 
 
 def _leave_standby(context: ExceptionContext) -> None:
     # After a failover the server may only read: the next connection looks for the one that can be written to.
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def _renew_login(login: Login, _dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+    options.update(login())
 
 
 def _create_private(_dialect: object, _record: object, arguments: Sequence[Any], _options: object) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
+
+from storage.server_faults import MOST_CONNECTIONS, connection_way_out, server_fault
 
 __all__ = [
     "CONTENT_CHANGED",
@@ -36,7 +38,12 @@ class StorageError(Exception):
 
 
 class Unavailable(StorageError):
-    """The database can't be reached or is too busy; a repetition may succeed."""
+    """The database can't be reached or is too busy; a repetition may succeed. `way_out` is empty if none is known."""
+
+    def __init__(self, problem: str, way_out: str = "") -> None:
+        super().__init__(f"{problem}; {way_out}" if way_out else problem)
+        self.problem = problem
+        self.way_out = way_out
 
 
 class SchemaOutdated(Unavailable):
@@ -52,6 +59,8 @@ class ContentChanged(RowRefused):
 
 
 def _translate(error: SQLAlchemyError) -> StorageError:
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"all {MOST_CONNECTIONS} database connections of this process are in use")
     if not isinstance(error, DBAPIError):
         return Unavailable(f"the database connection failed: {type(error).__name__}")
     cause = error.orig
@@ -76,6 +85,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
             return Unavailable(
                 f"another connection holds a lock, `comporta doctor` names it if it is the fence: {code}"
             )
+        if fault := server_fault(state):
+            return Unavailable(f"{fault.sentence}: {code}", fault.way_out)
         return Unavailable(f"the database can't run the statement now: {code}")
     name = type(cause).__name__
     if name == "OperationalError" and str(cause).startswith(("no such table", "no such column")):
@@ -84,7 +95,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
         return RowRefused(f"the database refuses a value: {name}")
     if str(cause).startswith("database or disk is full"):
         return Unavailable("the disk of the database is full")
-    return Unavailable(f"the database can't be reached: {_connection_faults(cause) or name}")
+    faults = _connection_faults(cause) or name
+    return Unavailable(f"the database can't be reached: {faults}", connection_way_out(faults))
 
 
 def _connection_faults(cause: object) -> str:

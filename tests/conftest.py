@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Ends the services too when the tests are told to end, as Ctrl-C does; keeps what tests write in memory."""
     if root := temporary_root():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(root))
+    # Of a folder a certificate is read when it is needed; of a file each client reads all, which takes it longer than
+    # most answers.
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ.setdefault("SSL_CERT_DIR", ssl.get_default_verify_paths().openssl_capath)
     config.addinivalue_line("markers", "services: needs RabbitMQ, PostgreSQL, Chromium or Node (set by itself)")
     config.addinivalue_line("markers", "slow: takes more than five seconds of the two processors")
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("told to end", returncode=143))

@@ -278,7 +278,14 @@ class _Http:
         all_headers = {**self._credentials.headers, **(headers or {})}
         try:
             response = httpx.request(
-                method, self._url + path, timeout=timeout, trust_env=False, headers=all_headers, **options
+                method,
+                self._url + path,
+                timeout=timeout,
+                trust_env=False,
+                # To read the certificates takes longer than most requests.
+                verify=self._url.startswith("https:"),
+                headers=all_headers,
+                **options,
             )
         except httpx.HTTPError as error:
             raise NoReply(f"no running Comporta at {self._url} ({type(error).__name__}): {self._where}") from None

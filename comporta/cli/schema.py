@@ -14,7 +14,7 @@ from comporta.cli.output import console, fail
 from comporta.runtime.server_settings import read_line
 from schemas.broker_users import user_definitions
 from schemas.domains import DOMAIN_NAMES, DOMAINS, ORDERS
-from schemas.topology import policy_definitions
+from schemas.queue_policies import policy_definitions
 
 __all__ = ["schema"]
 

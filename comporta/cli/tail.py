@@ -51,7 +51,7 @@ def tail(
     if domain is not None:
         check_domain("--domain: ", domain, DOMAIN_NAMES)
     settings = load_settings()
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url, login=settings.database_login)
     where = masked(settings.database_url)
     if not database.is_there:
         raise fail(

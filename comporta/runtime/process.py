@@ -134,6 +134,7 @@ def run_until(
         timedelta(seconds=settings.receipt_timeout),
         timedelta(seconds=settings.clock_ahead),
         settings.shop_rules,
+        settings.database_login,
     )
     loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics(settings.metrics_shops)
     work = metrics.registry if domains else None

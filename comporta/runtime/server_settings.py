@@ -1,7 +1,8 @@
-"""Settings of the broker and the database: URL, and hosts, user and password given apart or each in a file."""
+"""Settings of the broker, its management and the database: URL, and hosts, user and password apart or in files."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,7 +58,7 @@ def read_line(path: Path) -> str:
 
 
 class ServerSettings(BaseSettings):
-    """Addresses of broker and database, and the login to each; after the checks each URL holds what was given apart."""
+    """Addresses of the servers, and the login to each; after the checks each URL holds what was given apart."""
 
     broker_host: Annotated[str, AfterValidator(_hosts)] | None = None
     broker_host_file: Annotated[Path, AfterValidator(_hosts_file)] | None = None
@@ -74,6 +75,12 @@ class ServerSettings(BaseSettings):
     database_password_file: Annotated[Path, AfterValidator(_line_file)] | None = None
     database_url: Annotated[str, Field(validate_default=True)] = "sqlite:///comporta.db"
 
+    management_user: str | None = None
+    management_user_file: Annotated[Path, AfterValidator(_line_file)] | None = None
+    management_password: SecretStr | None = None
+    management_password_file: Annotated[Path, AfterValidator(_line_file)] | None = None
+    management_url: str | None = None
+
     @field_validator(
         "broker_host",
         "broker_host_file",
@@ -87,6 +94,11 @@ class ServerSettings(BaseSettings):
         "database_user_file",
         "database_password",
         "database_password_file",
+        "management_user",
+        "management_user_file",
+        "management_password",
+        "management_password_file",
+        "management_url",
         mode="before",
     )
     @classmethod
@@ -95,7 +107,9 @@ class ServerSettings(BaseSettings):
         return value or None
 
     @field_validator(
-        *(f"{server}_{part}_file" for server in ("broker", "database") for part in ("host", "user", "password"))
+        *(f"{server}_{part}_file" for server in ("broker", "database") for part in _PARTS),
+        "management_user_file",
+        "management_password_file",
     )
     @classmethod
     def _is_the_only_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -124,6 +138,28 @@ class ServerSettings(BaseSettings):
         except engine.DatabaseUrlError as error:
             raise ValueError(_with_way_out(str(error), "database")) from None
         return url
+
+    @field_validator("management_url")
+    @classmethod
+    def _management(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        try:
+            address = read_address(_with_parts(value, "management", "", "http://host:15672", info.data))
+        except AddressError as error:
+            raise ValueError(_with_way_out(str(error), "management")) from None
+        if address.scheme not in {"http", "https"} or len(address.hosts) != 1 or address.query:
+            raise ValueError("must be the address of RabbitMQ's management, such as http://host:15672")
+        return replace(address, path=address.path.rstrip("/")).url
+
+    def database_login(self) -> dict[str, str]:
+        """Return what the files of the database's user and password hold now; one that can't be read is left out."""
+        files = {"user": self.database_user_file, "password": self.database_password_file}
+        login: dict[str, str] = {}
+        for part, path in files.items():
+            with suppress(ValueError):
+                login |= {} if path is None else {part: read_line(path)}
+        return login
 
 
 WITHOUT_LOGINS: dict[str, Any] = {name: None for name in ServerSettings.model_fields if not name.endswith("_url")}

@@ -9,6 +9,7 @@ from comporta.web.api.events import PredictOutcomes, StoredVersions
 from comporta.web.api.order_intake import PlaceOrders
 from comporta.web.api.tail import Watch
 from comporta.web.live import LiveFeed
+from comporta.web.off_history import OffHistory
 from control.actions import OperatorActions
 from control.quarantine_edit import QuarantineEdits
 from control.quarantine_jobs import QuarantineJobs
@@ -30,6 +31,7 @@ class AppContext:
 
     views: Views
     live: LiveFeed
+    off_history: OffHistory
     switchboard: Switchboard
     monitor: Monitor
     publish: Publish

@@ -30,6 +30,7 @@ from comporta.web.context import AppContext
 from comporta.web.failed_logins import FailedLogins
 from comporta.web.live import LiveFeed
 from comporta.web.middleware import RootPath, SecurityHeaders
+from comporta.web.off_history import OffHistory
 from comporta.web.pages.login import login_router
 from comporta.web.session import LoginLimiter, SessionCookie
 from control.actions import OperatorActions
@@ -142,6 +143,7 @@ def _context(host: Host, publisher: Publisher, stack: ExitStack) -> AppContext:
     return AppContext(
         views=views,
         live=LiveFeed(views, host.monitor.readiness.check, most_readers=host.settings.http_streams),
+        off_history=OffHistory(views),
         switchboard=host.switchboard,
         monitor=host.monitor,
         publish=publish,

@@ -14,7 +14,7 @@ import pytest
 
 from broker.connection import open_connection, release
 from broker.declare import declare
-from schemas.topology import policy_definitions
+from schemas.queue_policies import policy_definitions
 from tests.support.services.rabbitmq import Broker, RabbitMQ, open_channel
 from tests.support.services.rabbitmqctl import write_rabbitmqctl
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from storage.views import QuarantineFilter
-from tests.support.browser_windows import BrowserWindows, barriers
+from tests.support.browser_windows import BrowserWindows, barriers, widths
 from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.stock_lines import BAD_LINE
 from tests.support.wait import wait_until
@@ -61,21 +61,21 @@ def test_the_language_is_the_browser_s_until_somebody_chooses(
     assert windows.open(language="fr-FR").locator("html").get_attribute("lang") == "en"
 
 
-@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
 @pytest.mark.parametrize("language", ["en-US", "pt-BR"])
-def test_every_room_fits_its_width_with_the_switch_at_the_top_right(
-    filled: PageDeployment, windows: BrowserWindows, width: int, language: str
+def test_every_room_fits_each_width_with_the_switch_at_the_top_right(
+    filled: PageDeployment, windows: BrowserWindows, language: str
 ) -> None:
-    page = windows.open(filled.tokens["ana"], width=width, height=800, language=language)
+    page = windows.open(filled.tokens["ana"], language=language)
     for room in (*ROOMS, message_room(filled)):
         page.goto(filled.url + room)
-        size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert size[0] <= size[1], room
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        box = page.locator("#integration .toggle").bounding_box()
-        assert box is not None, room
-        assert 0 <= box["y"] < 120, room
-        assert width / 2 < box["x"] < box["x"] + box["width"] <= width, room
+        for width in widths(page, 1440, 1024, 768, 360, height=800):
+            size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+            assert size[0] <= size[1], (room, width)
+            page.evaluate("scrollTo(0, document.body.scrollHeight)")
+            box = page.locator("#integration .toggle").bounding_box()
+            assert box is not None, (room, width)
+            assert 0 <= box["y"] < 120, (room, width)
+            assert width / 2 < box["x"] < box["x"] + box["width"] <= width, (room, width)
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 360)])

@@ -5,17 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser_windows import BrowserWindows, barriers, screenshot
+from tests.support.browser_windows import BrowserWindows, barriers, screenshot, widths
 from tests.support.page_deployment import PageDeployment
-
-WIDTHS = (390, 768, 1024, 1440)
 
 
 def keep(page: Page, name: str) -> None:
     """Save a picture at each width; check that nothing is wider than the window."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.reload()  # A chart keeps the width that it was drawn with.
+    for width in widths(page, 390, 768, 1024, 1440):
         screenshot(page, f"{name}-{width}", whole=True)
         size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert size[0] <= size[1], (name, width)

@@ -143,6 +143,34 @@ def test_limits_of_the_database_user_are_left_alone(pooler: PgBouncer, postgres:
         engine.dispose()
 
 
+def test_a_statement_timeout_of_the_administrator_is_named_and_waited_for(
+    pooled_url: str, database_url: str, tmp_path: Path
+) -> None:
+    name = database_url.rpartition("/")[2]
+    limits = {"lock_timeout": "9s", "statement_timeout": "300ms", "idle_in_transaction_session_timeout": "9s"}
+    with psycopg.connect(database_url, autocommit=True) as administrator, running_programs(tmp_path) as programs:
+        for setting, value in limits.items():
+            administrator.execute(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'".encode())
+        port = free_port()
+        program = programs.start("run", DATABASE_URL=pooled_url, ADMIN_PORT=port, LOG_FORMAT="json")
+        program.wait_for("listening")
+        found = programs.run("doctor", DATABASE_URL=pooled_url, ADMIN_PORT=port)
+        assert "a statement may take 0.3 s only" in found.out
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=program.bearer, timeout=30) as client:
+            headers = {"content-type": "application/cloudevents+json"}
+            with psycopg.connect(database_url) as other:
+                other.execute("LOCK TABLE stock")
+                assert client.post("/events", json=EVENT, headers=headers).status_code == 202
+                [away, *_] = program.wait_for("database away")
+                assert "57014" in away["error"]
+                assert "statement_timeout" in away["error"]
+            wait_until(
+                lambda: any(row["outcome"] == "applied" for row in client.get("/api/ledger").json()), what="an outcome"
+            )
+        program.wait_for("database answers again")
+        assert program.stop() == 0
+
+
 @pytest.mark.parametrize("error", [psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName])
 def test_mixed_up_statements_are_no_reason_to_migrate(error: type[psycopg.Error]) -> None:
     with pytest.raises(Unavailable, match="pooler") as raised, translated():

@@ -214,8 +214,11 @@ def test_a_mail_goes_with_login_and_encrypted_where_it_can(
     with running_mail_server(tmp_path, tls=tls, login=True) as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         mail_to(server, scheme=scheme, login="ana:hunter2%2F%40@").send("id1", DOCUMENT)
-        with pytest.raises(DeliveryFailed, match="login refused"):
+        with pytest.raises(DeliveryFailed, match="login refused: SMTP 535"):
             mail_to(server, scheme=scheme, login="ana:wrong@").send("id2", DOCUMENT)
+        server.hangs_up = True
+        with pytest.raises(DeliveryFailed, match="login refused: the server has ended the connection"):
+            mail_to(server, scheme=scheme, login="ana:wrong@").send("id3", DOCUMENT)
     assert LOGIN[1] == "hunter2/@"
     # A server that expects TLS at once takes nothing else, and does not say so of each mail.
     assert server.encrypted == [tls == "starttls"]

@@ -10,6 +10,7 @@ standard streams as descriptors; the answers are the process id and, at its end,
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import io
@@ -20,6 +21,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -125,6 +127,27 @@ def _load() -> None:
     gc.freeze()
 
 
+def _run(module: str) -> None:
+    """Run a module to its end as Python does, but leave the loaded modules to the system: to free them takes long."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    else:
+        code = 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
 def _main() -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(sys.argv[1])
@@ -135,7 +158,7 @@ def _main() -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv[1:] = request["arguments"]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    _run(request["module"])
 
 
 if __name__ == "__main__":

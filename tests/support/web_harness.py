@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from contextvars import ContextVar
+from dataclasses import fields
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from comporta.runtime.health import ConsumptionProbe, Monitor, ReadinessProbe
@@ -16,6 +21,7 @@ from comporta.runtime.metrics import Exposition
 from comporta.web.app import create_app
 from comporta.web.context import AppContext
 from comporta.web.live import LiveFeed
+from comporta.web.off_history import OffHistory
 from comporta.web.request import LOCAL, Identity
 from control.actions import OperatorActions
 from control.quarantine_edit import QuarantineEdits
@@ -30,6 +36,35 @@ from tests.support.views_harness import ViewsHarness
 __all__ = ["WebHarness", "signed_in_as"]
 
 
+# Context of the request that is answered; none while the routes are built.
+_context: ContextVar[AppContext | None] = ContextVar("context", default=None)
+
+
+class _Part:
+    """Part of a context, looked up when a route uses it: the routes of one application serve all tests of a process."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        path = f"{self._path}.{name}"
+        return _Part(path) if (context := _context.get()) is None else attrgetter(path)(context)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return attrgetter(self._path)(_context.get())(*arguments, **named)
+
+
+@cache
+def _app() -> FastAPI:
+    """Build the application once: to build its routes takes longer than most tests."""
+    own: Any = {field.name: _Part(field.name) for field in fields(AppContext) if field.name != "label"}
+    outer = _context.set(None)
+    try:
+        return create_app(AppContext(**own))
+    finally:
+        _context.reset(outer)
+
+
 class WebHarness:
     """Application as a program sees it; messages it publishes are confirmed, and kept in `published`."""
 
@@ -39,9 +74,10 @@ class WebHarness:
         self.published: list[OutgoingMessage] = []
         self.live = LiveFeed(self.database.views)
         self.edits = QuarantineEdits(self.database.fence, self.publish, allowed=False)
-        doors = AppContext(
+        self.context = AppContext(
             views=self.database.views,
             live=self.live,
+            off_history=OffHistory(self.database.views),
             switchboard=self.storage.switchboard,
             monitor=Monitor(
                 dict,
@@ -60,7 +96,16 @@ class WebHarness:
             edits=self.edits,
             watch=self.database.watch,
         )
-        self.app = create_app(doors)
+        self.app: ASGIApp = self._shared_app
+
+    @cached_property
+    def own_app(self) -> FastAPI:
+        """Application of this test alone, for what reads its routes or adds to them."""
+        return create_app(self.context)
+
+    async def _shared_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _context.set(self.context)
+        await _app()(scope, receive, send)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send one request to the application."""

@@ -37,7 +37,7 @@ Route = tuple[str, str]
 
 def routes(web: WebHarness) -> set[Route]:
     """The method and the path of each."""
-    found = iter_route_contexts(web.app.routes)
+    found = iter_route_contexts(web.own_app.routes)
     return {(method, route.path) for route in found for method in route.methods or ()}
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from comporta.runtime.metrics import WorkMetrics
 from comporta.runtime.settings import PREFIX, Settings
-from schemas.topology import policy
+from schemas.queue_policies import policies
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATIONS = sorted(FOLDER.rglob("kustomization.yaml"))
@@ -145,14 +145,17 @@ def test_there_is_always_a_worker_and_more_of_them_follow_our_lag() -> None:
 
 
 def test_the_broker_is_set_up_as_everywhere() -> None:
-    spec = RESOURCES["Policy", "comporta"]["spec"]
-    assert {
-        "name": spec["name"],
-        "pattern": spec["pattern"],
-        "apply-to": spec["applyTo"],
-        "definition": spec["definition"],
-        "priority": spec["priority"],
-    } == policy((4, 3))
+    written_policies = [document["spec"] for (kind, _), document in RESOURCES.items() if kind == "Policy"]
+    assert [
+        {
+            "name": spec["name"],
+            "pattern": spec["pattern"],
+            "apply-to": spec["applyTo"],
+            "definition": spec["definition"],
+            "priority": spec["priority"],
+        }
+        for spec in written_policies
+    ] == [*policies((4, 3))]
     rights = RESOURCES["Permission", "comporta"]["spec"]["permissions"]
     script = (FOLDER.parent / "rabbitmq" / "setup.sh").read_text()
     # There in JSON, in a shell's here-document.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -21,7 +22,7 @@ from schemas.partitions import (
     parse_partitions,
     partition_number,
 )
-from schemas.topology import POLICY
+from schemas.queue_policies import policies
 from storage.errors import Unavailable
 from tests.support.event_samples import sample_event
 
@@ -110,11 +111,9 @@ def test_what_died_in_a_partition_is_of_its_domain() -> None:
 
 
 def test_policy_and_rights_cover_every_name() -> None:
-    import re
-
     names = [*parse_partitions("stock=2").names, *(each.name for each in hash_exchanges("stock").values())]
     worker, provisioner = broker_user("comporta"), broker_user("provisioner")
-    for pattern in (POLICY["pattern"], worker.read, worker.write, provisioner.configure):
+    for pattern in (policies()[0]["pattern"], worker.read, worker.write, provisioner.configure):
         assert all(re.search(pattern, name) for name in names)
 
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from comporta.runtime.metrics import RecentLags, WorkMetrics
-from comporta.web.pages.charts import periods, points, rates
+from comporta.web.off_history import periods
+from comporta.web.pages.charts import points, rates
 from comporta.web.pages.formats import duration, indented, lag, number, size, stamp
 from comporta.web.pages.icalendar import reminder
 from schemas.control import SwitchState

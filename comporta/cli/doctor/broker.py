@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from broker.address import masked, read_url
-from broker.connection import BrokerLost, login_refused
+from broker.connection import BrokerLost, login_refused, read_release
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.management import management_findings, policy_command
 from comporta.cli.doctor.partitions import partition_findings
 from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
-from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue, policy
+from schemas.queue_policies import policies
+from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue
 from storage.database import open_database
 
 __all__ = ["broker_findings"]
@@ -51,8 +52,10 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     yield from _topology(facts)
     yield from _rights(facts)
     yield from partition_findings(settings.broker_url, partitions)
-    yield _policy(facts.rejects_overflow, settings.broker_url, _release(facts.version))
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
+    if settings.management_url is None:
+        yield _policy(facts.rejects_overflow, settings.broker_url, read_release(facts.version))
+    yield from management_findings(settings, read_release(facts.version), [*queues])
     yield from _consumed(queues, by_erp=settings.erp_url is None)
     yield from _depth(queues)
 
@@ -82,17 +85,12 @@ def _unreached(where: str, error: BrokerLost) -> Finding:
 
 
 def _reached(where: str, version: str) -> Finding:
-    release = _release(version)
+    release = read_release(version)
     if release is not None and release < _OLDEST:
         return Finding.error(
             _PART, f"{where} is RabbitMQ {version}", "upgrade it: 3.10 is the oldest version that is supported"
         )
     return Finding.ok(_PART, f"{where} accepts the login; RabbitMQ {version}")
-
-
-def _release(version: str) -> tuple[int, int] | None:
-    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def _topology(facts: BrokerFacts) -> Iterator[Finding]:
@@ -160,17 +158,14 @@ def _policy(rejects_overflow: bool | None, url: str, release: tuple[int, int] | 
     if rejects_overflow:
         return Finding.ok(
             _PART,
-            "a policy on comporta.* refuses what does not fit, as dead lettering at least once needs it; AMQP does not "
-            "show its other half, nor a policy of higher priority on one queue (`rabbitmqctl list_policies`)",
+            "a policy on comporta.* refuses what does not fit, as dead lettering at least once needs it; "
+            f"{PREFIX}MANAGEMENT_URL would let its other keys be compared",
         )
     says = "no policy on comporta.* is effective: what dies while comporta.dead is away is lost"
     if rejects_overflow is None:
         says = "this user can't try whether the policy for dead letters is effective"
-    wanted, vhost = policy(release), read_url(url).vhost
-    definition = json.dumps(wanted["definition"])
-    remedy = f"rabbitmqctl set_policy -p {vhost} {wanted['name']} '{wanted['pattern']}' '{definition}' "
-    remedy += "--apply-to queues"
-    return Finding.warning(_PART, says, f"let an administrator of the broker run: {remedy}")
+    commands = "; ".join(policy_command(read_url(url).vhost, policy) for policy in policies(release))
+    return Finding.warning(_PART, says, f"let an administrator of the broker run: {commands}")
 
 
 def _consumed(queues: Mapping[str, QueueFacts], *, by_erp: bool) -> Iterator[Finding]:

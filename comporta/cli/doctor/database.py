@@ -8,9 +8,10 @@ from comporta.cli.doctor.finding import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from storage.database import open_database
 from storage.diagnostics import Checkup
-from storage.engine import APPLICATION, LIMITS_MS, masked
-from storage.errors import StorageError
+from storage.engine import APPLICATION, LIMITS_MS, STATEMENT_MS, masked
+from storage.errors import Unavailable
 from storage.fence import foreign_way_out
+from storage.server_faults import MOST_CONNECTIONS, READ_ONLY, server_fault
 
 __all__ = ["clock_finding", "database_findings"]
 
@@ -31,8 +32,10 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
         return
     try:
         checkup = database.check_up()
-    except StorageError as error:
-        yield Finding.error(_PART, f"{where}: {error}", f"start it, or check {PREFIX}DATABASE_URL")
+    except Unavailable as error:
+        yield Finding.error(
+            _PART, f"{where}: {error.problem}", error.way_out or f"start it, or check {PREFIX}DATABASE_URL"
+        )
         return
     finally:
         database.close()
@@ -41,6 +44,7 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
     yield _rights(checkup)
     if database.is_sqlite:
         return
+    yield from _limits(checkup)
     yield from _pooler(checkup)
     yield from _standbys(checkup)
     yield clock_finding(checkup.ahead)
@@ -78,6 +82,24 @@ def _rights(checkup: Checkup) -> Finding:
             "let their owner grant SELECT, INSERT, UPDATE and DELETE on all tables, or migrate as this user",
         )
     return Finding.ok(_PART, "this user may read and write all tables")
+
+
+def _limits(checkup: Checkup) -> Iterator[Finding]:
+    if checkup.read_only and (fault := server_fault(READ_ONLY)):
+        yield Finding.error(_PART, fault.sentence, fault.way_out)
+    if checkup.room is not None and checkup.room < MOST_CONNECTIONS:
+        yield Finding.warning(
+            _PART,
+            f"it takes {max(0, checkup.room)} more connections of this user, and a process opens up to "
+            f"{MOST_CONNECTIONS}",
+            "raise max_connections or the role's CONNECTION LIMIT, or end other connections",
+        )
+    if 0 < checkup.statement_ms < STATEMENT_MS:
+        yield Finding.warning(
+            _PART,
+            f"a statement may take {checkup.statement_ms / 1000:g} s only: longer ones are cancelled and tried again",
+            f"give this user a statement_timeout of {STATEMENT_MS // 1000} s",
+        )
 
 
 def _pooler(checkup: Checkup) -> Iterator[Finding]:

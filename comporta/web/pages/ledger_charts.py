@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from comporta.web.pages.charts import OffHistory, floor, points, spans
+from comporta.web.off_history import OffHistory
+from comporta.web.pages.charts import floor, points, spans
 from comporta.web.pages.lists import parse_moment
 from schemas.control import StatusDocument
 from storage.views import LedgerFilter, LedgerRow, Views

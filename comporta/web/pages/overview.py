@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from comporta.web.pages.charts import OffHistory, rates, sparks
+from comporta.web.off_history import OffHistory
+from comporta.web.pages.charts import rates, sparks
 from comporta.web.pages.i18n import ACTIONS, OUTCOMES
 from comporta.web.pages.item_history import item_history
 from comporta.web.pages.ledger_charts import LedgerCharts
@@ -35,10 +36,10 @@ class _AuditQuery(BaseModel):
     until_utc: str = ""
 
 
-def overview_router(pages: Pages, views: Views) -> APIRouter:
+def overview_router(pages: Pages, views: Views, off_history: OffHistory) -> APIRouter:
     """Return the read-only routes."""
     router = APIRouter(include_in_schema=False)
-    charts = LedgerCharts(views, OffHistory(views))
+    charts = LedgerCharts(views, off_history)
 
     @router.get("/")
     def overview(request: Request, range: str = "hour", domain: str = "", shop: str = "", at: str = "") -> Response:

@@ -44,7 +44,7 @@ def page_routers(context: AppContext) -> Sequence[APIRouter]:
     return (
         static_router(),
         preferences_router(),
-        overview_router(pages, context.views),
+        overview_router(pages, context.views, context.off_history),
         orders_router(pages, context.views, context.actions),
         order_changes_router(pages, context.actions),
         missed_router(pages, context.views, context.actions, context.repairs),

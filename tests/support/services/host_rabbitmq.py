@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 
-from schemas.topology import policy_definitions
+from schemas.queue_policies import policy_definitions
 from tests.support.services.hosts import Host
 from tests.support.services.processes import spawn, wait_ready
-from tests.support.services.rabbitmq import RabbitMQ, _speaks_amqp
+from tests.support.services.rabbitmq import RabbitMQ
+from tests.support.services.rabbitmq_programs import speaks_amqp
 
 __all__ = ["HostRabbitMQ"]
 
@@ -52,7 +53,7 @@ class HostRabbitMQ(RabbitMQ):
         if self._process is None:
             self._process = spawn(self._server, log=log, environment=self._environment)
             wait_ready(
-                self._process, lambda: _speaks_amqp(PORT, self.host.address), name="RabbitMQ", log=log, patience=120
+                self._process, lambda: speaks_amqp(PORT, self.host.address), name="RabbitMQ", log=log, patience=120
             )
 
     def join(self, first: HostRabbitMQ) -> None:

@@ -23,7 +23,7 @@ if ! has node; then missing="$missing nodejs"; fi
 if ! has npm; then missing="$missing npm"; fi
 if ! has curl; then missing="$missing curl"; fi
 # What looks at the page, and what tests the alerts (promtool).
-if ! has chromium; then missing="$missing chromium"; fi
+if ! has chromium-headless-shell; then missing="$missing chromium-headless-shell"; fi
 if ! has promtool; then missing="$missing prometheus"; fi
 # What checks the units of deploy/systemd.
 if ! has systemd-analyze; then missing="$missing systemd"; fi

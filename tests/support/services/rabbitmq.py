@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,25 +19,25 @@ import trustme
 from pika.exceptions import AMQPError
 
 from schemas.partitions import PLUGIN
-from schemas.topology import EXCHANGES, QUEUES, policy_definitions
-from tests.support.services.platform import Platform, chosen_platform
+from schemas.queue_policies import policy_definitions
+from schemas.topology import EXCHANGES, QUEUES
+from tests.support.services.platform import chosen_platform
 from tests.support.services.ports import HOST, free_port, is_listening
 from tests.support.services.processes import (
     Process,
     Service,
     ServiceFailed,
-    ServiceMissing,
     data_folder,
     end,
     remove,
     spawn,
     wait_ready,
 )
+from tests.support.services.rabbitmq_programs import rabbitmq_commands, speaks_amqp
 from tests.support.wait import wait_until
 
 __all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
 
-_Command = list[str | Path]
 _SETTING = "COMPORTA_TEST_BROKER_URL"
 # Some 30 ms each when the broker starts; more are made when these are used up.
 _VHOSTS_AT_ONCE = 25
@@ -56,6 +54,7 @@ disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 33554432
 load_definitions = {definitions}
 """
+_MANAGEMENT = "management.tcp.ip = {host}\nmanagement.tcp.port = {port}\n"
 # Two schedulers that don't spin, and rabbitmqctl let in from the loopback only.
 _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 
@@ -137,8 +136,9 @@ class SharedRabbitMQ(Broker):
 class RabbitMQ(Broker):
     """Run from the installed programs; can be killed and started again on the same data and ports."""
 
-    def __init__(self) -> None:
-        self._server, self._epmd_command, self._ctl = _commands(chosen_platform())
+    def __init__(self, *, management: bool = False) -> None:
+        self._server, self._epmd_command, self._ctl = rabbitmq_commands(chosen_platform(), _SETTING)
+        self._management_port = free_port() if management else None
         super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
         self._tls_port, self._epmd_port = free_port(), free_port()
         self._folder = data_folder("rabbitmq")
@@ -154,6 +154,11 @@ class RabbitMQ(Broker):
         """The server's process id while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def management_url(self) -> str:
+        """Where its management API answers, if it was asked for."""
+        return f"http://{HOST}:{self._management_port}"
+
     def open(self) -> None:
         self.start()
 
@@ -166,7 +171,7 @@ class RabbitMQ(Broker):
             wait_ready(self._epmd, lambda: is_listening(self._epmd_port), name="epmd", log=log)
         if self._process is None:
             self._process = spawn(self._server, log=log, environment=self._environment)
-            wait_ready(self._process, lambda: _speaks_amqp(self.port), name="RabbitMQ", log=log)
+            wait_ready(self._process, lambda: speaks_amqp(self.port), name="RabbitMQ", log=log)
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -247,8 +252,11 @@ class RabbitMQ(Broker):
         authority.cert_pem.write_to_path(folder / "authority.pem")
         certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
         certificate.private_key_pem.write_to_path(folder / "server.key")
+        if self._management_port is not None:
+            configuration += _MANAGEMENT.format(host=HOST, port=self._management_port)
         (folder / "rabbitmq.conf").write_text(configuration)
-        (folder / "enabled_plugins").write_text(f"[{PLUGIN}].\n")
+        plugins = PLUGIN if self._management_port is None else f"{PLUGIN},rabbitmq_management"
+        (folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (folder / "environment").touch()
         cookie = folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
@@ -272,36 +280,3 @@ class RabbitMQ(Broker):
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_START_ARGS": "-noinput +B i",
         }
-
-
-def _commands(platform: Platform | None) -> tuple[_Command, _Command, _Command]:
-    """Return the commands of the server, of Erlang's port mapper and of rabbitmqctl."""
-    if platform is None:
-        server = _find_server()
-        return [server], [_find_epmd()], [server.parent / "rabbitmqctl"]
-    server_inside, ctl = (f"/usr/lib/rabbitmq/bin/{name}" for name in ("rabbitmq-server", "rabbitmqctl"))
-    return platform.command(server_inside), platform.command("/usr/bin/epmd"), platform.command(ctl)
-
-
-def _find_server() -> Path:
-    # The script on Debian's PATH wants to be root and become the user rabbitmq; behind it is the plain one.
-    found = shutil.which("/usr/lib/rabbitmq/bin/rabbitmq-server") or shutil.which("rabbitmq-server")
-    if not found:
-        raise ServiceMissing("RabbitMQ", _SETTING)
-    return Path(found).resolve()
-
-
-def _find_epmd() -> str:
-    if not (found := shutil.which("epmd")):
-        raise ServiceMissing("Erlang's epmd", _SETTING)
-    return found
-
-
-def _speaks_amqp(port: int, host: str = HOST) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=5) as connection:
-            connection.sendall(b"AMQP\x00\x00\x09\x01")
-            # A method frame: connection.start.
-            return connection.recv(1) == b"\x01"
-    except OSError:
-        return False

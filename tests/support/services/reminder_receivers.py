@@ -71,13 +71,14 @@ def running_webhook() -> Iterator[WebhookReceiver]:
 
 
 class MailServer:
-    """Mails as they came; `answer` is what the server says to the next ones."""
+    """Mails as they came; `answer` is what the server says to the next ones, unless it hangs up at a login."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.answer = "250 taken"
+        self.hangs_up = False
         self.encrypted: list[bool] = []
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:
@@ -89,9 +90,13 @@ class MailServer:
         return self.answer
 
 
-def _authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+def _authenticate(server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
     given = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode())
-    return AuthResult(success=given == LOGIN)
+    if server.event_handler.hangs_up:
+        server.transport.close()
+        return AuthResult(success=False)
+    # Unhandled: the server answers by itself, instead of leaving the client to wait for an answer.
+    return AuthResult(success=given == LOGIN, handled=False)
 
 
 class _Tls(Controller):

@@ -79,7 +79,7 @@ def filled(web: WebHarness) -> WebHarness:
 
 
 def client_of(web: WebHarness, access: Access) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(secure(web.app, access, PORT), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(secure(web.own_app, access, PORT), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOST)
 
 
@@ -147,7 +147,7 @@ def test_the_tail_tells_the_outcomes_of_its_own_shops(web: WebHarness, access: A
     lines: list[dict[str, Any]] = []
 
     async def steps() -> None:
-        app, ended = secure(web.app, access, PORT), asyncio.Event()
+        app, ended = secure(web.own_app, access, PORT), asyncio.Event()
         scope = {
             "type": "http",
             "method": "GET",

@@ -17,7 +17,7 @@ from tests.support.web_routes import ENDLESS, OPEN, routes, statuses
 @pytest.fixture
 def guarded(sqlite_web: WebHarness, operators_access: Access) -> httpx.AsyncClient:
     """The whole application behind its gate, asked by a program."""
-    transport = httpx.ASGITransport(secure(sqlite_web.app, operators_access, PORT), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(secure(sqlite_web.own_app, operators_access, PORT), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOST)
 
 
