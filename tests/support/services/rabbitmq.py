@@ -18,6 +18,7 @@ import pika
 import trustme
 from pika.exceptions import AMQPError
 
+from schemas.partitions import PLUGIN
 from schemas.queue_policies import policy_definitions
 from schemas.topology import EXCHANGES, QUEUES
 from tests.support.services.platform import chosen_platform
@@ -214,6 +215,10 @@ class RabbitMQ(Broker):
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
+    def disable_plugins(self) -> None:
+        """Let it start without the plugins that Comporta uses."""
+        (self._folder / "enabled_plugins").write_text("[].\n")
+
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is not None:
@@ -257,7 +262,7 @@ class RabbitMQ(Broker):
         if self._management_port is not None:
             configuration += _MANAGEMENT.format(host=HOST, port=self._management_port)
         (folder / "rabbitmq.conf").write_text(configuration)
-        plugins = "" if self._management_port is None else "rabbitmq_management"
+        plugins = PLUGIN if self._management_port is None else f"{PLUGIN},rabbitmq_management"
         (folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (folder / "environment").touch()
         cookie = folder / ".erlang.cookie"
