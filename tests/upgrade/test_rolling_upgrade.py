@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 
-from storage.migrate import newest_revision
+from storage.engine import open_engine
+from storage.migrate import alembic_config, newest_revision, read_revision
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.former_release import install_former
 from tests.support.programs import Program, Programs, running_programs
@@ -38,6 +41,26 @@ class Upgrade:
         done = self.deployment.programs.run("migrate", **self._settings)
         assert done.code == 0, done.err
         assert newest_revision() in done.out
+
+    def revisions(self) -> list[str]:
+        """Return the revisions that this release adds, in their order."""
+        engine = open_engine(self.deployment.database_url)
+        try:
+            with engine.connect() as connection:
+                script = ScriptDirectory.from_config(alembic_config())
+                added = script.iterate_revisions("head", read_revision(connection))
+                return [revision.revision for revision in added][::-1]
+        finally:
+            engine.dispose()
+
+    def migrate_to(self, revision: str) -> None:
+        """Take one step of the migration, as `migrate` takes them all."""
+        engine = open_engine(self.deployment.database_url)
+        try:
+            with engine.begin() as connection:
+                command.upgrade(alembic_config(connection), revision)
+        finally:
+            engine.dispose()
 
     def former_worker(self) -> Program:
         return self._former.worker(**self._settings)
@@ -111,6 +134,24 @@ def test_the_migration_while_both_releases_work(upgrade: Upgrade) -> None:
         assert second.alive
         assert not [line for line in second.log if line.get("level") == "error"]
         assert second.stop() == 0
+    check_end(upgrade, generator)
+
+
+def test_the_former_worker_works_on_after_each_single_revision(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main", domains=("stock", "products"))
+    former = upgrade.former_worker()
+    revisions = upgrade.revisions()
+    assert len(revisions) > 1
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        erp.wait_confirmed(100)
+        for revision in revisions:
+            upgrade.migrate_to(revision)
+            check_flow(upgrade, erp, generator)
+            # None of its loops misses or finds anything that stops it.
+            assert not [line for line in former.log if line.get("level") in {"error", "warning"}], revision
+    assert former.stop() == 0
+    upgrade.migrate()
+    upgrade.worker()
     check_end(upgrade, generator)
 
 
