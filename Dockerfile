@@ -5,8 +5,14 @@ RUN python -m venv --without-pip /comporta
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
     && uv pip install --no-cache --compile-bytecode --python /comporta/bin/python --require-hashes -r requirements/runtime.txt \
-    # The languages of the page; the other thousand are 28 MB.
-    && find /comporta/lib -path '*/babel/locale-data/*' ! -name 'root.dat' ! -name 'en*' ! -name 'pt*' -delete
+    # What nothing here ever loads, 75 MB: languages other than the page's; of nfelib all but its sample invoices, with
+    # the parsers that it needs; highlighting of source code; numbers of other countries; SQLAlchemy's own tests.
+    && cd /comporta/lib/python3*/site-packages \
+    && find babel/locale-data -type f ! -name 'root.dat' ! -name 'en*' ! -name 'pt*' -delete \
+    && find nfelib -type f ! -path 'nfelib/nfe/samples/*' -delete \
+    && find pygments/lexers -type f ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' -delete \
+    && find stdnum -mindepth 2 -type f ! -path 'stdnum/br/*' ! -path 'stdnum/iso7064/*' ! -path 'stdnum/__pycache__/*' -delete \
+    && rm -rf lxml xsdata sqlalchemy/testing && find . -type d -empty -delete
 COPY pyproject.toml LICENSE ./
 COPY schemas/ schemas/
 COPY rules/ rules/

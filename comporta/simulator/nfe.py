@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from itertools import chain
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -114,22 +114,18 @@ def _freight(invoice: Element) -> Data:
 
 
 def _invoices() -> Iterator[Element]:
-    try:
-        samples = files("nfelib") / "nfe" / "samples" / "v4_0"
-    except ModuleNotFoundError:
-        raise SimulatorDataMissing from None
-    if not samples.is_dir():
+    # Not imported: only its files are of use, and the image has nothing else of it.
+    found = find_spec("nfelib")
+    folders = found.submodule_search_locations or () if found else ()
+    samples = next((Path(folder) / "nfe" / "samples" / "v4_0" for folder in folders), None)
+    if samples is None or not samples.is_dir():
         raise SimulatorDataMissing
     for document in _xml_files(samples):
         yield from ElementTree.fromstring(document.read_bytes()).iter(f"{{{_NAMESPACE['']}}}infNFe")
 
 
-def _xml_files(folder: Traversable) -> Iterator[Traversable]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _xml_files(entry)
-        elif entry.name.endswith(".xml"):
-            yield entry
+def _xml_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.xml"), key=lambda path: path.parts)
 
 
 def _text(element: Element, path: str) -> str:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from storage.database import open_database
 from storage.engine import open_engine
 from storage.migrate import migrate
 from tests.support.services.postgres import Database
@@ -26,10 +27,11 @@ def role(postgres: Database) -> Iterator[str]:
     yield name
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
-        connection.execute(f'DROP ROLE IF EXISTS "{name}"'.encode())
+        for made in (name, f"{name}_app"):
+            connection.execute(f'DROP ROLE IF EXISTS "{made}"'.encode())
 
 
-def run(url: str, role: str, password: str, folder: Path) -> None:
+def run(url: str, role: str, password: str, folder: Path, app_password: str = "") -> None:
     """Run the script as the image of PostgreSQL does, and again."""
     (folder / "password").write_text(password + "\n")
     parts = urlsplit(url)
@@ -42,6 +44,9 @@ def run(url: str, role: str, password: str, folder: Path) -> None:
         "COMPORTA_PASSWORD_FILE": str(folder / "password"),
         "COMPORTA_ROLE": role,
     }
+    if app_password:
+        (folder / "app_password").write_text(app_password + "\n")
+        environment["COMPORTA_APP_PASSWORD_FILE"] = str(folder / "app_password")
     done = subprocess.run(["sh", SCRIPT], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert password not in done.stdout + done.stderr
@@ -74,3 +79,21 @@ def test_the_role_owns_its_database_and_is_nothing_else(postgres: Database, role
         ).fetchone()
         connection.rollback()
     assert may == (False,)
+
+
+def test_the_role_of_workers_and_page_changes_rows_and_no_table(postgres: Database, role: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        run(postgres.url("postgres"), role, "the owner's", tmp_path, "o'ne\\ more")
+    quoted = role.replace(" ", "%20")
+    parts = urlsplit(postgres.url(quoted))
+    url = urlunsplit(parts._replace(netloc=f"{quoted}@{parts.netloc.rpartition('@')[2]}"))
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
+    owner = open_database(url)
+    owner.grant_app(f"{role}_app", dry_run=False)
+    owner.close()
+    with psycopg.connect(url.replace(f"//{quoted}@", f"//{quoted}_app@")) as connection:
+        connection.execute("DELETE FROM stock")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE stock")

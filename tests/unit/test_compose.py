@@ -106,6 +106,15 @@ def test_only_the_servers_see_the_administrators_passwords() -> None:
     assert {name for name, secrets in seen.items() if "postgres_admin_password" in secrets} == {"postgres"}
 
 
+def test_only_the_migration_changes_tables() -> None:
+    seen = {name: {*service.get("secrets", ())} for name, service in SERVICES.items()}
+    assert {name for name, secrets in seen.items() if "postgres_password" in secrets} == {"postgres", "migrate"}
+    for name, service in SERVICES.items():
+        if service["image"] == "comporta":
+            role = re.findall(r"//(\w+)@", service["environment"]["COMPORTA_DATABASE_URL"])
+            assert role == ["comporta" if name == "migrate" else "comporta_app"]
+
+
 def test_prometheus_and_grafana_reach_no_database() -> None:
     assert {name for name, service in SERVICES.items() if "backend" not in service["networks"]} == {
         "prometheus",

@@ -17,7 +17,7 @@ from schemas.queue_policies import policies
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATIONS = sorted(FOLDER.rglob("kustomization.yaml"))
-SECRETS = {"comporta-user-credentials", "comporta-database", "comporta-operators"}
+SECRETS = {"comporta-user-credentials", "comporta-database", "comporta-database-owner", "comporta-operators"}
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -100,6 +100,14 @@ def test_a_setting_is_known_and_no_password(name: tuple[str, str]) -> None:
         assert "PASSWORD" not in setting or setting.endswith("_FILE")
         assert "@" not in value
         assert not setting.endswith("_FILE") or str(Path(value).parent) in mounts, setting
+
+
+@every_pod
+def test_only_the_migration_changes_tables(name: tuple[str, str]) -> None:
+    secrets = {
+        volume["name"]: volume["secret"]["secretName"] for volume in pod_of(name)["volumes"] if "secret" in volume
+    }
+    assert secrets["database"] == ("comporta-database-owner" if name[0] == "Job" else "comporta-database")
 
 
 @every_pod
