@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
+import orjson
 import structlog
 
 from broker.retry import retry_until
@@ -79,7 +80,7 @@ class HttpCancelGateway:
     def tell(self, cancellations: Sequence[ClaimedCancellation]) -> list[ErpResponse | None]:
         """Send one after the other."""
         return [
-            self._address.post(message_id(each), {"shop": each.shop, **_data(each)}, _parse_answer)
+            self._address.post(message_id(each), orjson.dumps({"shop": each.shop, **_data(each)}), _parse_answer)
             for each in cancellations
         ]
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from producers.events import message_id_of
@@ -35,8 +35,8 @@ __all__ = [
     "wait_of",
 ]
 
-# The shop, the order's id and the order's data as the shop sent it.
-Order = tuple[str, str, Mapping[str, Any]]
+# The shop, the order's id and the order's data as the shop sent it, a JSON text.
+Order = tuple[str, str, str]
 
 _ACCEPTED = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.CONFLICT})
 # Only these are about the order itself; every other one is about the way to the ERP, or about the ERP.
@@ -123,9 +123,8 @@ class ErpAddress:
         headers = {"Content-Type": "application/json", **self._access.headers}
         self._client = HttpClient(url, connections, timeout, connect_timeout, headers, most_bytes)
 
-    def post(self, key: str, data: Mapping[str, Any], parse: Callable[[HttpAnswer], ErpResponse]) -> ErpResponse:
-        """POST data as JSON and return its parsed answer, without the secrets that it may repeat."""
-        body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    def post(self, key: str, body: bytes, parse: Callable[[HttpAnswer], ErpResponse]) -> ErpResponse:
+        """POST a JSON text and return its parsed answer, without the secrets that it may repeat."""
         key = _header(key)
         signature = sign(self._access.signing_keys, key, datetime.now(UTC), body)
         try:
@@ -163,9 +162,9 @@ class HttpErpGateway:
         """Send each order in a thread of the pool, at most `max_parallel` at once."""
         return [self._pool.submit(self.deliver, *order) for order in orders]
 
-    def deliver(self, shop: str, order_id: str, payload: Mapping[str, Any]) -> ErpResponse:
+    def deliver(self, shop: str, order_id: str, payload: str) -> ErpResponse:
         """Send one order and map the HTTP status of the response."""
-        return self._address.post(f"{shop}/{order_id}", payload, _parse_answer)
+        return self._address.post(f"{shop}/{order_id}", payload.encode(), _parse_answer)
 
     def close(self) -> None:
         """Close the connections: a hanging request ends with an error, and then its thread ends."""

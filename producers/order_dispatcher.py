@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 # Polling beside the wake-ups: orders that another process accepted, retries that are due, leases that have ended.
 _POLL_SECONDS = 0.25
+# While answers are awaited, those that come this close together are recorded in one transaction.
+_GATHER_SECONDS = 0.005
 _STOP_SECONDS = 7.0
 
 
@@ -55,6 +57,8 @@ class OrderDispatcher:
             if not self.step():
                 self.wake.wait(_POLL_SECONDS)
                 self.wake.clear()
+            elif not all(future.done() for future in self._sending):
+                self.stop.wait(_GATHER_SECONDS)
         self._finish(_STOP_SECONDS)
         # An order that still hangs is not recorded: its lease ends by itself.
         self.erp.close()

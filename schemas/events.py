@@ -46,6 +46,7 @@ _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Far above any counter, and far from the end of 64 bits: a counter that stands at its end can never be followed.
 MAX_SEQUENCE = 2**62
+_LOAD_ID, _LOAD_CHUNK = LOAD_ATTRIBUTES
 _MOST_UNKNOWN = 50
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
@@ -189,7 +190,7 @@ def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     if surplus:
         # Here, so that an event that belongs to no load costs nothing more.
         load = load_part(document)
-        surplus -= sum(name in document for name in LOAD_ATTRIBUTES)
+        surplus -= (_LOAD_ID in document) + (_LOAD_CHUNK in document)
     if surplus or (reader.nested and _any_inside(document, data, reader.nested)):
         unknown = _ignored_fields(document, envelope)
     return ChangeEvent(

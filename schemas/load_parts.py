@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.fields import NO_NUL, ONE_LINE, JsonSchema
@@ -47,7 +48,9 @@ def load_part(document: Mapping[str, Any]) -> LoadPart | None:
         raise Refused(Reason.TOO_LONG, "/loadid", f"must have at most {_LONGEST} characters")
     if "\0" in load_id:
         raise Refused(Reason.NUL_CHARACTER, "/loadid", "must not hold the NUL character")
-    return LoadPart(load_id, WHOLE if chunk is None else _number(chunk))
+    if isinstance(chunk, bool) or not isinstance(chunk, str | int | None):
+        raise Refused(Reason.WRONG_TYPE, "/loadchunk", "must be a JSON string of digits")
+    return _part(load_id, chunk)
 
 
 def load_attributes() -> dict[str, JsonSchema]:
@@ -75,9 +78,13 @@ def part_in(attributes: Mapping[str, Any]) -> LoadPart | None:
         return None
 
 
-def _number(chunk: object) -> int:
-    if isinstance(chunk, bool) or not isinstance(chunk, str | int):
-        raise Refused(Reason.WRONG_TYPE, "/loadchunk", "must be a JSON string of digits")
+@lru_cache(maxsize=256)
+def _part(load_id: str, chunk: str | int | None) -> LoadPart:
+    # Thousands of events in a row name the same part.
+    return LoadPart(load_id, WHOLE if chunk is None else _number(chunk))
+
+
+def _number(chunk: str | int) -> int:
     match = _DIGITS.fullmatch(str(chunk))
     if match is None or int(match[1]) > _LAST_CHUNK:
         raise Refused(Reason.WRONG_VALUE, "/loadchunk", f"must be the number of a chunk: digits, 1 to {_LAST_CHUNK}")

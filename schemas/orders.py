@@ -179,9 +179,9 @@ def _received(shop: str, document: dict[str, Any], event_id: str, order_id: str,
     return ReceivedOrder(shop, order_id, event_id, data.placed_at, data, payload, digest, ())
 
 
-def order_event(shop: str, order_id: str, payload: Mapping[str, Any], at: datetime) -> bytes:
-    """Return the event that takes an order to the ERP; every repeat has the same id."""
-    return _to_erp(TO_ERP, f"{shop}/{order_id}", order_id, payload, at)
+def order_event(shop: str, order_id: str, payload: str, at: datetime) -> bytes:
+    """Return the event that takes an order, a JSON text, to the ERP; every repeat has the same id."""
+    return _to_erp(TO_ERP, f"{shop}/{order_id}", order_id, orjson.Fragment(payload), at)
 
 
 def cancel_event(shop: str, order_id: str, data: Mapping[str, Any], at: datetime) -> bytes:
@@ -189,7 +189,7 @@ def cancel_event(shop: str, order_id: str, data: Mapping[str, Any], at: datetime
     return _to_erp(CANCEL_TO_ERP, f"{shop}/{order_id}/cancel", order_id, data, at)
 
 
-def _to_erp(kind: str, identity: str, order_id: str, data: Mapping[str, Any], at: datetime) -> bytes:
+def _to_erp(kind: str, identity: str, order_id: str, data: object, at: datetime) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",

@@ -63,17 +63,18 @@ def _inside(raw: Mapping[str, Any], read: Message, pointer: str, prefix: str) ->
         if isinstance(value, Message):
             yield from _inside(raw[name], value, f"{pointer}/{name}", f"{prefix}{name}.")
         elif isinstance(value, list):
-            for index, (part, item) in enumerate(zip(raw[name], value, strict=True)):
-                if not _is_flat_and_known(part, item):
-                    yield from _inside(part, item, f"{pointer}/{name}/{index}", f"{prefix}{name}.")
+            for index in _with_more(raw[name], value):
+                yield from _inside(raw[name][index], value[index], f"{pointer}/{name}/{index}", f"{prefix}{name}.")
 
 
-def _is_flat_and_known(raw: Mapping[str, Any], read: Message) -> bool:
-    """Return True if an object has no field that was ignored and none that may hold one, as most items of lists."""
-    if len(raw) > len(read.__pydantic_fields_set__):
-        return False
-    fields = read.__dict__
-    return all(fields[name] is None for name in nested_fields(type(read)))
+def _with_more(raw: list[Mapping[str, Any]], read: list[Message]) -> list[int]:
+    """Return the places of the objects that have a field that was ignored, or one that may hold such a field."""
+    nested = nested_fields(type(read[0])) if read else ()
+    return [
+        index
+        for index, (part, item) in enumerate(zip(raw, read, strict=True))
+        if len(part) > len(item.__pydantic_fields_set__) or any(map(item.__dict__.get, nested))
+    ]
 
 
 def _ignored(raw: Mapping[str, Any], read: Message) -> list[str]:

@@ -49,7 +49,10 @@ def add_keys(connection: Connection, number: int, events: Iterable[ChangeEvent])
         return {}
     dialect = connection.dialect.name
     rows = dump_rows(dialect, ({"chunk": chunk, "key": key} for chunk, key in named))
-    return Counter(connection.execute(_add(dialect), {"rows": rows, "load": number}).scalars())
+    added: Counter[int] = Counter()
+    for chunk, count in connection.execute(_add(dialect), {"rows": rows, "load": number}):
+        added[chunk] += count
+    return added
 
 
 def clear_keys(connection: Connection, number: int, chunk: int) -> None:
@@ -60,11 +63,11 @@ def clear_keys(connection: Connection, number: int, chunk: int) -> None:
 def remove_keys(connection: Connection, number: int, chunk: int, most: int) -> bool:
     """Forget the next so many keys that a chunk has named; return whether some are left."""
     own = (load_keys.c.load == number, load_keys.c.chunk == chunk)
-    last = connection.scalar(select(load_keys.c.key).where(*own).order_by(load_keys.c.key).offset(most - 1).limit(1))
+    following = connection.scalar(select(load_keys.c.key).where(*own).order_by(load_keys.c.key).offset(most).limit(1))
     # By a range: PostgreSQL, which has no statistics of the keys yet, would compare each key of a list with all others.
-    page = () if last is None else (load_keys.c.key <= last,)
+    page = () if following is None else (load_keys.c.key < following,)
     connection.execute(delete(load_keys).where(*own, *page))
-    return last is not None
+    return following is not None
 
 
 def count_live(connection: Connection, load: Load) -> int:
@@ -180,5 +183,9 @@ def _text_of(dialect: str, column: ColumnElement[Any], kind: Column) -> ColumnEl
 def _add(dialect: str) -> Any:
     columns = rowset(dialect, {"chunk": Integer(), "key": EXACT_TEXT}).columns
     source = before_conflict(select(bindparam("load", type_=BIGINT), columns["chunk"], columns["key"]))
-    insert = insert_into(dialect, load_keys).from_select(["load", "chunk", "key"], source)
-    return insert.on_conflict_do_nothing().returning(load_keys.c.chunk)
+    insert = insert_into(dialect, load_keys).from_select(["load", "chunk", "key"], source).on_conflict_do_nothing()
+    if dialect != "postgresql":
+        # SQLite has no INSERT inside a query: it returns each row.
+        return insert.returning(load_keys.c.chunk, literal(1))
+    added = insert.returning(load_keys.c.chunk).cte("added")
+    return select(added.c.chunk, func.count()).group_by(added.c.chunk)

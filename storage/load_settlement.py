@@ -72,18 +72,23 @@ class LoadSettlement:
         self._max_deletes = max_deletes
         self._timeout = timeout
         self._page = page
+        self._has_more = False
         # Missed keys of a finished load that were looked at already, by the load's number; lost without harm.
         self._missed_after: dict[int, str] = {}
 
     def step(self) -> bool:
         """Take one step; return whether another may follow at once."""
-        if not self._is_anything_to_do():
+        # Asked outside the fence, since mostly there is nothing; after a step there mostly is.
+        if not (self._has_more or self._is_anything_to_do()):
             return False
+        self._has_more = False
         try:
             with self._fence.shared() as connection:
-                return _is_our_turn(connection) and self._step(connection, read_switches(connection))
+                more = _is_our_turn(connection) and self._step(connection, read_switches(connection))
         except _Changed:
-            return True
+            more = True
+        self._has_more = more
+        return more
 
     def _is_anything_to_do(self) -> bool:
         uncleared, active = exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))
@@ -127,7 +132,9 @@ class LoadSettlement:
         more = count_unnamed(connection, stored.load, stored.number, chunk, end)
         counted = replace(chunk, would_delete=chunk.would_delete + more, cursor=end)
         if end is None:
-            counted = replace(counted, state=ChunkState.COUNTED)
+            # A chunk that has nothing to delete needs no second pass; what a held load has waits for its operator.
+            is_done = not counted.would_delete and stored.load.state is not LoadState.HELD
+            counted = replace(counted, state=ChunkState.SETTLED if is_done else ChunkState.COUNTED)
         return self._write(connection, stored, counted, now, expected=chunk)
 
     def _delete(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:

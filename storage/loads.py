@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, exists, select, tuple_, update
 
 from rules.full_load import Chunk, ChunkReason, ChunkState, Load, LoadState
 from rules.switches import Scope
@@ -30,6 +31,26 @@ __all__ = [
     "write_chunk",
     "write_load",
 ]
+
+
+# Every batch and every step of a load runs these statements: built each time, they would cost as much as the events.
+_NAME = ("shop", "domain", "load_id")
+_LOAD_FIELDS = ("version", "state", "chunks", "count", "seen", "deleted", "allowed", "changed_at")
+_CHUNK_FIELDS = (
+    "version",
+    "range_from",
+    "range_to",
+    "count",
+    "seen",
+    "discarded",
+    "quarantined",
+    "state",
+    "reason",
+    "would_delete",
+    "deleted",
+    "cursor",
+    "changed_at",
+)
 
 
 class StoredLoad(NamedTuple):
@@ -58,40 +79,27 @@ def lock_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad 
 
     Whoever locks entity rows too has locked them before: so no two transactions wait for each other.
     """
-    return _one(connection, _query(_named(scope, load_id)).with_for_update())
+    return _one(connection, _read_one(locked=True), _name(scope, load_id))
 
 
 def read_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad | None:
     """Return a load, or None if there is none."""
-    return _one(connection, _query(_named(scope, load_id)))
+    return _one(connection, _read_one(locked=False), _name(scope, load_id))
 
 
 def active_loads(connection: Connection) -> list[StoredLoad]:
     """Return the loads that have not ended."""
-    return [_stored(row) for row in connection.execute(_query(loads.c.ended_at.is_(None)))]
+    return [_stored(row) for row in connection.execute(_read_active())]
 
 
 def ready_loads(connection: Connection) -> list[StoredLoad]:
     """Return the loads that have begun, not ended, and have a chunk to count or to delete from."""
-    ready = exists(1).where(
-        load_chunks.c.load == loads.c.number,
-        load_chunks.c.state.in_((ChunkState.COMPLETE.value, ChunkState.COUNTED.value)),
-        ~load_chunks.c.cleared,
-    )
-    query = _query((loads.c.ended_at.is_(None), loads.c.version.is_not(None), ready))
-    return [_stored(row) for row in connection.execute(query)]
+    return [_stored(row) for row in connection.execute(_read_ready())]
 
 
 def superseded_load(connection: Connection) -> StoredLoad | None:
     """Return a load beside which a newer one of the same shop and domain runs; None if there is none."""
-    newer = loads.alias("newer")
-    beside = exists(1).where(
-        newer.c.shop == loads.c.shop,
-        newer.c.domain == loads.c.domain,
-        newer.c.ended_at.is_(None),
-        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
-    )
-    return _one(connection, _query((loads.c.ended_at.is_(None), beside)).limit(1))
+    return _one(connection, _read_superseded())
 
 
 def write_load(connection: Connection, load: Load) -> None:
@@ -106,14 +114,14 @@ def write_load(connection: Connection, load: Load) -> None:
         "allowed": load.allowed,
         "changed_at": load.changed_at,
     }
-    connection.execute(update(loads).where(*_named(load.scope, load.load_id)).values(values))
+    connection.execute(_update_load(*_LOAD_FIELDS), _name(load.scope, load.load_id) | values)
 
 
 def end_load(connection: Connection, load: Load, state: LoadState, now: datetime) -> Load:
     """Write the end of a load, and return it."""
     ended = replace(load, state=state)
     values = {"state": state.value, "ended_at": now}
-    connection.execute(update(loads).where(*_named(load.scope, load.load_id)).values(values))
+    connection.execute(_update_load(*values), _name(load.scope, load.load_id) | values)
     return ended
 
 
@@ -125,10 +133,11 @@ def read_chunk(connection: Connection, stored: StoredLoad, chunk: int) -> Chunk 
 
 def read_chunks(connection: Connection, stored: StoredLoad, numbers: Collection[int] | None = None) -> list[Chunk]:
     """Return chunks of a load, or all of them, in their order."""
-    query = select(load_chunks).where(load_chunks.c.load == stored.number).order_by(load_chunks.c.chunk)
+    values: dict[str, Any] = {"load": stored.number}
     if numbers is not None:
-        query = query.where(load_chunks.c.chunk.in_(sorted(numbers)))
-    return [_chunk(stored.load.domain, row) for row in connection.execute(query)]
+        values["numbers"] = sorted(numbers)
+    rows = connection.execute(_read_chunks(some=numbers is not None), values)
+    return [_chunk(stored.load.domain, row) for row in rows]
 
 
 def write_chunk(connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> None:
@@ -148,24 +157,75 @@ def write_chunk(connection: Connection, stored: StoredLoad, chunk: Chunk, now: d
         "cursor": bound_texts(chunk.cursor),
         "changed_at": now,
     }
-    insert = insert_into(connection.dialect.name, load_chunks)
-    statement = insert.on_conflict_do_update(
-        index_elements=["load", "chunk"], set_={name: insert.excluded[name] for name in values}
-    )
-    connection.execute(statement, {"load": stored.number, "chunk": chunk.number, **values})
+    own = {"load": stored.number, "chunk": chunk.number}
+    connection.execute(_upsert_chunk(connection.dialect.name), own | values)
 
 
-def _named(scope: Scope, load_id: str) -> tuple[ColumnElement[bool], ...]:
-    return loads.c.shop == scope[0], loads.c.domain == scope[1], loads.c.load_id == load_id
+def _name(scope: Scope, load_id: str) -> dict[str, str]:
+    return {"_shop": scope[0], "_domain": scope[1], "_load_id": load_id}
 
 
-def _query(condition: ColumnElement[bool] | Iterable[ColumnElement[bool]]) -> Select[Any]:
-    conditions = (condition,) if isinstance(condition, ColumnElement) else condition
+def _is_named() -> list[ColumnElement[bool]]:
+    return [loads.c[name] == bindparam(f"_{name}", type_=loads.c[name].type) for name in _NAME]
+
+
+def _query(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(loads).where(*conditions).order_by(loads.c.shop, loads.c.domain, loads.c.load_id)
 
 
-def _one(connection: Connection, query: Select[Any]) -> StoredLoad | None:
-    row = connection.execute(query).first()
+@cache
+def _read_one(*, locked: bool) -> Select[Any]:
+    query = _query(*_is_named())
+    return query.with_for_update() if locked else query
+
+
+@cache
+def _read_active() -> Select[Any]:
+    return _query(loads.c.ended_at.is_(None))
+
+
+@cache
+def _read_ready() -> Select[Any]:
+    ready = exists(1).where(
+        load_chunks.c.load == loads.c.number,
+        load_chunks.c.state.in_((ChunkState.COMPLETE.value, ChunkState.COUNTED.value)),
+        ~load_chunks.c.cleared,
+    )
+    return _query(loads.c.ended_at.is_(None), loads.c.version.is_not(None), ready)
+
+
+@cache
+def _read_superseded() -> Select[Any]:
+    newer = loads.alias("newer")
+    beside = exists(1).where(
+        newer.c.shop == loads.c.shop,
+        newer.c.domain == loads.c.domain,
+        newer.c.ended_at.is_(None),
+        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
+    )
+    return _query(loads.c.ended_at.is_(None), beside).limit(1)
+
+
+@cache
+def _update_load(*fields: str) -> Update:
+    return update(loads).where(*_is_named()).values({name: bindparam(name) for name in fields})
+
+
+@cache
+def _read_chunks(*, some: bool) -> Select[Any]:
+    query = select(load_chunks).where(load_chunks.c.load == bindparam("load")).order_by(load_chunks.c.chunk)
+    return query.where(load_chunks.c.chunk.in_(bindparam("numbers", expanding=True))) if some else query
+
+
+@cache
+def _upsert_chunk(dialect: str) -> Any:
+    insert = insert_into(dialect, load_chunks)
+    excluded = {name: insert.excluded[name] for name in _CHUNK_FIELDS}
+    return insert.on_conflict_do_update(index_elements=["load", "chunk"], set_=excluded)
+
+
+def _one(connection: Connection, query: Select[Any], values: dict[str, str] | None = None) -> StoredLoad | None:
+    row = connection.execute(query, values).first()
     return None if row is None else _stored(row)
 
 

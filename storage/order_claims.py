@@ -25,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -39,7 +40,7 @@ from storage.types import UtcTime
 
 __all__ = ["CANCELLING_NOW", "ClaimedOrder", "DueShops", "claim_first", "find_due"]
 
-_CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "payload", "placed_at")
+_CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "placed_at")
 _NOW = bindparam("now", type_=UtcTime)
 _ALIVE_WITHIN = timedelta(seconds=10)
 
@@ -49,12 +50,12 @@ _CTID: ColumnElement[Any] = literal_column("orders.ctid")
 
 
 class ClaimedOrder(NamedTuple):
-    """An order that this worker alone may send until its lease ends."""
+    """An order that this worker alone may send until its lease ends; `payload` is a JSON text."""
 
     shop: str
     order_id: str
     attempts: int
-    payload: dict[str, Any]
+    payload: str
     history: FailureHistory = NO_FAILURES
 
 
@@ -127,7 +128,8 @@ def _of_each() -> Select[Any]:
     return select(lateral.c.place).select_from(rows.source.join(lateral, true()))
 
 
-def _claiming(condition: ColumnElement[bool]) -> ReturningUpdate[Any]:
+def _claiming(condition: ColumnElement[bool], payload: ColumnElement[str]) -> ReturningUpdate[Any]:
+    """Return the claim; the payload comes as text, since it is only passed on: to read and write it costs more."""
     return (
         update(orders)
         .where(condition)
@@ -137,7 +139,7 @@ def _claiming(condition: ColumnElement[bool]) -> ReturningUpdate[Any]:
             lease_until=bindparam("until", type_=UtcTime),
             next_attempt_at=None,
         )
-        .returning(*(orders.c[name] for name in _CLAIMED))
+        .returning(*(orders.c[name] for name in _CLAIMED), payload.label("payload"))
     )
 
 
@@ -176,11 +178,13 @@ _OF_ONE = _first_due(_ROWID.label("place"), bindparam("of_shop"), bindparam("num
 _OF_EACH = _of_each().cte("selection")
 
 
-_CLAIM_OF_ONE = _claiming(_ROWID.in_(select(_OF_ONE.c.place)))
+_CLAIM_OF_ONE = _claiming(_ROWID.in_(select(_OF_ONE.c.place)), type_coerce(orders.c.payload, Text))
 
 
 # As one array of row addresses: with a join by key, the planner expects thousands of rows and scans the backlog.
-_CLAIM_OF_EACH = _claiming(any_(func.array(select(_OF_EACH.c.place).scalar_subquery())) == _CTID)
+_CLAIM_OF_EACH = _claiming(
+    any_(func.array(select(_OF_EACH.c.place).scalar_subquery())) == _CTID, cast(orders.c.payload, Text)
+)
 
 
 _FIND_DUE = _finding_due()

@@ -18,6 +18,7 @@ from sqlalchemy import (
     or_,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from rules.orders import CancelState, OrderState, OrderUpdate
@@ -115,7 +116,7 @@ class OrderQueue:
         if all(update.state is OrderState.SENT for _, update in updates):
             connection.execute(_record(dialect), params)
         else:
-            changed = connection.execute(_record(dialect).returning(*(orders.c[name] for name in _TOLD_OF)), params)
+            changed = connection.execute(_record_and_tell(dialect), params)
             _tell(connection, changed.all(), {(row["shop"], row["order_id"]): row["state"] for row in rows}, now)
         self._faults.record(connection, [(order.shop, update) for order, update in updates], now)
 
@@ -168,6 +169,11 @@ def _record(dialect: str) -> Update:
             }
         )
     )
+
+
+@cache
+def _record_and_tell(dialect: str) -> ReturningUpdate[Any]:
+    return _record(dialect).returning(*(orders.c[name] for name in _TOLD_OF))
 
 
 def _after_cancelling(state: ColumnElement[str], next_attempt_at: ColumnElement[Any]) -> dict[str, Any]:

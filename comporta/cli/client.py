@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import httpx
 
     from comporta.cli.client_actions import Actions
-    from producers.messages import OutgoingMessage, PublishResult
+    from comporta.cli.client_quarantine import QuarantineChanges
+    from producers.messages import OutgoingMessage, Publish, PublishResult
     from storage.database import Database
     from storage.views import Listing, Views
 
@@ -76,6 +77,9 @@ class Remote(Protocol):
     def actions(self) -> AbstractContextManager[Actions]:
         """Open the actions beside pause and resume, for the duration of the block."""
 
+    def quarantine(self) -> AbstractContextManager[QuarantineChanges]:
+        """Open the background jobs, notes and corrections of the quarantine, for the duration of the block."""
+
 
 def remote_for(settings: Settings) -> Remote:
     """Return the client for these settings: over HTTP if the broker is embedded, else over the broker."""
@@ -123,24 +127,11 @@ class _Broker:
     def status(self) -> StatusDocument:
         document = self._views.status()
         if all(domain.ready is None and domain.cause != "broker_away" for domain in document.health.domains.values()):
-            # No process reads the queues: this one does, so that the answer says how much waits.
-            self._read_queues()
+            from comporta.cli.client_parts import read_queues  # No process reads them: this one does, to say how many.
+
+            read_queues(self._url, self._database)
             document = self._views.status()
         return document
-
-    def _read_queues(self) -> None:
-        from broker.connection import BrokerLost
-        from broker.queues import QueueProbe
-        from storage.errors import StorageError
-
-        probe = QueueProbe(self._url)
-        try:
-            self._database.queues.record(probe.read())
-        except (BrokerLost, StorageError):
-            # Without it the document says that the queues are unknown.
-            return
-        finally:
-            probe.close()
 
     def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
         from storage.views import AuditFilter, LoadFilter, MissedFilter, OrderFilter, QuarantineFilter
@@ -184,9 +175,22 @@ class _Broker:
 
     @contextmanager
     def actions(self) -> Iterator[Actions]:
-        from comporta.runtime.logging import configure_logs
         from comporta.runtime.resync_publish import resync_publish
         from control.actions import OperatorActions
+
+        with self._publish() as publish, resync_publish(self._settings, publish) as asking:
+            yield OperatorActions(self._database, asking, shop_rules=self._shop_rules, resync_after=self._resync_after)
+
+    @contextmanager
+    def quarantine(self) -> Iterator[QuarantineChanges]:
+        from comporta.cli.client_quarantine import StoredChanges
+
+        with self._publish() as publish:
+            yield StoredChanges(self._database.fence, publish, allow_edit=self._settings.allow_edit)
+
+    @contextmanager
+    def _publish(self) -> Iterator[Publish]:
+        from comporta.runtime.logging import configure_logs
         from producers.publisher import Publisher
 
         # Standard output is for the command's result, which includes its errors; logs go to standard error.
@@ -200,8 +204,7 @@ class _Broker:
                 publisher = publisher or stack.enter_context(Publisher(self._url, name="cli", deadline=_DEADLINE))
                 return list(publisher.publish_all(messages))
 
-            asking = stack.enter_context(resync_publish(self._settings, publish))
-            yield OperatorActions(self._database, asking, shop_rules=self._shop_rules, resync_after=self._resync_after)
+            yield publish
 
 
 class _Http:
@@ -261,6 +264,12 @@ class _Http:
         from comporta.cli.client_actions import HttpActions
 
         yield HttpActions(self._request)
+
+    @contextmanager
+    def quarantine(self) -> Iterator[QuarantineChanges]:
+        from comporta.cli.client_quarantine import HttpChanges
+
+        yield HttpChanges(self._request)
 
     @staticmethod
     def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from storage.versions import VersionScope
     from storage.views import MissedFilter, OrderFilter, QuarantineFilter
 
-__all__ = ["Actions", "HttpActions"]
+__all__ = ["Actions", "HttpActions", "check_response"]
 
 Document = TypeVar("Document")
 _REPLAYED, _COUNTS = TypeAdapter(ReplayResult), TypeAdapter(dict[str, int])
@@ -138,16 +138,19 @@ class HttpShops:
         self._request = request
 
     def known(self) -> list[KnownShop]:
-        return _read(_SHOPS, _check(self._request("GET", "/api/shops")))
+        return _read(_SHOPS, check_response(self._request("GET", "/api/shops")))
 
     def add(self, shop: str, context: AuditContext) -> bool:
         content, headers = orjson.dumps({"shop": shop, **_reason(context)}), {"content-type": "application/json"}
-        return _check(self._request("POST", "/api/shops", content=content, headers=headers)).status_code == _CREATED
+        return (
+            check_response(self._request("POST", "/api/shops", content=content, headers=headers)).status_code
+            == _CREATED
+        )
 
     def remove(self, shop: str, context: AuditContext, *, dry_run: bool = False, force: bool = False) -> ShopRemoval:
         params = {"dry_run": dry_run, "force": force, **_reason(context)}
         path = f"/api/shops/{quote(shop, safe='')}"
-        return _read(_REMOVAL, _check(self._request("DELETE", path, params=params, timeout=_TIMEOUT_SECONDS)))
+        return _read(_REMOVAL, check_response(self._request("DELETE", path, params=params, timeout=_TIMEOUT_SECONDS)))
 
 
 class HttpActions:
@@ -173,7 +176,7 @@ class HttpActions:
 
     def drop(self, identity: str, context: AuditContext) -> None:
         path = f"/api/quarantine/{quote(identity, safe='')}"
-        _check(self._request("DELETE", path, params=_reason(context)))
+        check_response(self._request("DELETE", path, params=_reason(context)))
 
     def drop_many(self, filters: QuarantineFilter, context: AuditContext, expected: int | None = None) -> int:
         payload = {"filter": _fields(filters), "expected": expected, **_reason(context)}
@@ -248,7 +251,7 @@ class HttpActions:
 
     def _post(self, path: str, payload: dict[str, Any]) -> httpx.Response:
         headers = {"content-type": "application/json"}
-        return _check(
+        return check_response(
             self._request("POST", path, content=orjson.dumps(payload), headers=headers, timeout=_TIMEOUT_SECONDS)
         )
 
@@ -269,7 +272,8 @@ def _reason(context: AuditContext) -> dict[str, str]:
     return {} if context.reason is None else {"reason": context.reason}
 
 
-def _check(response: httpx.Response) -> httpx.Response:
+def check_response(response: httpx.Response) -> httpx.Response:
+    """Return a response; raises what its status means, with its text."""
     if response.status_code == WouldBeDiscarded.status:
         raise DiscardRefused(_detail(response))
     refusal = _REFUSALS.get(response.status_code)

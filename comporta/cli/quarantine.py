@@ -22,6 +22,9 @@ from comporta.cli.options import (
     print_list,
 )
 from comporta.cli.output import AsJson, console, fail, one_line, print_json, print_rows
+from comporta.cli.quarantine_edit import quarantine_edit
+from comporta.cli.quarantine_jobs import begin_job, jobs_app
+from comporta.cli.quarantine_notes import notes_app
 from comporta.runtime.settings import load_settings
 from control.replay import ReplayResult
 from rules.actions import ActionError, AuditContext, NotFound
@@ -33,10 +36,19 @@ if TYPE_CHECKING:
 __all__ = ["quarantine_app"]
 
 quarantine_app = typer.Typer(cls=ListGroup, help="Refused messages in full, with the reason.")
+quarantine_app.add_typer(jobs_app, name="jobs")
+quarantine_app.add_typer(notes_app, name="notes")
+quarantine_app.command(
+    "edit", epilog='Example: comporta quarantine edit ID --file corrected.json --why "the ERP can\'t until Monday"'
+)(quarantine_edit)
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]
 All = Annotated[bool, typer.Option("--all", help="All messages.")]
+Background = Annotated[
+    bool,
+    typer.Option("--background", help="Let a running process do it; `comporta quarantine jobs` shows how far it is."),
+]
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _LISTED = ("id", "at", "shop", "domain", "key", "reason", "pointer", "sentence")
 
@@ -67,7 +79,10 @@ def quarantine_show(identity: Annotated[str, typer.Argument(metavar="ID")], as_j
     print_rows([{"field": name, "value": value} for name, value in message.items()], ("field", "value"), "")
 
 
-@quarantine_app.command("replay")
+@quarantine_app.command(
+    "replay",
+    epilog='Example: comporta quarantine replay --reason key_format --why "codes corrected" --background',
+)
 def quarantine_replay(
     ids: Ids = None,
     reason: Reason = None,
@@ -75,6 +90,8 @@ def quarantine_replay(
     domain: Domain = None,
     all_messages: All = False,
     why: Why = None,
+    background: Background = False,
+    all_at_once: Annotated[bool, typer.Option("--all-at-once", help="In the background, don't try ten first.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,6 +101,9 @@ def quarantine_replay(
     """
     filters = _filter(ids, reason, shop, domain, all_messages)
     context = audit_context(why)
+    if background:
+        begin_job("replay", _named(ids, filters), context, canary=not all_at_once, yes=yes, as_json=as_json)
+        return
     with remote_for(load_settings()).actions() as actions:
         if ids:
             _replay_each(actions, ids, context, yes, as_json)
@@ -115,12 +135,16 @@ def quarantine_drop(
     domain: Domain = None,
     all_messages: All = False,
     why: Why = None,
+    background: Background = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove messages for good, after a confirmation that shows their number."""
     filters = _filter(ids, reason, shop, domain, all_messages)
     context = audit_context(why)
+    if background:
+        begin_job("drop", _named(ids, filters), context, canary=False, yes=yes, as_json=as_json)
+        return
     with remote_for(load_settings()).actions() as actions:
         number = len(ids) if ids else actions.count_quarantined(filters)
         if number:
@@ -157,6 +181,10 @@ def _filter(
     if [bool(ids), filtered, all_messages].count(True) != 1:
         raise typer.BadParameter("choose messages by their ids, by --reason, --shop or --domain, or all by --all")
     return QuarantineFilter(shop=shop, domain=domain, reason=reason)
+
+
+def _named(ids: list[str] | None, filters: QuarantineFilter) -> QuarantineFilter:
+    return QuarantineFilter(ids=tuple(identity.lower() for identity in ids)) if ids else filters
 
 
 def _apply_to_each(participle: str, ids: list[str], action: Callable[[str], object], as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import resource
 import threading
 import time
@@ -42,7 +43,7 @@ def open_gateway(erp: HttpErp) -> Iterator[Open]:
 
 
 def answered(gateway: HttpErpGateway, order_id: str = "O1") -> ErpResponse:
-    return gateway.deliver("main", order_id, {"order_id": order_id, "notes": "ação"})
+    return gateway.deliver("main", order_id, json.dumps({"order_id": order_id, "notes": "ação"}, ensure_ascii=False))
 
 
 @pytest.mark.parametrize("code", [400, 409, 410, 413, 415, 422])
@@ -108,7 +109,7 @@ def test_no_more_than_a_mebibyte_of_an_answer_is_read(erp: HttpErp, open_gateway
 def test_a_request_that_hangs_ends_when_the_gateway_is_closed(erp: HttpErp, open_gateway: Open) -> None:
     erp.default = "hang"
     gateway = open_gateway(timeout=45.0)
-    [future] = gateway.send([("main", "O1", {})])
+    [future] = gateway.send([("main", "O1", "{}")])
     while not erp.requests:
         time.sleep(0.01)
     began = time.monotonic()

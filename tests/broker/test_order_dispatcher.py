@@ -201,6 +201,6 @@ def test_an_odd_id_goes_both_ways(
     harness.place(order_id)
     assert harness.wait_state("internalized", order_id)["erp_number"] == "1000"
     by_amqp = AmqpErpGateway(pipeline.url)
-    [answer] = by_amqp.send([("main", order_id, {"order_id": order_id})])
+    [answer] = by_amqp.send([("main", order_id, json.dumps({"order_id": order_id}))])
     assert answer.result().status == "sent"
     by_amqp.close()

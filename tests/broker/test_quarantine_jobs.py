@@ -115,3 +115,24 @@ def test_a_pause_that_comes_stops_a_replay_which_would_be_discarded(jobs: Jobs) 
     job = jobs.jobs.one(identity)
     assert (job.state, job.done, jobs.kept()) == ("stopped", 0, 2)
     assert "would be discarded" in str(job.error)
+
+
+def test_a_pause_of_another_shop_lets_a_replay_go_on_until_its_messages_come(jobs: Jobs) -> None:
+    jobs.refuse(2)
+    jobs.pipeline.publish(stock_event(1, "P9", unit=None), key="other.stock")
+    jobs.worker.drain(1)
+    identity = jobs.jobs.begin("replay", EVERY, ANA, 3, canary=False)
+    jobs.pipeline.change("pause", reason="a test", shop="another", domains=["stock"])
+    jobs.loop.work()
+    assert (jobs.jobs.one(identity).state, jobs.jobs.one(identity).done) == ("done", 3)
+
+
+def test_messages_of_a_replay_that_was_stopped_can_be_replayed_at_once(jobs: Jobs) -> None:
+    jobs.refuse(2)
+    jobs.jobs.begin("replay", EVERY, ANA, 2, canary=False)
+    jobs.pipeline.change("pause", reason="a test")
+    jobs.loop.work()
+    jobs.pipeline.change("resume", reason="a test")
+    again = jobs.jobs.begin("replay", EVERY, ANA, 2, canary=False)
+    jobs.loop.work()
+    assert (jobs.jobs.one(again).state, jobs.jobs.one(again).done) == ("done", 2)
