@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
 
 import structlog
-from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
+from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection
 
+from broker.actions import DeclareFault, declare_queues, exchange_action, run_actions, unbound
 from broker.connection import translated
-from broker.former_queues import adopt, declare_queue, fitting_arguments
-from schemas.topology import EXCHANGES, QUEUES, Queue
+from broker.routes import declare_routes
+from schemas.domains import DOMAINS
+from schemas.partitions import NO_PARTITIONS, Partitions
+from schemas.topology import EXCHANGES, QUEUES, event_queue
 
 __all__ = ["DeclareFault", "declare", "declare_queues", "report_lost_queues"]
 
@@ -21,67 +22,26 @@ log = structlog.get_logger(__name__)
 
 _NEXT_LOOK = 0.1
 
-_Declare = Callable[[Any], object]
 
-
-class DeclareFault(NamedTuple):
-    """The broker's refusal to declare an object, which no repetition mends.
-
-    `mismatch`: the object exists with other properties. Otherwise this user lacks the right to declare it, and it may
-    be there all the same.
-    """
-
-    text: str
-    mismatch: bool
-
-
-def declare(connection: Connection) -> dict[str, DeclareFault]:
+def declare(
+    connection: Connection, partitions: Partitions | None = NO_PARTITIONS, former: Collection[str] = ()
+) -> dict[str, DeclareFault]:
     """Declare the whole topology; existing objects with the same properties stay unchanged. Raises `BrokerLost`.
 
-    Returns the refusals by the name of the exchange or queue; the others are declared all the same.
+    Returns the refusals by the name of the exchange or queue; the others are declared all the same. With None for
+    `partitions` the routes of change events are left as they are. `former` are domains that once had partitions.
     """
-    exchanges = ((name, partial(_declare_exchange, name, kind)) for name, kind in EXCHANGES.items())
-    return _run(connection, exchanges) | declare_queues(connection, [*QUEUES.values()])
-
-
-def declare_queues(connection: Connection, queues: Sequence[Queue]) -> dict[str, DeclareFault]:
-    """Declare further queues, as `declare` does; one that exists as former releases declared it is taken as it is."""
-    actions = (action for queue in queues for action in _queue_actions(connection, queue))
-    return _run(connection, actions, {queue.name: queue for queue in queues})
-
-
-def _run(
-    connection: Connection, actions: Iterable[tuple[str, _Declare]], queues: Mapping[str, Queue] | None = None
-) -> dict[str, DeclareFault]:
-    faults: dict[str, DeclareFault] = {}
-    with translated():
-        channel = connection.channel()
-        for name, action in actions:
-            try:
-                action(channel)
-            except (AccessRefused, NotFound, PreconditionFailed, ResourceLocked) as refused:
-                differs = isinstance(refused, PreconditionFailed)
-                if not (differs and queues and adopt(connection, queues[name])):
-                    mismatch = differs or isinstance(refused, ResourceLocked)
-                    faults.setdefault(name, DeclareFault(str(refused.reply_text), mismatch))
-                # The broker has closed the channel.
-                channel = connection.channel()
-        channel.close()
+    if not connection.supports_heartbeats:
+        # The embedded broker has no partitions.
+        partitions = NO_PARTITIONS
+    kept = frozenset(DOMAINS if partitions is None else partitions.domains)
+    routed = {event_queue(domain) for domain in kept}
+    queues = [unbound(queue) if queue.name in routed else queue for queue in QUEUES.values()]
+    faults = run_actions(connection, (exchange_action(name, kind) for name, kind in EXCHANGES.items()))
+    faults |= declare_queues(connection, queues)
+    if partitions is not None and (partitions.domains or former):
+        faults |= declare_routes(connection, partitions, [domain for domain in former if domain not in kept])
     return faults
-
-
-def _queue_actions(connection: Connection, queue: Queue) -> Iterator[tuple[str, _Declare]]:
-    yield queue.name, partial(declare_queue, queue=queue, arguments=fitting_arguments(connection, queue))
-    for key in queue.routing_keys:
-        yield queue.name, partial(_bind, queue.name, queue.exchange, key)
-
-
-def _declare_exchange(name: str, kind: str, channel: Any) -> None:
-    channel.exchange_declare(name, kind, durable=True, auto_delete=False)
-
-
-def _bind(queue: str, exchange: str, key: str, channel: Any) -> None:
-    channel.queue_bind(queue, exchange, key)
 
 
 def report_lost_queues(connection: Connection, names: Iterable[str], *, seconds: float = 0.0) -> None:

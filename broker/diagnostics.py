@@ -17,7 +17,8 @@ from kombu import Connection
 
 from broker.connection import BrokerLost, broker_release, open_connection, release, translated
 from broker.former_queues import Arguments, declare_queue
-from schemas.topology import EXCHANGES, QUEUES, Queue
+from schemas.partitions import change_domain
+from schemas.topology import EVENTS, EXCHANGES, QUEUES, Queue
 
 __all__ = ["BrokerFacts", "QueueFacts", "inspect_broker"]
 
@@ -147,6 +148,12 @@ def _declare_refusal(connection: Connection, queue: Queue, forms: Sequence[Argum
 
 def _declare(channel: Any, queue: Queue, arguments: Arguments) -> None:
     declare_queue(channel, queue, arguments)
+    if change_domain(queue.name) is not None:
+        # Where events go is the workers' matter, whose settings may be others: this only tries the right.
+        unused = f"comporta.doctor.{secrets.token_hex(8)}"
+        channel.queue_bind(queue.name, EVENTS, unused)
+        channel.queue_unbind(queue.name, EVENTS, unused)
+        return
     for key in queue.routing_keys:
         channel.queue_bind(queue.name, queue.exchange, key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import kombu
@@ -21,13 +22,17 @@ class QueueCount(NamedTuple):
 
 
 class QueueProbe:
-    """Reader of every queue of the topology over one connection, which is kept."""
+    """Reader of every queue of the topology, and of further ones, over one connection, which is kept.
+
+    `missing` are the queues that the last reading did not find.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: kombu.Connection | None = None
+        self.missing: frozenset[str] = frozenset()
 
-    def read(self) -> dict[str, QueueCount]:
+    def read(self, further: Collection[str] = ()) -> dict[str, QueueCount]:
         """Return the counts by queue; raises `BrokerLost`.
 
         A queue that does not exist counts as empty. One that the broker does not let this user look at is left out:
@@ -37,7 +42,7 @@ class QueueProbe:
         # Kept only while it works: after an error the next reading opens another one.
         self._connection = None
         try:
-            found = self._read(connection)
+            found = self._read(connection, [*QUEUES, *further])
         except BaseException:
             release(connection, broken=True)
             raise
@@ -50,12 +55,13 @@ class QueueProbe:
             release(self._connection)
             self._connection = None
 
-    def _read(self, connection: kombu.Connection) -> dict[str, QueueCount]:
+    def _read(self, connection: kombu.Connection, names: Collection[str]) -> dict[str, QueueCount]:
         counted = not is_memory(self._url)
         found: dict[str, QueueCount] = {}
+        missing: list[str] = []
         with translated():
             channel = connection.channel()
-            for name in QUEUES:
+            for name in names:
                 try:
                     result = channel.queue_declare(name, passive=True)
                 except AccessRefused:
@@ -64,10 +70,12 @@ class QueueProbe:
                     if error.reply_code not in _MISSING:
                         raise
                     found[name] = QueueCount(0, 0 if counted else None)
+                    missing.append(name)
                     channel = connection.channel()
                 else:
                     found[name] = QueueCount(result.message_count, result.consumer_count if counted else None)
             channel.close()
+        self.missing = frozenset(missing)
         return found
 
 

@@ -61,7 +61,7 @@ class SyncPublisher:
 
     def _open(self) -> kombu.Producer:
         connection = open_connection(self._url, name=self._name, publishing=True)
-        declare(connection)
+        declare(connection, None)
         with translated():
             self._producer = kombu.Producer(connection.channel())
         return self._producer

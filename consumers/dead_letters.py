@@ -25,6 +25,7 @@ from rules.dead_letters import ENDED_LIMIT, Death, cause_of, deaths, domain_of_q
 from rules.outcomes import RejectedDelivery
 from rules.unknown_fields import FieldCounts, merged_counts
 from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
+from schemas.partitions import change_domain
 from schemas.reasons import Reason, Refusal
 from schemas.routing_keys import shop_in
 from schemas.topology import CONTROL, DEAD, QUEUES, event_queue
@@ -99,7 +100,7 @@ def _original_key(delivery: Delivery, domain: str) -> str:
     The broker keeps it, unless a policy sets another. What was published to the queue itself, by its name, may claim
     any history: an operator has to replay it.
     """
-    if shop_in(delivery.routing_key, domain) or delivery.routing_key in QUEUES:
+    if shop_in(delivery.routing_key, domain) or delivery.routing_key in QUEUES or change_domain(delivery.routing_key):
         return delivery.routing_key
     headers = delivery.properties.get("application_headers") or {}
     return history_key(domain, headers) or delivery.routing_key

@@ -11,19 +11,19 @@ from consumers.delivery import Delivery
 from rules.dead_letters import deaths, domain_of_queue
 from rules.outcomes import Decoded, RejectedDelivery
 from schemas.binary import amqp_attributes, names_in_octets
-from schemas.domains import DOMAINS, NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
+from schemas.domains import NO_DOMAIN, NO_SHOP, ORDERS, RECEIPTS
 from schemas.events import CONTENT_TYPES, STRUCTURED, ChangeEvent
 from schemas.full_load import LoadMessage, parse_message
 from schemas.orders import OrderMessage, parse_shop_message
+from schemas.partitions import change_domain
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.receipts import parse_receipt
 from schemas.routing_keys import routing_key_form, shop_in
-from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES, bulk_queue, event_queue
+from schemas.topology import DEAD, ORDERS_QUEUE, QUEUES
 from storage.order_store import OrderItem
 
 __all__ = ["check_properties", "decode", "decode_order", "reject", "shop_of"]
 
-_DOMAIN_OF = {queue(domain): domain for domain in DOMAINS for queue in (event_queue, bulk_queue)}
 _PLAIN_ENCODINGS = frozenset({None, "", "utf-8", "utf8", "binary", "identity"})
 _DEFAULT_TYPE = "application/json"
 
@@ -36,7 +36,8 @@ def decode(delivery: Delivery) -> ChangeEvent | LoadMessage | RejectedDelivery:
     """Return the change event or the message of a full load in a delivery, or its rejection."""
     try:
         attributes = check_properties(delivery.properties)
-        domain = _DOMAIN_OF[delivery.queue]
+        # Never for the queue of anything else: the worker consumes none.
+        domain = change_domain(delivery.queue) or NO_DOMAIN
         return parse_message(domain, shop_of(delivery, domain), delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)

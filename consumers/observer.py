@@ -44,7 +44,7 @@ def ignore_batch(_batch: BatchStats) -> None:
 
 
 def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, float]:
-    """Return the seconds from the sending of each queue's first message in the batch to `now`, by domain.
+    """Return the seconds from the sending of each queue's first message in the batch to `now`, by domain the longest.
 
     The first message of a queue has waited longest: to read every message would cost more and add nothing. Messages
     without a sending time, and dead letters, which are old, are left out, as are those of full loads, which wait for
@@ -52,8 +52,11 @@ def lags_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[str, floa
     """
     firsts = {item[0].queue: item for item in reversed(items)}
     live = (item for queue, item in firsts.items() if queue != DEAD and not queue.endswith(f".{BULK}"))
-    sent = {decoded.domain: _sent(delivery, decoded) for delivery, decoded in live}
-    return {domain: max(0.0, now - at) for domain, at in sent.items() if at is not None}
+    lags: dict[str, float] = {}
+    for delivery, decoded in live:
+        if (at := _sent(delivery, decoded)) is not None:
+            lags[decoded.domain] = max(0.0, now - at, lags.get(decoded.domain, 0.0))
+    return lags
 
 
 def distances_of(items: Sequence[tuple[Delivery, Any]], now: float) -> dict[Scope, Distances]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 import structlog
 
 from broker.connection import BrokerLost
 from broker.queues import QueueCount, QueueProbe
+from consumers.left_over import LeftOver
+from schemas.partitions import NO_PARTITIONS, Partitions
 from schemas.topology import QUEUES
 from storage.errors import StorageError
 
@@ -36,11 +38,24 @@ class QueueRecord(Protocol):
     def record_away(self, names: list[str]) -> None:
         """Record that the broker did not answer; raises `StorageError`."""
 
+    def names(self) -> list[str]:
+        """Return the queues that have been read by any process; raises `StorageError`."""
+
+    def forget(self, names: Collection[str]) -> None:
+        """Forget queues; raises `StorageError`."""
+
 
 class QueueWatch:
-    """Loop over the readings until `stop` is set; `last` returns the newest reading, None before the first."""
+    """Loop over the readings until `stop` is set; `last` returns the newest reading, None before the first.
 
-    def __init__(self, probe: QueueProbe, record: QueueRecord, stop: threading.Event) -> None:
+    Former partitions are read as long as they exist, whatever the settings of this process are.
+    """
+
+    def __init__(
+        self, probe: QueueProbe, record: QueueRecord, stop: threading.Event, partitions: Partitions = NO_PARTITIONS
+    ) -> None:
+        self._partitions = partitions
+        self._left_over = LeftOver(record, partitions)
         self._probe = probe
         self._record = record
         self._stop = stop
@@ -66,12 +81,17 @@ class QueueWatch:
 
     def step(self) -> None:
         """Read once; raises `StorageError` if the reading can't be kept."""
+        left = self._left_over()
+        further = [*self._partitions.names, *left]
         try:
-            counts = self._probe.read()
+            counts = self._probe.read(further)
         except BrokerLost:
             # The loops that need the broker log why.
             self._last = BrokerReading(False, {})
-            self._record.record_away(list(QUEUES))
+            self._record.record_away([*QUEUES, *further])
             return
+        if gone := self._probe.missing.intersection(left):
+            self._record.forget(gone)
+            counts = {name: count for name, count in counts.items() if name not in gone}
         self._last = BrokerReading(True, counts)
         self._record.record(counts)

@@ -22,6 +22,7 @@ from consumers.reconnect import Session, keep_session
 from consumers.source import BatchLimits, KombuSource
 from rules.outcomes import RejectedDelivery
 from schemas.events import ChangeEvent
+from schemas.partitions import NO_PARTITIONS, Partitions
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, Queue, bulk_queue, event_queue
 from storage.errors import Unavailable
 from storage.event_store import Committed, EventStore
@@ -40,7 +41,8 @@ class Worker:
     """Worker for the messages of some queues until `stop` is set; `decode` and `store` handle the same kind.
 
     `on_batch` is called for every batch after its commit. The queues in `last` are served after the others;
-    those of `further` are only declared.
+    those of `further` are only declared. The worker with `partitions` routes the change events; the queues of
+    `left_over`, former partitions, are consumed beside its own.
     """
 
     url: str
@@ -53,10 +55,21 @@ class Worker:
     on_batch: OnBatch = ignore_batch
     last: Sequence[str] = ()
     further: Callable[[], Sequence[Queue]] = tuple
+    partitions: Partitions | None = None
+    left_over: Callable[[], Sequence[str]] = tuple
 
     def run(self) -> None:
         """Process batches until `stop` is set; the current batch is finished unless the database is away."""
-        keep_session(self.url, self.name, self.queues, self.stop, self._consume, further=self.further)
+        keep_session(
+            self.url,
+            self.name,
+            self.queues,
+            self.stop,
+            self._consume,
+            further=self.further,
+            partitions=self.partitions,
+            left_over=self.left_over,
+        )
 
     def _consume(self, session: Session) -> None:
         source = KombuSource(session.connection, session.queues, self.limits, self.last)
@@ -141,11 +154,19 @@ def events_worker(
     store: EventStore,
     stop: threading.Event,
     on_batch: OnBatch = ignore_batch,
+    partitions: Partitions = NO_PARTITIONS,
+    left_over: Callable[[], Sequence[str]] = tuple,
 ) -> Worker:
-    """Return the worker for the change events of some domains; those of full loads come after the live ones."""
+    """Return the worker for the change events of some domains; those of full loads come after the live ones.
+
+    A domain with partitions keeps its one queue, in which messages may wait from before.
+    """
     bulk = [bulk_queue(domain) for domain in domains]
-    queues = [*(event_queue(domain) for domain in domains), *bulk]
-    return Worker(url, "events", queues, limits, decode, store, stop, on_batch, bulk)
+    spread = [queue.name for domain in domains for queue in partitions.queues(domain)]
+    queues = [*(event_queue(domain) for domain in domains), *spread, *bulk]
+    return Worker(
+        url, "events", queues, limits, decode, store, stop, on_batch, bulk, partitions=partitions, left_over=left_over
+    )
 
 
 def orders_worker(

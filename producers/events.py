@@ -18,6 +18,7 @@ from schemas.events import ChangeEvent, load_json
 from schemas.full_load import LoadMessage, message_domain, read_message
 from schemas.order_news import Cancellation
 from schemas.orders import ReceivedOrder, read_shop_message
+from schemas.partitions import KEY_HEADER, partition_key
 from schemas.reasons import Refusal, Refused
 from schemas.topology import EVENTS, ORDERS_IN
 from schemas.warnings import EventWarning
@@ -103,8 +104,13 @@ def outgoing_raw(shop: str, text: bytes, domain: str | None) -> OutgoingMessage:
 def _checked(shop: str, domain: str | None, document: Any, text: bytes) -> CheckedEvent:
     domain = domain or _domain_of(document)
     item: ChangeEvent | LoadMessage | ReceivedOrder | Cancellation
-    item = read_shop_message(shop, document) if domain == ORDERS else read_message(domain, shop, document)
-    return CheckedEvent(item, OutgoingMessage(*_route(shop, domain), text, message_id_of(item.event_id)), None)
+    if domain == ORDERS:
+        item, headers = read_shop_message(shop, document), None
+    else:
+        item = read_message(domain, shop, document)
+        headers = {KEY_HEADER: partition_key(shop, item.key if isinstance(item, ChangeEvent) else (item.load_id,))}
+    outgoing = OutgoingMessage(*_route(shop, domain), text, message_id_of(item.event_id), headers=headers)
+    return CheckedEvent(item, outgoing, None)
 
 
 def _domain_of(document: Any) -> str:

@@ -13,6 +13,7 @@ from producers.erp import ErpAccess, ErpAddress, shown
 from producers.http_client import HttpAnswer
 from producers.messages import Fate, OutgoingMessage, Publish, PublishResult
 from rules.orders import DeliveryStatus, ErpResponse
+from schemas.partitions import KEY_HEADER, partition_key
 from schemas.topology import EVENTS, RESYNC
 
 __all__ = ["BY_HTTP", "MOST_ANSWERED", "ResyncByHttp"]
@@ -91,4 +92,6 @@ def _outgoing(routing_key: str, event: Any) -> OutgoingMessage:
     identity = event.get("id") if isinstance(event, dict) else None
     message_id = identity if isinstance(identity, str) and 0 < len(identity.encode(errors="replace")) <= 255 else None
     # An event that is none is quarantined by the worker, as any other that the ERP publishes.
-    return OutgoingMessage(EVENTS, routing_key, orjson.dumps(event), message_id or str(uuid7()))
+    named = (event.get("subject") or identity) if isinstance(event, dict) else None
+    headers = {KEY_HEADER: partition_key(routing_key.partition(".")[0], (named or "",))}
+    return OutgoingMessage(EVENTS, routing_key, orjson.dumps(event), message_id or str(uuid7()), headers=headers)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from schemas.domains import DOMAIN_NAMES, ORDERS
+from schemas.partitions import change_domain, partition_number
 from schemas.topology import ORDERS_QUEUE, RECEIPTS_QUEUE, event_queue
 
 __all__ = [
@@ -77,9 +78,15 @@ class Consumption(NamedTuple):
     domains: Mapping[str, DomainConsumption]
 
 
-def queues_of(domain: str) -> tuple[str, ...]:
-    """Return the queues of a domain: orders have one for the shop's orders and one for the ERP's receipts."""
-    return (ORDERS_QUEUE, RECEIPTS_QUEUE) if domain == ORDERS else (event_queue(domain),)
+def queues_of(domain: str, names: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the queues of a domain: orders have one for the shop's orders and one for the ERP's receipts.
+
+    To a domain of change events belong its partitions among these names, too.
+    """
+    if domain == ORDERS:
+        return ORDERS_QUEUE, RECEIPTS_QUEUE
+    spread = (name for name in names if partition_number(name) is not None and change_domain(name) == domain)
+    return event_queue(domain), *spread
 
 
 def judge_consumption(
@@ -115,8 +122,9 @@ _WORST_FIRST: tuple[State, ...] = ("stopped", "delayed", "unknown")
 
 def _joined(now: datetime, domain: str, queues: Mapping[str, QueueState]) -> QueueState | None:
     """Return the queues of a domain as one, or None if one of them has not been read of late."""
-    found = [queues[name] for name in queues_of(domain) if name in queues]
-    if len(found) < len(queues_of(domain)) or any(now - queue.checked_at > _STALE for queue in found):
+    names = queues_of(domain, queues)
+    found = [queues[name] for name in names if name in queues]
+    if len(found) < len(names) or any(now - queue.checked_at > _STALE for queue in found):
         return None
     least = min(found, key=_consumers)
     return QueueState(

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from schemas.domains import DOMAINS, NO_DOMAIN, ORDERS, RECEIPTS
+from schemas.domains import NO_DOMAIN, ORDERS, RECEIPTS
+from schemas.partitions import change_domain
 from schemas.reasons import Reason, Refusal
 from schemas.routing_keys import shop_in
-from schemas.topology import QUEUES, bulk_queue, event_queue
+from schemas.topology import ORDERS_QUEUE, QUEUES, RECEIPTS_QUEUE
 
 __all__ = ["ENDED_LIMIT", "Death", "cause_of", "deaths", "domain_of_queue", "history_key", "unread"]
 
 # A message is quarantined unread once so many workers have ended while they processed it alone.
 ENDED_LIMIT = 10
-_DOMAIN_OF = {
-    **{event_queue(domain): domain for domain in (*DOMAINS, RECEIPTS, ORDERS)},
-    **{bulk_queue(domain): domain for domain in DOMAINS},
-}
+_DOMAIN_OF = {ORDERS_QUEUE: ORDERS, RECEIPTS_QUEUE: RECEIPTS}
 _CAUSES: dict[str, Refusal] = {
     "expired": Refusal(Reason.EXPIRED, "", "it waited in its queue for longer than its expiration"),
     "maxlen": Refusal(Reason.QUEUE_OVERFLOW, "", "its queue was full, and the broker pushed it out"),
@@ -57,7 +55,8 @@ def cause_of(death: Death) -> Refusal | None:
 
 def domain_of_queue(queue: str) -> str:
     """Return the domain of a queue's messages; for a queue that Comporta does not consume, its name."""
-    return _DOMAIN_OF.get(queue) or (queue.removeprefix("comporta.") if queue in QUEUES else NO_DOMAIN)
+    domain = change_domain(queue) or _DOMAIN_OF.get(queue)
+    return domain or (queue.removeprefix("comporta.") if queue in QUEUES else NO_DOMAIN)
 
 
 def history_key(domain: str, headers: Mapping[Any, Any]) -> str | None:

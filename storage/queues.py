@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, bindparam, case, delete, func, select
 
 from rules.consumption import QueueState
 from storage.dialect import database_now, insert_into
@@ -61,6 +61,16 @@ class QueueReadings:
                 for queue in sorted(names)
             ]
             connection.execute(_upsert_away(connection.dialect.name), rows)
+
+    def names(self) -> list[str]:
+        """Return the queues that any process has read."""
+        with self.fence.snapshot() as connection:
+            return list(connection.execute(select(queues.c.queue)).scalars())
+
+    def forget(self, names: Collection[str]) -> None:
+        """Forget queues that are not there any more."""
+        with self.fence.shared() as connection:
+            connection.execute(delete(queues).where(queues.c.queue.in_(names)))
 
 
 def read_queues(connection: Connection) -> dict[str, QueueState]:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from comporta.cli.status import headline, order_lines, outcome_table, switch_lines
 from comporta.runtime.login_link import shown_link
+from comporta.runtime.partition_settings import WITHOUT_PARTITIONS
 from comporta.runtime.process import Running, run_until
 from comporta.runtime.server_settings import WITHOUT_LOGINS
 from comporta.runtime.settings import PREFIX, Settings, load_settings
@@ -47,6 +48,7 @@ def run_demo(console: Console, seconds: float | None, port: int | None) -> int:
     with tempfile.TemporaryDirectory(prefix="comporta-demo-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(
             **WITHOUT_LOGINS,
+            **WITHOUT_PARTITIONS,
             broker_url="memory://",
             database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
             admin_host="127.0.0.1",

@@ -30,6 +30,7 @@ from comporta.simulator.sources import NFE, catalogue_from, orders_from
 from comporta.simulator.traffic import traffic
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
+from schemas.partitions import Partitions
 from schemas.topology import ORDERS_OUT, orders_queue
 
 __all__ = ["simulate", "simulate_erp"]
@@ -84,7 +85,7 @@ def simulate(
         known_orders = _read(orders_from, source)
         customers = SimulatedShop(seed, shop, known_orders, duplicates=duplicates, bad=bad, first_number=first_sequence)
     configure_logs("WARNING", settings.log_format)
-    _declare(settings.broker_url)
+    _declare(settings.broker_url, settings.partition_layout)
     limit = _TimeLimit(seconds)
     stop_on_signals(limit.stop)
     with Publisher(settings.broker_url, name="simulated ERP") as publisher:
@@ -112,11 +113,11 @@ def _read(parse: Callable[[str], Parsed], source: str) -> Parsed:
         raise typer.BadParameter(f"--source: {source} is neither {NFE} nor a readable file: {error}") from None
 
 
-def _declare(url: str) -> None:
+def _declare(url: str, partitions: Partitions) -> None:
     # On a broker without queues, to which no worker has connected yet, every event would be returned.
     connection = open_connection(url, name="simulated ERP")
     try:
-        declare(connection)
+        declare(connection, partitions)
     finally:
         release(connection)
 

@@ -22,6 +22,7 @@ from comporta.runtime.settings import Settings
 from consumers.dead_letters import DeadLetterStore, dead_letters_worker
 from consumers.feed_pulse import FeedPulse
 from consumers.heartbeat import Heartbeat
+from consumers.left_over import LeftOver
 from consumers.load_settler import LoadSettler
 from consumers.observer import BatchStats, OnBatch
 from consumers.source import BatchLimits
@@ -116,7 +117,9 @@ def build_worker(
     changes = [domain for domain in domains if domain in DOMAINS]
     replies = SyncPublisher(settings.broker_url, "replies")
     controller = ControlConsumer(settings.broker_url, switchboard, database.views.status, replies, pulse("control"))
-    worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe)
+    partitions = settings.partition_layout
+    left_over = LeftOver(database.queues, partitions, changes)
+    worker = events_worker(settings.broker_url, changes, limits, store, pulse("worker"), observe, partitions, left_over)
     order_store = OrderStore(database.fence, worker_id, accepted, shop_rules)
     dead = DeadLetterStore(store, order_store, DeadLetterAttempts(database.fence))
     registry = WorkerRegistry(database.fence, worker_id, domains, lags)

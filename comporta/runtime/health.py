@@ -22,6 +22,7 @@ from comporta.runtime.single_flight import SingleFlight
 from consumers.queue_watch import BrokerReading
 from rules.consumption import worst_of
 from schemas.health import Health, HealthState
+from schemas.partitions import NO_PARTITIONS, Partitions
 from storage.database import Database
 from storage.gauges import Reading
 
@@ -132,6 +133,7 @@ def monitor_for(
     with_gauges: bool,
     disk_minimum: int = 0,
     most_shops: int = DEFAULT_METRICS_SHOPS,
+    partitions: Partitions = NO_PARTITIONS,
 ) -> Monitor:
     """Return the monitor of a process that consumes these domains.
 
@@ -144,7 +146,7 @@ def monitor_for(
         return with_most_shops(database.gauges.read(), most_shops)
 
     checks = {
-        "broker": _BrokerReach(broker_url).check,
+        "broker": _BrokerReach(broker_url, partitions).check,
         "database": database.gauges.ping,
         "disk": database.watch_disk(disk_minimum).check,
     }
@@ -159,8 +161,9 @@ class _BrokerReach:
     A control message that is published as soon as the process is ready would otherwise find no queue, and be lost.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, partitions: Partitions) -> None:
         self._url = url
+        self._partitions = partitions
         self._declared = False
 
     def check(self) -> None:
@@ -174,7 +177,7 @@ class _BrokerReach:
             try:
                 Pulse(connection).ask(_PATIENCE / nodes)
                 if not self._declared:
-                    declare(connection)
+                    declare(connection, self._partitions)
             except BrokerLost:
                 # A node that is cut off from the others accepts connections.
                 release(connection, broken=True)

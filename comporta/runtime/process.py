@@ -138,7 +138,8 @@ def run_until(
     )
     loops, metrics = ThreadGroup(stop, stall_seconds), WorkMetrics(settings.metrics_shops)
     work = metrics.registry if domains else None
-    queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"))
+    partitions = settings.partition_layout
+    queues = QueueWatch(QueueProbe(settings.broker_url), database.queues, loops.pulse("queues"), partitions)
     monitor = monitor_for(
         settings.broker_url,
         database,
@@ -149,6 +150,7 @@ def run_until(
         with_gauges=serve is not None,
         disk_minimum=settings.disk_free_mb * 1_000_000,
         most_shops=settings.metrics_shops,
+        partitions=partitions,
     )
     # Started before the wait for the database: a process that waits is healthy and must answer so.
     monitor_server = _monitor_server(settings, monitor) if serve is None else None

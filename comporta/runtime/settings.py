@@ -37,7 +37,7 @@ from comporta.runtime.http.limits import HttpSettings
 from comporta.runtime.metric_shops import DEFAULT_METRICS_SHOPS
 from comporta.runtime.notify_settings import NotifySettings
 from comporta.runtime.operator_settings import OperatorSettings
-from comporta.runtime.server_settings import ServerSettings
+from comporta.runtime.partition_settings import PartitionSettings
 from comporta.runtime.shop_list import check_shops, shop_rules
 from rules.addresses import AddressError, read_address
 from rules.full_load import DEFAULT_MAX_DELETES, DEFAULT_TIMEOUT
@@ -86,7 +86,7 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(NotifySettings, OperatorSettings, ServerSettings, HttpSettings):
+class Settings(NotifySettings, OperatorSettings, PartitionSettings, HttpSettings):
     """Settings; each is read from the variable of its name with the prefix `COMPORTA_`."""
 
     model_config = SettingsConfigDict(

@@ -11,9 +11,8 @@ from comporta.simulator.erp import SimulatedErp
 from comporta.simulator.order_answers import OrderAnswers, publish_message
 from comporta.simulator.receipts import AnsweringErp
 from comporta.simulator.shop import SimulatedShop
-from comporta.simulator.traffic import paced
+from comporta.simulator.traffic import outgoing_event, paced
 from producers.messages import OutgoingMessage
-from schemas.topology import EVENTS
 
 __all__ = ["Feeds"]
 
@@ -61,9 +60,7 @@ class Feeds:
     def _publish_changes(self, publisher: SyncPublisher) -> None:
         changes = paced(self._erp.changes(), _CHANGES_A_SECOND, sleep=self._ending.wait)
         events = chain(self._erp.initial_load(), changes)
-        self._publish(
-            publisher, (OutgoingMessage(EVENTS, event.routing_key, event.body, event.event_id) for event in events)
-        )
+        self._publish(publisher, map(outgoing_event, events))
 
     def _publish_orders(self, publisher: SyncPublisher) -> None:
         self._publish(publisher, paced(self._shop.placed(), _ORDERS_A_SECOND, sleep=self._ending.wait))

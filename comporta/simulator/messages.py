@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from schemas.domains import DOMAINS
+from schemas.partitions import KEY_HEADER, partition_key
 
 __all__ = ["Action", "Data", "ErpMessage", "EventWriter", "order_total"]
 
@@ -31,6 +32,12 @@ class ErpMessage(NamedTuple):
     domain: str
     body: bytes
     event_id: str
+    subject: str = ""
+
+    @property
+    def headers(self) -> dict[str, object]:
+        """Return the headers of the message, by which a key's events reach one partition."""
+        return {KEY_HEADER: partition_key(self.shop, (self.subject,))}
 
     @property
     def routing_key(self) -> str:
@@ -64,7 +71,7 @@ class EventWriter:
 
     def message(self, domain: str, document: Data) -> ErpMessage:
         """Return a document as a message of this ERP."""
-        return ErpMessage(self.shop, domain, orjson.dumps(document), document["id"])
+        return ErpMessage(self.shop, domain, orjson.dumps(document), document["id"], document["subject"])
 
     def write(self, domain: str, data: Data, at: str, action: Action = "changed") -> ErpMessage:
         """Return the next event as a message."""

@@ -13,7 +13,7 @@ from comporta.simulator.shop import SimulatedShop
 from producers.messages import OutgoingMessage
 from schemas.topology import EVENTS
 
-__all__ = ["erp_traffic", "paced", "traffic"]
+__all__ = ["erp_traffic", "outgoing_event", "paced", "traffic"]
 # Shorter sleeps cost more time than they correct.
 _MIN_SLEEP = 0.002
 _MAX_BEHIND = 0.1
@@ -29,7 +29,7 @@ def erp_traffic(
 ) -> Iterator[OutgoingMessage]:
     """Yield the ERP's initial load at the publisher's speed, then its changes without end at `rate` per second."""
     changes = paced(erp.changes(), rate, clock=clock, sleep=sleep)
-    return map(_outgoing, chain(erp.initial_load(), changes))
+    return map(outgoing_event, chain(erp.initial_load(), changes))
 
 
 def traffic(
@@ -44,8 +44,8 @@ def traffic(
     """Yield the same traffic, with `orders` per second spread evenly among the changes if there is a shop."""
     if shop is None:
         return erp_traffic(erp, rate, clock=clock, sleep=sleep)
-    mixed = _interleave(map(_outgoing, erp.changes()), shop.placed(), orders / (rate + orders))
-    return chain(map(_outgoing, erp.initial_load()), paced(mixed, rate + orders, clock=clock, sleep=sleep))
+    mixed = _interleave(map(outgoing_event, erp.changes()), shop.placed(), orders / (rate + orders))
+    return chain(map(outgoing_event, erp.initial_load()), paced(mixed, rate + orders, clock=clock, sleep=sleep))
 
 
 def _interleave(
@@ -61,8 +61,9 @@ def _interleave(
             yield next(changes)
 
 
-def _outgoing(message: ErpMessage) -> OutgoingMessage:
-    return OutgoingMessage(EVENTS, message.routing_key, message.body, message.event_id)
+def outgoing_event(message: ErpMessage) -> OutgoingMessage:
+    """Return the message as it is published."""
+    return OutgoingMessage(EVENTS, message.routing_key, message.body, message.event_id, headers=message.headers)
 
 
 def paced(

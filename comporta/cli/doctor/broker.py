@@ -9,8 +9,10 @@ from broker.connection import BrokerLost, login_refused, read_release
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
 from comporta.cli.doctor.finding import Finding
 from comporta.cli.doctor.management import management_findings, policy_command
+from comporta.cli.doctor.partitions import partition_findings
 from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
+from rules.certificates import certificate_remedy
 from schemas.queue_policies import policies
 from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue
 from storage.database import open_database
@@ -40,14 +42,17 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding.warning(
             _PART, f"the options after the ? in {PREFIX}BROKER_URL are not read", "remove the ? and what follows"
         )
+    partitions = settings.partition_layout
     try:
-        facts = inspect_broker(settings.broker_url, _shop_queues(settings))
+        spread = [queue for domain in partitions.domains for queue in partitions.queues(domain)]
+        facts = inspect_broker(settings.broker_url, [*_shop_queues(settings), *spread])
     except BrokerLost as error:
         yield _unreached(where, error)
         return
     yield _reached(where, facts.version)
     yield from _topology(facts)
     yield from _rights(facts)
+    yield from partition_findings(settings.broker_url, partitions)
     queues = {name: queue for name, queue in facts.queues.items() if queue is not None}
     if settings.management_url is None:
         yield _policy(facts.rejects_overflow, settings.broker_url, read_release(facts.version))
@@ -76,7 +81,9 @@ def _unreached(where: str, error: BrokerLost) -> Finding:
             _PART, f"{where} refuses the login: {error}", f"check user, password and vhost in {PREFIX}BROKER_URL"
         )
     return Finding.error(
-        _PART, f"{where} can't be reached: {error}", f"start it, or check host and port in {PREFIX}BROKER_URL"
+        _PART,
+        f"{where} can't be reached: {error}",
+        certificate_remedy(str(error)) or f"start it, or check host and port in {PREFIX}BROKER_URL",
     )
 
 

@@ -18,6 +18,7 @@ import pika
 import trustme
 from pika.exceptions import AMQPError
 
+from schemas.partitions import PLUGIN
 from schemas.queue_policies import policy_definitions
 from schemas.topology import EXCHANGES, QUEUES
 from tests.support.services.platform import chosen_platform
@@ -191,6 +192,15 @@ class RabbitMQ(Broker):
         netloc = parts.netloc.replace(f":{self.port}", f":{self._tls_port}")
         return urlunsplit(("amqps", netloc, *parts[2:])), self._folder / "authority.pem"
 
+    def certify(self, certificate: trustme.LeafCert) -> None:
+        """Show this certificate to whoever connects from now on."""
+        self._write(certificate)
+        self.ctl("eval", "ssl:clear_pem_cache().")
+
+    def _write(self, certificate: trustme.LeafCert) -> None:
+        certificate.cert_chain_pems[0].write_to_path(self._folder / "server.pem")
+        certificate.private_key_pem.write_to_path(self._folder / "server.key")
+
     def new_vhost(self) -> str:
         if not self._vhosts:
             self._define_vhosts()
@@ -204,6 +214,10 @@ class RabbitMQ(Broker):
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def disable_plugins(self) -> None:
+        """Let it start without the plugins that Comporta uses."""
+        (self._folder / "enabled_plugins").write_text("[].\n")
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -243,14 +257,12 @@ class RabbitMQ(Broker):
             host=HOST, port=self.port, tls_port=self._tls_port, folder=folder, definitions=self._definitions
         )
         authority = trustme.CA()
-        certificate = authority.issue_cert(HOST)
         authority.cert_pem.write_to_path(folder / "authority.pem")
-        certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
-        certificate.private_key_pem.write_to_path(folder / "server.key")
+        self._write(authority.issue_cert(HOST))
         if self._management_port is not None:
             configuration += _MANAGEMENT.format(host=HOST, port=self._management_port)
         (folder / "rabbitmq.conf").write_text(configuration)
-        plugins = "" if self._management_port is None else "rabbitmq_management"
+        plugins = PLUGIN if self._management_port is None else f"{PLUGIN},rabbitmq_management"
         (folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         (folder / "environment").touch()
         cookie = folder / ".erlang.cookie"
