@@ -13,7 +13,7 @@ import orjson
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from broker.connection import open_connection
 from consumers.delivery import Delivery
@@ -28,7 +28,6 @@ from storage.order_claims import ClaimedOrder
 from storage.order_queue import Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
-from storage.views import OrderFilter
 from tests.support.order_events import internalized, placed, rejected
 from tests.support.order_interventions import OrderInterventions
 from tests.support.order_steps import (
@@ -294,15 +293,15 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
 
     def rows(self, *, placed_only: bool = True) -> dict[Key, dict[str, Any]]:
         """Return the orders; one that is only known by its cancellation is no order yet."""
-        listed = (
-            row for shop in self.shops.values() for row in self.pipeline.database.views.rows(OrderFilter(shop=shop))
-        )
-        known = ((row["shop"], row["order_id"]) for row in listed)
-        rows = {key: self.pipeline.database.views.order(*key) or {} for key in known}
-        return {key: row for key, row in rows.items() if row["payload"] or not placed_only}
+        columns = (orders.c[name] for name in ("shop", "order_id", "state", "attempts", "erp_number", "payload"))
+        query = select(*columns, orders.c.cancellation).where(orders.c.shop.in_(self.shops.values()))
+        with self.pipeline.database.fence.shared() as connection:
+            rows = connection.execute(query).mappings().all()
+        return {(row["shop"], row["order_id"]): {**row} for row in rows if row["payload"] or not placed_only}
 
     def ledger(self) -> Counter[str]:
-        return Counter(self.pipeline.outcomes("orders")) + Counter(self.pipeline.outcomes("receipts"))
+        totals = self.pipeline.database.views.totals()
+        return Counter(totals.get("orders", {})) + Counter(totals.get("receipts", {}))
 
     def deliver(self, queue: str, body: bytes, key: str) -> None:
         self.batch.append(Delivery(queue, len(self.batch), body, key, False, {}))
