@@ -55,7 +55,8 @@ def test_the_rows_out_of_sight_in_a_narrow_window_are_a_click_away(
     expect(rows.nth(9)).to_be_visible()
     expect(rows.nth(10)).to_be_hidden()
     screenshot(page, "orders-ten-rows-390")
-    page.get_by_label("Show every row of this page").check()
+    page.get_by_label("Choose all of this page").check()
+    expect(page.get_by_label("Show every row of this page")).to_be_checked()  # What is chosen is in sight.
     expect(rows.last).to_be_visible()
     page.set_viewport_size({"width": 1440, "height": HEIGHT})
     expect(page.get_by_label("Show every row of this page")).to_be_hidden()
