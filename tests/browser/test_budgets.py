@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser_windows import BrowserWindows
+from tests.support.browser_windows import BrowserWindows, screenshot
 from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.thousand_shops import fill_thousand_shops
 
@@ -54,7 +54,9 @@ def test_the_rows_out_of_sight_in_a_narrow_window_are_a_click_away(
     rows = page.locator("#orders tbody tr")
     expect(rows.nth(9)).to_be_visible()
     expect(rows.nth(10)).to_be_hidden()
-    page.get_by_label("Show every row of this page").check()
+    screenshot(page, "orders-ten-rows-390")
+    page.get_by_label("Choose all of this page").check()
+    expect(page.get_by_label("Show every row of this page")).to_be_checked()  # What is chosen is in sight.
     expect(rows.last).to_be_visible()
     page.set_viewport_size({"width": 1440, "height": HEIGHT})
     expect(page.get_by_label("Show every row of this page")).to_be_hidden()
