@@ -41,7 +41,7 @@ test-image: $(INSTALLED) ## the image of the Dockerfile, built and run without a
 	$(BIN)/python -m pytest tests/image
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not services and not slow" $(ARGS) \
 		tests/unit tests/web tests/storage tests/broker tests/contract
 
 check: $(INSTALLED) ## lint, format, types and the direction of imports
