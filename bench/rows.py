@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import ledger, loads, missed, orders, page, partitions, publishers, siege, throughput, versions
+from bench import crowd, ledger, loads, missed, orders, page, partitions, publishers, siege, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -91,7 +91,7 @@ def _few(of: Scale) -> Backlog:
     return Backlog(of.small_backlog)
 
 
-_APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
+_APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE, _CROWD = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
     "stock on several queues, keys drawn by chance",
@@ -102,6 +102,7 @@ _APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, 
     "publishing, every message confirmed",
     "orders",
     "the page",
+    "a thousand shops, 100,000 missed keys, 10,000 refused messages, 20,000 orders",
 )
 
 ROWS: tuple[Row, ...] = (
@@ -234,4 +235,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("page-load", _PAGE, "first load to interactive", lambda on, _of: page.first_load(on)),
     Row("page-rest", _PAGE, "200 open pages, nothing happens", lambda on, _of: page.at_rest(on)),
+    Row("search", _CROWD, "search and suggestions", lambda on, _of: crowd.search(on)),
+    Row("status-command", _CROWD, "comporta status, start to end", lambda on, _of: crowd.status_command(on)),
+    Row("help-command", _CROWD, "comporta --help, start to end", lambda on, _of: crowd.help_command(on)),
 )

@@ -19,6 +19,7 @@ from broker import reader
 from broker.address import BrokerAddress, BrokerUrlError, check_url, is_memory, masked, read_url
 from broker.nodes import report_failure, shuffled
 from rules.addresses import Host
+from rules.certificates import tls_fault
 
 __all__ = [
     "HEARTBEAT",
@@ -193,5 +194,5 @@ def translated() -> Iterator[None]:
 
 
 def _error_text(error: BaseException) -> str:
-    text = getattr(error, "reply_text", None) or getattr(error, "strerror", None) or ""
+    text = tls_fault(error) or getattr(error, "reply_text", None) or getattr(error, "strerror", None) or ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

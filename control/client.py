@@ -25,6 +25,7 @@ from broker.nodes import report_failure, shuffled
 from producers.errors import NoReply
 from producers.pika_connection import connection_parameters
 from rules.addresses import Host
+from rules.certificates import certificate_remedy, tls_fault
 from schemas.topology import CONTROL
 
 __all__ = ["request"]
@@ -139,7 +140,7 @@ class _Asking:
             return 0.0
         if not self._connected:
             faults = "; ".join(f"{node}: {text}" for node, text in self._unreached.items())
-            raise NoReply(f"the broker can't be reached ({faults}): {_URL_HINT}")
+            raise NoReply(f"the broker can't be reached ({faults}): {certificate_remedy(faults) or _URL_HINT}")
         return _SOON
 
     def _attempt(self, node: Host, ended: threading.Event) -> None:
@@ -152,7 +153,7 @@ class _Asking:
         except (ProbableAccessDeniedError, ProbableAuthenticationError) as error:
             self._results.put(_Fault(f"the broker refuses the login ({type(error).__name__}): {_URL_HINT}"))
         except (AMQPError, OSError) as error:
-            self._results.put(_Fault(type(error).__name__, node))
+            self._results.put(_Fault(tls_fault(error) or type(error).__name__, node))
 
     def _call(self, node: Host, ended: threading.Event) -> None:
         parameters = connection_parameters(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
 
+from rules.certificates import certificate_remedy
 from storage.server_faults import MOST_CONNECTIONS, connection_way_out, server_fault
 
 __all__ = [
@@ -96,7 +97,8 @@ def _translate(error: SQLAlchemyError) -> StorageError:
     if str(cause).startswith("database or disk is full"):
         return Unavailable("the disk of the database is full")
     faults = _connection_faults(cause) or name
-    return Unavailable(f"the database can't be reached: {faults}", connection_way_out(faults))
+    way_out = certificate_remedy(faults, "sslrootcert of the URL") or connection_way_out(faults)
+    return Unavailable(f"the database can't be reached: {faults}", way_out)
 
 
 def _connection_faults(cause: object) -> str:

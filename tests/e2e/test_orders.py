@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ from tests.support.database_queries import DatabaseQueries
 from tests.support.order_events import cancelled, placed
 from tests.support.programs import running_programs
 from tests.support.services.ports import free_port, is_listening
-from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.proxy import Proxy, through_all
+from tests.support.services.rabbitmq import Broker, RabbitMQ
 from tests.support.wait import wait_until
 
 
@@ -95,3 +97,39 @@ def test_a_simulated_erp_answers_its_own_shops_and_cancellations_across_losses_o
         assert state("S1") == "sent"
         shop.close()
         assert erp.stop() == 0
+
+
+def test_a_simulated_erp_answers_over_another_node_and_after_the_restart_of_the_broker(
+    database_url: str, tmp_path: Path
+) -> None:
+    queries, broker = DatabaseQueries(database_url), RabbitMQ()
+
+    def numbers() -> dict[str, str]:
+        return dict(queries.rows("SELECT order_id, erp_number FROM orders WHERE state = 'internalized'"))
+
+    def place(*order_ids: str) -> None:
+        with contextlib.closing(SyncPublisher(url, "test shop")) as shop:
+            for order_id in order_ids:
+                shop.publish(placed(order_id), exchange=ORDERS_IN, routing_key="norte")
+        wait_until(lambda: {*order_ids} <= numbers().keys(), timeout=60, what=f"{order_ids} to be answered")
+
+    with contextlib.closing(broker), ExitStack() as stack:
+        broker.open()
+        url = broker.new_vhost()
+        programs = stack.enter_context(running_programs(tmp_path))
+        ways = [stack.enter_context(Proxy(broker.port)) for _ in range(3)]
+        programs.worker("--domains", "orders", BROKER_URL=url, DATABASE_URL=database_url)
+        ways[0].refuse()
+        nodes = through_all(url, *ways)
+        erp = programs.start("simulate-erp", "--slow", "0", "--rejected", "0", "--silent", "0", BROKER_URL=nodes)
+        place("O1")
+        # The node of one of its connections is gone, too; a third is left.
+        next(way for way in ways if way.connections).refuse()
+        place("O2")
+        broker.kill()
+        broker.start()
+        place("O3", "O4")
+        found = numbers()
+        assert len({*found.values()}) == len(found) == 4
+        assert erp.stop() == 0
+        assert "Traceback" not in erp.output

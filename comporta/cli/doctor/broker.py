@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from broker.address import masked, read_url
 from broker.connection import BrokerLost, login_refused, read_release
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.cli.doctor.management import management_findings, policy_command
 from comporta.cli.doctor.partitions import partition_findings
 from comporta.runtime.order_queues import shop_order_queues
 from comporta.runtime.settings import PREFIX, Settings
+from rules.certificates import certificate_remedy
 from schemas.queue_policies import policies
 from schemas.topology import DEAD, ORDERS_OUT, RESYNC, Queue
 from storage.database import open_database
@@ -80,7 +81,9 @@ def _unreached(where: str, error: BrokerLost) -> Finding:
             _PART, f"{where} refuses the login: {error}", f"check user, password and vhost in {PREFIX}BROKER_URL"
         )
     return Finding.error(
-        _PART, f"{where} can't be reached: {error}", f"start it, or check host and port in {PREFIX}BROKER_URL"
+        _PART,
+        f"{where} can't be reached: {error}",
+        certificate_remedy(str(error)) or f"start it, or check host and port in {PREFIX}BROKER_URL",
     )
 
 

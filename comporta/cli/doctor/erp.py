@@ -6,9 +6,12 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from comporta.cli.doctor.finding import Finding
+import httpcore
+
+from comporta.cli.doctor.findings import Finding
 from comporta.cli.output import local_time
 from comporta.runtime.settings import PREFIX, Settings, redacted
+from rules.certificates import certificate_remedy, tls_fault
 from rules.orders import OrderState
 from schemas.control import ErpFault, StatusDocument
 from storage.database import open_database
@@ -47,14 +50,20 @@ def erp_findings(settings: Settings) -> Iterator[Finding]:
     where = redacted("erp_url", settings.erp_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE).close()
+        _connect(parts.hostname or "", port, tls=parts.scheme == "https")
     except OSError as error:
-        reason = error.strerror or "no answer in time"
-        yield Finding.error(
-            "ERP", f"{where} can't be reached: {reason}", f"check {PREFIX}ERP_URL; until then orders wait"
-        )
+        reason = tls_fault(error) or error.strerror or "no answer in time"
+        remedy = certificate_remedy(reason) or f"check {PREFIX}ERP_URL; until then orders wait"
+        yield Finding.error("ERP", f"{where} can't be reached: {reason}", remedy)
         return
     yield Finding.ok("ERP", f"{where} accepts connections")
+
+
+def _connect(host: str, port: int, *, tls: bool) -> None:
+    with socket.create_connection((host, port), timeout=_PATIENCE) as connection:
+        if tls:
+            # What the orders trust.
+            httpcore.default_ssl_context().wrap_socket(connection, server_hostname=host).close()
 
 
 def order_findings(settings: Settings) -> Iterator[Finding]:

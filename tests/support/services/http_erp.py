@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -196,11 +197,15 @@ for _code in range(201, 505):
 
 
 @contextmanager
-def running_http_erp() -> Iterator[HttpErp]:
-    """Run an ERP that ends with the block."""
+def running_http_erp(tls: ssl.SSLContext | None = None) -> Iterator[HttpErp]:
+    """Run an ERP that ends with the block; with `tls` it speaks https, and shows what is loaded there at the time."""
     port = free_port()
     server = _Server((HOST, port), _Request)
     server.erp = erp = HttpErp(port)
+    if tls is not None:
+        erp.url = erp.url.replace("http:", "https:")
+        # The handshake is left to the request's own thread: one that fails holds up no other.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="ERP", daemon=True)
     thread.start()
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import trustme
 
 from storage.engine import open_engine
 from storage.migrate import migrate
@@ -153,6 +154,18 @@ class Postgres(Database):
 
     def stop_immediate(self) -> None:
         self._end(signal.SIGQUIT)
+
+    def certify(self, certificate: trustme.LeafCert) -> None:
+        """Speak TLS, and show this certificate to whoever connects from now on."""
+        data = self._folder / "data"
+        certificate.cert_chain_pems[0].write_to_path(data / "server.crt")
+        certificate.private_key_pem.write_to_path(data / "server.key")
+        (data / "server.key").chmod(0o600)
+        if (user := self._owner[0]) is not None:
+            os.chown(data / "server.key", user, -1)
+            os.chown(data / "server.crt", user, -1)
+        self._run("ALTER SYSTEM SET ssl = on")
+        self._run("SELECT pg_reload_conf()")
 
     def close(self) -> None:
         self.stop_immediate()

@@ -192,6 +192,15 @@ class RabbitMQ(Broker):
         netloc = parts.netloc.replace(f":{self.port}", f":{self._tls_port}")
         return urlunsplit(("amqps", netloc, *parts[2:])), self._folder / "authority.pem"
 
+    def certify(self, certificate: trustme.LeafCert) -> None:
+        """Show this certificate to whoever connects from now on."""
+        self._write(certificate)
+        self.ctl("eval", "ssl:clear_pem_cache().")
+
+    def _write(self, certificate: trustme.LeafCert) -> None:
+        certificate.cert_chain_pems[0].write_to_path(self._folder / "server.pem")
+        certificate.private_key_pem.write_to_path(self._folder / "server.key")
+
     def new_vhost(self) -> str:
         if not self._vhosts:
             self._define_vhosts()
@@ -248,10 +257,8 @@ class RabbitMQ(Broker):
             host=HOST, port=self.port, tls_port=self._tls_port, folder=folder, definitions=self._definitions
         )
         authority = trustme.CA()
-        certificate = authority.issue_cert(HOST)
         authority.cert_pem.write_to_path(folder / "authority.pem")
-        certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
-        certificate.private_key_pem.write_to_path(folder / "server.key")
+        self._write(authority.issue_cert(HOST))
         if self._management_port is not None:
             configuration += _MANAGEMENT.format(host=HOST, port=self._management_port)
         (folder / "rabbitmq.conf").write_text(configuration)
