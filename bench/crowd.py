@@ -25,8 +25,8 @@ _TEXTS = ("P7123", "sextavado 71", "order-712", "Cliente 7", "nothing-like-this"
 
 
 def status_command(servers: Servers) -> Figures:
-    """Measure `comporta status` from its start to its end."""
-    with _large(servers) as place:
+    """Measure `comporta status` from its start to its end, beside a running page, which reads the queues."""
+    with _large(servers) as place, running_page(place):
         return _starts(place, "status")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import crowd, ledger, loads, missed, orders, page, publishers, siege, throughput, versions
+from bench import crowd, ledger, loads, missed, orders, page, partitions, publishers, siege, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -91,9 +91,10 @@ def _few(of: Scale) -> Backlog:
     return Backlog(of.small_backlog)
 
 
-_APPLY, _UNIFORM, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE, _CROWD = (
+_APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE, _CROWD = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
+    "stock on several queues, keys drawn by chance",
     "a full load of distinct keys",
     "missed keys, versions, ledger",
     "the usual ways, one upsert an event",
@@ -125,6 +126,33 @@ ROWS: tuple[Row, ...] = (
         _UNIFORM,
         "hand-written Go, two processes",
         lambda on, of: throughput.reference(on, _uniform(of), 2),
+    ),
+    *(
+        Row(
+            f"partitions-{count}",
+            _SPREAD,
+            f"two worker processes, {count} queues" if count > 1 else "two worker processes, one queue",
+            lambda on, of, count=count: partitions.spread(on, _uniform(of), count),
+        )
+        for count in (1, 2, 4)
+    ),
+    *(
+        Row(
+            f"acknowledged-{count}",
+            _SPREAD,
+            f"acknowledging only, {count} queues" if count > 1 else "acknowledging only, one queue",
+            lambda on, of, count=count: partitions.acknowledged(on, _uniform(of), count),
+        )
+        for count in (1, 4)
+    ),
+    *(
+        Row(
+            f"filled-{count}",
+            _SPREAD,
+            f"publishing only, {count} queues" if count > 1 else "publishing only, one queue",
+            lambda on, of, count=count: partitions.filled(on, _uniform(of), count),
+        )
+        for count in (1, 4)
     ),
     Row("full-load", _LOAD, "one worker process", lambda on, of: loads.full_load(on, of.backlog)),
     Row(

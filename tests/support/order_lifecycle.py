@@ -13,10 +13,9 @@ import orjson
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from broker.connection import open_connection
-from consumers.delivery import Delivery
 from consumers.source import BatchLimits
 from consumers.worker import orders_worker
 from producers.erp import AmqpErpGateway
@@ -42,6 +41,7 @@ from tests.support.order_steps import (
     some_orders,
     step,
 )
+from tests.support.order_tables import OrderTables
 from tests.support.pipeline import Pipeline
 
 __all__ = ["OrderLifecycle"]
@@ -51,7 +51,7 @@ _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _examples = itertools.count()
 
 
-class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
+class OrderLifecycle(OrderTables, OrderInterventions, RuleBasedStateMachine):
     """State machine of orders, for Hypothesis and for seeded runs."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -290,24 +290,3 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:
         assert not self.off & set(due.open)
         return [(shop, number) for shop in due.open if shop in self.shops.values()]
-
-    def rows(self, *, placed_only: bool = True) -> dict[Key, dict[str, Any]]:
-        """Return the orders; one that is only known by its cancellation is no order yet."""
-        columns = (orders.c[name] for name in ("shop", "order_id", "state", "attempts", "erp_number", "payload"))
-        query = select(*columns, orders.c.cancellation).where(orders.c.shop.in_(self.shops.values()))
-        with self.pipeline.database.fence.shared() as connection:
-            rows = connection.execute(query).mappings().all()
-        return {(row["shop"], row["order_id"]): {**row} for row in rows if row["payload"] or not placed_only}
-
-    def ledger(self) -> Counter[str]:
-        totals = self.pipeline.database.views.totals()
-        return Counter(totals.get("orders", {})) + Counter(totals.get("receipts", {}))
-
-    def deliver(self, queue: str, body: bytes, key: str) -> None:
-        self.batch.append(Delivery(queue, len(self.batch), body, key, False, {}))
-
-    def take_batch(self) -> None:
-        """Takes all that was delivered as one batch."""
-        number = len(self.batch)
-        assert self.worker.step(self.batch) == number
-        self.delivered += number
