@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Tests wait more than they work. Each process has servers of its own; servers that are named serve only one.
-PROCESSES ?= $(if $(COMPORTA_TEST_BROKER_URL)$(COMPORTA_TEST_DATABASE_URL),0,2)
+PROCESSES ?= $(if $(COMPORTA_TEST_BROKER_URL)$(COMPORTA_TEST_DATABASE_URL),0,3)
 # The tests start programs hundreds of times: none compiles again what another one has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
@@ -41,7 +41,7 @@ test-image: $(INSTALLED) ## the image of the Dockerfile, built and run without a
 	$(BIN)/python -m pytest tests/image
 
 quick: $(INSTALLED) ## the tests that need neither a server nor a browser, for in between (ARGS="-k fence")
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not services and not slow" $(ARGS) \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not services and not slow" $(ARGS) \
 		tests/unit tests/web tests/storage tests/broker tests/contract
 
 check: $(INSTALLED) ## lint, format, types and the direction of imports

@@ -107,5 +107,8 @@ AIMS: tuple[Aim, ...] = (
     Aim("resume to first order at the ERP, p99, ms", _figure("orders-resume", "p99_ms"), at_most=100),
     Aim("/api/status beside two busy workers, p99, ms", _figure("page-status", "p99_ms"), at_most=20),
     Aim("the page's first load to interactive, p50, ms", _figure("page-load", "p50_ms"), at_most=300),
+    Aim("search in a thousand shops, p99, ms", _figure("search", "p99_ms"), at_most=300),
+    Aim("comporta status in a thousand shops, p50, ms", _figure("status-command", "p50_ms"), at_most=500),
+    Aim("comporta --help, p50, ms", _figure("help-command", "p50_ms"), at_most=300),
     Aim("200 open pages at rest, % of a core", _figure("page-rest", "cpu_percent"), at_most=10),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from broker.connection import open_connection
 from broker.declare import declare
 from comporta.simulator.messages import ErpMessage
 from schemas.domains import DOMAINS
+from schemas.partitions import NO_PARTITIONS, Partitions
 from schemas.topology import EVENTS, QUEUES, event_queue
 
 __all__ = ["CONTENT_TYPE", "Source", "consumers", "delete_queues", "fill", "open_channel", "server_version"]
@@ -45,18 +46,21 @@ def open_channel(url: str) -> Iterator[Any]:
         connection.release()
 
 
-def fill(url: str, backlog: Source) -> None:
+def fill(url: str, backlog: Source, partitions: Partitions = NO_PARTITIONS) -> None:
     """Declare the queues and publish a backlog; return when all of it is in the queues."""
     connection = open_connection(url, name="bench")
     try:
-        declare(connection)
+        declare(connection, partitions)
         channel = connection.channel()
         for event in backlog.events():
             message = channel.prepare_message(
-                event.body, content_type=CONTENT_TYPE, properties={"delivery_mode": _PERSISTENT}
+                event.body,
+                content_type=CONTENT_TYPE,
+                headers=event.headers if partitions.domains else None,
+                properties={"delivery_mode": _PERSISTENT},
             )
             channel.basic_publish(message, exchange=EVENTS, routing_key=event.routing_key)
-        _await_depth(channel, backlog.count)
+        _await_depth(channel, backlog.count, [*_EVENT_QUEUES, *partitions.names])
     finally:
         connection.release()
 
@@ -83,13 +87,13 @@ def server_version(url: str) -> str:
         return str(channel.connection.server_properties["version"])
 
 
-def _await_depth(channel: Any, count: int) -> None:
+def _await_depth(channel: Any, count: int, queues: Sequence[str]) -> None:
     deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while (depth := _depth(channel)) != count:
+    while (depth := _depth(channel, queues)) != count:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{count} events were published, {depth} are in the queues")
         time.sleep(0.1)
 
 
-def _depth(channel: Any) -> int:
-    return sum(channel.queue_declare(queue, passive=True).message_count for queue in _EVENT_QUEUES)
+def _depth(channel: Any, queues: Sequence[str]) -> int:
+    return sum(channel.queue_declare(queue, passive=True).message_count for queue in queues)

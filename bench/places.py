@@ -13,6 +13,8 @@ from sqlalchemy import create_engine
 from bench.backlog import delete_queues, fill
 from bench.events import Backlog
 from bench.written import prefill
+from schemas.partitions import NO_PARTITIONS, Partitions
+from schemas.topology import QUEUES
 from storage.engine import read_url
 from storage.fence import PostgresFence
 from tests.support.services.postgres import Database, Postgres, SharedPostgres
@@ -48,16 +50,16 @@ class Servers:
         return self.loaded(Backlog(count))
 
     @contextmanager
-    def loaded(self, backlog: Backlog) -> Iterator[Place]:
+    def loaded(self, backlog: Backlog, partitions: Partitions = NO_PARTITIONS) -> Iterator[Place]:
         """Yield a fresh place with a backlog and, if its keys are drawn at random, a row for each key."""
         place = Place(self.broker.new_vhost(), self.database.new_database(), self._pids())
         try:
             if backlog.keys:
                 prefill(place.database_url, backlog.keys, backlog.shops)
-            fill(place.broker_url, backlog)
+            fill(place.broker_url, backlog, partitions)
             yield place
         finally:
-            delete_queues(place.broker_url)
+            delete_queues(place.broker_url, [*QUEUES, *partitions.names])
             self.database.drop_database(place.database_url)
 
     def _pids(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bench import ledger, loads, missed, orders, page, publishers, siege, throughput, versions
+from bench import crowd, ledger, loads, missed, orders, page, partitions, publishers, siege, throughput, versions
 from bench.events import Backlog
 from bench.latency import publish_to_commit
 from bench.muted import pause_beside_a_hung_worker
@@ -91,9 +91,10 @@ def _few(of: Scale) -> Backlog:
     return Backlog(of.small_backlog)
 
 
-_APPLY, _UNIFORM, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
+_APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE, _CROWD = (
     "a backlog of real events",
     "a backlog of keys drawn by chance",
+    "stock on several queues, keys drawn by chance",
     "a full load of distinct keys",
     "missed keys, versions, ledger",
     "the usual ways, one upsert an event",
@@ -101,6 +102,7 @@ _APPLY, _UNIFORM, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, _PAGE = (
     "publishing, every message confirmed",
     "orders",
     "the page",
+    "a thousand shops, 100,000 missed keys, 10,000 refused messages, 20,000 orders",
 )
 
 ROWS: tuple[Row, ...] = (
@@ -124,6 +126,33 @@ ROWS: tuple[Row, ...] = (
         _UNIFORM,
         "hand-written Go, two processes",
         lambda on, of: throughput.reference(on, _uniform(of), 2),
+    ),
+    *(
+        Row(
+            f"partitions-{count}",
+            _SPREAD,
+            f"two worker processes, {count} queues" if count > 1 else "two worker processes, one queue",
+            lambda on, of, count=count: partitions.spread(on, _uniform(of), count),
+        )
+        for count in (1, 2, 4)
+    ),
+    *(
+        Row(
+            f"acknowledged-{count}",
+            _SPREAD,
+            f"acknowledging only, {count} queues" if count > 1 else "acknowledging only, one queue",
+            lambda on, of, count=count: partitions.acknowledged(on, _uniform(of), count),
+        )
+        for count in (1, 4)
+    ),
+    *(
+        Row(
+            f"filled-{count}",
+            _SPREAD,
+            f"publishing only, {count} queues" if count > 1 else "publishing only, one queue",
+            lambda on, of, count=count: partitions.filled(on, _uniform(of), count),
+        )
+        for count in (1, 4)
     ),
     Row("full-load", _LOAD, "one worker process", lambda on, of: loads.full_load(on, of.backlog)),
     Row(
@@ -206,4 +235,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("page-load", _PAGE, "first load to interactive", lambda on, _of: page.first_load(on)),
     Row("page-rest", _PAGE, "200 open pages, nothing happens", lambda on, _of: page.at_rest(on)),
+    Row("search", _CROWD, "search and suggestions", lambda on, _of: crowd.search(on)),
+    Row("status-command", _CROWD, "comporta status, start to end", lambda on, _of: crowd.status_command(on)),
+    Row("help-command", _CROWD, "comporta --help, start to end", lambda on, _of: crowd.help_command(on)),
 )

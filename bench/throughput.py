@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
@@ -99,9 +99,11 @@ def run_worker(
     processes: int,
     watch: Watch | None = None,
     done: Callable[[psycopg.Connection], int] = accounted,
+    environment: Mapping[str, str] | None = None,
 ) -> Figures:
     """Measure a worker of `processes` processes on a place; `done` counts the events that are finished."""
-    starting = running(place, "comporta", "worker", "--processes", str(processes))
+    arguments = ("worker", "--processes", str(processes))
+    starting = running(place, "comporta", *arguments, environment=environment)
     with place.query() as database:
         return _timed(place, starting, backlog, processes, progress=lambda _: done(database), watch=watch)
 

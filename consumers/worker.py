@@ -162,7 +162,7 @@ def events_worker(
     A domain with partitions keeps its one queue, in which messages may wait from before.
     """
     bulk = [bulk_queue(domain) for domain in domains]
-    spread = [queue.name for domain in domains for queue in partitions.queues(domain)]
+    spread = [name for domain in domains for name in partitions.consumed(domain)]
     queues = [*(event_queue(domain) for domain in domains), *spread, *bulk]
     return Worker(
         url, "events", queues, limits, decode, store, stop, on_batch, bulk, partitions=partitions, left_over=left_over

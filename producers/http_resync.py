@@ -59,7 +59,7 @@ class ResyncByHttp:
             return ErpResponse(DeliveryStatus.FAILED if error else DeliveryStatus.SENT, error=error)
 
         shop, _, domain = message.routing_key.partition(".")
-        data = orjson.loads(message.body)["data"]
+        data = orjson.dumps(orjson.loads(message.body)["data"])
         error = self._address.post(f"{shop}/{domain}/resync/{message.message_id}", data, parse).error
         if error is not None:
             return PublishResult(message, Fate.NACKED, f"{BY_HTTP} failed: {error}")

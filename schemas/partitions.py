@@ -22,6 +22,7 @@ __all__ = [
     "change_domain",
     "hash_exchanges",
     "parse_partitions",
+    "parse_taken",
     "partition_key",
     "partition_number",
     "partition_queue",
@@ -36,6 +37,7 @@ PLUGIN = "rabbitmq_consistent_hash_exchange"
 MOST_PARTITIONS = 32
 # The routing key of a binding to such an exchange is the queue's weight.
 _WEIGHT = "1"
+_RANGE = re.compile(r"(?P<first>[0-9]{1,2})(?:-(?P<last>[0-9]{1,2}))?")
 # Headers must fit into one frame of the protocol.
 _LONGEST_KEY = 1024
 _QUEUE = re.compile(rf"comporta\.(?P<domain>{'|'.join(DOMAINS)})(?:\.(?:{BULK}|(?P<number>[1-9][0-9]?)))?")
@@ -51,10 +53,14 @@ class HashExchange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """Number of queues by domain, for domains with several; `by`: a shop's events go to one queue, or a key's do."""
+    """Number of queues by domain, for domains with several; `by`: a shop's events go to one queue, or a key's do.
+
+    A worker consumes the partitions with the numbers in `taken`, or all of them if it is None.
+    """
 
     counts: tuple[tuple[str, int], ...] = ()
     by: PartitionBy = "shop"
+    taken: frozenset[int] | None = None
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -80,6 +86,11 @@ class Partitions:
         return [
             Queue(partition_queue(domain, number), exchange, (_WEIGHT,)) for number in range(1, self.count(domain) + 1)
         ]
+
+    def consumed(self, domain: str) -> list[str]:
+        """Return the names of a domain's partitions that this worker consumes."""
+        names = (queue.name for queue in self.queues(domain))
+        return [name for name in names if self.taken is None or partition_number(name) in self.taken]
 
     def surplus(self, domain: str) -> list[Queue]:
         """Return the partitions that a larger number would have, which get nothing any more."""
@@ -127,6 +138,23 @@ def partition_number(queue: str) -> int | None:
 def partition_key(shop: str, key: Iterable[object]) -> str:
     """Return the value of the header by which the events of one key reach one partition."""
     return "/".join((shop, *map(str, key)))[:_LONGEST_KEY]
+
+
+def parse_taken(text: str, partitions: Partitions) -> frozenset[int] | None:
+    """Return the numbers of the setting COMPORTA_TAKE_PARTITIONS, None for all; raises `ValueError` with the remedy."""
+    if not text.strip():
+        return None
+    taken: set[int] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if not (found := _RANGE.fullmatch(part)):
+            raise ValueError(f"must be numbers of partitions, such as 1,2 or 1-4; {part!r} is none")
+        first, last = int(found["first"]), int(found["last"] or found["first"])
+        most = max((count for _, count in partitions.counts), default=0)
+        if not 1 <= first <= last <= most:
+            has = f"the partitions have the numbers 1 to {most}" if most else "COMPORTA_PARTITIONS names none"
+            raise ValueError(f"{part!r} is no partition: {has}")
+        taken |= {*range(first, last + 1)}
+    return frozenset(taken)
 
 
 def parse_partitions(text: str, by: PartitionBy = "shop") -> Partitions:

@@ -136,7 +136,7 @@ SENTENCES: dict[str, str] = {
     "desta carga disse outra coisa: lida de novo, é uma carga nova",
     "must be at most 2^62: no counter gets that far": "deve ser no máximo 2^62: nenhum contador chega tão longe",
 }
-_MORE = re.compile(r" \(and ([0-9]+) more faults\)$")
+_MORE = re.compile(r" \(and ([0-9]+) more faults?\)$")
 
 
 class SentenceCatalog:
@@ -170,5 +170,5 @@ def portuguese_sentence(sentence: str) -> str | None:
     more = _MORE.search(sentence)
     if more is not None:
         first = portuguese_sentence(sentence[: more.start()])
-        return None if first is None else f"{first} (e mais {more[1]} falhas)"
+        return None if first is None else f"{first} (e mais {more[1]} {'falha' if more[1] == '1' else 'falhas'})"
     return _CATALOG.translated(sentence, lambda name: name.replace(" or ", " ou "))

@@ -88,7 +88,9 @@ def validation_refused(error: ValidationError) -> Refused:
     reason, sentence = _reason(faults[0])
     more = len({fault["loc"] for fault in faults}) - 1
     pointer = _pointer(faults[0]["loc"], locations)
-    return Refused(reason, pointer, sentence + (f" (and {more} more faults)" if more else ""))
+    return Refused(
+        reason, pointer, sentence + (f" (and {more} more {'fault' if more == 1 else 'faults'})" if more else "")
+    )
 
 
 def other_fault(error: ValidationError, known: Collection[Reason]) -> Refused | None:

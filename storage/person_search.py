@@ -13,8 +13,10 @@ from rules.orders import CancelState, OrderState
 from rules.person import Person, Stay, order_stays
 from storage.entities import key_text
 from storage.fence import Fence
+from storage.job_tables import quarantine_jobs, quarantine_notes
 from storage.message_text import message_fields, message_texts
 from storage.order_rows import OrderKey
+from storage.reminder_tables import reminder_deliveries
 from storage.tables import (
     ENTITY_TABLES,
     audit,
@@ -39,6 +41,9 @@ TEXTS: Mapping[Table, tuple[str, ...]] = {
     switches: ("reason", "plan_reason"),
     repairs: ("reason",),
     erp_faults: ("error",),
+    quarantine_notes: ("note", "ticket"),
+    quarantine_jobs: ("title", "filter", "reason", "error"),
+    reminder_deliveries: ("document", "error"),
 }
 _has_news = exists(1).where(order_events.c.shop == orders.c.shop, order_events.c.order_id == orders.c.order_id)
 ORDER_COLUMNS = (
@@ -161,7 +166,7 @@ class PersonSearch:
     def _texts(self, table: Table) -> Iterator[tuple[Any, ...]]:
         columns = [table.c[name] for name in TEXTS[table]]
         for row in self._rows(table, columns, columns):
-            if any(text is not None and self._person.is_mentioned(text) for text in row[-len(columns) :]):
+            if any(_mentions(self._person, row._mapping[column]) for column in columns):
                 yield tuple(row[: len(table.primary_key)])
 
     def _rows(

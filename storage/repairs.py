@@ -90,7 +90,7 @@ class Repairs:
         self._fresh_until = 0.0
         self._left: Left = {}
 
-    def sheets(self, limit: int = 20) -> list[Sheet]:
+    def sheets(self, limit: int = 10) -> list[Sheet]:
         """Return the newest sheets first; the numbers left are a second old at most, or older if counting is slow."""
         return self._sheets(select(repairs).order_by(repairs.c.epoch.desc()).limit(limit))
 

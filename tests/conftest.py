@@ -14,6 +14,7 @@ import pytest
 
 from storage.engine import open_engine
 from storage.migrate import migrate
+from tests.support.programs import Programs, running_programs
 from tests.support.services.postgres import Database, Postgres, SharedPostgres
 from tests.support.services.processes import ServiceFailed, ServiceMissing, temporary_root
 from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
@@ -116,6 +117,13 @@ def any_database_url(request: pytest.FixtureRequest) -> str:
     """The test is run on SQLite and on PostgreSQL, each with the newest tables and no rows."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
     return url
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    """Programs in a folder of the test, which end with it."""
+    with running_programs(tmp_path) as programs:
+        yield programs
 
 
 @pytest.fixture(autouse=True)

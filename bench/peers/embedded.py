@@ -15,7 +15,7 @@ from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
 from broker.connection import open_connection
 from broker.sync_publisher import SyncPublisher
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from consumers.source import BatchLimits, KombuSource
 from consumers.worker import events_worker
 from control.switchboard import Switchboard

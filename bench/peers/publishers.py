@@ -15,7 +15,7 @@ import pika
 
 from bench.backlog import CONTENT_TYPE
 from bench.events import real_events
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from comporta.simulator.messages import ErpMessage
 from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher

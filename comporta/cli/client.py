@@ -190,7 +190,7 @@ class _Broker:
 
     @contextmanager
     def _publish(self) -> Iterator[Publish]:
-        from comporta.runtime.logging import configure_logs
+        from comporta.runtime.logs import configure_logs
         from producers.publisher import Publisher
 
         # Standard output is for the command's result, which includes its errors; logs go to standard error.

@@ -7,7 +7,7 @@ import platform
 import typer
 
 from comporta.cli.output import AsJson, console, print_json, print_rows, warn
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from comporta.runtime.release import program_version
 from comporta.runtime.settings import (
     Settings,

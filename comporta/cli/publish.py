@@ -18,7 +18,7 @@ from comporta.cli.credentials import client_credentials
 from comporta.cli.event_warnings import LineWarnings, with_warnings
 from comporta.cli.output import AsJson, console, errors, fail, print_json, warn
 from comporta.cli.publish_load import PublishedLoad, WantedLoad, publish_load
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from comporta.runtime.settings import Settings, load_settings
 from comporta.runtime.threads import stop_on_signals
 from producers.bulk import REFUSED, Feed, LinesUnreadable, NumberedLine, Publishes, Source

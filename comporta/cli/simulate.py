@@ -20,7 +20,7 @@ from broker.connection import open_connection, release
 from broker.declare import declare
 from comporta.cli.options import shop_id, shop_ids
 from comporta.cli.output import AsJson, console, fail, print_json
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from comporta.runtime.settings import load_settings
 from comporta.runtime.threads import stop_on_signals
 from comporta.simulator.erp import Faults, SimulatedErp

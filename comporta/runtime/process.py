@@ -21,8 +21,8 @@ from broker.retry import failure, retry_until
 from comporta.runtime.bootstrap import Components, build_admin, build_worker
 from comporta.runtime.health import Monitor, monitor_for
 from comporta.runtime.http.limits import HttpLimits
-from comporta.runtime.logging import configure_logs
 from comporta.runtime.login_link import print_login_link
+from comporta.runtime.logs import configure_logs
 from comporta.runtime.metrics import RecentLags, WorkMetrics
 from comporta.runtime.monitor_server import MonitorServer
 from comporta.runtime.settings import Settings

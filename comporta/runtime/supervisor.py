@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 import structlog
 
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 from comporta.runtime.monitor_server import check_ports
 from comporta.runtime.process import run_process
 from comporta.runtime.settings import Settings, SettingsError

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
-from comporta.web.pages.rendering import address
+from comporta.web.pages.renderer import address
 from comporta.web.pages.static_files import static_path
 from comporta.web.problems import PROBLEM_TYPE, Problem
 

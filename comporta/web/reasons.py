@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from comporta.web.pages.rendering import address
+from comporta.web.pages.renderer import address
 from comporta.web.pages.static_files import static_path
 from schemas.reason_docs import DocLanguage
 

@@ -27,6 +27,7 @@ from storage.views.mentions import (
     SearchTerms,
     StandingOrder,
     missed_mentions,
+    of_shops,
     order_mentions,
     price_table_codes,
     quarantine_mentions,
@@ -103,7 +104,9 @@ def _entities(connection: Connection, domain: str, terms: SearchTerms) -> list[E
     keys = DOMAINS[domain].key_fields
     rows: dict[tuple[Any, ...], EntityRow] = {}
     for condition in _conditions(connection, domain, terms):
-        query = select(table).where(table.c.shop.in_(terms.shops), condition).order_by(*table.primary_key)
+        query = (
+            select(table).where(of_shops(connection, table.c.shop, terms.shops), condition).order_by(*table.primary_key)
+        )
         for row in connection.execute(query.limit(MOST_SHOWN + 1)):
             entity = _entity(domain, keys, plain_row(row))
             rows[(entity["shop"], *entity["key"].values())] = entity

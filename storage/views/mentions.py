@@ -6,8 +6,21 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, literal, or_, select, type_coerce
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from rules.masks import mask_documents
 from schemas.domains import DOMAINS
@@ -22,16 +35,17 @@ __all__ = [
     "SearchTerms",
     "StandingOrder",
     "missed_mentions",
+    "of_shops",
     "order_mentions",
     "price_table_codes",
     "quarantine_mentions",
 ]
 
 MOST_SHOWN = 100
-_MOST_TABLES = 1_000
-# About the rows that one second can read.
+_MOST_TABLES, _MOST_TABLES_OF_ALL = 1_000, 10_000
 # Bytes of a refused message's body up to which it is searched.
 _BODY_SEARCHED = 1024 * 1024
+# About the rows that one second can read.
 _MISSED_SEARCHED, _MESSAGES_SEARCHED, _ORDERS_SEARCHED = 100_000, 5_000, 20_000
 # A shorter text occurs in every body; it is searched as a whole JSON text only.
 _SUBSTRING_LENGTH = 6
@@ -58,8 +72,26 @@ class StandingOrder(OrderRow):
     stands_as: list[str]
 
 
+# A lookup for each table that there is: a statement for each known shop takes most of a second for a thousand.
+_CODES = text(
+    """
+    WITH RECURSIVE codes(shop, code) AS (
+      (SELECT shop, table_code FROM prices ORDER BY shop, table_code LIMIT 1)
+      UNION ALL
+      SELECT following.shop, following.table_code FROM codes, LATERAL (
+        SELECT shop, table_code FROM prices WHERE (shop, table_code) > (codes.shop, codes.code)
+        ORDER BY shop, table_code LIMIT 1
+      ) AS following
+    )
+    SELECT DISTINCT code FROM (SELECT code FROM codes LIMIT :most) AS found
+    """
+)
+
+
 def price_table_codes(connection: Connection, shops: Sequence[str]) -> list[str]:
-    """Return the codes of price tables with prices, a thousand at most, with one index lookup each."""
+    """Return the codes of price tables with prices, a thousand at most; `shops` are one, or all."""
+    if connection.dialect.name == "postgresql" and len(shops) > 1:
+        return sorted(connection.scalars(_CODES, {"most": _MOST_TABLES_OF_ALL}))[:_MOST_TABLES]
     prices = ENTITY_TABLES["prices"].c
     result: set[str] = set()
     for shop in shops:
@@ -71,11 +103,19 @@ def price_table_codes(connection: Connection, shops: Sequence[str]) -> list[str]
     return sorted(result)[:_MOST_TABLES]
 
 
+def of_shops(connection: Connection, column: ColumnElement[str], shops: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a shop is one of these, which may be thousands."""
+    if connection.dialect.name == "postgresql":
+        # One parameter: a thousand cost more than the search.
+        return column == any_(literal(list(shops), ARRAY(Text)))
+    return column.in_(shops)
+
+
 def missed_mentions(
     connection: Connection, terms: SearchTerms, codes: Sequence[str], bounds: list[Bound]
 ) -> list[MissedRow]:
     """Return the missed keys that contain one of the codes."""
-    in_shops = missed.c.shop.in_(terms.shops)
+    in_shops = of_shops(connection, missed.c.shop, terms.shops)
     conditions = [
         missed.c.domain.in_([name for name, domain in DOMAINS.items() if domain.key_fields[0] == first])
         & (missed.c.key >= start)
@@ -92,7 +132,7 @@ def missed_mentions(
 
 def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[MissedRow]:
     """Return the missed prices of a product; their keys begin with the price table, so no index applies."""
-    query = select(missed).where(missed.c.domain == "prices", missed.c.shop.in_(terms.shops))
+    query = select(missed).where(missed.c.domain == "prices", of_shops(connection, missed.c.shop, terms.shops))
     searched = _bounded(connection, query.order_by(missed.c.shop, missed.c.key), "missed", _MISSED_SEARCHED, bounds)
     part = orjson.dumps({"product_code": terms.text}).decode()[1:-1]
     query = select(searched).where(searched.c.key.contains(part, autoescape=True)).limit(MOST_SHOWN + 1)
@@ -132,7 +172,7 @@ def _key_is(text: str) -> list[ColumnElement[bool]]:
 def order_mentions(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[StandingOrder]:
     """Return the order with this id, and the newest orders that mention the text."""
     columns = (*ORDER_COLUMNS, orders.c.payload)
-    in_shops = orders.c.shop.in_(terms.shops)
+    in_shops = of_shops(connection, orders.c.shop, terms.shops)
     exact = connection.execute(select(*columns).where(in_shops, orders.c.order_id == terms.text)).all()
     # An index of the payloads costs PostgreSQL a third of a millisecond an order, and more in a long backlog.
     newest = select(*columns).where(in_shops)

@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from broker.connection import BrokerLost, open_connection
 from broker.sync_publisher import SyncPublisher
-from consumers.delivery import Delivery
-from consumers.source import BatchLimits
 from control.announcer import Announcer
-from control.client import request
 from control.consumer import ControlConsumer
-from producers.errors import NoReply
 from schemas.control import Announcement
 from schemas.topology import CONTROL, STATUS
-from storage.views import AuditFilter
-from tests.support.pipeline import Backends, BufferedSource, Pipeline, open_pipeline, stock_event
-from tests.support.services.postgres import Database
-from tests.support.services.proxy import Proxy
+from tests.support.control_harness import ControlHarness, audit
+from tests.support.pipeline import Pipeline, stock_event
 from tests.support.wait import wait_until
 
 REPLY_FIELDS = {"result", "epoch", "effective_at", "in_flight_orders", "still_off", "error"}
-
-
-class ControlHarness:
-    """Control consumer stepped by hand, and a client of it."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.connection = open_connection(pipeline.url, name="test control")
-        controller = ControlConsumer(
-            pipeline.url, pipeline.switchboard, pipeline.database.views.status, pipeline.publisher, pipeline.stop
-        )
-        self.controller = controller
-        self.source = BufferedSource(self.connection, [CONTROL], BatchLimits(1, 0, 1))
-        self.channel = self.connection.channel()
-        self.replies = f"replies-{id(self)}"
-        self.channel.queue_declare(self.replies, durable=False, exclusive=True)
-
-    def send(self, action: str, body: Any, exchange: str = CONTROL, **properties: Any) -> None:
-        """Sends a control message: JSON, or bytes as they are."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        said = {"reply_to": self.replies, "correlation_id": "c1", "content_type": "application/json", **properties}
-        said = {name: value for name, value in said.items() if value is not None}
-        self.pipeline.publish(raw, key=action, exchange=exchange, **said)
-
-    def step(self) -> None:
-        """Obeys one message."""
-        wait_until(lambda: self.controller.step(self.source), what="a control message to be settled")
-
-    def reply(self) -> dict[str, Any]:
-        """The next reply."""
-
-        def look() -> Any:
-            return self.channel.basic_get(self.replies, no_ack=True)
-
-        message = wait_until(look, what="a reply")
-        assert message.properties["correlation_id"] == "c1"
-        return dict(json.loads(message.body))
-
-    def ask(self, action: str, body: Any, **properties: Any) -> dict[str, Any]:
-        """Sends, obeys, and returns the reply."""
-        self.send(action, body, **properties)
-        self.step()
-        return self.reply()
-
-    def close(self) -> None:
-        """Goes home."""
-        self.connection.release()
 
 
 @pytest.fixture
@@ -92,11 +35,6 @@ def rabbitmq_harness(rabbitmq_pipeline: Pipeline) -> Iterator[ControlHarness]:
     harness = ControlHarness(rabbitmq_pipeline)
     yield harness
     harness.close()
-
-
-def audit(pipeline: Pipeline) -> list[dict[str, Any]]:
-    """The audit, oldest first."""
-    return [dict(row) for row in reversed(pipeline.database.views.rows(AuditFilter()))]
 
 
 def test_a_pause_is_answered_and_everything_after_it_is_discarded(harness: ControlHarness) -> None:
@@ -302,108 +240,3 @@ def test_every_change_is_announced_once_and_in_order(harness: ControlHarness) ->
     running.join(10)
     assert not running.is_alive()
     assert harness.channel.basic_get("listener", no_ack=True) is None
-
-
-def test_of_two_controllers_the_one_that_is_late_changes_nothing(rabbitmq_pipeline: Pipeline) -> None:
-    first = ControlHarness(rabbitmq_pipeline)
-    issued = datetime.now(UTC).isoformat()
-    first.send("pause", {"reason": "held", "issued_at": issued}, message_id="m1")
-    first.source.buffer(1)
-    # The first has its one message in hand, so that the second gets all others.
-    second = ControlHarness(rabbitmq_pipeline)
-    assert second.ask("pause", {"reason": "asked again", "issued_at": issued}, message_id="m1")["result"] == "off"
-    assert second.ask("resume", {"reason": "done"})["result"] == "on"
-    first.step()
-    assert first.reply()["result"] == "unchanged"
-    first.send("pause", {"reason": "held", "issued_at": datetime.now(UTC).isoformat()}, message_id="m2")
-    holding, other = (first, second) if taken(first, second) is first else (second, first)
-    assert other.ask("pause", {"reason": "newer"})["result"] == "off"
-    assert other.ask("resume", {"reason": "done"})["result"] == "on"
-    holding.step()
-    late = first.reply()
-    assert (late["result"], late["error"].partition(":")[0]) == ("refused", "stale")
-    first.close()
-    second.close()
-
-
-def taken(*harnesses: ControlHarness) -> ControlHarness:
-    """The harness that has a message in hand."""
-
-    def holding() -> ControlHarness | None:
-        for harness in harnesses:
-            harness.source.keep_alive(0.005)
-            if harness.source._buffer:
-                return harness
-        return None
-
-    found = wait_until(holding, what="one of them to have the message")
-    assert found is not None
-    return found
-
-
-@pytest.mark.parametrize(
-    ("expiration", "stood", "obeyed"), [(None, 9.0, True), (None, 11.0, False), ("2000", 3.0, False)]
-)
-def test_a_process_that_stood_still_gives_its_messages_back(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, expiration: str | None, stood: float, obeyed: bool
-) -> None:
-    harness = ControlHarness(pipeline)
-    times = iter([0.0, stood])
-    monkeypatch.setattr("control.consumer.time", SimpleNamespace(monotonic=lambda: next(times)))
-    properties = {} if expiration is None else {"expiration": expiration}
-    source = HeldSource(Delivery(CONTROL, 1, b'{"reason": "held"}', "pause", False, properties))
-    if obeyed:
-        assert harness.controller.step(source) == 1
-    else:
-        with pytest.raises(BrokerLost, match="stood still"):
-            harness.controller.step(source)
-    assert (source.settled, len(audit(pipeline))) == ((1, 1) if obeyed else (0, 0))
-    harness.close()
-
-
-@dataclass
-class HeldSource:
-    """Source with one delivery."""
-
-    delivery: Delivery
-    settled: int = 0
-
-    def receive(self, wait: float) -> list[Delivery]:
-        return [self.delivery]
-
-    def settle(self, batch: Sequence[Delivery]) -> None:
-        self.settled += len(batch)
-
-    def keep_alive(self, seconds: float) -> None:
-        """Nothing to keep."""
-
-
-def test_a_message_that_nobody_takes_in_time_is_never_obeyed(rabbitmq_pipeline: Pipeline) -> None:
-    with pytest.raises(NoReply, match="expired"):
-        request(rabbitmq_pipeline.url, "pause", b'{"reason":"x"}', timeout=0.3)
-    harness = ControlHarness(rabbitmq_pipeline)
-    assert harness.ask("resume", {"reason": "the next"})["result"] == "unchanged"
-    assert [row["reason"] for row in audit(rabbitmq_pipeline)] == ["the next"]
-    harness.close()
-
-
-@pytest.fixture
-def to_database(postgres: Database) -> Iterator[Proxy]:
-    """The way to the database."""
-    with Proxy(postgres.port) as proxy:
-        yield proxy
-
-
-def test_a_pause_waits_for_a_database_that_is_away(vhost: str, database_url: str, to_database: Proxy) -> None:
-    with open_pipeline(Backends(vhost, to_database.through(database_url))) as pipeline:
-        harness = ControlHarness(pipeline)
-        to_database.refuse()
-        harness.send("pause", {"reason": "x"})
-        stepping = threading.Thread(target=harness.step, daemon=True)
-        stepping.start()
-        wait_until(lambda: pipeline.queue_depth(CONTROL) == 0, what="the message to be taken")
-        assert stepping.is_alive()
-        to_database.resume()
-        stepping.join(30)
-        assert harness.reply()["result"] == "off"
-        harness.close()

@@ -80,6 +80,7 @@ def test_orders_that_always_fail_hold_up_no_other(open_office: Open, erp: HttpEr
     assert "rejected" not in states(office)
 
 
+@pytest.mark.slow
 def test_what_fails_while_others_succeed_is_stuck_and_no_longer_tried_until_an_operator_retries(
     open_office: Open, erp: HttpErp
 ) -> None:

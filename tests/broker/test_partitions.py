@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -112,6 +113,19 @@ def test_without_the_header_all_events_have_one_partition_and_are_applied(own_pi
     assert sorted(spread(own_pipeline)) == [0, 0, 0, 0, 20]
     with running(worker(own_pipeline, FOUR_BY_KEY)):
         wait_until(lambda: len(own_pipeline.rows()) == 20, what="all to be applied")
+
+
+def test_a_worker_can_take_some_partitions_and_another_the_rest(own_pipeline: Pipeline) -> None:
+    route(own_pipeline.url, FOUR)
+    for shop in range(40):
+        own_pipeline.publish(stock_event(1), key=f"shop{shop}.stock")
+    _, first, second, third, fourth = spread(own_pipeline)
+    low, high = (replace(FOUR, taken=frozenset(numbers)) for numbers in ({1, 2}, {3, 4}))
+    with running(worker(own_pipeline, low)):
+        wait_until(lambda: len(own_pipeline.rows()) == first + second, what="the first two to be taken")
+        assert spread(own_pipeline) == [0, 0, 0, third, fourth]
+        with running(worker(own_pipeline, high)):
+            wait_until(lambda: len(own_pipeline.rows()) == 40, what="the others to be taken")
 
 
 def test_from_one_queue_to_four_to_two_and_back_every_message_is_taken(own_pipeline: Pipeline) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from rules.actions import Conflict, CountChanged, NotConfirmed, NotFound
@@ -17,18 +16,9 @@ from storage.views import MissedFilter, QuarantineFilter
 from tests.support.operator import ANA, Operator
 from tests.support.order_events import internalized, placed
 from tests.support.pipeline import Pipeline, stock_event
+from tests.support.refused_stock import died, keep, take, take_dead
 
 HEADERS = {"tenant": "7", "yes": True, "long": 2**40, "table": {"in": [1, None, "x"]}}
-REFUSAL = {
-    "postgresql": (
-        "ALTER TABLE stock ADD CONSTRAINT refusal CHECK (unit <> 'BAD')",
-        "ALTER TABLE stock DROP CONSTRAINT refusal",
-    ),
-    "sqlite": (
-        "CREATE TRIGGER refusal BEFORE INSERT ON stock WHEN NEW.unit = 'BAD' BEGIN SELECT RAISE(ABORT, 'no'); END",
-        "DROP TRIGGER refusal",
-    ),
-}
 
 
 @pytest.fixture
@@ -36,43 +26,6 @@ def operator(pipeline: Pipeline) -> Iterator[Operator]:
     operator = Operator(pipeline)
     yield operator
     operator.close()
-
-
-def run(connection: Connection, which: int) -> None:
-    connection.execute(text(REFUSAL[connection.dialect.name][which]))
-
-
-@contextmanager
-def refusing(pipeline: Pipeline) -> Iterator[None]:
-    """While it lasts, the database refuses a stock whose unit is BAD."""
-    with pipeline.database.fence.shared() as connection:
-        run(connection, 0)
-    yield
-    with pipeline.database.fence.shared() as connection:
-        run(connection, 1)
-
-
-def keep(pipeline: Pipeline, *versions: int, **properties: object) -> list[str]:
-    """Quarantined stocks of products P<version>, good but for a cause that is gone by now; their ids."""
-    with refusing(pipeline), pipeline.stepped_worker("stock") as worker:
-        pipeline.publish(*(stock_event(version, f"P{version}", unit="BAD") for version in versions), **properties)
-        worker.drain(len(versions))
-    return [row["id"] for row in pipeline.quarantined()][-len(versions) :]
-
-
-def take(pipeline: Pipeline, number: int) -> None:
-    with pipeline.stepped_worker() as worker:
-        worker.drain(number)
-
-
-def take_dead(pipeline: Pipeline, number: int) -> None:
-    with pipeline.stepped_dead_letters_worker() as worker:
-        worker.drain(number)
-
-
-def died(queue: str, key: str, reason: str = "expired") -> dict[str, object]:
-    """Headers of a message that the broker has dead-lettered."""
-    return {"x-death": [{"queue": queue, "reason": reason, "exchange": "erp.events", "routing-keys": [key]}]}
 
 
 def test_once_the_cause_is_gone_a_replayed_message_is_applied_and_leaves_the_quarantine(

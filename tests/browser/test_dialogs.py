@@ -17,6 +17,7 @@ from tests.support.page_deployment import TIMEOUT, PageDeployment
 from tests.support.stock_lines import BAD_LINE
 from tests.support.wait import wait_until
 
+COUNTER = {"shop": "counter", "domain": "products", "reason": "a test", "dry_run": True}
 WIDTHS = (390, 768, 1024, 1440)
 
 
@@ -88,6 +89,31 @@ def test_the_versions_of_a_key_are_forgotten_for_a_reason(
     dialog(page).get_by_role("link", name="Close").click()
     page.reload()
     expect(page.locator("main")).to_contain_text("forgotten: the next event wins")
+
+
+def test_the_versions_of_a_shops_domain_are_counted_first_then_forgotten_and_audited(
+    deployment: PageDeployment, windows: BrowserWindows
+) -> None:
+    deployment.publish(*(product(5, f"D{number}") for number in range(3)), key="counter.products")
+    wait_until(
+        lambda: deployment.request("POST", "/api/versions/forget", COUNTER).json()["keys"] == 3,
+        timeout=TIMEOUT,
+        what="the products to be there",
+    )
+    page = windows.open(deployment.tokens["ana"])
+    page.get_by_role("link", name="Forget versions").click()
+    dialog(page).get_by_label("Shop").select_option("counter")
+    dialog(page).get_by_label("Domain").select_option("products")
+    dialog(page).get_by_role("button", name="Continue").click()
+    expect(dialog(page)).to_contain_text("3 keys forget their version")
+    no_barrier(page, "forget-domain")
+    assert deployment.request("POST", "/api/versions/forget", COUNTER).json()["keys"] == 3  # Only counted so far.
+    dialog(page).get_by_label("Reason").fill("the counter was restored")
+    dialog(page).get_by_role("button", name="Forget").click()
+    expect(dialog(page)).to_contain_text("3 keys are forgotten")
+    [entry] = deployment.request("GET", "/api/audit?action=versions-forget&shop=counter").json()
+    assert (entry["by"], entry["reason"], entry["count"]) == ("ana", "the counter was restored", 3)
+    assert deployment.request("POST", "/api/versions/forget", COUNTER).json()["keys"] == 0
 
 
 def test_a_held_load_deletes_after_a_second_look_and_is_cancelled(

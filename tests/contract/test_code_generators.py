@@ -16,7 +16,7 @@ import pytest
 from schemas.json_schema import SCHEMA_NAMES, class_name
 from tests.support.contract_samples import CONTRACT, VALID, Sample
 from tests.support.example_programs import run_command
-from tests.support.node import install_packages
+from tests.support.node import Node, install_packages
 
 pytestmark = pytest.mark.slow
 
@@ -79,15 +79,17 @@ def test_typescript_takes_every_valid_sample(generators: Path, tmp_path: Path) -
 
 
 @pytest.mark.timeout(300)
-def test_quicktype_makes_classes_of_every_schema_and_java_compiles_them(generators: Path, tmp_path: Path) -> None:
-    for name in SCHEMA_NAMES:
-        package = name.replace(".", "_")
-        folder = tmp_path / package
+def test_quicktype_makes_classes_of_every_schema_and_java_compiles_them(node: Node, tmp_path: Path) -> None:
+    packages = {name: tmp_path / name.replace(".", "_") for name in SCHEMA_NAMES}
+    options = ["--src-lang", "schema", "--lang", "java", "--just-types", "--acronym-style", "original"]
+    runs = []
+    for name, folder in packages.items():
         folder.mkdir()
-        options = ["--src-lang", "schema", "--lang", "java", "--just-types"]
-        options += ["--acronym-style", "original", "--package", package]
-        options += ["--top-level", class_name(name), "--out", folder / f"{class_name(name)}.java"]
-        run(generators / "quicktype", *options, SCHEMAS / f"{name}.json")
+        out = folder / f"{class_name(name)}.java"
+        named = ["--package", folder.name, "--top-level", class_name(name), "--out", str(out)]
+        runs.append([*options, *named, str(SCHEMAS / f"{name}.json")])
+    node("quicktype.mjs", runs)
+    for name, folder in packages.items():
         assert class_name(name).lower() in {path.stem.lower() for path in folder.iterdir()}
     assert_named(path.read_text() for path in tmp_path.rglob("*.java"))
     if shutil.which("javac"):

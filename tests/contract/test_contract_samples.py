@@ -130,7 +130,7 @@ def agreed(sample: Sample) -> bool:
         sample.parse()
     except Refused as refused:
         # Only the first fault is named, and a list ends at it: a schema may know one of those behind it.
-        assume("more faults" not in refused.refusal.sentence and refused.refusal.reason is not Reason.LINE_SUM)
+        assume(" more fault" not in refused.refusal.sentence and refused.refusal.reason is not Reason.LINE_SUM)
         return beyond_a_schema(refused.refusal.reason, refused.refusal.pointer)
     return True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,15 +11,9 @@ import pytest
 from control.auth.operators import read_operators
 from control.auth.operators_edit import add_operator, remove_operator
 from control.auth.tokens import Role, digest_of
-from tests.support.programs import Program, Programs, running_programs
+from tests.support.programs import Program, Programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.event_samples import sample_event
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.http_erp import running_http_erp
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_the_erp_is_asked_after_a_resume_and_the_sheet_gets_done(programs: Programs, broker_url: str) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pika
-import pytest
 
 from broker.connection import open_connection
 from broker.declare import declare
 from tests.support.database_queries import DatabaseQueries
 from tests.support.event_generator import EventGenerator, EventPublisher
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
@@ -21,12 +18,6 @@ from tests.support.wait import wait_until
 NAMES = r"^(comporta|erp|shop)\."
 WRITE = rf"{NAMES}|^amq\.default$"
 USER, PASSWORD = "narrow", "p@ss/word"
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_worker_page_and_commands_need_no_right_to_configure(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,19 +12,13 @@ import pytest
 from broker.connection import open_connection
 from broker.declare import declare, declare_queues
 from schemas.topology import orders_queue
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ from storage.database import open_database
 from storage.order_store import OrderStore
 from tests.support.metrics_client import scrape
 from tests.support.order_events import decoded_order, placed
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.ports import HOST, free_port
 from tests.support.wait import wait_until
@@ -25,12 +24,6 @@ SECRET = "hunter2-hunter2"
 def erp() -> Iterator[HttpErp]:
     with running_http_erp() as erp:
         yield erp
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_what_the_erp_answers_is_said_everywhere_and_what_is_stuck_is_sent_again(

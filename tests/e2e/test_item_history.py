@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.event_samples import sample_event
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
 
 KEY = '{"product_code": "789/1", "branch": "1", "warehouse": "A"}'
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_versions_are_told_over_http_and_on_the_database_alone(programs: Programs) -> None:

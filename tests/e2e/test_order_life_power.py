@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Connection, Executable, update
+from sqlalchemy import Connection, Executable, Update, update
 
 import producers.cancellations
 import producers.erp
@@ -76,25 +76,29 @@ def a_retry_changes_the_idempotency_key(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(producers.erp, "order_event", at_each_attempt_another)
 
 
-def _recording(where: Callable[[Any], Sequence[Any]]) -> Callable[[str], Executable]:
-    """What records attempts, of the orders that `where` says."""
+def _record_by(plant: pytest.MonkeyPatch, where: Callable[[Any], Sequence[Any]]) -> None:
+    """Let attempts be recorded of the orders that `where` says."""
 
-    def statement(dialect: str) -> Executable:
+    def statement(dialect: str) -> Update:
         names = ("shop", "order_id", "attempts", *_WRITTEN)
         given = rowset(dialect, {name: orders.c[name].type for name in names}).columns
         same = (orders.c.shop == given["shop"], orders.c.order_id == given["order_id"])
         return update(orders).where(*same, *where(given)).values({name: given[name] for name in _WRITTEN})
 
-    return cache(statement)
+    def telling(dialect: str) -> Executable:
+        return statement(dialect).returning(*(orders.c[name] for name in storage.order_queue._TOLD_OF))
+
+    plant.setattr(storage.order_queue, "_record", cache(statement))
+    plant.setattr(storage.order_queue, "_record_and_tell", cache(telling))
 
 
 def a_record_overwrites_what_is_internalized(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(storage.order_queue, "_record", _recording(lambda given: [orders.c.attempts == given["attempts"]]))
+    _record_by(plant, lambda given: [orders.c.attempts == given["attempts"]])
 
 
 def a_record_of_an_earlier_attempt_counts(plant: pytest.MonkeyPatch) -> None:
     state = orders.c.state == OrderState.SENDING.value
-    plant.setattr(storage.order_queue, "_record", _recording(lambda _given: [state]))
+    _record_by(plant, lambda _given: [state])
 
 
 def a_cancellation_before_its_order_is_lost(plant: pytest.MonkeyPatch) -> None:
@@ -102,16 +106,8 @@ def a_cancellation_before_its_order_is_lost(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_failed_attempt_forgets_the_cancellation(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(
-        storage.order_queue,
-        "_record",
-        _recording(
-            lambda given: [
-                orders.c.attempts == given["attempts"],
-                orders.c.state == OrderState.SENDING.value,
-            ]
-        ),
-    )
+    sending = orders.c.state == OrderState.SENDING.value
+    _record_by(plant, lambda given: [orders.c.attempts == given["attempts"], sending])
 
 
 def a_cancellation_of_an_order_in_flight_is_told_at_once_and_nothing_else(plant: pytest.MonkeyPatch) -> None:

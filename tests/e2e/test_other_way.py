@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from broker.connection import open_connection
 from broker.declare import declare
-from tests.support.programs import Programs, is_answering, running_programs
+from tests.support.programs import Programs, is_answering
 from tests.support.services.ports import HOST, free_port
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_a_pause_without_any_worker_is_made_over_http(

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from producers.events import outgoing_text
 from producers.publisher import Publisher
@@ -14,18 +10,12 @@ from schemas.partitions import partition_queue
 from tests.support.database_queries import DatabaseQueries
 from tests.support.event_samples import sample_event
 from tests.support.metrics_client import scrape, two_free_ports
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 FOUR = [partition_queue("stock", number) for number in range(1, 5)]
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def publish(url: str, numbers: range) -> None:

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.reminder_receivers import running_mail_server, running_webhook
 from tests.support.wait import wait_until
 
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_two_processes_tell_of_a_pause_once_on_both_ways(

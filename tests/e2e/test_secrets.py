@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 
 PARTS = ("hunter1", "hunter2", "70607")
@@ -27,12 +26,6 @@ COMMANDS = [
     ("missed", "resync"),
     ("simulate", "--seconds", "1"),
 ]
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.mark.parametrize("password", PASSWORDS)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.event_samples import sample_event
-from tests.support.programs import CompletedCommand, Programs, running_programs
+from tests.support.programs import CompletedCommand, Programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture(params=["over HTTP", "on the database"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,16 +15,10 @@ from comporta.cli.main import app
 from schemas.domains import DOMAINS, ORDERS
 from schemas.orders import parse_order
 from schemas.topology import event_queue
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.wait import wait_until
 
 FAULTLESS = ("--duplicates", "0", "--reordered", "0", "--late", "0", "--bad", "0", "--deletes", "0")
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def bodies(url: str, domains: Iterable[str] = DOMAINS) -> list[bytes]:

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,9 @@ from typer.testing import CliRunner
 from comporta.cli.main import app
 from tests.support.database_queries import DatabaseQueries
 from tests.support.event_generator import EventGenerator, EventPublisher
-from tests.support.programs import Program, Programs, running_programs
+from tests.support.programs import Program, Programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def watches(tail: Program) -> None:

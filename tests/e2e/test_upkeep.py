@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,18 +11,12 @@ from sqlalchemy import func, select, update
 
 from storage.tables import audit, ledger, quarantine
 from storage.views import AuditFilter
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import free_port
 from tests.support.views_harness import ViewsHarness, rejected_delivery
 from tests.support.wait import wait_until
 
 LONG_AGO = datetime.now(UTC).replace(minute=7, second=0, microsecond=0) - timedelta(days=90)
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture

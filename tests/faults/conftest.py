@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from comporta.runtime.logging import quiet_libraries
+from comporta.runtime.logs import quiet_libraries
 from tests.support.programs import running_programs
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.support.event_generator import EventGenerator, EventPublisher
 from tests.support.metrics_client import get_health, scrape
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import HOST, free_port
 from tests.support.wait import wait_until
 
 EVENTS = 2_000
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 class Site:

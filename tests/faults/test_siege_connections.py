@@ -5,15 +5,13 @@ from __future__ import annotations
 import resource
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from tests.support.http_attacks import flood, is_closed, open_connections, slowest, trickle
-from tests.support.programs import Program, Programs, running_programs
+from tests.support.programs import Program, Programs
 from tests.support.services.ports import free_port
 from tests.support.wait import wait_until
 
@@ -46,12 +44,6 @@ class Besieged:
     def post(self, path: str, content: bytes) -> httpx.Response:
         """Post with the token."""
         return self._client.post(path, content=content)
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def besieged(programs: Programs, **settings: object) -> Besieged:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ import pytest
 from comporta.web.api.quarantine import MOST_BODY
 from tests.support.crowded_deployment import MESSAGE, CrowdedDeployment, at_once
 from tests.support.order_events import placed
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.http_erp import running_http_erp
 from tests.support.wait import wait_until
 
@@ -23,12 +22,6 @@ SIZE = 60 * MB
 # exceed it.
 MORE = 220 * MB
 ANSWERS = ("endless", "bomb", "nested", "garbage", "take")
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def data_of(pid: int) -> int:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import pytest
 
 from comporta.web.api.events import BATCH
 from comporta.web.api.quarantine import MOST_BODY
 from tests.support.crowded_deployment import LONG, MESSAGE, CrowdedDeployment, at_once
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 
 MB = 1_000_000
 SIZE = 60 * MB
 READERS = 8
 # Eight whole bodies would be 480 MB, and a body as text or JSON several times that.
 MOST_GROWTH = 250 * MB
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_readers_of_a_large_quarantined_body_need_little_memory(programs: Programs) -> None:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.monitored_deployment import MonitoredDeployment
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import running_programs
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    """Programs of one test."""
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,7 +17,7 @@ from tests.support.database_roles import allowed, as_role, login_role
 from tests.support.event_generator import EventGenerator
 from tests.support.order_events import placed
 from tests.support.pipeline import CLOUDEVENT
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 from tests.support.services.ports import free_port
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
@@ -32,12 +31,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_engine(database_url)
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 @pytest.fixture

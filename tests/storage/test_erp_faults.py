@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from comporta.cli.doctor.erp import order_findings
-from comporta.cli.doctor.finding import State
+from comporta.cli.doctor.findings import State
 from comporta.runtime.settings import load_settings
 from rules.actions import AuditContext
 from rules.orders import DeliveryStatus, ErpResponse, FailureHistory, OrderState

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from rules.actions import AuditContext, Conflict, CountChanged, NotFound
 from rules.outcomes import Outcome
 from schemas.events import ChangeEvent
 from schemas.full_load import parse_message
 from schemas.key_ranges import read_range
 from schemas.load_parts import WHOLE, LoadPart
-from storage.audit import AuditEntry
 from storage.entities import event_value
-from storage.load_decisions import LoadDecisions
 from storage.load_settlement import LoadSettlement
-from storage.views import AuditFilter, LoadFilter
 from tests.support.event_samples import sample_event
 from tests.support.load_harness import LoadHarness, load_message, product
-
-
-@pytest.fixture
-def place(any_database_url: str) -> Iterator[LoadHarness]:
-    place = LoadHarness(any_database_url)
-    yield place
-    place.engine.dispose()
 
 
 def test_what_the_whole_load_did_not_name_becomes_a_tombstone_at_its_version(place: LoadHarness) -> None:
@@ -43,17 +31,6 @@ def test_what_the_whole_load_did_not_name_becomes_a_tombstone_at_its_version(pla
     assert place.state() == "completed"
     assert place.remembered_keys() == 0
     assert place.stored().load.deleted == 3
-
-
-def test_a_chunk_deletes_in_its_own_range_only(place: LoadHarness) -> None:
-    place.send(*(product(10, key) for key in "ABCDEFGH"))
-    place.begin()
-    place.announce(2, ["C"], ["F"], 1)
-    place.send(product(10, "D", "L", 2))
-    place.settle()
-    assert place.live() == set("ABDFGH")
-    assert place.state() == "running"
-    assert place.chunk(2).deleted == 2
 
 
 def test_a_later_live_event_wins_and_an_older_one_does_not(place: LoadHarness) -> None:
@@ -130,82 +107,6 @@ def test_a_key_that_comes_twice_counts_once(place: LoadHarness) -> None:
     assert place.live() == {"A", "B"}
 
 
-def test_a_chunk_with_a_discarded_event_deletes_nothing_and_can_be_sent_again_alone(place: LoadHarness) -> None:
-    place.send(*(product(10, key) for key in "ABCDE"))
-    place.begin()
-    place.announce(1, None, ["C"], 1)
-    place.announce(2, ["C"], None, 2)
-    place.send(product(10, "A", "L", 1), product(10, "C", "L", 2))
-    place.change("pause", domains=["products"])
-    assert place.send(product(20, "D", "L", 2)) == {Outcome.DISCARDED: 1}
-    # The first chunk had all its keys before the pause, and yet nothing is deleted while it lasts.
-    assert place.complete(3, 2) == {Outcome.APPLIED: 1}
-    assert place.settle() == 0
-    assert place.live() == set("ABCDE")
-    place.change("resume", domains=["products"])
-    place.settle()
-    assert place.live() == set("ACDE")
-    assert (place.chunk(2).state, place.chunk(2).reason) == ("incomplete", "discarded")
-    assert place.missed_keys() == 1
-    place.send(product(10, "C", "L", 2), product(20, "D", "L", 2))
-    place.settle()
-    assert place.live() == set("ACD")
-    assert (place.state(), place.missed_keys()) == ("completed", 0)
-
-
-def test_a_chunk_that_is_read_again_is_counted_anew_from_its_announcement(place: LoadHarness) -> None:
-    place.send(*(product(10, key) for key in "ABCD"))
-    place.begin()
-    place.announce(1, None, None, 3)
-    place.send(product(10, "A", "L", 1), product(10, "B", "L", 1))
-    # C was refused. Meanwhile the ERP has deleted A, and reads the chunk again.
-    place.announce(1, None, None, 2, version=110)
-    place.send(product(10, "B", "L", 1))
-    place.settle()
-    assert place.live() == set("ABCD")
-    place.send(product(105, "C", "L", 1))
-    place.settle()
-    assert place.versions() == {"A": (110, True), "B": (10, False), "C": (105, False), "D": (110, True)}
-    # The older announcement, delivered again, changes nothing; another one of this version is a mistake.
-    assert place.announce(1, None, None, 3) == {Outcome.SUPERSEDED: 1}
-
-
-def test_an_announcement_that_contradicts_an_earlier_one_is_quarantined(place: LoadHarness) -> None:
-    place.begin()
-    assert place.begin() == {Outcome.SUPERSEDED: 1}
-    assert place.begin(version=101) == {Outcome.QUARANTINED: 1}
-    place.announce(1, None, ["C"], 3)
-    assert place.announce(1, None, ["D"], 3) == {Outcome.QUARANTINED: 1}
-    place.complete(3, 1)
-    assert place.complete(4, 1) == {Outcome.QUARANTINED: 1}
-    assert place.chunk(1).count == 3
-
-
-def test_more_keys_than_announced_delete_nothing(place: LoadHarness) -> None:
-    place.send(product(10, "Z"))
-    place.begin()
-    place.announce(1, None, None, 1)
-    place.send(product(10, "A", "L", 1), product(10, "B", "L", 1))
-    place.settle()
-    assert (place.chunk(1).state, place.chunk(1).reason) == ("incomplete", "too_many_keys")
-    assert "Z" in place.live()
-
-
-def test_a_quarantined_event_spoils_its_own_chunk_only(place: LoadHarness) -> None:
-    place.send(*(product(10, key) for key in "ABCD"))
-    place.begin()
-    place.announce(1, None, ["C"], 1)
-    place.announce(2, ["C"], None, 1)
-    # The feed's versions are sequences.
-    by_time = product(0, "C", "L", 2, sequence=None)
-    assert place.send(product(10, "A", "L", 1), by_time) == {Outcome.SUPERSEDED: 1, Outcome.QUARANTINED: 1}
-    place.complete(2, 2)
-    place.settle()
-    assert place.live() == set("ACD")
-    assert (place.chunk(2).state, place.chunk(2).reason) == ("incomplete", "quarantined")
-    assert place.state() == "running"
-
-
 def test_the_newer_of_two_loads_wins_and_the_older_is_superseded(place: LoadHarness) -> None:
     place.send(*(product(10, key) for key in "ABCD"))
     place.begin("old", 100)
@@ -248,18 +149,6 @@ def test_a_load_of_no_rows_deletes_nothing(place: LoadHarness) -> None:
     place.complete(0, 1, load="M")
     place.settle()
     assert (place.state("M"), place.live()) == ("completed", {"A", "B"})
-
-
-def test_an_empty_chunk_deletes_its_range_once_the_load_has_rows(place: LoadHarness) -> None:
-    place.send(*(product(10, key) for key in "ABCD"))
-    place.begin()
-    place.announce(1, None, ["C"], 0)
-    place.settle()
-    assert place.live() == set("ABCD")
-    place.announce(2, ["C"], None, 1)
-    place.send(product(10, "C", "L", 2))
-    place.settle()
-    assert place.live() == {"C"}
 
 
 def test_nothing_is_deleted_before_the_load_has_begun(place: LoadHarness) -> None:
@@ -338,39 +227,6 @@ def price(version: int, key: dict[str, Any], load: str | None = None, chunk: int
     return event
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_load_that_would_delete_too_much_is_held_and_deletes_nothing(place: LoadHarness, chunked: bool) -> None:
-    place.send(*(product(10, f"{number:03}") for number in range(400)))
-    place.begin()
-    if chunked:
-        place.announce(1, None, ["200"], 169)
-    place.send(*(product(10, f"{number:03}", "L", 1 if chunked else None) for number in range(31, 200)))
-    place.complete(169, 1 if chunked else None)
-    place.settle()
-    held = not chunked
-    # 15 % of 400 are 60: a chunk of 200 keys that names all but 31 deletes them, a load that names only these does not.
-    assert (place.state(), len(place.live())) == (("held", 400) if held else ("completed", 369))
-
-
-def test_a_load_may_always_delete_fifty_keys(place: LoadHarness) -> None:
-    place.send(*(product(10, f"{number:03}") for number in range(51)))
-    place.begin()
-    place.send(product(10, "000", "L"))
-    place.complete(1)
-    place.settle()
-    assert (place.state(), len(place.live())) == ("completed", 1)
-    place.send(*(product(300, f"{number:03}") for number in range(52)))
-    place.begin("M", 400)
-    place.send(product(300, "000", "M"))
-    place.complete(1, load="M")
-    place.settle()
-    assert (place.state("M"), len(place.live())) == ("held", 52)
-    # A newer load makes an end of it.
-    place.begin("N", 500)
-    place.settle()
-    assert place.state("M") == "superseded"
-
-
 def test_a_load_of_which_nothing_comes_any_more_expires(place: LoadHarness) -> None:
     place.send(product(10, "A"))
     place.begin()
@@ -426,52 +282,6 @@ def changed(like: ChangeEvent, key: int, version: int, load: str | None) -> Chan
     return like._replace(key=(code,), version=version, event_id=f"{load}-{version}", data=data, load=part)
 
 
-def held(place: LoadHarness, number: int = 100) -> None:
-    """Let a load be held that would delete all but one of so many keys."""
-    place.send(*(product(10, f"{key:03}") for key in range(number)))
-    place.begin()
-    place.send(product(10, "000", "L"))
-    place.complete(1)
-    place.settle()
-    assert place.state() == "held"
-
-
-def test_a_held_load_deletes_once_an_operator_has_said_the_number(place: LoadHarness) -> None:
-    held(place)
-    decisions, ana = LoadDecisions(place.fence), AuditContext("ana", "http", "seen")
-    entry = AuditEntry("load-confirm", ana, "main", "products", "L")
-    shown = place.views.load("main", "products", "L")
-    assert shown is not None
-    assert (shown["would_delete"], len(shown["would_delete_keys"])) == (99, 99)
-    with pytest.raises(CountChanged, match="99 now"):
-        decisions.confirm(entry, ("main", "products"), "L", 98)
-    place.change("pause")
-    with pytest.raises(Conflict, match="off"):
-        decisions.confirm(entry, ("main", "products"), "L", 99)
-    place.change("resume")
-    assert decisions.confirm(entry, ("main", "products"), "L", 99) == 99
-    place.settle()
-    assert (place.state(), place.live()) == ("completed", {"000"})
-    last = place.views.rows(AuditFilter())[0]
-    said = (last["action"], last["by"], last["shop"], last["domains"], last["subject"], last["count"])
-    assert said == ("load-confirm", "ana", "main", ["products"], "L", 99)
-    with pytest.raises(Conflict, match="completed"):
-        decisions.cancel(entry, ("main", "products"), "L")
-    with pytest.raises(NotFound):
-        decisions.cancel(entry, ("main", "products"), "M")
-
-
-def test_a_cancelled_load_deletes_nothing_more(place: LoadHarness) -> None:
-    held(place)
-    entry = AuditEntry("load-cancel", AuditContext("ana", "http"), "main", "products", "L")
-    LoadDecisions(place.fence).cancel(entry, ("main", "products"), "L")
-    assert place.begin() == {Outcome.SUPERSEDED: 1}
-    place.settle()
-    assert (place.state(), len(place.live()), place.remembered_keys()) == ("cancelled", 100, 0)
-    [row] = place.views.rows(LoadFilter(shop="main", state="cancelled"))
-    assert (row["load_id"], row["count"], row["seen"], row["deleted"]) == ("L", 1, 1, 0)
-
-
 def test_a_newer_load_that_is_complete_at_once_supersedes_the_older_one_all_the_same(place: LoadHarness) -> None:
     place.begin("z", 100)
     place.begin("a", 200)
@@ -479,16 +289,3 @@ def test_a_newer_load_that_is_complete_at_once_supersedes_the_older_one_all_the_
     place.complete(1, load="a")
     place.settle()
     assert (place.state("a"), place.state("z")) == ("completed", "superseded")
-
-
-def test_a_load_with_chunks_has_no_chunk_of_everything(place: LoadHarness) -> None:
-    place.begin()
-    place.announce(1, None, None, 1)
-    place.send(product(10, "A", "L", 1))
-    place.complete(1, 1)
-    place.settle()
-    assert place.chunk_states() == {1: "settled"}
-    place.begin("M", 200)
-    assert place.chunk_states("M") == {}
-    place.complete(0, load="M")
-    assert place.chunk_states("M") == {0: "complete"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -15,7 +14,7 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.grants import READABLE, ReaderRefused, grant_reader
 from storage.sql_views import SQL_VIEWS
 from tests.support.database_roles import allowed, as_role, login_role
-from tests.support.programs import Programs, running_programs
+from tests.support.programs import Programs
 
 
 @pytest.fixture
@@ -30,12 +29,6 @@ def role(engine: Engine) -> Iterator[str]:
     """A role without rights, with a name that needs quotes."""
     with login_role(engine, "Shop reader") as name:
         yield name
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    with running_programs(tmp_path) as programs:
-        yield programs
 
 
 def test_a_reader_reads_the_shops_tables_and_views_and_nothing_else(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import orjson
-import pytest
 from sqlalchemy import func, select
 
 from control.shops import ShopActions
@@ -13,13 +10,6 @@ from rules.actions import AuditContext
 from storage.changes import ChangeFeed, read_changes
 from storage.load_tables import load_chunks
 from tests.support.load_harness import LoadHarness, product
-
-
-@pytest.fixture
-def place(any_database_url: str) -> Iterator[LoadHarness]:
-    place = LoadHarness(any_database_url)
-    yield place
-    place.engine.dispose()
 
 
 def test_what_a_load_deletes_is_recorded(place: LoadHarness) -> None:

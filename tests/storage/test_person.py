@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Text, cast, func, select
 
 from control.person import PersonActions
+from control.quarantine_jobs import QuarantineJobs
 from rules.actions import AuditContext
 from rules.outcomes import Decoded, Outcome, RejectedDelivery
 from rules.person import ERASED
@@ -18,10 +19,13 @@ from schemas.events import ChangeEvent, parse_event
 from schemas.orders import parse_shop_message
 from schemas.reasons import Reason, Refusal
 from storage.all_tables import every_table
+from storage.audit import AuditEntry
 from storage.changes import ChangeFeed, read_changes
 from storage.order_store import OrderStore
+from storage.quarantine_notes import QuarantineNotes
+from storage.reminder_tables import reminder_deliveries
 from storage.tables import audit, missed, orders, repairs
-from storage.views import AuditFilter, OrderFilter
+from storage.views import AuditFilter, OrderFilter, QuarantineFilter
 from tests.support.event_samples import sample_event
 from tests.support.order_events import cancelled, decoded_order, decoded_receipt, internalized, invoiced, placed
 from tests.support.storage_harness import StorageHarness
@@ -111,6 +115,28 @@ def test_a_person_is_erased_everywhere_and_others_keep_their_data(place: Place) 
     assert "customers 1" in str(entry["subject"])
     again = place.people.erase(CPF, DPO)
     assert (again.rows, again.erased, len(again.stays)) == ({}, 0, 2)
+
+
+def test_what_operators_wrote_about_a_person_loses_the_document(place: Place) -> None:
+    place.refuse(sample_event("customers", code="C2", document="1", name="Rui Lima"))
+    entry = AuditEntry("note", AuditContext("ana", "cli", None))
+    QuarantineNotes(place.fence).write(entry, "malformed_json", "main", f"asked {MASKED}", f"of {CPF}")
+    jobs = QuarantineJobs(place.fence)
+    job = jobs.begin("drop", QuarantineFilter(key=CPF), AuditContext("ana", "cli", f"a wish of {MASKED}"))
+    jobs.begin("drop", QuarantineFilter(shop="other"), AuditContext("ana", "cli", "another"))
+    with place.fence.shared() as connection:
+        row = {"id": "r1", "channel": "webhook", "kind": "off", "attempts": 0, "document": f'{{"reason": "{MASKED}"}}'}
+        connection.execute(reminder_deliveries.insert(), {**row, "at": datetime.now(UTC), "due_at": datetime.now(UTC)})
+    erasure = place.people.erase(MASKED, DPO)
+    assert {name: erasure.rows[name] for name in ("quarantine_notes", "quarantine_jobs", "reminder_deliveries")} == {
+        "quarantine_notes": 1,
+        "quarantine_jobs": 1,
+        "reminder_deliveries": 1,
+    }
+    assert place.mentions(CPF, MASKED) == {}
+    [note] = QuarantineNotes(place.fence).all()
+    assert (note.note, note.ticket) == (f"asked {ERASED}", f"of {ERASED}")
+    assert jobs.one(job).reason == f"a wish of {ERASED}"
 
 
 @pytest.mark.parametrize("paused", [False, True])

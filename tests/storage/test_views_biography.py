@@ -54,6 +54,15 @@ def test_a_product_stands_in_every_table_that_names_it(harness: ViewsHarness) ->
     assert {row["shop"] for row in harness.views.biography("P1", "other").entities} == {"other"}
 
 
+def test_prices_of_a_product_are_found_in_the_tables_of_every_shop(harness: ViewsHarness) -> None:
+    places = [(f"shop-{number}", f"T{number % 3}") for number in range(12)] + [("shop-0", "T9")]
+    events = [change_event("prices", product_code="P1", table_code=table, shop=shop) for shop, table in places]
+    harness.store.commit([*events, change_event("prices", product_code="P2", table_code="T1", shop="shop-12")])
+    found = harness.views.biography("P1").entities
+    assert sorted((row["shop"], row["key"]["table_code"]) for row in found) == sorted(places)
+    assert len(harness.views.biography("P1", "shop-0").entities) == 2
+
+
 def test_a_price_table_leads_to_itself_and_its_prices(harness: ViewsHarness) -> None:
     harness.store.commit(
         [

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import update
 
 from broker.connection import open_connection
-from consumers.delivery import Delivery
 from consumers.source import BatchLimits
 from consumers.worker import orders_worker
 from producers.erp import AmqpErpGateway
@@ -28,7 +27,6 @@ from storage.order_claims import ClaimedOrder
 from storage.order_queue import Due, OrderQueue
 from storage.order_store import OrderStore
 from storage.tables import orders
-from storage.views import OrderFilter
 from tests.support.order_events import internalized, placed, rejected
 from tests.support.order_interventions import OrderInterventions
 from tests.support.order_steps import (
@@ -43,6 +41,7 @@ from tests.support.order_steps import (
     some_orders,
     step,
 )
+from tests.support.order_tables import OrderTables
 from tests.support.pipeline import Pipeline
 
 __all__ = ["OrderLifecycle"]
@@ -52,7 +51,7 @@ _PAST = datetime(2026, 1, 1, tzinfo=UTC)
 _examples = itertools.count()
 
 
-class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
+class OrderLifecycle(OrderTables, OrderInterventions, RuleBasedStateMachine):
     """State machine of orders, for Hypothesis and for seeded runs."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -291,24 +290,3 @@ class OrderLifecycle(OrderInterventions, RuleBasedStateMachine):
     def of_each(self, due: Due, number: int) -> list[tuple[str, int]]:
         assert not self.off & set(due.open)
         return [(shop, number) for shop in due.open if shop in self.shops.values()]
-
-    def rows(self, *, placed_only: bool = True) -> dict[Key, dict[str, Any]]:
-        """Return the orders; one that is only known by its cancellation is no order yet."""
-        listed = (
-            row for shop in self.shops.values() for row in self.pipeline.database.views.rows(OrderFilter(shop=shop))
-        )
-        known = ((row["shop"], row["order_id"]) for row in listed)
-        rows = {key: self.pipeline.database.views.order(*key) or {} for key in known}
-        return {key: row for key, row in rows.items() if row["payload"] or not placed_only}
-
-    def ledger(self) -> Counter[str]:
-        return Counter(self.pipeline.outcomes("orders")) + Counter(self.pipeline.outcomes("receipts"))
-
-    def deliver(self, queue: str, body: bytes, key: str) -> None:
-        self.batch.append(Delivery(queue, len(self.batch), body, key, False, {}))
-
-    def take_batch(self) -> None:
-        """Takes all that was delivered as one batch."""
-        number = len(self.batch)
-        assert self.worker.step(self.batch) == number
-        self.delivered += number

@@ -8,18 +8,24 @@ from typing import TypeVar
 
 __all__ = ["wait_until"]
 
-_PAUSE = 0.015
+# Seconds between two answers, the longer the longer it has been waited: what is waited for needs the processor itself.
+_SHORTEST, _LONGEST, _SHARE = 0.015, 0.1, 0.05
 
 Found = TypeVar("Found")
 
 
 def wait_until(predicate: Callable[[], Found], *, timeout: float = 30.0, what: str = "it to be so") -> Found:
-    """Ask until the answer is true, and return it; fail after `timeout` seconds, naming the last answer."""
-    deadline = time.monotonic() + timeout
+    """Ask until the answer is true, and return it; fail after `timeout` seconds, naming the last answer.
+
+    It pauses between two answers, and at least as long as the last one took.
+    """
+    began = time.monotonic()
     while True:
+        asked = time.monotonic()
         found = predicate()
         if found:
             return found
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > began + timeout:
             raise AssertionError(f"waited {timeout:g} s for {what}; the last answer was {found!r}")
-        time.sleep(_PAUSE)
+        time.sleep(max(_SHORTEST, min(_LONGEST, (now - began) * _SHARE), min(now - asked, 1.0)))

@@ -11,7 +11,7 @@ from rich.console import Console
 from comporta.cli.doctor import command
 from comporta.cli.doctor.database import clock_finding
 from comporta.cli.doctor.erp import remedy_for
-from comporta.cli.doctor.finding import Finding, State
+from comporta.cli.doctor.findings import Finding, State
 from schemas.control import ErpFault
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

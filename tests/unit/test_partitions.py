@@ -87,6 +87,43 @@ def test_what_spreads_is_the_shop_or_the_key(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ["comporta.stock.1", "comporta.stock.2", "comporta.stock.3", "comporta.stock.4"]),
+        ("2", ["comporta.stock.2"]),
+        (" 1 , 3-4 ", ["comporta.stock.1", "comporta.stock.3", "comporta.stock.4"]),
+    ],
+)
+def test_a_worker_takes_all_partitions_or_those_of_some_numbers(
+    monkeypatch: pytest.MonkeyPatch, text: str, names: list[str]
+) -> None:
+    monkeypatch.setenv("COMPORTA_PARTITIONS", "stock=4,products=2")
+    monkeypatch.setenv("COMPORTA_TAKE_PARTITIONS", text)
+    layout = load_settings(broker_url=RABBITMQ).partition_layout
+    assert (layout.consumed("stock"), len(layout.names)) == (names, 6)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "text", "words"),
+    [
+        ("stock=4", "5", "'5' is no partition: the partitions have the numbers 1 to 4"),
+        ("stock=4", "0", "'0' is no partition"),
+        ("stock=4", "3-2", "'3-2' is no partition"),
+        ("stock=4", "first", "'first' is none"),
+        ("", "1", "COMPORTA_PARTITIONS names none"),
+    ],
+)
+def test_partitions_that_are_not_there_can_not_be_taken(
+    monkeypatch: pytest.MonkeyPatch, partitions: str, text: str, words: str
+) -> None:
+    monkeypatch.setenv("COMPORTA_PARTITIONS", partitions)
+    monkeypatch.setenv("COMPORTA_TAKE_PARTITIONS", text)
+    with pytest.raises(SettingsError, match="COMPORTA_TAKE_PARTITIONS") as refused:
+        load_settings(broker_url=RABBITMQ)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("queue", "domain", "number"),
     [
         ("comporta.stock", "stock", None),

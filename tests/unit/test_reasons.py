@@ -77,6 +77,7 @@ def test_a_translation_has_as_many_places_as_its_sentence() -> None:
     [
         ("is misspelt: the field is min_qty", "está escrito errado: o campo é min_qty"),
         ("is required (and 2 more faults)", "é obrigatório (e mais 2 falhas)"),
+        ("is required (and 1 more fault)", "é obrigatório (e mais 1 falha)"),
         ("must be 'PF', 'PJ' or 'foreign'", "deve ser 'PF', 'PJ' ou 'foreign'"),
         ("must be an http or https address", "deve ser um endereço http ou https"),
         ("an event of stock came with a routing key of x", "um evento de stock veio com uma chave de roteamento de x"),

@@ -13,7 +13,7 @@ from comporta.cli.doctor.environment import (
     unknown_findings,
 )
 from comporta.cli.doctor.erp import erp_findings, notice_findings, order_findings
-from comporta.cli.doctor.finding import Finding, State
+from comporta.cli.doctor.findings import Finding, State
 from comporta.cli.doctor.reminders import reminder_findings
 
 __all__ = ["Finding", "State", "examine"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from broker.address import masked, read_url
 from broker.connection import BrokerLost, login_refused, read_release
 from broker.diagnostics import BrokerFacts, QueueFacts, inspect_broker
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.cli.doctor.management import management_findings, policy_command
 from comporta.cli.doctor.partitions import partition_findings
 from comporta.runtime.order_queues import shop_order_queues

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from comporta.cli.doctor import Finding, State, examine
 from comporta.cli.output import AsJson, console, one_line, print_json
-from comporta.runtime.logging import configure_logs
+from comporta.runtime.logs import configure_logs
 
 __all__ = ["doctor"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.runtime.settings import PREFIX, Settings, SettingsError, load_settings, unknown_names
 from comporta.web.access import open_access
 

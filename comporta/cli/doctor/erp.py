@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.cli.output import local_time
 from comporta.runtime.settings import PREFIX, Settings, redacted
 from rules.certificates import certificate_remedy, tls_fault

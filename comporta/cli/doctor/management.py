@@ -10,7 +10,7 @@ from typing import Any
 
 from broker.address import read_url
 from broker.management import EffectivePolicy, Management, ManagementError, open_publishers
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.runtime.settings import PREFIX, Settings, redacted
 from schemas.queue_policies import Release, policy_for
 from schemas.topology import EVENTS, ORDERS_IN

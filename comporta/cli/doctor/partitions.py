@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from broker.connection import BrokerLost
 from broker.partitions import PartitionFacts, inspect_partitions
 from broker.routes import MISSING_PLUGIN
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.runtime.settings import PREFIX
 from schemas.partitions import KEY_HEADER, Partitions
 

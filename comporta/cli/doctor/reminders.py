@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from comporta.cli.doctor.finding import Finding
+from comporta.cli.doctor.findings import Finding
 from comporta.runtime.settings import PREFIX, Settings
 from producers.errors import DeliveryFailed
 from producers.mail import check_mail_server

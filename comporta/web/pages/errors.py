@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.rendering import database_away_since, render_bare, translate
+from comporta.web.pages.renderer import database_away_since, render_bare, translate
 
 __all__ = ["error_page", "wants_html"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from comporta.web.own_shops import own_rows
-from comporta.web.pages.rendering import Pages
+from comporta.web.pages.renderer import Pages
 from storage.views import Views
 
 __all__ = ["feeds_router"]

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Form as FormField
 from fastapi import Request, Response
 
-from comporta.web.pages.rendering import Pages
+from comporta.web.pages.renderer import Pages
 from rules.actions import ActionError
 
 __all__ = ["Form", "Forms", "parse_expected", "run_action"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import HTTPException, Request, Response
 
-from comporta.web.pages.rendering import Pages, address
+from comporta.web.pages.renderer import Pages, address
 from storage.views import Listing, Views
 from storage.views.pagination import Row
 

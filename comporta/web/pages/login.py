@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from comporta.web.access import Access
 from comporta.web.csrf import is_same_origin
 from comporta.web.pages.preferences import safe_next
-from comporta.web.pages.rendering import address, render_bare
+from comporta.web.pages.renderer import address, render_bare
 from comporta.web.request import read_body
 from comporta.web.session import LOGIN, LOGOUT, LoginLimiter, SessionCookie
 from control.auth.tokens import authenticate

@@ -12,7 +12,7 @@ from comporta.web.own_shops import own
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
-from comporta.web.pages.rendering import Pages, translate
+from comporta.web.pages.renderer import Pages, translate
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from schemas.control import StatusDocument

@@ -16,7 +16,7 @@ from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none, list_page
 from comporta.web.pages.order_changes import order_changes
-from comporta.web.pages.rendering import Pages, address, translate, translate_plural
+from comporta.web.pages.renderer import Pages, address, translate, translate_plural
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict

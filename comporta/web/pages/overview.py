@@ -15,7 +15,7 @@ from comporta.web.pages.item_history import item_history
 from comporta.web.pages.ledger_charts import LedgerCharts
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.needs import needs
-from comporta.web.pages.rendering import Pages
+from comporta.web.pages.renderer import Pages
 from storage.views import AuditFilter, LedgerFilter, OrderFilter, Views, WorkerFilter
 from storage.views.quarantine_groups import reason_counts
 

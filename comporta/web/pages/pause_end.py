@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from comporta.web.pages.forms import Form, Forms
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.icalendar import reminder
-from comporta.web.pages.rendering import Pages, address, translate
+from comporta.web.pages.renderer import Pages, address, translate
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard
 from schemas.control import Command, ControlMessage, StatusDocument, SwitchState, control_message

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.rendering import Pages, translate
+from comporta.web.pages.renderer import Pages, translate
 from storage.views.pauses import PauseView
 
 __all__ = ["pauses_router"]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from comporta.web.pages.i18n import COOKIE, language_by_tag
-from comporta.web.pages.rendering import THEME_COOKIE, THEMES, address
+from comporta.web.pages.renderer import THEME_COOKIE, THEMES, address
 
 __all__ = ["preferences_router", "safe_next"]
 

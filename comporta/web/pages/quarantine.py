@@ -18,7 +18,7 @@ from comporta.web.pages.i18n import N_, wanted_language
 from comporta.web.pages.lists import blank_to_none, list_page, parse_moment
 from comporta.web.pages.quarantine_jobs import JOB_STATES, recent_jobs
 from comporta.web.pages.reasons import reason_doc
-from comporta.web.pages.rendering import Pages, is_refresh, translate, translate_plural
+from comporta.web.pages.renderer import Pages, is_refresh, translate, translate_plural
 from comporta.web.request import audit_context, identity_of
 from control.quarantine_jobs import CANARY
 from control.replay import ReplayResult

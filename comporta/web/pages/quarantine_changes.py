@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from comporta.web.pages.forms import Form, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none
-from comporta.web.pages.rendering import Pages, translate
+from comporta.web.pages.renderer import Pages, translate
 from comporta.web.request import audit_context, identity_of
 from control.quarantine_edit import QuarantineEdits
 from rules.actions import ActionError, DiscardRefused

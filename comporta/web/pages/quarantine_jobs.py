@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from comporta.web.pages.forms import Form, run_action
 from comporta.web.pages.i18n import N_
-from comporta.web.pages.rendering import Pages, translate
+from comporta.web.pages.renderer import Pages, translate
 from control.quarantine_jobs import QuarantineJobs
 from storage.quarantine_jobs import Job
 

@@ -26,7 +26,7 @@ from comporta.web.pages.preferences import preferences_router
 from comporta.web.pages.quarantine import quarantine_router
 from comporta.web.pages.quarantine_changes import quarantine_changes_router
 from comporta.web.pages.quarantine_jobs import quarantine_jobs_router
-from comporta.web.pages.rendering import Pages
+from comporta.web.pages.renderer import Pages
 from comporta.web.pages.shops import shops_router
 from comporta.web.pages.static_files import static_router
 from comporta.web.pages.switch import switch_router

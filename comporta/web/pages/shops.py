@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from comporta.web.pages.rendering import Pages, address
+from comporta.web.pages.renderer import Pages, address
 from schemas.control import StatusDocument
 from storage.views import Views
 from storage.views.feeds import FeedRow

@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 from comporta.web.pages.forms import Form, Forms
 from comporta.web.pages.i18n import N_, wanted_language
 from comporta.web.pages.reasons import action_sentence
-from comporta.web.pages.rendering import Pages, translate
+from comporta.web.pages.renderer import Pages, translate
 from comporta.web.pages.switch_forms import FormFault, OffForm, droppable, plan_value, scope_value, selected_switches
 from comporta.web.request import identity_of
 from control.switchboard import Switchboard

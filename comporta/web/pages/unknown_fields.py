@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from comporta.web.pages.lists import blank_to_none, list_page
-from comporta.web.pages.rendering import Pages
+from comporta.web.pages.renderer import Pages
 from storage.views import UnknownFieldFilter, Views
 
 __all__ = ["unknown_fields_router"]

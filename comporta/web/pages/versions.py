@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from comporta.web.pages.forms import Form, parse_expected, run_action
 from comporta.web.pages.i18n import N_
 from comporta.web.pages.lists import blank_to_none
-from comporta.web.pages.rendering import Pages, translate, translate_plural
+from comporta.web.pages.renderer import Pages, translate, translate_plural
 from comporta.web.request import audit_context
 from control.actions import OperatorActions
 from rules.actions import Conflict

@@ -17,6 +17,9 @@ export function watchChoices() {
   if (!form) return;
   form.querySelector("[data-all]").addEventListener("change", (event) => {
     for (const box of boxes(form)) box.checked = event.target.checked;
+    // Nobody chooses a row that is out of sight.
+    const hidden = document.getElementById("every-row");
+    if (hidden && event.target.checked) hidden.checked = true;
     show(form);
   });
   document.addEventListener("change", (event) => { if (event.target.form === form) show(form); });

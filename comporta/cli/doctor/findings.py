@@ -1,4 +1,4 @@
-"""Finding of one check: ok, a warning or an error, with the remedy."""
+"""Findings, one a check: ok, a warning or an error, with the remedy."""
 
 from __future__ import annotations
 

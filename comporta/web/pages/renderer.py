@@ -1,4 +1,4 @@
-"""Template rendering with the language, theme, addresses and identity of the request."""
+"""Renderer of the templates, with the language, theme, addresses and identity of the request."""
 
 from __future__ import annotations
 

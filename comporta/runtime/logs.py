@@ -1,4 +1,4 @@
-"""Logging to standard error: one event per line, JSON in production, colours on a terminal."""
+"""Logs on standard error: one event per line, JSON in production, colours on a terminal."""
 
 from __future__ import annotations
 
