@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import FrameType
 
 import structlog
@@ -25,15 +26,27 @@ _POLL_SECONDS = 0.2
 def stop_on_signals(stop: threading.Event, at_first: Callable[[], None] = lambda: None) -> None:
     """Set `stop` and call `at_first` at the first SIGTERM or SIGINT; end the process at the second.
 
-    After the first signal the loops finish the work they have begun.
+    After the first signal the loops finish the work they have begun. `at_first` runs in the handler, in the main
+    thread: it may raise, and may take no lock.
     """
+    received: SimpleQueue[int] = SimpleQueue()
+    stopping = False
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal stopping
+        if stopping or stop.is_set():
             os._exit(128 + number)
-        stop.set()
+        stopping = True
+        received.put(number)
         at_first()
 
+    def wait_for_signal() -> None:
+        received.get()
+        stop.set()
+
+    # The handler can't set the event: if it interrupts the main thread inside the event's lock, it waits for itself.
+    # A SimpleQueue is the one queue of Python's that a handler may put to.
+    threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
 

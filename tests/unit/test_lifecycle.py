@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,6 +14,34 @@ from tenacity.nap import sleep_using_event
 
 from comporta.runtime.threads import ThreadGroup
 from tests.support.wait import wait_until
+
+# An event's `set` takes the event's lock, which the main thread may have when the signal comes.
+_SIGNAL_WITHIN_THE_LOCK = """
+import signal, threading
+from comporta.runtime.threads import stop_on_signals
+
+class Stop(threading.Event):
+    lock = threading.Lock()
+    def set(self):
+        with self.lock:
+            super().set()
+
+stop = Stop()
+stop_on_signals(stop)
+with stop.lock:
+    signal.raise_signal(signal.SIGTERM)
+stop.wait()
+"""
+_SECOND_SIGNAL = """
+import signal, threading
+from comporta.runtime.threads import stop_on_signals
+
+stop_on_signals(threading.Event())
+signal.raise_signal(signal.SIGINT)
+print("finishing", flush=True)
+signal.raise_signal(signal.SIGTERM)
+print("never", flush=True)
+"""
 
 
 @pytest.fixture
@@ -95,3 +125,13 @@ def test_who_stops_a_pulse_stops_everything(stop: threading.Event) -> None:
     loops = ThreadGroup(stop)
     loops.pulse("one").set()
     assert loops.pulse("another").wait(0)
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "says"), [(_SIGNAL_WITHIN_THE_LOCK, 0, ""), (_SECOND_SIGNAL, 143, "finishing\n")]
+)
+def test_the_first_signal_stops_whatever_the_main_thread_does_and_the_second_ends(
+    script: str, code: int, says: str
+) -> None:
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, says, "")
