@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -19,8 +20,11 @@ def install_packages(folder: Path) -> None:
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     assert not missing, f"{' and '.join(missing)} not found: apt-get install nodejs npm, or `make services`"
     installed, locked = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
-    if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
+    # Processes of tests share the folder, and npm empties it first: one installs, and the others wait for its end.
+    with locked.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if installed.is_file() and installed.stat().st_mtime >= locked.stat().st_mtime:
+            return
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, f"npm ci failed in {folder.name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"

@@ -27,11 +27,13 @@ if ! has chromium-headless-shell; then missing="$missing chromium-headless-shell
 if ! has promtool; then missing="$missing prometheus"; fi
 # What checks the units of deploy/systemd.
 if ! has systemd-analyze; then missing="$missing systemd"; fi
-# The packages of the contract's tests: their download may take longer than a test may.
+# The packages of the contract's tests and of the example: their download may take longer than a test may.
 install_node_packages() {
-    cd "$root/tests/contract"
-    if [ node_modules/.package-lock.json -nt package-lock.json ]; then return 0; fi
-    npm ci --ignore-scripts --no-audit --no-fund --silent
+    for folder in tests/contract examples/node; do
+        cd "$root/$folder"
+        if [ node_modules/.package-lock.json -nt package-lock.json ]; then continue; fi
+        npm ci --ignore-scripts --no-audit --no-fund --silent
+    done
 }
 
 if [ -z "$missing" ]; then
