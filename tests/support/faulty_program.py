@@ -46,7 +46,7 @@ def _around_settling(number: int, *, before: bool) -> None:
     settle = KombuSource.settle
 
     def faulty(self: KombuSource, batch: Any) -> None:
-        of_events = batch[0].queue != CONTROL
+        of_events = bool(batch) and batch[0].queue != CONTROL
         if of_events and before:
             _signal_at_turn(signal.SIGKILL, number)
         settle(self, batch)
