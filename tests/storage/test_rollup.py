@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
-from control.upkeep import run_upkeep
-from rules.retention import Retention, next_size
+from rules.retention import next_size
 from storage.pause_tables import pause_ends, pause_lines
 from storage.tables import (
     ENTITY_TABLES,
@@ -26,91 +22,20 @@ from storage.tables import (
     order_events,
     orders,
     quarantine,
-    received,
     repair_lines,
     repairs,
     switches,
 )
-from storage.upkeep import Upkeep
 from storage.views import LedgerFilter
 from tests.support.storage_harness import stock_change
-from tests.support.views_harness import ViewsHarness, change_event, rejected_delivery
+from tests.support.upkeep_harness import DAY, NOW, UpkeepHarness
+from tests.support.views_harness import change_event, rejected_delivery
 from tests.support.wait import wait_until
 
 # On a busy machine these take longer than a test may otherwise.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
-NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-class UpkeepHarness(ViewsHarness):
-    """Storage whose rows grow old."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.url = url
-
-    def upkeep(self, holder: str = "one", **kept: timedelta) -> Upkeep:
-        return Upkeep(self.fence, Retention(**kept), holder)
-
-    def run(self, **kept: timedelta) -> Counter[str]:
-        upkeep = self.upkeep(**kept)
-        assert upkeep.claim()
-        gone = run_upkeep(upkeep, threading.Event())
-        upkeep.release()
-        return gone
-
-    def sums(self) -> tuple[dict[Any, int], dict[Any, int]]:
-        """The sums of the ledger by shop, domain and outcome, and of what was received by domain."""
-        by_outcome = select(ledger.c.shop, ledger.c.domain, ledger.c.outcome, func.sum(ledger.c["count"]))
-        by_domain = select(received.c.domain, func.sum(received.c["count"])).group_by(received.c.domain)
-        with self.engine.connect() as connection:
-            rows = connection.execute(by_outcome.group_by(ledger.c.shop, ledger.c.domain, ledger.c.outcome))
-            return (
-                {(shop, domain, outcome): int(count) for shop, domain, outcome, count in rows},
-                {domain: int(count) for domain, count in connection.execute(by_domain)},
-            )
-
-    def count(self, table: Any) -> int:
-        with self.engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(table)) or 0
-
-    def fill_ledger(self, days: int, step: timedelta = timedelta(minutes=53)) -> None:
-        """Write a ledger of two workers and two shops that ends now."""
-        chance = random.Random(7)
-        minutes, at = [], NOW.replace(second=0, microsecond=0)
-        while at > NOW - days * DAY:
-            minutes.append(at)
-            at -= step
-        rows = [
-            {
-                "minute": minute,
-                "worker": worker,
-                "shop": shop,
-                "domain": "stock",
-                "outcome": outcome,
-                "count": chance.randint(1, 9),
-            }
-            for minute in minutes
-            for worker in ("w1", "w2")
-            for shop in ("main", "other")
-            for outcome in ("applied", "discarded")
-        ]
-        self.fill(ledger, rows)
-        self.fill(
-            received,
-            [
-                {"minute": minute, "worker": worker, "domain": "stock", "count": 5}
-                for minute in minutes
-                for worker in ("w1", "w2")
-            ],
-        )
-
-    def minutes(self) -> list[tuple[datetime, str]]:
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(select(ledger.c.minute, ledger.c.worker).distinct())]
 
 
 @pytest.fixture
@@ -189,7 +114,6 @@ import sys
 from rules.retention import Retention
 from storage.engine import open_engine
 from storage.fence import fence_for
-from storage.upkeep import Upkeep
 upkeep = Upkeep(fence_for(open_engine(sys.argv[1])), Retention(), "other")
 for step in upkeep.steps():
     pass
