@@ -27,6 +27,17 @@ if ! has chromium-headless-shell; then missing="$missing chromium-headless-shell
 if ! has promtool; then missing="$missing prometheus"; fi
 # What checks the units of deploy/systemd.
 if ! has systemd-analyze; then missing="$missing systemd"; fi
+# More languages and their libraries: without them the tests leave out their examples, and say so at their end.
+optional=""
+if ! has php; then optional="$optional php-cli"; fi
+if [ ! -e /usr/share/php/PhpAmqpLib/autoload.php ]; then optional="$optional php-amqplib"; fi
+if ! has javac; then optional="$optional default-jdk-headless"; fi
+if [ ! -e /usr/share/java/amqp-client.jar ]; then optional="$optional librabbitmq-client-java"; fi
+if [ ! -e /usr/share/java/slf4j-nop.jar ]; then optional="$optional libslf4j-java"; fi
+if ! has go; then optional="$optional golang-go"; fi
+if [ ! -e /usr/share/gocode/src/github.com/rabbitmq/amqp091-go ]; then
+    optional="$optional golang-github-rabbitmq-amqp091-go-dev"
+fi
 # The packages of the contract's tests and of the example: their download may take longer than a test may.
 install_node_packages() {
     for folder in tests/contract examples/node; do
@@ -36,16 +47,25 @@ install_node_packages() {
     done
 }
 
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
+if [ -n "$optional" ] && can_install; then
+    echo "installing: $optional"
+    # shellcheck disable=SC2086 # One word a package.
+    "$root/.ci/debian-install" $optional || echo "the examples that need one of these will be left out" >&2
+fi
 if [ -z "$missing" ]; then
     install_node_packages
     exit 0
 fi
 
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+if ! can_install; then
     cat >&2 <<'EOF'
-RabbitMQ, PostgreSQL, Node.js, curl, Chromium, promtool or systemd-analyze is not installed, and only root on Debian or
-Ubuntu can have them installed from here. Install nodejs, npm, curl, chromium, prometheus and systemd; install
-rabbitmq-server and postgresql, or start them and name them:
+Some of what the tests run is not installed, and only root on Debian or Ubuntu can have it installed from here:
+EOF
+    echo "  $missing" >&2
+    cat >&2 <<'EOF'
+Install it; RabbitMQ and PostgreSQL may also be started and named:
   mkdir -p secrets && for name in rabbitmq_admin rabbitmq postgres_admin postgres; do echo comporta > secrets/${name}_password; done
   docker compose up --detach --wait rabbitmq postgres
   export COMPORTA_TEST_BROKER_URL=amqp://admin:comporta@127.0.0.1:5672/
