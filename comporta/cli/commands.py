@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from comporta.cli.examples import add_examples
+
 __all__ = ["COMMANDS", "Command", "CommandGroup", "uncollected"]
 
 _RUN, _SWITCH, _LOOK = "Run", "Switch", "Look and act"
@@ -162,6 +164,7 @@ class CommandGroup(TyperGroup):
             single.command(cmd_name)(found)
             loaded = typer.main.get_command(single)
         loaded.name = cmd_name
+        add_examples(loaded, cmd_name)
         return loaded
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -38,9 +38,7 @@ __all__ = ["quarantine_app"]
 quarantine_app = typer.Typer(cls=ListGroup, help="Refused messages in full, with the reason.")
 quarantine_app.add_typer(jobs_app, name="jobs")
 quarantine_app.add_typer(notes_app, name="notes")
-quarantine_app.command(
-    "edit", epilog='Example: comporta quarantine edit ID --file corrected.json --why "the ERP can\'t until Monday"'
-)(quarantine_edit)
+quarantine_app.command("edit")(quarantine_edit)
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Messages with this reason, such as gtin_check_digit.")]
@@ -79,10 +77,7 @@ def quarantine_show(identity: Annotated[str, typer.Argument(metavar="ID")], as_j
     print_rows([{"field": name, "value": value} for name, value in message.items()], ("field", "value"), "")
 
 
-@quarantine_app.command(
-    "replay",
-    epilog='Example: comporta quarantine replay --reason key_format --why "codes corrected" --background',
-)
+@quarantine_app.command("replay")
 def quarantine_replay(
     ids: Ids = None,
     reason: Reason = None,

@@ -34,10 +34,7 @@ def notes_list(as_json: AsJson = False) -> None:
         print_rows(notes, _COLUMNS, "no notes")
 
 
-@notes_app.command(
-    "write",
-    epilog='Example: comporta quarantine notes write "asked the ERP team" --reason gtin_check_digit --ticket ERP-7',
-)
+@notes_app.command("write")
 def notes_write(
     note: Annotated[str, typer.Argument(metavar="NOTE")],
     reason: OfReason,

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from comporta.cli.commands import COMMANDS, Command
+from comporta.cli.examples import EXAMPLES
 from comporta.cli.main import app
 
 # Each takes a noticeable part of a second to load.
@@ -41,6 +46,28 @@ def test_each_command_of_a_group_is_called_by_both_names(name: str, command: Com
         called = each.name or each.callback.__name__
         shown = CliRunner().invoke(app, [name, called, "--help"])
         assert (shown.exit_code, f"Usage: comporta {name} {called} " in shown.output) == (0, True)
+
+
+def commands_below(command: Any, context: Any, words: str = "") -> Iterator[tuple[str, Any]]:
+    """Each command that is no group, by its words."""
+    if not isinstance(command, TyperGroup):
+        yield words, command
+        return
+    for name in command.list_commands(context):
+        yield from commands_below(command.get_command(context, name), context, f"{words} {name}".strip())
+
+
+def test_the_help_of_each_command_ends_with_examples_that_it_takes() -> None:
+    program = typer.main.get_command(app)
+    commands = dict(commands_below(program, program.make_context("comporta", [], resilient_parsing=True)))
+    assert commands.keys() == EXAMPLES.keys()
+    for words, command in commands.items():
+        for example in EXAMPLES[words]:
+            # Options and arguments are read as ever, and nothing is done.
+            command.make_context(words, shlex.split(example.removeprefix(words)))
+            assert f"comporta {example}" in command.epilog
+    shown = CliRunner().invoke(app, ["pause", "--help"]).output
+    assert 'comporta pause --reason "ERP maintenance" --for 2h' in shown.rpartition("Examples:")[2]
 
 
 @pytest.mark.parametrize("name", ["missed", "quarantine", "orders"])
