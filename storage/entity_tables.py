@@ -42,7 +42,8 @@ ENTITY_TABLES: dict[str, Table] = {name: _entity_table(domain) for name, domain 
 Index("customers_document", ENTITY_TABLES["customers"].c.document)
 # For the search: the primary keys begin with the shop.
 for _name, _code in (("products", "code"), ("customers", "code")):
-    Index(f"{_name}_search", ENTITY_TABLES[_name].c[_code])
+    # With the shop: where the statistics are those of an empty table, it may be taken for the key's index.
+    Index(f"{_name}_search", ENTITY_TABLES[_name].c[_code], ENTITY_TABLES[_name].c.shop)
 # Few products are variants: the others cost nothing here.
 _products = ENTITY_TABLES["products"].c
 Index(

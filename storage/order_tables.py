@@ -44,7 +44,7 @@ orders = Table(
     Index("orders_state", "state", "shop", "placed_at"),
     Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
-    Index("orders_search", "order_id"),
+    Index("orders_search", "order_id", "shop"),
     Index("orders_erp_number", "erp_number"),
     Index("orders_cancel", "cancel_due_at", postgresql_where=_IS_TELLING, sqlite_where=_IS_TELLING),
 )
