@@ -92,7 +92,7 @@ def at_rest(servers: Servers) -> Figures:
     with (
         servers.place() as place,
         running(place, "comporta", "worker") as children,
-        running_page(place) as page,
+        running_page(place, COMPORTA_HTTP_STREAMS=str(_PAGES)) as page,
         ExitStack() as stack,
     ):
         await_consumers(place, children, 1)
@@ -134,15 +134,15 @@ def summary(milliseconds: list[float]) -> Figures:
 
 
 @contextmanager
-def running_page(place: Place) -> Iterator[Page]:
-    """Run `comporta admin` on a place; yield it once it answers."""
+def running_page(place: Place, **settings: str) -> Iterator[Page]:
+    """Run `comporta admin` on a place, with further settings; yield it once it answers."""
     with TemporaryDirectory() as folder, socket.create_server((_HOST, 0)) as listener:
         port = listener.getsockname()[1]
         listener.close()
         file = Path(folder) / "operators.toml"
         token = add_operator(file, "bench", Role.OPERATOR)
         environment = {"COMPORTA_ADMIN_PORT": str(port), "COMPORTA_OPERATORS_FILE": str(file)}
-        with running(place, "comporta", "admin", environment=environment) as [process]:
+        with running(place, "comporta", "admin", environment=environment | settings) as [process]:
             page = Page(port, token, process)
             wait_until(lambda: _answers(page), "the page")
             yield page

@@ -34,4 +34,3 @@ def test_no_index_is_taken_for_the_key_that_many_rows_of_a_code_share(
     assert f"{code} =" in condition, plan
     assert "Filter" not in plan
     assert "Bitmap" not in plan
-
