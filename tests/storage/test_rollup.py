@@ -114,6 +114,7 @@ import sys
 from rules.retention import Retention
 from storage.engine import open_engine
 from storage.fence import fence_for
+from storage.upkeep import Upkeep
 upkeep = Upkeep(fence_for(open_engine(sys.argv[1])), Retention(), "other")
 for step in upkeep.steps():
     pass
