@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def partitions(connection: Connection) -> list[str]:
 
 
 def test_a_ledger_in_partitions_is_written_read_and_rolled_up_as_before(harness: UpkeepHarness) -> None:
-    harness.fill_ledger(days=66)
+    harness.fill_ledger(days=66, step=timedelta(hours=5, minutes=17))
     harness.commit(stock_change(1, "before"))
     before, totals = harness.sums(), harness.views.totals()
     for step in ("check", "switch", "days", "days"):

@@ -46,7 +46,7 @@ def harness(any_database_url: str) -> Iterator[UpkeepHarness]:
 
 
 def test_minutes_become_hours_and_hours_days_and_no_sum_changes(harness: UpkeepHarness) -> None:
-    harness.fill_ledger(days=66)
+    harness.fill_ledger(days=66, step=timedelta(hours=5, minutes=17))
     before, rows = harness.sums(), harness.count(ledger)
     totals, balance = harness.views.totals(), harness.views.balance()
     due = harness.upkeep().counts()
@@ -91,7 +91,7 @@ def test_minutes_of_a_pause_that_lasts_stay(harness: UpkeepHarness) -> None:
 
 
 def test_a_roll_up_that_is_killed_in_the_middle_loses_and_doubles_nothing(harness: UpkeepHarness) -> None:
-    harness.fill_ledger(days=16, step=timedelta(minutes=13))
+    harness.fill_ledger(days=16, step=timedelta(minutes=31))
     before, all_rows = harness.sums(), harness.count(ledger)
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", _ROLL, harness.url], cwd=_ROOT)
