@@ -107,7 +107,12 @@ def test_the_commands_of_the_installation_make_users_files_and_services(postgres
     noted = (tmp_path / "noted").read_text()
     users = json.loads((tmp_path / "with-users.json").read_text())["users"]
     assert {user["name"] for user in users} == {"erp", "shop-main", "operator-ana"}
-    for expected in ("useradd --system", "import_definitions with-users.json", "import_definitions", "systemctl enable --now comporta-worker", "/readyz"):
+    for expected in (
+        "useradd --system",
+        "import_definitions with-users.json",
+        "systemctl enable --now comporta-worker",
+        "/readyz",
+    ):
         assert expected in noted, noted
     password = (tmp_path / "etc/comporta/database_password").read_text().strip()
     assert len(password) == 48
