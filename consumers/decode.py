@@ -36,9 +36,8 @@ def decode(delivery: Delivery) -> ChangeEvent | LoadMessage | RejectedDelivery:
     """Return the change event or the message of a full load in a delivery, or its rejection."""
     try:
         attributes = check_properties(delivery.properties)
-        # Never for the queue of anything else: the worker consumes none.
-        domain = change_domain(delivery.queue) or NO_DOMAIN
-        return parse_message(domain, shop_of(delivery, domain), delivery.body, attributes)
+        domain, shop = _feed_of(delivery.queue, delivery.routing_key)
+        return parse_message(domain, shop, delivery.body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
 
@@ -56,9 +55,22 @@ def decode_order(delivery: Delivery) -> OrderItem:
 
 def shop_of(delivery: Delivery, domain: str) -> str:
     """Return the shop in the routing key. Raises `Refused` if it names none."""
-    shop = shop_in(delivery.routing_key, domain)
+    return _shop_in(delivery.queue, delivery.routing_key, domain)
+
+
+# There are few feeds, and each message of one names it.
+@lru_cache(maxsize=8192)
+def _feed_of(queue: str, routing_key: str) -> tuple[str, str]:
+    """Return the domain of a queue and the shop of a routing key. Raises `Refused` if it names none."""
+    # Never for the queue of anything else: the worker consumes none.
+    domain = change_domain(queue) or NO_DOMAIN
+    return domain, _shop_in(queue, routing_key, domain)
+
+
+def _shop_in(queue: str, routing_key: str, domain: str) -> str:
+    shop = shop_in(routing_key, domain)
     # A message sent directly to a queue has its name as routing key, which would read as a shop "comporta".
-    if shop is None or delivery.routing_key == delivery.queue:
+    if shop is None or routing_key == queue:
         raise Refused(Reason.ROUTING_KEY, "", f"the routing key must be {routing_key_form(domain)}")
     return shop
 

@@ -15,7 +15,7 @@ __all__ = ["OrderNoticeSource"]
 class OrderNoticeSource:
     """The outbox as a source: a lane is a shop, and the notices of one order are told in order."""
 
-    poll_seconds = 0.25
+    poll_seconds = 0.5
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox

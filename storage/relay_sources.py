@@ -126,7 +126,8 @@ class OutcomeSource:
     every one of its minute.
     """
 
-    poll_seconds = 0.5
+    # An ERP hears within 5 s.
+    poll_seconds = 2.0
 
     def __init__(self, fence: Fence, worker: str, lease: timedelta = LEASE) -> None:
         self._fence = fence
