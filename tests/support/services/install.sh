@@ -34,6 +34,7 @@ if [ ! -e /usr/share/php/PhpAmqpLib/autoload.php ]; then optional="$optional php
 if ! has javac; then optional="$optional default-jdk-headless"; fi
 if [ ! -e /usr/share/java/amqp-client.jar ]; then optional="$optional librabbitmq-client-java"; fi
 if [ ! -e /usr/share/java/slf4j-nop.jar ]; then optional="$optional libslf4j-java"; fi
+if [ ! -e /usr/share/java/jackson-databind.jar ]; then optional="$optional libjackson2-databind-java"; fi
 if ! has go; then optional="$optional golang-go"; fi
 if [ ! -e /usr/share/gocode/src/github.com/rabbitmq/amqp091-go ]; then
     optional="$optional golang-github-rabbitmq-amqp091-go-dev"
