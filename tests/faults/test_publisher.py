@@ -38,6 +38,11 @@ class BackgroundPublisher:
     def wait_confirmed(self, number: int) -> None:
         wait_until(lambda: len(self.results) >= number, timeout=60, what=f"{number} results")
 
+    def wait_sent(self) -> None:
+        """Wait until a message has been sent after this call."""
+        before = self._sent
+        wait_until(lambda: self._sent > before + 1, timeout=60, what="another message to be sent")
+
     def reach_state(self, word: str) -> None:
         wait_until(lambda: word in self.publisher.state, timeout=30, what=f"the publisher to say {word}")
 
@@ -221,5 +226,6 @@ def test_a_silent_way_holds_neither_a_result_nor_the_closing(url: str, proxy: Pr
     sending = BackgroundPublisher(proxy.through(url), deadline=2.0)
     sending.wait_confirmed(100)
     proxy.freeze()
+    sending.wait_sent()
     assert sending.end()[-1].fate is Fate.UNKNOWN
     assert sending.publisher.state == "closed"
