@@ -51,6 +51,9 @@ def _around_settling(number: int, *, before: bool) -> None:
             _signal_at_turn(signal.SIGKILL, number)
         settle(self, batch)
         if of_events and not before:
+            for queue in {delivery.queue for delivery in batch}:
+                # The broker's answer comes behind the acknowledgement: what is only on its way is lost with a process.
+                self._channels[queue].queue_declare(queue, passive=True)
             _signal_at_turn(signal.SIGKILL, number)
 
     KombuSource.settle = faulty  # type: ignore[method-assign]
