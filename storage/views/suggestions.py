@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Engine, Select, and_, collate, func, literal_column, select, text
+from sqlalchemy.sql.elements import Grouping
 
 from rules.masks import plain_document
 from storage.errors import translated
@@ -83,18 +84,19 @@ class SuggestionView:
         if self._finds_parts:
             for kind in ("products", "customers"):
                 code, _, name = columns[kind]
-                yield kind, _select(columns[kind], _searched(code, name).icontains(typed, autoescape=True))
+                yield kind, _select(columns[kind], self._searched(code, name).icontains(typed, autoescape=True))
         # No index of all orders: each of their many changes would pay for it.
         newest = select(orders.c.order_id, orders.c.shop, number).order_by(orders.c.placed_at.desc())
         found = newest.limit(_ORDERS_SEARCHED).subquery("newest").c
         part = found.order_id.icontains(typed, autoescape=True)
         yield "orders", _select((found.order_id, found.shop, found.erp_number), part)
 
-
-def _searched(code: ColumnElement[str], name: ColumnElement[str]) -> ColumnElement[str]:
-    # To the letter the expression of the index, without a parameter in it.
-    end_of_code: ColumnElement[str] = literal_column("'\n'")
-    return code.concat(end_of_code).concat(func.coalesce(name, literal_column("''")))
+    def _searched(self, code: ColumnElement[str], name: ColumnElement[str]) -> ColumnElement[str]:
+        # To the letter the expression of the index, without a parameter in it.
+        end_of_code: ColumnElement[str] = literal_column("'\n'")
+        searched = Grouping(code.concat(end_of_code).concat(func.coalesce(name, literal_column("''"))))
+        # In the collation of the codes (C) only ASCII has capitals.
+        return collate(searched, "default") if self._engine.dialect.name == "postgresql" else searched
 
 
 def _begins(column: ColumnElement[str], typed: str) -> ColumnElement[bool]:

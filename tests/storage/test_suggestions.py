@@ -44,3 +44,10 @@ def harness(any_database_url: str) -> Iterator[ViewsHarness]:
 )
 def test_what_is_typed_leads_to_codes(harness: ViewsHarness, typed: str, found: list[str]) -> None:
     assert [each.code for each in harness.views.suggestions(typed)] == found
+
+
+def test_capitals_with_an_accent_are_found_too(database_url: str) -> None:
+    harness = ViewsHarness(database_url)
+    harness.store.commit([change_event("products", code="789-1", name="Feijão preto")])
+    assert [each.code for each in harness.views.suggestions("FEIJÃO")] == ["789-1"]
+    harness.engine.dispose()

@@ -39,7 +39,8 @@ def upgrade() -> None:
         op.execute(f"DROP INDEX IF EXISTS search_{table}_{column}")
     for table in ("products", "customers"):
         op.execute(
-            f"CREATE INDEX search_{table} ON {table} USING gin ((code || E'\\n' || coalesce(name, '')) gin_trgm_ops)"
+            f"CREATE INDEX search_{table} ON {table} "
+            "USING gin ((code || E'\\n' || coalesce(name, '')) COLLATE \"default\" gin_trgm_ops)"
         )
 
 
