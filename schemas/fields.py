@@ -34,7 +34,6 @@ __all__ = [
     "NCM",
     "NOT_BLANK",
     "NO_NUL",
-    "ONE_LINE",
     "SHOP_OR_ANY",
     "Column",
     "Currency",
@@ -62,11 +61,10 @@ __all__ = [
     "check_cnpj",
     "check_cpf",
     "fault",
+    "one_line",
 ]
 
 JsonSchema = dict[str, Any]
-# For validators whose `$` also matches before a final line break, as in Python and Perl.
-ONE_LINE: JsonSchema = {"not": {"pattern": r"\n"}}
 NO_NUL = r"^[^\x00]*$"
 SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
 NCM = r"^[0-9]{8}$"
@@ -108,6 +106,14 @@ def fault(reason: Reason, sentence: str) -> PydanticCustomError:
     return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})
 
 
+def one_line(pattern: str) -> str:
+    """Return a pattern ending in `$` as one that no line break follows, where `$` also matches before the last one.
+
+    So it does in Python and Perl. A `not` beside the pattern would say the same, of null as well.
+    """
+    return rf"{pattern}(?!\n)"
+
+
 def canonical_decimal(text: str) -> str:
     """Return the shortest plain notation of a decimal text: `1.5` for `1.50` and `15e-1`."""
     plain = format(Decimal(text), "f")
@@ -147,9 +153,8 @@ class Decimals:
         return {
             "type": "string",
             "description": f"A number in a string, {size}{words}.",
-            "pattern": f"^{least}-?({plain}|{scientific})$",
+            "pattern": one_line(f"^{least}-?({plain}|{scientific})$"),
             "format": self.format,
-            **ONE_LINE,
         }
 
     @property
@@ -223,7 +228,7 @@ class _Rfc3339:
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         description = "An RFC 3339 time with a zone."
         schema = {"type": "string", "description": description, "format": "date-time"}
-        return {**schema, "pattern": _REAL_RFC3339, **ONE_LINE}
+        return {**schema, "pattern": one_line(_REAL_RFC3339)}
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,7 @@ def _check(reason: Reason, sentence: str, test: Callable[[str], bool]) -> Callab
 ShopOrAny = Annotated[
     str,
     StringConstraints(pattern=SHOP_OR_ANY),
-    WithJsonSchema({"type": "string", "pattern": SHOP_OR_ANY, **ONE_LINE}),
+    WithJsonSchema({"type": "string", "pattern": one_line(SHOP_OR_ANY)}),
 ]
 Text = Annotated[str, StringConstraints(pattern=NO_NUL), Column.TEXT]
 Name = Annotated[str, _NotBlank(), Column.TEXT]
@@ -267,13 +272,13 @@ Position = Annotated[int, Field(ge=0, le=2**31 - 1), Column.INTEGER]
 Url = Annotated[
     str,
     StringConstraints(pattern=HTTP),
-    WithJsonSchema({"type": "string", "description": "An http or https address.", "pattern": HTTP, **ONE_LINE}),
+    WithJsonSchema({"type": "string", "description": "An http or https address.", "pattern": one_line(HTTP)}),
     Column.TEXT,
 ]
 Ncm = Annotated[
     str,
     StringConstraints(pattern=NCM),
-    WithJsonSchema({"type": "string", "description": "An NCM: 8 digits.", "pattern": NCM, **ONE_LINE}),
+    WithJsonSchema({"type": "string", "description": "An NCM: 8 digits.", "pattern": one_line(NCM)}),
     Column.TEXT,
 ]
 
@@ -286,7 +291,7 @@ check_cnpj = _check(Reason.CNPJ_CHECK_DIGIT, "must be a CNPJ: 12 digits or capit
 
 
 def _computed(name: str, pattern: str, description: str) -> JsonSchema:
-    return {"description": description, "format": name, "pattern": pattern, **ONE_LINE}
+    return {"description": description, "format": name, "pattern": one_line(pattern)}
 
 
 GTIN_SCHEMA = _computed("gtin", "^([0-9]{8}|[0-9]{12,14}|SEM GTIN)$", "A GTIN with its check digit, or SEM GTIN.")

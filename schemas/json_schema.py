@@ -12,7 +12,7 @@ from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.feeds import FEED_TYPES
 from schemas.field_docs import described, described_fields
-from schemas.fields import NO_NUL, ONE_LINE, Column, JsonSchema, Message
+from schemas.fields import NO_NUL, Column, JsonSchema, Message, one_line
 from schemas.full_load import LOAD_TYPES
 from schemas.load_parts import load_attributes
 from schemas.order_notices import NOTICE_TYPES
@@ -81,7 +81,7 @@ class _SchemaGenerator(GenerateJsonSchema):
 
 
 def _identified(name: str, schema: JsonSchema) -> JsonSchema:
-    return {"$schema": DIALECT, "$id": f"urn:comporta:{name}", **schema, "title": class_name(name)}
+    return {"$schema": DIALECT, "$id": f"urn:comporta:{name}", **_nullable(schema), "title": class_name(name)}
 
 
 def class_name(name: str) -> str:
@@ -116,14 +116,36 @@ def _event(model: type[Envelope]) -> JsonSchema:
     # The parser's rules for the whole envelope, which the model of its attributes does not express.
     schema = _schema(model)
     _replace(schema["properties"], "sequence", _sequence(), {"type": "null"})
-    # One of the two is a text. Said so that a code generator makes one class of it.
-    schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
+    # One of the two is a text. With `anyOf` or `not`, some code generators make several classes of it, or none.
+    schema["if"] = {"properties": {"sequence": {"type": "null"}}}
+    schema["then"] = {"required": ["time"], "properties": {"time": {"type": "string"}}}
     if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
         schema["properties"]["data"]["additionalProperties"] = False
     _spelled(schema)
     # Extension attributes, after the names are checked: of these the envelope knows no other spelling.
     schema["properties"] |= load_attributes()
     return schema
+
+
+def _nullable(node: Any) -> Any:
+    """Return a schema in which "this or null" is one schema of two types, of which every code generator makes one type.
+
+    The other keywords speak of values of their own type alone, so null passes them; `enum` and `const` speak of all.
+    """
+    if isinstance(node, list):
+        return [_nullable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {name: _nullable(value) for name, value in node.items()}
+    branches = node.get("anyOf", ())
+    kinds = [branch for branch in branches if branch != {"type": "null"}]
+    if len(kinds) != 1 or len(branches) != 2 or not isinstance(kinds[0].get("type"), str):
+        return node
+    [kind] = kinds
+    rest = {name: value for name, value in node.items() if name != "anyOf"}
+    if "enum" in kind:
+        kind["enum"] = [*kind["enum"], None]
+    return {**kind, **rest, "type": [kind["type"], "null"]}
 
 
 def _spelled(schema: JsonSchema) -> JsonSchema:
@@ -144,8 +166,7 @@ def _replace(properties: dict[str, JsonSchema], name: str, *kinds: JsonSchema) -
 
 
 def _sequence() -> JsonSchema:
-    pattern = f"^0*({_at_most(_MAX_SEQUENCE)})$"
-    return {"type": "string", "maxLength": 255, "pattern": pattern, **ONE_LINE}
+    return {"type": "string", "maxLength": 255, "pattern": one_line(f"^0*({_at_most(_MAX_SEQUENCE)})$")}
 
 
 def _at_most(maximum: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from schemas.fields import Column, JsonSchema, fault
+from schemas.fields import Column, JsonSchema, fault, one_line
 from schemas.reasons import Reason
 
 __all__ = ["KEY_FORMAT", "OPTIONAL_KEY_FORMAT", "Key", "OptionalKey", "is_key"]
@@ -25,7 +25,7 @@ _PLAIN = r"[!-~](?:[ -~]*[!-~])?"
 _CONTROL = r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
 _CONTROL += r"\ufeff\ufff0-\ufffb\ufffe\uffff"
 _SPACE = r" \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_VISIBLE: JsonSchema = {"pattern": rf"^[^{_CONTROL}]*$", "not": {"pattern": rf"^[{_SPACE}]|[{_SPACE}]$|\n"}}
+_VISIBLE = one_line(rf"^([^{_CONTROL}{_SPACE}]([^{_CONTROL}]*[^{_CONTROL}{_SPACE}])?)?$")
 
 
 def is_key(value: str) -> bool:
@@ -59,7 +59,8 @@ class _KeyText:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         description = "A key in Unicode NFC: no white space at either end, no invisible character."
-        schema: JsonSchema = {"type": "string", "description": description, "maxLength": _LONGEST, **_VISIBLE}
+        schema: JsonSchema = {"type": "string", "description": description, "maxLength": _LONGEST}
+        schema["pattern"] = _VISIBLE
         if self.optional:
             return {**schema, "description": f"{description} May be empty.", "format": OPTIONAL_KEY_FORMAT}
         return {**schema, "minLength": 1, "format": KEY_FORMAT}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from schemas.fields import NO_NUL, ONE_LINE, JsonSchema
+from schemas.fields import NO_NUL, JsonSchema, one_line
 from schemas.reasons import Reason, Refused
 
 __all__ = ["LOAD_ATTRIBUTES", "WHOLE", "LoadPart", "load_attributes", "load_part", "part_in"]
@@ -56,7 +56,7 @@ def load_part(document: Mapping[str, Any]) -> LoadPart | None:
 def load_attributes() -> dict[str, JsonSchema]:
     """Return the schemas of the two attributes of a change event."""
     load_id = {"type": "string", "minLength": 1, "maxLength": _LONGEST, "pattern": NO_NUL}
-    digits = {"type": "string", "pattern": f"^0*({_CHUNKS})$", **ONE_LINE}
+    digits = {"type": "string", "pattern": one_line(f"^0*({_CHUNKS})$")}
     number = {"type": "integer", "minimum": 1, "maximum": _LAST_CHUNK}
     return {
         "loadid": {

@@ -16,6 +16,7 @@ import pytest
 from schemas.json_schema import SCHEMA_NAMES, class_name
 from tests.support.contract_samples import CONTRACT, VALID, Sample
 from tests.support.example_programs import run_command
+from tests.support.generated_classes import JACKSON
 from tests.support.node import Node, install_packages
 
 pytestmark = pytest.mark.slow
@@ -94,6 +95,24 @@ def test_quicktype_makes_classes_of_every_schema_and_java_compiles_them(node: No
     assert_named(path.read_text() for path in tmp_path.rglob("*.java"))
     if shutil.which("javac"):
         run("javac", "-proc:none", "-d", tmp_path / "classes", *tmp_path.rglob("*.java"))
+
+
+@pytest.mark.timeout(300)
+def test_modelina_makes_classes_of_every_schema_and_java_compiles_them(node: Node, tmp_path: Path) -> None:
+    packages = {name: tmp_path / name.replace(".", "_") for name in SCHEMA_NAMES}
+    runs = [
+        {"schema": str(SCHEMAS / f"{name}.json"), "package": folder.name, "folder": str(folder)}
+        for name, folder in packages.items()
+    ]
+    node("modelina.mjs", runs)
+    for name, folder in packages.items():
+        assert f"public class {class_name(name)} {{" in (folder / f"{class_name(name)}.java").read_text()
+    assert_named(path.read_text() for path in tmp_path.rglob("*.java"))
+    fields = (packages["erp.stock.changed.v1"] / "Stock.java").read_text()
+    assert "private String reserved;" in fields, "a field that may be null has no type"
+    if shutil.which("javac") and all(Path(library).is_file() for library in JACKSON):
+        path = ":".join(JACKSON)
+        run("javac", "-proc:none", "-cp", path, "-d", tmp_path / "classes", *tmp_path.rglob("*.java"))
 
 
 def test_python_classes_take_every_sample_and_write_what_is_taken(tmp_path: Path) -> None:

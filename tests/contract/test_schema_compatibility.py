@@ -23,7 +23,7 @@ RELEASED = sorted((CONTRACT / "released").glob("*.json"))
 STOCK = event_schemas()["erp.stock.changed.v1"]
 # The same with a choice between two fields.
 EITHER = {
-    **{keyword: value for keyword, value in STOCK.items() if keyword != "not"},
+    **{keyword: value for keyword, value in STOCK.items() if keyword not in ("if", "then")},
     "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("sequence", "time")],
 }
 CUSTOMER = event_schemas()["erp.customer.changed.v1"]
@@ -97,9 +97,13 @@ def inside(path: str, change: Callable[[Any], object]) -> Change:
     return lambda schema: change(at(schema, path))
 
 
+def without_condition(schema: Schema) -> None:
+    del schema["if"], schema["then"]
+
+
 def barcode_then(field: Schema) -> Schema:
     """What a barcode must be whose type says GTIN."""
-    found: Schema = field["anyOf"][0]["items"]["then"]
+    found: Schema = field["items"]["then"]
     return found
 
 
@@ -110,7 +114,7 @@ BREAKING: dict[str, tuple[Schema, Change]] = {
         inside("data", lambda data: (data["properties"].update(colour={}), data["required"].append("colour"))),
     ),
     "a field is gone": (STOCK, inside("data", lambda data: data["properties"].pop("reserved"))),
-    "null is no longer allowed": (STOCK, inside("data/reserved", lambda field: field["anyOf"].pop())),
+    "null is no longer allowed": (STOCK, setting("data/reserved", type="string")),
     "another type": (STOCK, setting("data/unit", type="integer")),
     "a list of types that lacks one": (STOCK, setting("data/unit", type=["integer", "null"])),
     "a shorter text": (STOCK, setting("data/branch", maxLength=254)),
@@ -136,15 +140,15 @@ BREAKING: dict[str, tuple[Schema, Change]] = {
     "unknown fields get a type": (STOCK, setting("data", additionalProperties={"type": "string"})),
     "a map of another type": (
         PRODUCT,
-        inside("data/attributes", lambda field: field["anyOf"][0].update(additionalProperties={"type": "integer"})),
+        inside("data/attributes", lambda field: field.update(additionalProperties={"type": "integer"})),
     ),
     "one name of a map gets another type": (
         PRODUCT,
-        inside("data/attributes", lambda field: field["anyOf"][0].update(properties={"cor": {"type": "integer"}})),
+        inside("data/attributes", lambda field: field.update(properties={"cor": {"type": "integer"}})),
     ),
     "names of members are limited": (
         PRODUCT,
-        inside("data/attributes", lambda field: field["anyOf"][0].update(propertyNames={"maxLength": 20})),
+        inside("data/attributes", lambda field: field.update(propertyNames={"maxLength": 20})),
     ),
     "items of another type": (CONTROL, inside("domains", lambda field: field.update(items={"type": "integer"}))),
     "fewer items": (CONTROL, setting("domains", maxItems=1)),
@@ -155,14 +159,14 @@ BREAKING: dict[str, tuple[Schema, Change]] = {
     ),
     "a condition that holds more often": (
         PACKAGING,
-        inside("data/barcodes", lambda field: field["anyOf"][0]["items"].update({"if": {}})),
+        inside("data/barcodes", lambda field: field["items"].update({"if": {}})),
     ),
     "a condition that asks for more": (
         PACKAGING,
         inside("data/barcodes", lambda field: barcode_then(field).update(required=["value"])),
     ),
     "one more condition": (CUSTOMER, inside("data", lambda data: data["allOf"].append({"required": ["email"]}))),
-    "time alone is not enough": (STOCK, lambda schema: schema["not"]["properties"].pop("time")),
+    "time alone is not enough": (STOCK, lambda schema: schema.update({"if": {}, "then": {"required": ["sequence"]}})),
     "one of two ways is gone": (EITHER, lambda schema: schema["anyOf"].pop()),
     "a way out asks for more": (
         EITHER,
@@ -202,11 +206,11 @@ HARMLESS: dict[str, tuple[Schema, Change]] = {
     "no condition": (CUSTOMER, without("data", "allOf")),
     "a condition that asks for less": (
         PACKAGING,
-        inside("data/barcodes", lambda field: field["anyOf"][0]["items"].update(then={})),
+        inside("data/barcodes", lambda field: field["items"].update(then={})),
     ),
     "unknown fields are allowed": (CONTROL, lambda schema: schema.pop("additionalProperties")),
     "more items": (CONTROL, setting("domains", maxItems=20)),
-    "neither sequence nor time is needed": (STOCK, lambda schema: schema.pop("not")),
+    "neither sequence nor time is needed": (STOCK, without_condition),
     "neither of two ways is needed": (EITHER, lambda schema: schema.pop("anyOf")),
 }  # fmt: skip
 

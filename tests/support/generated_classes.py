@@ -11,13 +11,14 @@ from pathlib import Path
 from tests.support.example_clients import JAVA_CLIENT, NODE_CLIENT, PYTHON_CLIENT, Client
 from tests.support.example_programs import run_command
 
-__all__ = ["GENERATORS", "WRITERS", "Writer", "runnable_writers"]
+__all__ = ["GENERATORS", "JACKSON", "WRITERS", "Writer", "runnable_writers"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SCHEMA = _ROOT / "docs/contract/schemas/erp.stock.changed.v1.json"
 # Where the packages of the contract's tests are installed.
 GENERATORS = _ROOT / "tests/contract"
-_JACKSON = tuple(f"/usr/share/java/jackson-{part}.jar" for part in ("databind", "core", "annotations"))
+# What the Java classes are read and written with.
+JACKSON = tuple(f"/usr/share/java/jackson-{part}.jar" for part in ("databind", "core", "annotations"))
 
 # Takes an event as JSON, the sequence that it shall have, and a folder; returns the event as the class writes it.
 Writer = Callable[[str, int, Path], str]
@@ -57,8 +58,8 @@ def write_with_typescript(event: str, sequence: int, folder: Path) -> str:
     return _run("node", folder / "write_stock.js")
 
 
-def write_with_java(event: str, sequence: int, folder: Path) -> str:
-    """Write it with a class of quicktype and with Jackson."""
+def write_with_quicktype(event: str, sequence: int, folder: Path) -> str:
+    """Write it with a Java class of quicktype and with Jackson."""
     classes = folder / "generated"
     classes.mkdir()
     options = ["--src-lang", "schema", "--lang", "java", "--acronym-style", "original", "--package", "generated"]
@@ -66,7 +67,18 @@ def write_with_java(event: str, sequence: int, folder: Path) -> str:
     _run("sh", "-c", 'printf %s "$1" | node quicktype.mjs', "sh", json.dumps(runs), folder=GENERATORS)
     # Its helper for times needs a library that Debian does not have.
     (classes / "Converter.java").unlink()
-    compiled, path = folder / "compiled", ":".join(_JACKSON)
+    return _write_with_java(event, sequence, folder)
+
+
+def write_with_modelina(event: str, sequence: int, folder: Path) -> str:
+    """Write it with a Java class of modelina and with Jackson."""
+    runs = [{"schema": str(_SCHEMA), "package": "generated", "folder": str(folder / "generated")}]
+    _run("sh", "-c", 'printf %s "$1" | node modelina.mjs', "sh", json.dumps(runs), folder=GENERATORS)
+    return _write_with_java(event, sequence, folder)
+
+
+def _write_with_java(event: str, sequence: int, folder: Path) -> str:
+    classes, compiled, path = folder / "generated", folder / "compiled", ":".join(JACKSON)
     source = _ROOT / "tests/examples/WriteStock.java"
     _run("javac", "-proc:none", "-cp", path, "-d", compiled, *classes.glob("*.java"), source)
     return _run("java", "-cp", f"{path}:{compiled}", "WriteStock", event, str(sequence))
@@ -81,11 +93,12 @@ def _run(*command: object, folder: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-# By the client that publishes what they write, and what they need beside it.
+# With the client that publishes what they write, and what they need beside it.
 WRITERS: dict[str, tuple[Client, Writer, tuple[str, ...]]] = {
     "python": (PYTHON_CLIENT, write_with_python, ()),
     "typescript": (NODE_CLIENT, write_with_typescript, ()),
-    "java": (JAVA_CLIENT, write_with_java, _JACKSON),
+    "java by quicktype": (JAVA_CLIENT, write_with_quicktype, JACKSON),
+    "java by modelina": (JAVA_CLIENT, write_with_modelina, JACKSON),
 }
 
 

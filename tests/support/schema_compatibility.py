@@ -18,7 +18,7 @@ _TYPES = {"null", "boolean", "object", "array", "number", "integer", "string"}
 
 
 def rewritten(schema: Any) -> Any:
-    """Return a schema in today's notation: of a decimal one pattern, of "one of two" a `not`; it takes the same."""
+    """Return a schema in today's notation, which takes the same: of a decimal one pattern, of "or null" two types."""
     if isinstance(schema, list):
         return [rewritten(item) for item in schema]
     if not isinstance(schema, dict):
@@ -26,7 +26,8 @@ def rewritten(schema: Any) -> Any:
     schema = {name: rewritten(value) for name, value in schema.items()}
     branches = schema.get("anyOf", [])
     if branches == [_required_text("sequence"), _required_text("time")]:
-        schema["not"] = {"properties": {"sequence": {"type": "null"}, "time": {"type": "null"}}}
+        schema["if"] = {"properties": {"sequence": {"type": "null"}}}
+        schema["then"] = _required_text("time")
         del schema["anyOf"]
     if len(branches) == 2 and str(branches[-1].get("format", "")).startswith("decimal-"):
         digits = [branch["pattern"].removeprefix("^-?").removesuffix("$") for branch in branches]
@@ -34,6 +35,25 @@ def rewritten(schema: Any) -> Any:
         schema["pattern"] = f"^{least[schema.get('pattern', '')]}-?({'|'.join(digits)})$"
         schema["format"] = branches[-1]["format"]
         del schema["anyOf"]
+    return _one_pattern(_two_types(schema))
+
+
+def _two_types(schema: Schema) -> Schema:
+    branches = schema.get("anyOf", [])
+    kinds = [branch for branch in branches if branch != {"type": "null"}]
+    if len(branches) != 2 or len(kinds) != 1 or not isinstance(kinds[0].get("type"), str):
+        return schema
+    [kind] = kinds
+    values = {"enum": [*kind["enum"], None]} if "enum" in kind else {}
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**kind, **rest, **values, "type": [kind["type"], "null"]}
+
+
+def _one_pattern(schema: Schema) -> Schema:
+    # A text of one line was written with a `not`.
+    if schema.get("not") == {"pattern": r"\n"}:
+        schema["pattern"] = rf"{schema['pattern']}(?!\n)"
+        del schema["not"]
     return schema
 
 
