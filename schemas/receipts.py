@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import StringConstraints
+from typing import Any, Literal, NamedTuple
 
 from schemas.events import Attributes
 from schemas.fields import Id, Message
@@ -22,9 +20,9 @@ from schemas.order_news import (
     InvoicedEvent,
     OrderEvent,
     OrderNews,
+    Reason,
     ShippedEvent,
 )
-from schemas.patterns import NO_NUL
 from schemas.payloads import canonical_text
 
 __all__ = ["INTERNALIZED", "RECEIPT_TYPES", "REJECTED", "Receipt", "parse_receipt"]
@@ -53,7 +51,7 @@ class Rejected(Message):
     """Why the ERP does not take an order."""
 
     order_id: Id
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
+    reason: Reason
 
 
 class _InternalizedEvent(OrderEvent):
