@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import StringConstraints
 
 from schemas.events import Attributes
-from schemas.fields import NO_NUL, Id, Message, Text, Time, Url
+from schemas.fields import Id, Message, Text, Time, Url
 from schemas.keys import Key
+from schemas.patterns import NO_NUL
 
 __all__ = [
     "CANCELLED",

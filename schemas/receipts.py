@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import StringConstraints
 
 from schemas.events import Attributes
-from schemas.fields import NO_NUL, Id, Message
+from schemas.fields import Id, Message
 from schemas.order_documents import event_document, require_type, validated
 from schemas.order_news import (
     CANCEL_REFUSED,
@@ -24,6 +24,7 @@ from schemas.order_news import (
     OrderNews,
     ShippedEvent,
 )
+from schemas.patterns import NO_NUL
 from schemas.payloads import canonical_text
 
 __all__ = ["INTERNALIZED", "RECEIPT_TYPES", "REJECTED", "Receipt", "parse_receipt"]
