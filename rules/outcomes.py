@@ -7,13 +7,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter, itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from rules.versions import CONTENT_CHANGED, VersionRules, same_content, split_by_rules
 from schemas.domains import NO_SHOP
 from schemas.events import ChangeEvent
-from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
+
+if TYPE_CHECKING:
+    from schemas.full_load import LoadMessage
 
 __all__ = [
     "Decoded",

@@ -78,9 +78,12 @@ class Column(StrEnum):
 
 
 class Message(BaseModel):
-    """A frozen, strict model; unknown fields are ignored here and counted by the parser."""
+    """A frozen, strict model; unknown fields are ignored here and counted by the parser.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    Its validator is made at its first use: no command needs them all, and they take longer than a command's work.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
 def fault(reason: Reason, sentence: str) -> PydanticCustomError:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
-import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from storage.errors import translated
+from storage.log import logger
 from storage.pooler import server_pid
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "foreign_way_out",
 ]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 _LOCK = {"space": 0x434F4D50, "number": 1}  # "COMP"
 _SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparams(**_LOCK)
