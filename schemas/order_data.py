@@ -22,7 +22,6 @@ from schemas.customers import Address
 from schemas.fields import (
     CNPJ_SCHEMA,
     CPF_SCHEMA,
-    NO_NUL,
     Currency,
     Decimals,
     Id,
@@ -39,6 +38,7 @@ from schemas.fields import (
     fault,
 )
 from schemas.keys import Key
+from schemas.patterns import NO_NUL
 from schemas.reasons import Reason
 
 __all__ = ["MASK_CHARACTERS", "Buyer", "Freight", "Item", "Payment", "PlacedOrder", "Tax"]
