@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -105,6 +105,22 @@ _APPLY, _UNIFORM, _SPREAD, _LOAD, _MISSED, _PEERS, _WAITING, _PUBLISH, _ORDERS, 
     "a thousand shops, 100,000 missed keys, 10,000 refused messages, 20,000 orders",
 )
 
+
+def _spread(
+    name: str, label: str, measure: Callable[[Servers, Backlog, int], Figures], counts: Sequence[int]
+) -> list[Row]:
+    """Return a row for each number of queues."""
+    return [
+        Row(
+            f"{name}-{count}",
+            _SPREAD,
+            f"{label}, {count} queues" if count > 1 else f"{label}, one queue",
+            lambda on, of, count=count: measure(on, _uniform(of), count),
+        )
+        for count in counts
+    ]
+
+
 ROWS: tuple[Row, ...] = (
     Row("worker-1", _APPLY, "one worker process", lambda on, of: throughput.workers(on, _real(of), 1)),
     Row("bare-1", _APPLY, "the bare loop, one process", lambda on, of: throughput.bare(on, _real(of), 1)),
@@ -127,33 +143,9 @@ ROWS: tuple[Row, ...] = (
         "hand-written Go, two processes",
         lambda on, of: throughput.reference(on, _uniform(of), 2),
     ),
-    *(
-        Row(
-            f"partitions-{count}",
-            _SPREAD,
-            f"two worker processes, {count} queues" if count > 1 else "two worker processes, one queue",
-            lambda on, of, count=count: partitions.spread(on, _uniform(of), count),
-        )
-        for count in (1, 2, 4)
-    ),
-    *(
-        Row(
-            f"acknowledged-{count}",
-            _SPREAD,
-            f"acknowledging only, {count} queues" if count > 1 else "acknowledging only, one queue",
-            lambda on, of, count=count: partitions.acknowledged(on, _uniform(of), count),
-        )
-        for count in (1, 4)
-    ),
-    *(
-        Row(
-            f"filled-{count}",
-            _SPREAD,
-            f"publishing only, {count} queues" if count > 1 else "publishing only, one queue",
-            lambda on, of, count=count: partitions.filled(on, _uniform(of), count),
-        )
-        for count in (1, 4)
-    ),
+    *_spread("partitions", "two worker processes", partitions.spread, (1, 2, 4)),
+    *_spread("acknowledged", "acknowledging only", partitions.acknowledged, (1, 4)),
+    *_spread("filled", "publishing only", partitions.filled, (1, 4)),
     Row("full-load", _LOAD, "one worker process", lambda on, of: loads.full_load(on, of.backlog)),
     Row(
         "full-load-plain",

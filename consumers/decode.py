@@ -35,9 +35,11 @@ _PARSERS: dict[bool, tuple[str, _Parse]] = {True: (ORDERS, parse_shop_message), 
 def decode(delivery: Delivery) -> ChangeEvent | LoadMessage | RejectedDelivery:
     """Return the change event or the message of a full load in a delivery, or its rejection."""
     try:
-        attributes = check_properties(delivery.properties)
-        domain, shop = _feed_of(delivery.queue, delivery.routing_key)
-        return parse_message(domain, shop, delivery.body, attributes)
+        # Unpacked, which costs less than reading the fields by their names.
+        queue, _, body, routing_key, _, properties = delivery
+        attributes = check_properties(properties)
+        domain, shop = _feed_of(queue, routing_key)
+        return parse_message(domain, shop, body, attributes)
     except Refused as refused:
         return reject(delivery, refused.refusal)
 
@@ -105,14 +107,10 @@ def check_properties(properties: Any) -> dict[str, str] | None:
 
     In structured mode the headers decide nothing.
     """
-    content_type, encoding = properties.get("content_type"), properties.get("content_encoding")
-    media_type = _media_type(content_type)
-    if media_type not in CONTENT_TYPES:
-        raise Refused(Reason.CONTENT_TYPE, "", "the content type must be application/cloudevents+json")
-    if encoding not in _PLAIN_ENCODINGS and str(encoding).lower() not in _PLAIN_ENCODINGS:
-        raise Refused(Reason.CONTENT_ENCODING, "", "the content encoding must be utf-8 or none")
+    if _is_structured(properties.get("content_type"), properties.get("content_encoding")):
+        return None
     headers = properties.get("application_headers")
-    if not headers or media_type == STRUCTURED:
+    if not headers:
         return None
     return amqp_attributes(headers, _unreadable_names(headers))
 
@@ -123,6 +121,13 @@ def _unreadable_names(headers: Mapping[Any, Any]) -> list[str]:
     return names + names_in_octets(rest) if isinstance(rest, bytes) else names
 
 
+# Most publishers repeat the same properties.
 @lru_cache(maxsize=256)
-def _media_type(content_type: str | None) -> str:
-    return (content_type or _DEFAULT_TYPE).partition(";")[0].strip().lower()
+def _is_structured(content_type: str | None, encoding: str | None) -> bool:
+    """Return whether headers decide nothing. Raises `Refused` if the content is of no type that is taken."""
+    media_type = (content_type or _DEFAULT_TYPE).partition(";")[0].strip().lower()
+    if media_type not in CONTENT_TYPES:
+        raise Refused(Reason.CONTENT_TYPE, "", "the content type must be application/cloudevents+json")
+    if encoding not in _PLAIN_ENCODINGS and str(encoding).lower() not in _PLAIN_ENCODINGS:
+        raise Refused(Reason.CONTENT_ENCODING, "", "the content encoding must be utf-8 or none")
+    return media_type == STRUCTURED

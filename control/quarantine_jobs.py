@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 CANARY = 10
 _SETTLE = timedelta(seconds=10)
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 2.0
 _AT_ONCE = 100
 
 

@@ -30,7 +30,7 @@ __all__ = ["AmqpCancelGateway", "CancelGateway", "Canceller", "HttpCancelGateway
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 2.0
 # These answer this cancellation; everything else says nothing of it.
 _REFUSALS = frozenset({400, 409, 410, 413, 415, 422})
 

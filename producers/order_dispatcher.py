@@ -54,7 +54,7 @@ class OrderDispatcher:
     def run(self) -> None:
         """Run until `stop` is set and nothing is in flight, or the grace period is over."""
         while not self.stop.is_set():
-            if not self.step():
+            if self._is_idle() or not self.step():
                 self.wake.wait(_POLL_SECONDS)
                 self.wake.clear()
             elif not all(future.done() for future in self._sending):
@@ -62,6 +62,16 @@ class OrderDispatcher:
         self._finish(_STOP_SECONDS)
         # An order that still hangs is not recorded: its lease ends by itself.
         self.erp.close()
+
+    def _is_idle(self) -> bool:
+        """Return whether there is nothing to record and nothing due, by one statement outside the fence."""
+        if self._sending or self._stopped:
+            return False
+        try:
+            return self.order_queue.is_empty()
+        except (Unavailable, RowRefused):
+            # The step tries again until the database answers.
+            return False
 
     def step(self) -> int:
         """Record the responses that have come and send the orders that may be sent; return the number of both."""

@@ -22,6 +22,8 @@ __all__ = ["Relay", "RelaySource"]
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.1
+# A loop that is not heard of for a while counts as one that hangs.
+_LONGEST_REST = 1.0
 # What gathers meanwhile costs one transaction instead of many.
 _MANY = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
@@ -67,14 +69,20 @@ class Relay:
         """Run until `stop` is set; what is not confirmed by then is published by another worker, or later."""
         while not self._stop.is_set():
             now = time.monotonic()
-            if sum(self._advance(progress) for progress in self._progress if progress.next_poll <= now) < _MANY:
-                self._stop.wait(_TICK_SECONDS)
+            taken = sum(self._advance(progress) for progress in self._progress if progress.next_poll <= now)
+            if taken < _MANY:
+                self._stop.wait(self._rest())
         self._publisher.close()
         for progress in self._progress:
             try:
                 progress.source.close(progress.confirmed)
             except (Unavailable, RowRefused) as error:
                 log.warning("notices may be published again", error=str(error))
+
+    def _rest(self) -> float:
+        """Return the seconds until the next source is to be asked."""
+        left = min(progress.next_poll for progress in self._progress) - time.monotonic()
+        return min(max(left, _TICK_SECONDS), _LONGEST_REST)
 
     def step(self) -> int:
         """Publish the next notices of each source; return the number that the broker has taken."""

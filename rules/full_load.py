@@ -9,12 +9,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rules.switches import Scope
-from schemas.full_load import LoadBegun, LoadChunk, LoadCompleted
 from schemas.key_ranges import EVERYTHING, Bound, KeyRange
 from schemas.load_parts import WHOLE
 from schemas.reasons import Reason, Refusal
+
+if TYPE_CHECKING:
+    from schemas.full_load import LoadBegun, LoadChunk, LoadCompleted
 
 __all__ = [
     "DEFAULT_MAX_DELETES",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.outcomes import Outcome
 from schemas.reasons import Reason, Refusal
-from schemas.receipts import Receipt
+
+if TYPE_CHECKING:
+    from schemas.receipts import Receipt
 
 __all__ = [
     "CANCELLING",

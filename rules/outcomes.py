@@ -6,14 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from operator import itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from rules.versions import CONTENT_CHANGED, VersionRules, same_content, split_by_rules
 from schemas.domains import NO_SHOP
 from schemas.events import ChangeEvent
-from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
+
+if TYPE_CHECKING:
+    from schemas.full_load import LoadMessage
 
 __all__ = [
     "Decoded",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 Tally = Counter[tuple[str, str, "Outcome"]]
 Message = TypeVar("Message")
+_feed: Callable[[ChangeEvent], tuple[str, str, bool]] = attrgetter("domain", "shop", "by_time")
+_unknown, _load = attrgetter("unknown"), attrgetter("load")
 
 
 class Outcome(StrEnum):
@@ -126,7 +130,7 @@ def sort_batch(batch: Iterable[ChangeEvent | LoadMessage | RejectedDelivery]) ->
     messages: list[LoadMessage] = []
     for item in batch:
         if isinstance(item, ChangeEvent):
-            feeds[item.domain, item.shop, item.by_time].append(item)
+            feeds[_feed(item)].append(item)
         elif isinstance(item, RejectedDelivery):
             rejected.append(item)
         else:
@@ -148,9 +152,9 @@ def plan_batch(batch: SortedBatch, stops: Callable[[str, str], bool], rules: Ver
         plan.refuse(refused)
         if not events:
             continue
-        plan.unknown.extend(event for event in events if event.unknown)
+        plan.unknown.extend(filter(_unknown, events))
         off = stops(shop, domain)
-        (plan.unloaded if off else plan.loaded).extend(event for event in events if event.load)
+        (plan.unloaded if off else plan.loaded).extend(filter(_load, events))
         plan.tally[shop, domain, Outcome.DISCARDED if off else Outcome.SUPERSEDED] = len(events)
         newest, changed = _newest(events)
         (plan.discard if off else plan.apply).setdefault(domain, []).extend(newest)

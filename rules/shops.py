@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.outcomes import SortedBatch
-from schemas.events import ChangeEvent
-from schemas.full_load import LoadMessage
 from schemas.reasons import Reason, Refusal
+
+if TYPE_CHECKING:
+    from schemas.events import ChangeEvent
+    from schemas.full_load import LoadMessage
 
 __all__ = [
     "DEFAULT_MAX_SHOPS",

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.events import load_json
-from schemas.fields import NO_NUL, Message, ShopOrAny, StopAtFirst, Time
+from schemas.fields import Message, ShopOrAny, StopAtFirst, Time
 from schemas.health import Health
+from schemas.patterns import NO_NUL
 from schemas.validation_errors import validation_refused
 
 __all__ = [

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from operator import itemgetter
-from typing import Annotated, Any, Literal, NamedTuple, Union
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jiter
-from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
+from pydantic import Field, GetCoreSchemaHandler, ValidationError, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from schemas.domains import DOMAINS, Domain
+from schemas.event_readers import EventReader, event_reader
 from schemas.fields import Id, Message, Text, Time
-from schemas.load_parts import LOAD_ATTRIBUTES, LoadPart, load_part
+from schemas.load_parts import LoadPart, load_part
 from schemas.reasons import Reason, Refusal, Refused
-from schemas.unknown_fields import UnknownField, misspelt_sibling, nested_fields, unknown_fields
+from schemas.unknown_fields import STANDARD_ATTRIBUTES, UnknownField, misspelt_sibling, unknown_fields
 from schemas.validation_errors import document_refused, json_refused, member_pointer
 
 __all__ = [
@@ -46,8 +46,8 @@ _TYPE = re.compile(r"erp\.([a-z_]+)\.(changed|deleted)\.v([0-9]+)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Far above any counter, and far from the end of 64 bits: a counter that stands at its end can never be followed.
 MAX_SEQUENCE = 2**62
-_LOAD_ID, _LOAD_CHUNK = LOAD_ATTRIBUTES
 _MOST_UNKNOWN = 50
+_new = tuple.__new__
 NOT_AN_EVENT = "the body is not a CloudEvent: a JSON object with a type is needed"
 
 
@@ -110,23 +110,10 @@ def _event_model(domain: Domain, action: str, data: type[Message]) -> type[Envel
     return create_model(f"{data.__name__}{action.title()}", __base__=Envelope, __module__=__name__, **fields)
 
 
-class _Reader(NamedTuple):
-    """The validator of a domain's events, the getter of the key from their data, and the data's fields with objects."""
-
-    validate: Callable[[Any], Any]
-    key_of: Callable[[Any], tuple[Any, ...]]
-    nested: tuple[str, ...]
-
-
 @cache
-def _reader(name: str) -> _Reader:
+def _reader(name: str) -> EventReader:
     domain = DOMAINS[name]
-    union: Any = Union[event_models(domain)]  # noqa: UP007  made at run time
-    # The method of `TypeAdapter` itself would pass on eight unset options for each event.
-    validate = TypeAdapter(Annotated[union, Field(discriminator="type")]).validator.validate_python
-    first, *rest = domain.key_fields
-    key_of = itemgetter(first, *rest) if rest else lambda fields: (fields[first],)
-    return _Reader(validate, key_of, nested_fields(domain.state))
+    return event_reader(domain, *event_models(domain))
 
 
 @lru_cache(maxsize=256)
@@ -175,37 +162,40 @@ def parse_event(domain: str, shop: str, body: bytes, attributes: Mapping[str, st
 
 def read_event(domain: str, shop: str, document: Any) -> ChangeEvent:
     """Return the change event in a JSON value. Raises `Refused` with the first fault."""
-    reader = _reader(domain)
+    of_type, _, key_of, nested = reader = _reader(domain)
     try:
-        envelope = reader.validate(document)
-    except ValidationError as error:
-        raise _refused(domain, document, error) from None
-    data: Message = envelope.data
-    # The sets are read directly: `model_fields_set` would cost two calls for each event.
-    known = len(envelope.__pydantic_fields_set__) + len(data.__pydantic_fields_set__)
-    surplus = len(document) + len(document["data"]) - known
-    sequence = envelope.sequence
+        deleted, validate = of_type[document["type"]]
+        fields = validate(document)
+    except (KeyError, TypeError, ValidationError):
+        deleted, fields = _read_by_model(reader, domain, document)
+    data: Message = fields["data"]
+    # The set is read directly: `model_fields_set` would cost two calls for each event. The type is not in `fields`.
+    surplus = len(document) + len(document["data"]) - len(fields) - len(data.__pydantic_fields_set__) - 1
+    sequence, time = fields.get("sequence"), fields.get("time")
     unknown: tuple[UnknownField, ...] = ()
     load: LoadPart | None = None
     if surplus:
         # Here, so that an event that belongs to no load costs nothing more.
         load = load_part(document)
-        surplus -= (_LOAD_ID in document) + (_LOAD_CHUNK in document)
-    if surplus or (reader.nested and _any_inside(document, data, reader.nested)):
-        unknown = _ignored_fields(document, envelope)
-    return ChangeEvent(
-        domain,
-        shop,
-        reader.key_of(data.__dict__),
-        _version(sequence, envelope.time),
-        envelope.id,
-        envelope.time,
-        envelope.type.endswith(".deleted.v1"),
-        data,
-        unknown,
-        sequence is None,
-        load,
+        surplus -= len(STANDARD_ATTRIBUTES & document.keys())
+    if surplus or (nested and _any_inside(document, data, nested)):
+        unknown = _ignored_fields(document, reader.validate(document))
+    key, version = key_of(data.__dict__), _version(sequence, time)
+    # As `ChangeEvent(…)`, which is a function in Python and costs three times as much.
+    return _new(
+        ChangeEvent,
+        (domain, shop, key, version, fields["id"], time, deleted, data, unknown, sequence is None, load),
     )
+
+
+def _read_by_model(reader: EventReader, domain: str, document: Any) -> tuple[bool, dict[str, Any]]:
+    """Return whether an event is a deleted one, and its attributes. Raises `Refused` with the first fault."""
+    try:
+        envelope = reader.validate(document)
+    except ValidationError as error:
+        raise _refused(domain, document, error) from None
+    given = envelope.__pydantic_fields_set__ - {"type"}
+    return envelope.type.endswith(".deleted.v1"), {name: envelope.__dict__[name] for name in given}
 
 
 def _any_inside(document: Any, data: Message, nested: tuple[str, ...]) -> bool:

@@ -24,17 +24,13 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
+from schemas.patterns import HTTP, NCM, NO_NUL, NOT_BLANK, RFC3339, RFC3339_RANGES, SHOP_OR_ANY, one_line
 from schemas.reasons import Reason
 
 __all__ = [
     "CNPJ_SCHEMA",
     "CPF_SCHEMA",
     "GTIN_SCHEMA",
-    "HTTP",
-    "NCM",
-    "NOT_BLANK",
-    "NO_NUL",
-    "SHOP_OR_ANY",
     "Column",
     "Currency",
     "Decimals",
@@ -61,24 +57,10 @@ __all__ = [
     "check_cnpj",
     "check_cpf",
     "fault",
-    "one_line",
 ]
 
 JsonSchema = dict[str, Any]
-NO_NUL = r"^[^\x00]*$"
-SHOP_OR_ANY = r"^(\*|[a-z0-9][a-z0-9-]{0,62})$"
-NCM = r"^[0-9]{8}$"
-# Unicode's white space, listed: `\s` matches other characters in each language.
-_SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-NOT_BLANK = rf"[^{_SPACE}\x00]"
-HTTP = rf"^[Hh][Tt][Tt][Pp][Ss]?://[^{_SPACE}\x00/?#]+[^{_SPACE}\x00]*$"
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,20}))?", re.ASCII)
-_RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
-# The same for validators that ignore `format`: each part in its range; the length of the month is not checked.
-_REAL_RFC3339 = (
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
 # In UTC, as stored; many ERPs write the last moment of 9999 for "no end".
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -96,22 +78,17 @@ class Column(StrEnum):
 
 
 class Message(BaseModel):
-    """A frozen, strict model; unknown fields are ignored here and counted by the parser."""
+    """A frozen, strict model; unknown fields are ignored here and counted by the parser.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    Its validator is made at its first use: no command needs them all, and they take longer than a command's work.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
 def fault(reason: Reason, sentence: str) -> PydanticCustomError:
     """Return an error for a validator to raise, with a code of the closed list."""
     return PydanticCustomError(reason.value, "{sentence}", {"sentence": sentence})
-
-
-def one_line(pattern: str) -> str:
-    """Return a pattern ending in `$` as one that no line break follows, where `$` also matches before the last one.
-
-    So it does in Python and Perl. A `not` beside the pattern would say the same, of null as well.
-    """
-    return rf"{pattern}(?!\n)"
 
 
 def canonical_decimal(text: str) -> str:
@@ -215,7 +192,7 @@ class _Rfc3339:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         steps: list[CoreSchema] = [
-            core_schema.str_schema(pattern=_RFC3339, strict=True),
+            core_schema.str_schema(pattern=RFC3339, strict=True),
             core_schema.datetime_schema(tz_constraint="aware", strict=False, ge=_FIRST, le=_LAST),
         ]
         return core_schema.custom_error_schema(
@@ -228,7 +205,7 @@ class _Rfc3339:
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         description = "An RFC 3339 time with a zone."
         schema = {"type": "string", "description": description, "format": "date-time"}
-        return {**schema, "pattern": one_line(_REAL_RFC3339)}
+        return {**schema, "pattern": one_line(RFC3339_RANGES)}
 
 
 @dataclass(frozen=True)

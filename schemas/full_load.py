@@ -161,9 +161,13 @@ def parse_message(
 
 def read_message(domain: str, shop: str, document: Any) -> ChangeEvent | LoadMessage:
     """Return the change event or the load's message in a JSON value. Raises `Refused` with the first fault."""
-    if isinstance(document, dict) and document.get("type") in _TYPES:
-        return read_load_message(domain, shop, document)
-    return read_event(domain, shop, document)
+    try:
+        return read_event(domain, shop, document)
+    except Refused:
+        # Afterwards, since they are rare, and no event has their types.
+        if isinstance(document, dict) and document.get("type") in _TYPES:
+            return read_load_message(domain, shop, document)
+        raise
 
 
 def read_load_message(domain: str, shop: str, document: dict[str, Any]) -> LoadMessage:

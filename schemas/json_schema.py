@@ -12,11 +12,12 @@ from schemas.domains import DOMAINS, Domain
 from schemas.events import Envelope, event_models
 from schemas.feeds import FEED_TYPES
 from schemas.field_docs import described, described_fields
-from schemas.fields import NO_NUL, Column, JsonSchema, Message, one_line
+from schemas.fields import Column, JsonSchema, Message
 from schemas.full_load import LOAD_TYPES
 from schemas.load_parts import load_attributes
 from schemas.order_notices import NOTICE_TYPES
 from schemas.orders import ORDER_TYPES
+from schemas.patterns import NO_NUL, one_line
 from schemas.resync import MOST_KEYS, RESYNC_TYPE
 from schemas.unknown_fields import misspelt_pattern
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from schemas.fields import Column, JsonSchema, fault, one_line
+from schemas.fields import Column, JsonSchema, fault
+from schemas.patterns import one_line
 from schemas.reasons import Reason
 
 __all__ = ["KEY_FORMAT", "OPTIONAL_KEY_FORMAT", "Key", "OptionalKey", "is_key"]

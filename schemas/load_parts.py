@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from schemas.fields import NO_NUL, JsonSchema, one_line
+from schemas.fields import JsonSchema
+from schemas.patterns import NO_NUL, one_line
 from schemas.reasons import Reason, Refused
 
 __all__ = ["LOAD_ATTRIBUTES", "WHOLE", "LoadPart", "load_attributes", "load_part", "part_in"]

@@ -23,7 +23,6 @@ from schemas.customers import Address
 from schemas.fields import (
     CNPJ_SCHEMA,
     CPF_SCHEMA,
-    NO_NUL,
     Currency,
     Decimals,
     Id,
@@ -40,6 +39,7 @@ from schemas.fields import (
     fault,
 )
 from schemas.keys import Key
+from schemas.patterns import NO_NUL
 from schemas.plain_objects import PlainObjects
 from schemas.reasons import Reason
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from schemas.events import Attributes
-from schemas.fields import NO_NUL, Id, Message, Text, Time, Url
+from schemas.fields import Id, Message, Text, Time, Url
 from schemas.keys import Key
+from schemas.patterns import NO_NUL
 
 __all__ = [
     "CANCELLED",
@@ -17,6 +18,7 @@ __all__ = [
     "CANCEL_TO_ERP",
     "ERP_CANCELLED",
     "INVOICED",
+    "LONGEST_REASON",
     "NEWS_TYPES",
     "SHIPPED",
     "CancelAnswer",
@@ -24,14 +26,23 @@ __all__ = [
     "Cancellation",
     "OrderEvent",
     "OrderNews",
+    "Reason",
 ]
 
 CANCELLED, CANCEL_TO_ERP = "shop.order.cancelled.v1", "comporta.order.cancelled.v1"
 ERP_CANCELLED, CANCEL_REFUSED = "erp.order.cancelled.v1", "erp.order.cancel_refused.v1"
 INVOICED, SHIPPED = "erp.order.invoiced.v1", "erp.order.shipped.v1"
 
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
-LooseReason = Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)]
+LONGEST_REASON = 4_000
+
+
+def _shortened(reason: str) -> str:
+    # An answer must not be refused for its length: the order would wait for it, or leave although it was cancelled.
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
+
+
+Reason = Annotated[str, StringConstraints(min_length=1, pattern=NO_NUL), AfterValidator(_shortened)]
+LooseReason = Annotated[str, StringConstraints(pattern=NO_NUL), AfterValidator(_shortened)]
 
 
 class Cancellation(NamedTuple):

@@ -11,7 +11,6 @@ from pydantic_core import CoreSchema
 from schemas.check_digits import is_gtin
 from schemas.fields import (
     GTIN_SCHEMA,
-    NO_NUL,
     Gtin,
     JsonSchema,
     Message,
@@ -26,6 +25,7 @@ from schemas.fields import (
     fault,
 )
 from schemas.keys import Key
+from schemas.patterns import NO_NUL
 from schemas.reasons import Reason
 
 __all__ = ["Barcode", "Image", "ImageKey", "Packaging", "PackagingKey", "Product", "ProductKey"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import StringConstraints
+from typing import Any, Literal, NamedTuple
 
 from schemas.events import Attributes
-from schemas.fields import NO_NUL, Id, Message
+from schemas.fields import Id, Message
 from schemas.order_documents import event_document, require_type, validated
 from schemas.order_news import (
     CANCEL_REFUSED,
@@ -22,6 +20,7 @@ from schemas.order_news import (
     InvoicedEvent,
     OrderEvent,
     OrderNews,
+    Reason,
     ShippedEvent,
 )
 from schemas.payloads import canonical_text
@@ -52,7 +51,7 @@ class Rejected(Message):
     """Why the ERP does not take an order."""
 
     order_id: Id
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
+    reason: Reason
 
 
 class _InternalizedEvent(OrderEvent):

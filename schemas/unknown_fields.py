@@ -15,6 +15,7 @@ from schemas.validation_errors import member_pointer
 
 __all__ = [
     "LONGEST_NAME",
+    "STANDARD_ATTRIBUTES",
     "UnknownField",
     "field_label",
     "fold",
@@ -28,7 +29,7 @@ __all__ = [
 LONGEST_NAME = 64
 # Attributes that Comporta does not read, but other programs on the way do: CloudEvents 1.0.2, section 3.1, the
 # extension Distributed Tracing, and those of a full load.
-_STANDARD = frozenset({"datacontenttype", "dataschema", "traceparent", "tracestate", *LOAD_ATTRIBUTES})
+STANDARD_ATTRIBUTES = frozenset({"datacontenttype", "dataschema", "traceparent", "tracestate", *LOAD_ATTRIBUTES})
 _ENVELOPE = "ce-"
 _Object = Mapping[str, Any]
 # An object as it was read: by its model, or as `PlainObjects`.
@@ -53,7 +54,7 @@ def unknown_fields(document: Mapping[str, Any], event: Message) -> Iterator[Unkn
     """Yield the fields of an event and its data that were ignored when `event` was read from `document`."""
     data: Message = event.__dict__["data"]
     for name in _ignored(document, event):
-        if name not in _STANDARD:
+        if name not in STANDARD_ATTRIBUTES:
             yield _unknown(type(event), name, f"/{member_pointer(name)}", _ENVELOPE)
     yield from _inside(type(data), document["data"], data, "/data", "")
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.fields import HTTP, NCM, NO_NUL, NOT_BLANK, SHOP_OR_ANY
+from schemas.patterns import HTTP, NCM, NO_NUL, NOT_BLANK, SHOP_OR_ANY
 from schemas.reasons import Reason, Refused
 from schemas.text import printable
 

@@ -237,7 +237,7 @@ def _upsert_statement(dialect: str, domain: str) -> Any:
     newer = case(
         (_stamp(table.c) < _stamp(insert.excluded), true()),
         (
-            and_(_stamp(table.c) == _stamp(insert.excluded), differs(domain, table.c, insert.excluded)),
+            and_(_stamp(table.c) == _stamp(insert.excluded), differs(_state_fields(domain), table.c, insert.excluded)),
             stop(dialect, CONTENT_CHANGED, table.c.event_id),
         ),
         else_=false(),
@@ -249,9 +249,12 @@ def _upsert_statement(dialect: str, domain: str) -> Any:
     )
 
 
-def differs(domain: str, one: Any, other: Any) -> ColumnElement[bool]:
-    """Return whether two rows of one key have other content: another field, or only one of them is deleted."""
-    fields = (name for name in DOMAINS[domain].columns if name not in DOMAINS[domain].key_fields)
+def _state_fields(domain: str) -> Iterator[str]:
+    return (name for name in DOMAINS[domain].columns if name not in DOMAINS[domain].key_fields)
+
+
+def differs(fields: Iterable[str], one: Any, other: Any) -> ColumnElement[bool]:
+    """Return whether two rows of one key have other content: one of the fields, or only one of them is deleted."""
     return or_(*(one[name].is_distinct_from(other[name]) for name in ("deleted", *fields)))
 
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
-import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from storage.errors import translated
+from storage.log import logger
 from storage.pooler import server_pid
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "foreign_way_out",
 ]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 _LOCK = {"space": 0x434F4D50, "number": 1}  # "COMP"
 _SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :number)").bindparams(**_LOCK)
@@ -75,6 +75,9 @@ class Fence(Protocol):
     def snapshot(self) -> AbstractContextManager[Connection]:
         """Read outside the fence: every statement sees the commits up to the first statement."""
 
+    def glance(self) -> AbstractContextManager[Connection]:
+        """Read one statement outside the fence and without a transaction: one round trip, for loops that poll."""
+
 
 class PostgresFence:
     """An advisory lock that ends with its transaction (PostgreSQL manual, section 13.3.5).
@@ -87,6 +90,7 @@ class PostgresFence:
 
     def __init__(self, engine: Engine, *, report_after: float = 2.0, limit: float = 6.0) -> None:
         self._engine = engine
+        self._glances = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._report_after = report_after
         self._limit = limit
 
@@ -107,6 +111,11 @@ class PostgresFence:
     def snapshot(self) -> Iterator[Connection]:
         with translated(), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        with translated(), self._glances.connect() as connection:
+            yield connection
 
     @contextmanager
     def _watched(self, pid: int) -> Iterator[None]:
@@ -210,6 +219,11 @@ class SqliteFence:
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        with translated(), self._engine.connect() as connection:
+            yield connection
 
 
 def fence_for(engine: Engine) -> Fence:

@@ -51,6 +51,7 @@ __all__ = ["LoadSettlement", "pending_deletes"]
 _PAGE = 2_000
 _KEYS_AT_ONCE = 5_000
 _KEPT = timedelta(days=30)
+_ANYTHING = select(or_(exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))))
 _TURN = text("SELECT pg_try_advisory_xact_lock(:space, :number)").bindparams(space=0x434F4D50, number=2)
 
 
@@ -91,9 +92,8 @@ class LoadSettlement:
         return more
 
     def _is_anything_to_do(self) -> bool:
-        uncleared, active = exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))
-        with self._fence.snapshot() as connection:
-            return bool(connection.scalar(select(or_(uncleared, active))))
+        with self._fence.glance() as connection:
+            return bool(connection.scalar(_ANYTHING))
 
     def _step(self, connection: Connection, switches: Switches) -> bool:
         if switches.overdue:

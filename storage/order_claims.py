@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -38,7 +39,7 @@ from storage.outbox import OrderNotice, add_notices
 from storage.tables import orders, shops, workers
 from storage.types import UtcTime
 
-__all__ = ["CANCELLING_NOW", "ClaimedOrder", "DueShops", "claim_first", "find_due"]
+__all__ = ["CANCELLING_NOW", "ClaimedOrder", "DueShops", "any_due", "claim_first", "find_due"]
 
 _CLAIMED = ("shop", "order_id", "attempts", "failures", "failing_since", "placed_at")
 _NOW = bindparam("now", type_=UtcTime)
@@ -65,6 +66,11 @@ class DueShops(NamedTuple):
     shops: tuple[str, ...]
     untried: frozenset[str]
     senders: int
+
+
+def any_due(connection: Connection) -> bool:
+    """Return whether an order is due or its lease has ended, whether its shop is on or not; takes no lock."""
+    return bool(connection.scalar(_any_due(connection.dialect.name), _clock(connection)))
 
 
 def find_due(connection: Connection, now: datetime) -> DueShops:
@@ -115,9 +121,32 @@ def _is(state: OrderState) -> ColumnElement[bool]:
     return orders.c.state == literal(state.value, literal_execute=True)
 
 
-def _first_due(column: ColumnElement[Any], shop: ColumnElement[str], number: ColumnElement[int]) -> Select[Any]:
-    due = select(column).where(orders.c.shop == shop, _DUE)
+def _first_due(
+    column: ColumnElement[Any], shop: ColumnElement[str], number: ColumnElement[int], now: ColumnElement[Any] = _NOW
+) -> Select[Any]:
+    due = select(column).where(orders.c.shop == shop, _due(now))
     return due.order_by(orders.c.attempts, orders.c.placed_at, orders.c.order_id).limit(number)
+
+
+def _due(now: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(_is(OrderState.WAITING), or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= now))
+
+
+def _lost(now: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(_is(OrderState.SENDING), orders.c.lease_until < now)
+
+
+@cache
+def _any_due(dialect: str) -> Select[Any]:
+    # That of the transaction, which is this statement: as good as the moment, and a value that an index can be asked.
+    now = func.now(type_=UtcTime) if dialect == "postgresql" else _NOW
+    # Shop by shop: the order leads to the index of waiting orders, whatever the statistics say.
+    first = _first_due(orders.c.attempts, shops.c.shop, literal(1), now).scalar_subquery()
+    return select(or_(exists(1).where(_lost(now)), exists(select(shops.c.shop).where(first.is_not(None)))))
+
+
+def _clock(connection: Connection) -> dict[str, Any]:
+    return {} if connection.dialect.name == "postgresql" else {"now": datetime.now(UTC)}
 
 
 def _of_each() -> Select[Any]:
@@ -155,10 +184,7 @@ def _finding_due() -> Select[Any]:
     return query.select_from(overall.outerjoin(due, due.c.attempts.is_not(None))).order_by(due.c.attempts, due.c.shop)
 
 
-_DUE = and_(_is(OrderState.WAITING), or_(orders.c.next_attempt_at.is_(None), orders.c.next_attempt_at <= _NOW))
-
-
-_LOST = and_(_is(OrderState.SENDING), orders.c.lease_until < _NOW)
+_LOST = _lost(_NOW)
 _RETURN_LOST = (
     update(orders)
     .where(_LOST)

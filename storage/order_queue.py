@@ -28,7 +28,7 @@ from schemas.order_notices import Notice
 from storage.dialect import dump_rows, rowset
 from storage.erp_faults import ErpFaults
 from storage.fence import Fence
-from storage.order_claims import CANCELLING_NOW, ClaimedOrder, claim_first, find_due
+from storage.order_claims import CANCELLING_NOW, ClaimedOrder, any_due, claim_first, find_due
 from storage.order_rows import OrderKey, since_change
 from storage.outbox import OrderNotice, add_notices
 from storage.switches import EndsExpired, read_switches
@@ -66,6 +66,11 @@ class OrderQueue:
         self._switchboard = switchboard
         self._lease = lease
         self._faults = ErpFaults()
+
+    def is_empty(self) -> bool:
+        """Return whether no order is due, of any shop, and none has to be taken back; takes no lock."""
+        with self._fence.glance() as connection:
+            return not any_due(connection)
 
     def claim(
         self, share: Callable[[Due], Sequence[tuple[str, int]]], results: Sequence[DeliveryRecord] = ()

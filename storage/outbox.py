@@ -74,8 +74,8 @@ class Outbox:
 
     def is_empty(self) -> bool:
         """Return whether no notice waits; takes no lock."""
-        with self._fence.snapshot() as connection:
-            return not connection.scalar(select(exists(outbox.select())))
+        with self._fence.glance() as connection:
+            return not connection.scalar(_ANY)
 
     def exchange(self, published: Sequence[int], skip: frozenset[str] = frozenset()) -> list[OutboxRow]:
         """Remove published notices and return the next ones, of each shop in the order of their positions.
@@ -155,6 +155,7 @@ def _waiting_shops() -> Select[Any]:
     return select(shops.c.shop).where(shops.c.shop.is_not(None)).order_by(shops.c.shop)
 
 
+_ANY = select(exists(outbox.select()))
 _WAITING_SHOPS = _waiting_shops()
 _NEXT = (
     select(*(outbox.c[name] for name in OutboxRow._fields))

@@ -34,6 +34,7 @@ __all__ = [
 
 # So many pauses are looked at in one step of the upkeep.
 _AT_ONCE = 50
+_ANY_UNREPAIRED = select(exists(1).where(pause_ends.c.made_good_at.is_(None)))
 
 
 class PauseSpan(NamedTuple):
@@ -115,8 +116,8 @@ def write_costs(connection: Connection, costs: Sequence[ScopeCost]) -> None:
 
 def has_unrepaired(fence: Fence) -> bool:
     """Return whether a pause has ended whose keys were not all made good when that was last noted."""
-    with fence.snapshot() as connection:
-        return bool(connection.scalar(select(exists(1).where(pause_ends.c.made_good_at.is_(None)))))
+    with fence.glance() as connection:
+        return bool(connection.scalar(_ANY_UNREPAIRED))
 
 
 def note_repaired(fence: Fence) -> int:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Engine, event, text
+
+from storage.log import logger
 
 __all__ = ["Pooling", "is_pooled", "server_pid", "unlimited"]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 # What pgbouncer says to a startup parameter that it does not know.
 _OPTIONS_REFUSED = "unsupported startup parameter"

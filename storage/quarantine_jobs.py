@@ -27,6 +27,7 @@ _LEASE = timedelta(seconds=60)
 _KEEP = timedelta(days=7)
 _SHOWN = 10
 _TIMES = ("since", "until")
+_ANY_OPEN = select(quarantine_jobs.c.id).where(quarantine_jobs.c.state.in_(_OPEN)).limit(1)
 
 
 class Job(NamedTuple):
@@ -97,8 +98,8 @@ class JobStore:
     def claim(self, holder: str) -> Job | None:
         """Take or renew the lease of the oldest open job that no other process has; None if there is none."""
         table = quarantine_jobs
-        with self._fence.snapshot() as connection:
-            if connection.scalar(select(table.c.id).where(table.c.state.in_(_OPEN)).limit(1)) is None:
+        with self._fence.glance() as connection:
+            if connection.scalar(_ANY_OPEN) is None:
                 return None
         with self._fence.shared() as connection:
             now = database_now(connection)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, func, select
 
 from rules.consumption import QueueState
-from storage.dialect import database_now, insert_into
+from storage.dialect import before_conflict, database_now, dump_rows, insert_into, rowset
 from storage.fence import Fence
 from storage.health_tables import queues
 from storage.types import UtcTime
@@ -22,6 +22,8 @@ __all__ = ["QueueReadings", "read_queues"]
 _FRESH = timedelta(seconds=1)
 # One process may have lost the broker while others reach it: only where none does the broker is away.
 _REACHED = timedelta(seconds=4)
+_READ = ("queue", "ready", "consumers", "checked_at", "consumed_at", "waiting_since")
+_NAMES = select(queues.c.queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +38,19 @@ class QueueReadings:
             return
         with self.fence.shared() as connection:
             now = database_now(connection)
-            connection.execute(
-                _upsert(connection.dialect.name),
-                [
-                    {
-                        "queue": queue,
-                        "ready": ready,
-                        "consumers": consumers,
-                        "checked_at": now,
-                        "consumed_at": now if consumers is None or consumers > 0 else None,
-                        "waiting_since": now if ready else None,
-                        "before": now - _FRESH,
-                    }
-                    for queue, (ready, consumers) in sorted(counts.items())
-                ],
+            dialect = connection.dialect.name
+            rows = (
+                {
+                    "queue": queue,
+                    "ready": ready,
+                    "consumers": consumers,
+                    "checked_at": now,
+                    "consumed_at": now if consumers is None or consumers > 0 else None,
+                    "waiting_since": now if ready else None,
+                }
+                for queue, (ready, consumers) in sorted(counts.items())
             )
+            connection.execute(_upsert(dialect), {"rows": dump_rows(dialect, rows), "before": now - _FRESH})
 
     def record_away(self, names: list[str]) -> None:
         """Record that the broker did not answer; these queues could not be read."""
@@ -64,8 +64,8 @@ class QueueReadings:
 
     def names(self) -> list[str]:
         """Return the queues that any process has read."""
-        with self.fence.snapshot() as connection:
-            return list(connection.execute(select(queues.c.queue)).scalars())
+        with self.fence.glance() as connection:
+            return list(connection.scalars(_NAMES))
 
     def forget(self, names: Collection[str]) -> None:
         """Forget queues that are not there any more."""
@@ -89,7 +89,10 @@ def _before() -> Any:
 
 @cache
 def _upsert(dialect: str) -> Any:
-    insert = insert_into(dialect, queues)
+    # As one statement: prepared, where one for each queue is not.
+    rows = rowset(dialect, {name: queues.c[name].type for name in _READ}).columns
+    source = before_conflict(select(*(rows[name] for name in _READ)))
+    insert = insert_into(dialect, queues).from_select(_READ, source)
     new = insert.excluded
     return insert.on_conflict_do_update(
         index_elements=["queue"],

@@ -33,6 +33,7 @@ _STEPS_AT_ONCE = 8
 _PRUNE_SECONDS = 30.0
 _COUNT_SECONDS = 5.0
 _LOOK_SECONDS = 5.0
+_ANY_NOTICE = select(exists(outcome_notices.select()))
 # A lane that no shop is called.
 _COUNTS = "*counts"
 
@@ -164,8 +165,8 @@ class OutcomeSource:
             self._lease.give_back(connection)
 
     def _waits(self) -> bool:
-        with self._fence.snapshot() as connection:
-            return bool(connection.scalar(select(exists(outcome_notices.select()))))
+        with self._fence.glance() as connection:
+            return bool(connection.scalar(_ANY_NOTICE))
 
     def _counts(self, connection: Connection, position: int, now: datetime) -> list[RelayedNotice]:
         """Return the counts of a minute that are not published yet; note a minute when all of them are."""

@@ -18,6 +18,7 @@ __all__ = ["RepairProgress", "RepairState", "read_repair_state"]
 _COUNTED_WITHIN = timedelta(minutes=1)
 _AT_ONCE = 50
 _IS_OPEN = repairs.c.done_at.is_(None)
+_ANY_OPEN = select(exists(1).where(_IS_OPEN))
 
 
 class RepairState(NamedTuple):
@@ -38,8 +39,8 @@ class RepairProgress:
     @property
     def is_open(self) -> bool:
         """Return whether a sheet is not noted as done."""
-        with self._fence.snapshot() as connection:
-            return bool(connection.scalar(select(exists(1).where(_IS_OPEN))))
+        with self._fence.glance() as connection:
+            return bool(connection.scalar(_ANY_OPEN))
 
     def note(self) -> int:
         """Note what is left of each open sheet, and which are done; return the number of the latter."""

@@ -20,7 +20,6 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import structlog
 from sqlalchemy import Connection, Select, and_, case, func, or_, select, true, update
 
 from rules.switches import Scope, Switch, Switches
@@ -29,6 +28,7 @@ from schemas.domains import DOMAINS
 from storage.audit import EXPIRED_BY, EXPIRED_REASON
 from storage.errors import StorageError, translated
 from storage.fence import Fence
+from storage.log import logger
 from storage.pause_costs import PauseSpan, ScopeCost, count_cost, write_costs
 from storage.tables import missed, repair_lines, repairs
 
@@ -46,7 +46,7 @@ __all__ = [
 _SHARE = 0.05
 _FRESH_SECONDS = 1.0
 Left = Mapping[datetime, Mapping[Scope, int]]
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class RepairLine(NamedTuple):

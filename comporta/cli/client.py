@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
+from comporta.cli.commands import uncollected
 from comporta.cli.credentials import client_credentials
 from comporta.cli.output import warn
 from comporta.runtime.settings import Settings
@@ -101,9 +102,10 @@ class _Broker:
 
     @cached_property
     def _database(self) -> Database:
-        from storage.database import open_database
+        with uncollected():
+            from storage.database import open_database
 
-        return open_database(self._database_url, self._receipt_timeout)
+            return open_database(self._database_url, self._receipt_timeout)
 
     @property
     def _views(self) -> Views:

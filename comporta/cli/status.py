@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -75,6 +74,8 @@ def audit(limit: Limit = 100, as_json: AsJson = False) -> None:
 
 
 def _watch(remote: Remote) -> None:
+    from rich.live import Live
+
     with Live(status_view(remote.status()), console=console, screen=console.is_terminal) as live:
         try:
             while True:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comporta.runtime.erp_access import check_secret
 from comporta.runtime.server_settings import read_line
@@ -50,6 +50,8 @@ _CHECKS = {"notify_url": _check_webhook, "notify_secret": check_secret, "smtp_ur
 
 class NotifySettings(BaseSettings):
     """Settings of the reminders; an address is a secret, too: many webhooks have a token in their path."""
+
+    model_config = SettingsConfigDict(defer_build=True)
 
     notify_url: Annotated[SecretStr, AfterValidator(_check_webhook)] | None = None
     notify_url_file: SecretFile | None = None

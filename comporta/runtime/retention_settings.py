@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rules.retention import Retention
 
@@ -35,6 +35,8 @@ Tombstones = Annotated[float, Range, _days(30, "an older event that comes later 
 
 class RetentionSettings(BaseSettings):
     """Settings that say how long rows are kept; whole tables are kept for ever unless their setting says otherwise."""
+
+    model_config = SettingsConfigDict(defer_build=True)
 
     keep_ledger_minutes: Minutes = 2
     keep_ledger_hours: Hours = 60

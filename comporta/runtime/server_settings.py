@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker import address as broker_address
 from rules.addresses import AddressError, Host, read_address
@@ -59,6 +59,8 @@ def read_line(path: Path) -> str:
 
 class ServerSettings(BaseSettings):
     """Addresses of the servers, and the login to each; after the checks each URL holds what was given apart."""
+
+    model_config = SettingsConfigDict(defer_build=True)
 
     broker_host: Annotated[str, AfterValidator(_hosts)] | None = None
     broker_host_file: Annotated[Path, AfterValidator(_hosts_file)] | None = None

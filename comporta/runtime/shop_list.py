@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import structlog
-
 from rules.shops import ShopRules
 from schemas.events import SHOP
+from storage.log import logger
 
 __all__ = ["ShopList", "check_shops", "shop_rules"]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 _OPEN, _TABLE = "open", "table"
 

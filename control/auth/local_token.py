@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import structlog
+from storage.log import logger
 
 __all__ = [
     "UnsafeTokenFile",
@@ -20,7 +20,7 @@ __all__ = [
     "save_local_token",
 ]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 _OTHERS = 0o077

@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 
 from storage.errors import StorageError, translated
+from storage.log import logger
 
 __all__ = ["Counts", "Recount", "nested"]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 Counts = dict[str, dict[str, int]]
 Connect = Callable[[], AbstractContextManager[Connection]]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Select, bindparam, func, select
 
@@ -14,26 +15,23 @@ from schemas.health import Health
 from storage.dialect import database_now
 from storage.errors import translated
 from storage.tables import order_events, orders, quarantine
-from storage.views.asked import AskedView
-from storage.views.biography import Biography, read_biography
-from storage.views.bodies import StoredBody, body_pieces, read_body
-from storage.views.feeds import FeedsView, Recent, read_recent
 from storage.views.health import read_health
-from storage.views.history import HistoryView
 from storage.views.ledger import LedgerView
-from storage.views.lists import (
-    ORDER_COLUMNS,
-    with_doc,
-)
-from storage.views.loads import WholeLoad, read_whole_load
 from storage.views.pagination import Listing, Page, Row, every_row, read_page
-from storage.views.pauses import PauseView
-from storage.views.quarantine_groups import QuarantineGroups
-from storage.views.rows import (
-    plain_row,
-)
+from storage.views.rows import plain_row
 from storage.views.status import StatusView
-from storage.views.suggestions import SuggestionView
+
+# Loaded where they are used: most commands show one view.
+if TYPE_CHECKING:
+    from storage.views.asked import AskedKeys
+    from storage.views.biography import Biography
+    from storage.views.bodies import StoredBody
+    from storage.views.feeds import FeedRow, Recent
+    from storage.views.history import HistoryView
+    from storage.views.loads import WholeLoad
+    from storage.views.pauses import PauseView
+    from storage.views.quarantine_groups import QuarantineGroup
+    from storage.views.suggestions import Suggestion
 
 __all__ = ["Views"]
 
@@ -64,14 +62,50 @@ class Views:
         self._receipt_timeout = receipt_timeout
         self._status = StatusView(engine, receipt_timeout)
         self._ledger = LedgerView(engine)
-        self.feeds = FeedsView(engine).rows
-        self.pauses = PauseView(engine)
-        self.quarantine_groups = QuarantineGroups(engine).read
-        self.asked = AskedView(engine).read
-        self.history = HistoryView(engine)
-        self.suggestions = SuggestionView(engine).read
         # Each `Views` has its own cache of the ledger's sums.
         self.ledger, self.balance, self.totals = self._ledger.rows, self._ledger.balance, self._ledger.totals
+
+    @cached_property
+    def feeds(self) -> Callable[[], list[FeedRow]]:
+        """Return the reader of the feeds."""
+        from storage.views.feeds import FeedsView
+
+        return FeedsView(self._engine).rows
+
+    @cached_property
+    def pauses(self) -> PauseView:
+        """Return the reader of the pauses."""
+        from storage.views.pauses import PauseView
+
+        return PauseView(self._engine)
+
+    @cached_property
+    def quarantine_groups(self) -> Callable[[], list[QuarantineGroup]]:
+        """Return the reader of the refused messages by shop and reason."""
+        from storage.views.quarantine_groups import QuarantineGroups
+
+        return QuarantineGroups(self._engine).read
+
+    @cached_property
+    def asked(self) -> Callable[[], AskedKeys]:
+        """Return the reader of the requests for keys."""
+        from storage.views.asked import AskedView
+
+        return AskedView(self._engine).read
+
+    @cached_property
+    def history(self) -> HistoryView:
+        """Return the reader of the history of keys and events."""
+        from storage.views.history import HistoryView
+
+        return HistoryView(self._engine)
+
+    @cached_property
+    def suggestions(self) -> Callable[[str], list[Suggestion]]:
+        """Return the reader of what the search suggests."""
+        from storage.views.suggestions import SuggestionView
+
+        return SuggestionView(self._engine).read
 
     def status(self) -> StatusDocument:
         """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
@@ -84,6 +118,8 @@ class Views:
 
     def recent_deliveries(self) -> Recent:
         """Count the deliveries of the last quarter of an hour by shop and domain, and by outcome."""
+        from storage.views.feeds import read_recent
+
         with translated(), self._engine.connect() as connection:
             return read_recent(connection, database_now(connection))
 
@@ -103,6 +139,9 @@ class Views:
 
     def quarantined_message(self, identity: str, most: int | None = None) -> dict[str, Any] | None:
         """Return one refused message with up to `most` bytes of its body, and its size; None if none has this id."""
+        from storage.views.bodies import read_body
+        from storage.views.lists import with_doc
+
         columns = [column for column in quarantine.columns if column.name not in {"lease_until", "body"}]
         size = func.length(quarantine.c.body).label("size")
         row = self._one(select(*columns, size).where(quarantine.c.id == identity))
@@ -113,12 +152,16 @@ class Views:
 
     def quarantined_body(self, identity: str) -> StoredBody | None:
         """Return a refused message's body in pieces; None if no message has this id."""
+        from storage.views.bodies import StoredBody, body_pieces
+
         size = func.length(quarantine.c.body).label("size")
         row = self._one(select(quarantine.c.shop, quarantine.c.domain, size).where(quarantine.c.id == identity))
         return None if row is None else StoredBody(**row, pieces=body_pieces(self._engine, identity, row["size"]))
 
     def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
         """Return one order, whole; None if no order has this id."""
+        from storage.views.lists import ORDER_COLUMNS
+
         query = select(*ORDER_COLUMNS, *_DETAILS).where(orders.c.shop == shop, orders.c.order_id == order_id)
         with translated(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
@@ -129,6 +172,8 @@ class Views:
 
     def load(self, shop: str, domain: str, load_id: str) -> WholeLoad | None:
         """Return one full load with its chunks; None if no load has this id."""
+        from storage.views.loads import read_whole_load
+
         with translated(), self._engine.connect() as connection:
             return read_whole_load(connection, shop, domain, load_id)
 
@@ -138,6 +183,8 @@ class Views:
 
     def biography(self, text: str, shop: str | None = None) -> Biography:
         """Search all tables for a product, a customer, a document, a price table or an order."""
+        from storage.views.biography import read_biography
+
         return read_biography(self._engine, text, shop)
 
     def _one(self, query: Select[Any]) -> dict[str, Any] | None:

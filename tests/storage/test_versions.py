@@ -147,6 +147,17 @@ def test_a_dry_run_foresees_what_the_rules_refuse(place: Place) -> None:
     assert later == {("main", "images"): False}
 
 
+def test_the_order_of_members_is_no_other_content(place: Place) -> None:
+    def product(**attributes: str) -> ChangeEvent:
+        return parse_event("products", "main", sample_event("products", attributes=attributes))
+
+    assert place.commit(product(colour="red", size="M")) == {Outcome.APPLIED: 1}
+    assert place.commit(product(size="M", colour="red")) == {Outcome.SUPERSEDED: 1}
+    assert place.database.dry_run.predict([product(size="M", colour="red")], {})[0].outcome is Outcome.SUPERSEDED
+    assert place.commit(product(size="L", colour="red")) == {Outcome.QUARANTINED: 1}
+    assert place.reasons() == ["content_changed"]
+
+
 def test_forgotten_keys_take_the_next_event_whatever_its_version(place: Place) -> None:
     place.commit(stock_change(2**61, "P1"), stock_change(2**61, "P2"), stock_change(2**61, "P3", action="deleted"))
     keys = [(code, *place_of("stock")) for code in ("P1", "P3", "P9")]

@@ -114,10 +114,38 @@ print(sorted({set(_HEAVY)!r} & {{*sys.modules}}), file=sys.stderr)
     assert done.stderr.splitlines()[-1] == "[]"
 
 
-def test_the_status_loads_neither_the_way_to_the_erp_nor_a_server_nor_an_object_mapper() -> None:
-    program = "import sys, comporta.cli.status; print(*sys.modules)"
+def test_the_status_loads_only_what_it_shows() -> None:
+    program = "import sys, comporta.cli.status, storage.database; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"} & {*done.stdout.split()}
+    servers = {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"}
+    libraries = {"attr", "iso4217", "pygments", "rich.live", "stdnum", "structlog"}
+    others = {"schemas.orders", "storage.dry_run", "storage.event_store", "storage.views.biography"}
+    assert not (servers | libraries | others) & {*done.stdout.split()}
+
+
+def test_a_command_makes_the_validators_of_the_messages_that_it_reads() -> None:
+    program = """
+import comporta.cli.status, storage.database
+from schemas.fields import Message
+
+def models(of):
+    return [model for derived in of.__subclasses__() for model in (derived, *models(derived))]
+
+print([model.__name__ for model in models(Message) if model.__pydantic_complete__])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_command_ends_without_a_search_for_garbage() -> None:
+    program = """
+import atexit, gc
+from comporta.cli import main
+atexit.register(lambda: print(gc.isenabled(), len(gc.get_objects()) < 100))
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[1:] == ["True True"], done.stderr
 
 
 def test_a_web_server_loads_the_object_mapper_of_its_lists_before_any_thread_begins() -> None:

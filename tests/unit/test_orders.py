@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.order_data import PlacedOrder
-from schemas.orders import order_event, parse_order
+from schemas.order_news import LONGEST_REASON, CancelAnswer, Cancellation
+from schemas.orders import order_event, parse_order, parse_shop_message
 from schemas.reasons import Reason, Refusal, Refused
 from schemas.receipts import Receipt, parse_receipt
 from tests.support.contract_samples import valid_sample
@@ -237,6 +238,26 @@ def test_an_order_to_the_erp_carries_all_that_the_shop_said_and_the_same_id_each
 def test_a_receipt_has_a_number_or_a_reason(name: str, erp_number: str | None, reason: str | None) -> None:
     body = valid_sample("receipts", f"receipts-{name}").body
     assert parse_receipt("main", body) == Receipt("main", "O1", f"receipts-{name}", erp_number, reason)
+
+
+@pytest.mark.parametrize("kind", ["erp.order.rejected.v1", "erp.order.cancel_refused.v1", "erp.order.cancelled.v1"])
+@pytest.mark.parametrize(("length", "kept"), [(501, 501), (LONGEST_REASON, LONGEST_REASON), (900_000, LONGEST_REASON)])
+def test_no_answer_is_refused_for_the_length_of_its_reason(kind: str, length: int, kept: int) -> None:
+    receipt = parse_receipt("main", about_order(kind, reason="x" * length))
+    assert isinstance(receipt, Receipt | CancelAnswer)
+    assert receipt.reason is not None
+    assert (len(receipt.reason), receipt.reason.endswith("…")) == (kept, length > kept)
+
+
+def test_no_cancellation_is_refused_for_the_length_of_its_reason() -> None:
+    cancellation = parse_shop_message("main", about_order("shop.order.cancelled.v1", reason="x" * 5_000))
+    assert isinstance(cancellation, Cancellation)
+    assert len(cancellation.reason or "") == LONGEST_REASON
+
+
+def about_order(kind: str, **data: Any) -> bytes:
+    event = {"specversion": "1.0", "id": "r1", "source": "/erp", "type": kind, "data": {"order_id": "O1", **data}}
+    return json.dumps(event).encode()
 
 
 def test_a_receipt_may_come_in_binary_mode() -> None:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-import structlog
 from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.log import logger
 
 __all__ = ["RESERVED_CONNECTIONS", "HttpLimits", "HttpSettings", "file_limit", "trusted_proxies"]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 # Connections beyond the limit, for health, metrics and the switch alone.
 RESERVED_CONNECTIONS = 16
@@ -25,6 +26,8 @@ _OTHER_FILES = 256
 
 class HttpSettings(BaseSettings):
     """Settings of the HTTP server, which the process's settings include."""
+
+    model_config = SettingsConfigDict(defer_build=True)
 
     http_connections: Annotated[int, Field(ge=8, le=100_000)] = 500
     http_connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
