@@ -26,7 +26,7 @@ from rules.full_load import (
 from rules.switches import Switches
 from schemas.events import ChangeEvent
 from storage.changes import record_if_on
-from storage.entities import apply_and_return, clear_missed
+from storage.entities import apply_and_return
 from storage.fence import Fence
 from storage.load_keys import count_live, count_unnamed, page_end, remove_keys, unnamed_keys
 from storage.load_missed import settle_missed
@@ -43,6 +43,7 @@ from storage.loads import (
     write_chunk,
     write_load,
 )
+from storage.missed_rows import clear_missed
 from storage.switches import read_switches
 
 __all__ = ["LoadSettlement", "pending_deletes"]
