@@ -1,11 +1,10 @@
-"""pika SelectConnection with buffered writes and an immediate close; connection parameters, message properties."""
+"""pika SelectConnection that writes and confirms many messages at once, and closes at once; its parameters."""
 
 from __future__ import annotations
 
 import os
 import ssl
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,18 +13,37 @@ from pika.exceptions import AMQPConnectionError
 
 from broker.address import BrokerAddress
 from producers.messages import OutgoingMessage
+from producers.publish_frames import message_frames, take_acks
 from rules.addresses import Host
 
-__all__ = ["BufferedConnection", "connection_parameters", "error_text", "message_properties"]
+__all__ = ["BufferedConnection", "OnAcks", "connection_parameters", "error_text"]
 _CONNECT_SECONDS = 5
 _HEARTBEAT = 30
-_PERSISTENT = 2
+# Called with the tags of confirms, in their order, and whether each is for all earlier ones too.
+OnAcks = Callable[[Sequence[tuple[int, bool]]], None]
 
 
 class BufferedConnection(pika.SelectConnection):
-    """Connection that can join many frames into one write; pika writes each frame by itself, three a message."""
+    """Connection that can join many frames into one write; pika writes each frame by itself, three a message.
+
+    The confirms on `channel` are passed to `on_acks`, as many at once as have arrived.
+    """
 
     _buffer: list[bytes] | None = None
+    _on_acks: OnAcks | None = None
+    _channel = 0
+    _frame_buffer: bytes
+
+    def take_acks(self, channel: int, on_acks: OnAcks) -> None:
+        """Pass the confirms on a channel to a function from now on, instead of to pika's callbacks.
+
+        Those behind any other frame still come by pika's: so all answers of the broker keep their order.
+        """
+        self._channel, self._on_acks = channel, on_acks
+
+    def publish(self, message: OutgoingMessage) -> None:
+        """Write a message to the channel; raises what `message_frames` raises, with nothing written."""
+        self._output_marshaled_frames([message_frames(self._channel, message, self._body_max_length)])
 
     @contextmanager
     def buffered(self) -> Iterator[None]:
@@ -43,6 +61,17 @@ class BufferedConnection(pika.SelectConnection):
         """End the connection at once: a peer that does not answer would not answer a close either."""
         if not self.is_closed:
             self._terminate_stream(error)
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        if self._on_acks is not None:
+            received = self._frame_buffer + data_in
+            acks, data_in = take_acks(received, self._channel)
+            self._frame_buffer = b""
+            # By this pika knows that the connection lives.
+            self.bytes_received += len(received) - len(data_in)
+            if acks:
+                self._on_acks(acks)
+        super()._on_data_available(data_in)
 
     def _adapter_emit_data(self, data: bytes) -> None:
         if self._buffer is not None:
@@ -66,18 +95,6 @@ def connection_parameters(
         socket_timeout=timeout,
         stack_timeout=timeout,
         client_properties={"connection_name": f"comporta {name} {os.getpid()}"},
-    )
-
-
-def message_properties(message: OutgoingMessage) -> pika.BasicProperties:
-    """Return the AMQP properties of a message."""
-    return pika.BasicProperties(
-        content_type=message.content_type,
-        headers=dict(message.headers) if message.headers else None,
-        delivery_mode=_PERSISTENT,
-        message_id=message.message_id,
-        # An event may be dated long before it is sent: without this property its lag would be its age.
-        timestamp=int(time.time()),
     )
 
 

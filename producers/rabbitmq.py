@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any
@@ -25,7 +26,7 @@ from tenacity import (
 from broker.address import masked, read_url
 from broker.nodes import report_failure, shuffled
 from producers.messages import Fate, OutgoingMessage
-from producers.pika_connection import BufferedConnection, connection_parameters, error_text, message_properties
+from producers.pika_connection import BufferedConnection, connection_parameters, error_text
 from producers.transport import PendingPublish
 
 __all__ = ["RabbitMQTransport"]
@@ -161,6 +162,7 @@ class RabbitMQTransport:
 
     def _on_ready(self, channel: Any) -> None:
         self._channel, self._tag, self._state = channel, 0, "open"
+        self._connection.take_acks(channel.channel_number, self._on_acks)
         self._last_answer = time.monotonic()
         log.info("publisher connected", broker=masked(self._url), node=str(self._node))
         self._pump()
@@ -183,11 +185,8 @@ class RabbitMQTransport:
             connection.ioloop.add_callback(self._pump)
 
     def _publish(self, pending: PendingPublish) -> None:
-        message = pending.message
         try:
-            self._channel.basic_publish(
-                message.exchange, message.routing_key, message.body, message_properties(message), message.mandatory
-            )
+            self._connection.publish(pending.message)
         except (ShortStringTooLong, UnsupportedAMQPFieldException, ValueError, TypeError, struct.error) as error:
             # Nothing of it was written yet; the other messages in flight are not affected.
             pending.settle(Fate.NACKED, f"it is no AMQP message: {type(error).__name__}: {str(error)[:100]}")
@@ -196,14 +195,20 @@ class RabbitMQTransport:
         self._unsettled[self._tag] = pending
 
     def _on_confirm(self, frame: Any) -> None:
-        method, unsettled = frame.method, self._unsettled
+        method = frame.method
+        self._answer(method.delivery_tag, method.multiple, isinstance(method, pika.spec.Basic.Ack))
+
+    def _on_acks(self, acks: Sequence[tuple[int, bool]]) -> None:
+        for tag, multiple in acks:
+            self._answer(tag, multiple, True)
+
+    def _answer(self, tag: int, multiple: bool, acked: bool) -> None:
+        unsettled = self._unsettled
         self._answered_any, self._last_answer = True, time.monotonic()
-        tags = [method.delivery_tag]
-        if method.multiple:
-            tags = list(unsettled) if not method.delivery_tag else _up_to(unsettled, method.delivery_tag)
-        acked = isinstance(method, pika.spec.Basic.Ack)
-        for tag in tags:
-            if pending := unsettled.pop(tag, None):
+        # Tags are issued in order, and a dict keeps that order; zero stands for all.
+        tags = [*takewhile(lambda earlier: not tag or earlier <= tag, unsettled)] if multiple else [tag]
+        for each in tags:
+            if pending := unsettled.pop(each, None):
                 self._settle(pending, acked)
 
     def _settle(self, pending: PendingPublish, acked: bool) -> None:
@@ -293,8 +298,3 @@ class RabbitMQTransport:
 
 def _identity(message: OutgoingMessage) -> tuple[str, str, str]:
     return message.exchange, message.routing_key, message.message_id
-
-
-def _up_to(unsettled: dict[int, PendingPublish], tag: int) -> list[int]:
-    # Tags are issued in order, and a dict keeps that order.
-    return list(takewhile(lambda earlier: earlier <= tag, unsettled))

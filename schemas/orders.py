@@ -59,7 +59,7 @@ _MOST_UNKNOWN = 50
 
 
 class ReceivedOrder(NamedTuple):
-    """An order as received: `data` is its parsed part, `payload` its data with every field of the shop.
+    """An order as received: `payload` is its data with every field of the shop, as canonical JSON text.
 
     Orders with the same `digest` have the same payload; `unknown` has the fields that Comporta ignores, at most 50.
     """
@@ -68,8 +68,7 @@ class ReceivedOrder(NamedTuple):
     order_id: str
     event_id: str
     placed_at: datetime
-    data: PlacedOrder
-    payload: dict[str, Any]
+    payload: bytes
     digest: str
     unknown: tuple[UnknownField, ...]
 
@@ -153,9 +152,7 @@ def parse_as_is(shop: str, body: bytes, attributes: Mapping[str, str] | None = N
     # A list is read up to its first fault: the items behind it are checked one by one.
     for item in data["items"]:
         _require_only(Item, item)
-    placed_at: datetime = _MOMENT.validate_python(data["placed_at"])
-    model = PlacedOrder.model_construct(**{**data, "placed_at": placed_at})
-    return _received(shop, document, str(document["id"]), data["order_id"], model)
+    return _received(shop, document, str(document["id"]), data["order_id"], _MOMENT.validate_python(data["placed_at"]))
 
 
 def _require_only(model: type[Message], value: Any) -> None:
@@ -168,15 +165,20 @@ def _require_only(model: type[Message], value: Any) -> None:
 
 def _placed(shop: str, document: dict[str, Any]) -> ReceivedOrder:
     event = validated(_PlacedEvent, document)
-    data = event.data
-    received = _received(shop, document, event.id, data.order_id, data)
-    return received._replace(unknown=tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN)))
+    unknown = tuple(islice(unknown_fields(document, event), _MOST_UNKNOWN))
+    return _received(shop, document, event.id, event.data.order_id, event.data.placed_at, unknown)
 
 
-def _received(shop: str, document: dict[str, Any], event_id: str, order_id: str, data: PlacedOrder) -> ReceivedOrder:
-    payload: dict[str, Any] = document["data"]
-    digest = hashlib.sha256(canonical_text(payload)).hexdigest()
-    return ReceivedOrder(shop, order_id, event_id, data.placed_at, data, payload, digest, ())
+def _received(
+    shop: str,
+    document: dict[str, Any],
+    event_id: str,
+    order_id: str,
+    placed_at: datetime,
+    unknown: tuple[UnknownField, ...] = (),
+) -> ReceivedOrder:
+    payload = canonical_text(document["data"])
+    return ReceivedOrder(shop, order_id, event_id, placed_at, payload, hashlib.sha256(payload).hexdigest(), unknown)
 
 
 def order_event(shop: str, order_id: str, payload: str, at: datetime) -> bytes:

@@ -31,6 +31,9 @@ LONGEST_NAME = 64
 # extension Distributed Tracing, and those of a full load.
 STANDARD_ATTRIBUTES = frozenset({"datacontenttype", "dataschema", "traceparent", "tracestate", *LOAD_ATTRIBUTES})
 _ENVELOPE = "ce-"
+_Object = Mapping[str, Any]
+# An object as it was read: by its model, or as `PlainObjects`.
+_Read = Message | dict[str, Any]
 
 
 class UnknownField(NamedTuple):
@@ -53,34 +56,49 @@ def unknown_fields(document: Mapping[str, Any], event: Message) -> Iterator[Unkn
     for name in _ignored(document, event):
         if name not in STANDARD_ATTRIBUTES:
             yield _unknown(type(event), name, f"/{member_pointer(name)}", _ENVELOPE)
-    yield from _inside(document["data"], data, "/data", "")
+    yield from _inside(type(data), document["data"], data, "/data", "")
 
 
-def _inside(raw: Mapping[str, Any], read: Message, pointer: str, prefix: str) -> Iterator[UnknownField]:
+def _inside(model: type[Message], raw: _Object, read: _Read, pointer: str, prefix: str) -> Iterator[UnknownField]:
     for name in _ignored(raw, read):
-        yield _unknown(type(read), name, f"{pointer}/{member_pointer(name)}", prefix)
-    for name in nested_fields(type(read)):
-        value = read.__dict__[name]
-        if isinstance(value, Message):
-            yield from _inside(raw[name], value, f"{pointer}/{name}", f"{prefix}{name}.")
-        elif isinstance(value, list):
-            for index in _with_more(raw[name], value):
-                yield from _inside(raw[name][index], value[index], f"{pointer}/{name}/{index}", f"{prefix}{name}.")
+        yield _unknown(model, name, f"{pointer}/{member_pointer(name)}", prefix)
+    values = _values(read)
+    for name, inner in _nested(model).items():
+        value = values.get(name)
+        if isinstance(value, list):
+            for index in _with_more(inner, raw[name], value):
+                yield from _inside(
+                    inner, raw[name][index], value[index], f"{pointer}/{name}/{index}", f"{prefix}{name}."
+                )
+        elif value is not None:
+            yield from _inside(inner, raw[name], value, f"{pointer}/{name}", f"{prefix}{name}.")
 
 
-def _with_more(raw: list[Mapping[str, Any]], read: list[Message]) -> list[int]:
+def _with_more(model: type[Message], raw: list[_Object], read: list[_Read]) -> list[int]:
     """Return the places of the objects that have a field that was ignored, or one that may hold such a field."""
-    nested = nested_fields(type(read[0])) if read else ()
+    if raw == read:
+        # Plain objects, of which every field was read: so are most.
+        return []
+    nested = _nested(model)
     return [
         index
         for index, (part, item) in enumerate(zip(raw, read, strict=True))
-        if len(part) > len(item.__pydantic_fields_set__) or any(map(item.__dict__.get, nested))
+        if len(part) > len(_known(item)) or any(map(_values(item).get, nested))
     ]
 
 
-def _ignored(raw: Mapping[str, Any], read: Message) -> list[str]:
-    known = read.__pydantic_fields_set__
+def _ignored(raw: _Object, read: _Read) -> list[str]:
+    known = _known(read)
     return [name for name in raw if name not in known] if len(raw) > len(known) else []
+
+
+def _known(read: _Read) -> Collection[str]:
+    """Return the names of the fields that were read of an object."""
+    return read if isinstance(read, dict) else read.__pydantic_fields_set__
+
+
+def _values(read: _Read) -> Mapping[str, Any]:
+    return read if isinstance(read, dict) else read.__dict__
 
 
 def _unknown(model: type[Message], name: str, pointer: str, prefix: str) -> UnknownField:
@@ -137,7 +155,13 @@ def _any_spelling(folded: str) -> str:
 @cache
 def nested_fields(model: type[Message]) -> tuple[str, ...]:
     """Return the fields of a model that hold objects with fields of their own, singly or in a list."""
-    return tuple(name for name, field in model.model_fields.items() if nested_model(field.annotation) is not None)
+    return tuple(_nested(model))
+
+
+@cache
+def _nested(model: type[Message]) -> dict[str, type[Message]]:
+    models = {name: nested_model(field.annotation) for name, field in model.model_fields.items()}
+    return {name: inner for name, inner in models.items() if inner is not None}
 
 
 def nested_model(annotation: Any) -> type[Message] | None:

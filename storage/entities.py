@@ -1,4 +1,4 @@
-"""Entity tables: upsert of the newest event a key, one statement a table, with `missed` kept exact beside them."""
+"""Entity tables: upsert of the newest event a key, one statement a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -22,11 +22,8 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    delete,
-    exists,
     false,
     func,
-    literal,
     or_,
     select,
     true,
@@ -39,27 +36,27 @@ from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset, stop
 from storage.errors import CONTENT_CHANGED
-from storage.tables import ENTITY_TABLES, missed
+from storage.tables import ENTITY_TABLES
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
 __all__ = [
     "apply_and_return",
     "apply_events",
-    "clear_missed",
     "differs",
     "event_value",
     "key_text",
     "matching",
     "newer_than_rows",
-    "record_missed",
+    "plain_key",
     "row_of",
+    "stamp",
     "stored_versions",
 ]
 
 
 def key_text(domain: str, values: Sequence[Any]) -> str:
     """Return the key as JSON text in the registry's field order: the same key always gives the same text."""
-    return orjson.dumps(_plain_key(domain, values)).decode()
+    return orjson.dumps(plain_key(domain, values)).decode()
 
 
 def apply_events(
@@ -112,20 +109,6 @@ def stored_versions(connection: Connection, domain: str, events: Sequence[Change
     return {row.position: row.version for row in result}
 
 
-def record_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime) -> None:
-    """Record the keys of discarded events as missed, unless the same or a newer version is applied already."""
-    dialect = connection.dialect.name
-    rows = ({**(key := _plain_key(domain, event.key)), **_versioned(event, key)} for event in events)
-    connection.execute(_record(dialect, domain), {"rows": dump_rows(dialect, rows), "now": now})
-
-
-def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
-    """Delete the missed keys that these events, now applied or superseded, repair."""
-    dialect = connection.dialect.name
-    rows = (_versioned(event, _plain_key(domain, event.key)) for event in events)
-    connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, rows)})
-
-
 def _rows(events: Sequence[ChangeEvent]) -> Iterator[dict[str, Any]]:
     # Written out, since a call for each event would cost as much as its dict.
     for event in events:
@@ -149,32 +132,21 @@ def event_value(value: Any) -> Any:
     return canonical_decimal(str(value)) if isinstance(value, Decimal) else value
 
 
-def _plain_key(name: str, values: Sequence[Any]) -> dict[str, Any]:
+def plain_key(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of a key as its JSON has them: `orjson.dumps` of it is `key_text`."""
     domain = DOMAINS[name]
     key = dict(zip(domain.key_fields, values, strict=True))
     for name in domain.key_times:
-        key[name] = utc_text(key[name])
+        key[name] = _time_text(key[name])
     return key
 
 
-def _versioned(event: ChangeEvent, key: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "shop": event.shop,
-        "missed_key": orjson.dumps(key).decode(),
-        "version": event.version,
-        "event_id": event.event_id,
-    }
+# Most keys of a feed have one of a few times, often the same one for all.
+_time_text = lru_cache(1024)(utc_text)
 
 
-_VERSIONED: dict[str, TypeEngine[Any]] = {
-    "shop": EXACT_TEXT,
-    "missed_key": EXACT_TEXT,
-    "version": BIGINT,
-    "event_id": EXACT_TEXT,
-}
-
-
-def _stamp(row: Any) -> ColumnElement[Any]:
+def stamp(row: Any) -> ColumnElement[Any]:
+    """Return what decides which of two events is newer: version and event id."""
     return tuple_(row.version, row.event_id)
 
 
@@ -219,7 +191,7 @@ def _older(dialect: str, domain: str) -> Executable:
     older: Executable = (
         select(columns["position"].label("position"), table.c.version)
         .select_from(rows.source.join(table, and_(*matching(table, rows, keys))))
-        .where(_stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
+        .where(stamp(table.c) >= tuple_(columns["version"], columns["event_id"]))
     )
     return older
 
@@ -235,9 +207,9 @@ def _upsert_statement(dialect: str, domain: str) -> Any:
     keys = [column.name for column in table.primary_key]
     # The content is compared only where an event is not newer and has the stamp of its row: applying costs nothing.
     newer = case(
-        (_stamp(table.c) < _stamp(insert.excluded), true()),
+        (stamp(table.c) < stamp(insert.excluded), true()),
         (
-            and_(_stamp(table.c) == _stamp(insert.excluded), differs(_state_fields(domain), table.c, insert.excluded)),
+            and_(stamp(table.c) == stamp(insert.excluded), differs(_state_fields(domain), table.c, insert.excluded)),
             stop(dialect, CONTENT_CHANGED, table.c.event_id),
         ),
         else_=false(),
@@ -256,42 +228,3 @@ def _state_fields(domain: str) -> Iterator[str]:
 def differs(fields: Iterable[str], one: Any, other: Any) -> ColumnElement[bool]:
     """Return whether two rows of one key have other content: one of the fields, or only one of them is deleted."""
     return or_(*(one[name].is_distinct_from(other[name]) for name in ("deleted", *fields)))
-
-
-@cache
-def _record(dialect: str, domain: str) -> Executable:
-    table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
-    key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
-    rows = rowset(dialect, key_types | _VERSIONED)
-    columns = rows.columns
-    # By the version alone: an ERP that is asked again sends the same version under a new id.
-    newer = exists(1).where(and_(*matching(table, rows, keys)), table.c.version >= columns["version"])
-    source = (
-        select(
-            literal(domain),
-            *(columns[name] for name in _VERSIONED),
-            bindparam("now", type_=UtcTime),
-        )
-        .select_from(rows.source)
-        .where(~newer)
-        .order_by(columns["shop"], columns["missed_key"])
-    )
-    insert = insert_into(dialect, missed).from_select(
-        ["domain", "shop", "key", "version", "event_id", "discarded_at"], source
-    )
-    return insert.on_conflict_do_update(  # type: ignore[no-any-return]
-        index_elements=["domain", "shop", "key"],
-        set_={name: insert.excluded[name] for name in ("version", "event_id", "discarded_at")},
-        where=_stamp(missed.c) < _stamp(insert.excluded),
-    )
-
-
-@cache
-def _clear(dialect: str, domain: str) -> Executable:
-    columns = rowset(dialect, _VERSIONED).columns
-    repaired = exists(1).where(
-        missed.c.shop == columns["shop"],
-        missed.c.key == columns["missed_key"],
-        missed.c.version <= columns["version"],
-    )
-    return delete(missed).where(missed.c.domain == domain, repaired)

@@ -27,13 +27,14 @@ from schemas.events import ChangeEvent
 from schemas.full_load import LoadMessage
 from schemas.reasons import Refusal
 from storage.changes import record_changes, written_events
-from storage.entities import apply_and_return, apply_events, clear_missed, record_missed
+from storage.entities import apply_and_return, apply_events
 from storage.errors import ContentChanged
 from storage.feeds import decide_feeds
 from storage.fence import Fence
 from storage.history import record_history
 from storage.ledger import add_tally, count_received
 from storage.load_recorder import load_work, record_loads
+from storage.missed_rows import clear_missed, record_missed
 from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
 from storage.shops import ShopMemory, add_shops
@@ -198,7 +199,7 @@ class EventStore:
             if domain in state.missed:
                 clear_missed(connection, domain, events)
         for domain, events in plan.discard.items():
-            record_missed(connection, domain, events, now)
+            record_missed(connection, domain, events, now, state.changed_at)
         return applied
 
     def _write_counts(

@@ -17,10 +17,11 @@ from schemas.events import ChangeEvent
 from schemas.key_ranges import Bound
 from storage.changes import record_if_on
 from storage.dialect import dump_rows, rowset
-from storage.entities import apply_and_return, clear_missed, event_value, matching
+from storage.entities import apply_and_return, event_value, matching
 from storage.load_tombstones import tombstones
 from storage.loads import StoredLoad, read_chunks
 from storage.missed import key_values
+from storage.missed_rows import clear_missed
 from storage.tables import ENTITY_TABLES, missed
 from storage.types import EXACT_TEXT
 

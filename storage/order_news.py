@@ -16,6 +16,7 @@ from schemas.domains import RECEIPTS
 from schemas.order_news import Cancellation, OrderNews
 from schemas.orders import ReceivedOrder
 from storage.dialect import before_conflict, dump_rows, insert_into, rowset
+from storage.order_rows import order_row
 from storage.tables import order_events, orders
 from storage.types import JSON_VALUE, UtcTime
 
@@ -65,8 +66,7 @@ def insert_placeholders(
 def fill_placeholders(connection: Connection, placed: Sequence[ReceivedOrder], now: datetime) -> None:
     """Complete cancelled keys by the orders that have come; they stay cancelled."""
     dialect = connection.dialect.name
-    rows = ({name: getattr(order, name) for name in _FILLED} for order in placed)
-    connection.execute(_fill(dialect), {"rows": dump_rows(dialect, rows), "now": now})
+    connection.execute(_fill(dialect), {"rows": dump_rows(dialect, map(order_row, placed)), "now": now})
 
 
 def _types(names: Sequence[str], table: Any = orders) -> dict[str, TypeEngine[Any]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -27,7 +28,16 @@ from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, row
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
-__all__ = ["OrderKey", "insert_orders", "order_key", "peek_orders", "read_orders", "since_change", "write_settled"]
+__all__ = [
+    "OrderKey",
+    "insert_orders",
+    "order_key",
+    "order_row",
+    "peek_orders",
+    "read_orders",
+    "since_change",
+    "write_settled",
+]
 
 OrderKey = tuple[str, str]
 
@@ -43,8 +53,7 @@ _SETTLED = (
 def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
     """Insert orders, one a key, as waiting; return the keys that did not exist before."""
     dialect = connection.dialect.name
-    rows = ({name: getattr(order, name) for name in _ACCEPTED} for order in sorted(accepted, key=order_key))
-    params = {"rows": dump_rows(dialect, rows), "now": now}
+    params = {"rows": dump_rows(dialect, map(order_row, sorted(accepted, key=order_key))), "now": now}
     return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
 
 
@@ -93,6 +102,17 @@ def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord
 def order_key(order: ReceivedOrder) -> OrderKey:
     """Return the key of an order."""
     return order.shop, order.order_id
+
+
+def order_row(order: ReceivedOrder) -> dict[str, Any]:
+    """Return the columns that an order brings; its payload is written as the text that it is."""
+    return {
+        "shop": order.shop,
+        "order_id": order.order_id,
+        "placed_at": order.placed_at,
+        "payload": orjson.Fragment(order.payload),
+        "digest": order.digest,
+    }
 
 
 def _types(names: Iterable[str]) -> dict[str, TypeEngine[Any]]:

@@ -18,8 +18,9 @@ from schemas.events import ChangeEvent
 from storage.audit import add_count
 from storage.changes import record_if_on
 from storage.dialect import database_now
-from storage.entities import apply_and_return, clear_missed, key_text
+from storage.entities import apply_and_return, key_text
 from storage.fence import Fence
+from storage.missed_rows import clear_missed
 from storage.order_rows import OrderKey
 from storage.person_search import (
     ORDER_COLUMNS,

@@ -44,11 +44,12 @@ class BatchState:
     """The state for a batch: its switches, the domains with missed keys, and whether a watcher exists.
 
     The switches are those that are off, and those with a planned pause that is due.
-    `feeds` is the generation of the feeds: what a worker remembers of them holds while this number stays. `recording`
-    tells whether the changes go into the change feed.
+    `changed_at` is the time of the last change of any switch. `feeds` is the generation of the feeds: what a worker
+    remembers of them holds while this number stays. `recording` tells whether the changes go into the change feed.
     """
 
     switches: Switches
+    changed_at: datetime
     missed: frozenset[str]
     watched: bool
     feeds: int
@@ -79,7 +80,14 @@ def read_for_batch(connection: Connection) -> BatchState:
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
     domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
-    return BatchState(_switches(rows), domains, bool(first["watched"]), first["feeds"] or 0, bool(first["recording"]))
+    return BatchState(
+        _switches(rows),
+        first["last_change"] or first["now"],
+        domains,
+        bool(first["watched"]),
+        first["feeds"] or 0,
+        bool(first["recording"]),
+    )
 
 
 def read_for_change(connection: Connection, message_id: str | None = None, shop: str | None = None) -> ChangeState:
@@ -127,6 +135,7 @@ def _batch_query(dialect: str) -> Select[Any]:
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
         select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
         select(change_feed.c.recording).scalar_subquery().label("recording"),
+        select(func.max(switches.c.changed_at, type_=UtcTime)).scalar_subquery().label("last_change"),
     )
 
 

@@ -71,7 +71,10 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "key": "Key fields, as a JSON object.",
             "version": "Newest version that was discarded, or that a comparison has found missing.",
             "event_id": "Id of the event with this version.",
-            "discarded_at": "Time of this discard, or of the filing.",
+            "discarded_at": (
+                "Time of the discard, or of the filing; a later discard changes it only if a switch has changed since, "
+                "or if the ERP was asked for the key."
+            ),
             "asked_at": "Time at which the ERP was asked for it last; null: never.",
             "asked_count": "Number of times that the ERP was asked for it; null: never.",
             "asked_by": "Operator who asked last.",

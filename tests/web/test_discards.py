@@ -49,6 +49,11 @@ def test_a_resync_of_what_is_off_is_refused_until_it_is_said_twice(web: WebHarne
     assert post(web, "/api/missed/resync", shop="other", discard=True).json()["requested"] == 1
 
 
+def test_a_resync_without_a_body_asks_for_all(web: WebHarness) -> None:
+    web.storage.discard("P1", "P2")
+    assert web.request("POST", "/api/missed/resync").json()["requested"] == 2
+
+
 def test_what_is_on_and_what_waits_needs_no_second_yes(web: WebHarness) -> None:
     keep(web, b"1")
     web.storage.change("pause", domains=["orders", "prices"])

@@ -45,6 +45,8 @@ def described(filled: WebHarness) -> Any:
     return schema.exclude(path=["/api/events", "/api/tail"])
 
 
+# Some hundred operations, each asked ten times: more than one test's time where four others work beside it.
+@pytest.mark.timeout(480)
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_operation_answers_as_its_document_says(described: Any, mode: GenerationMode) -> None:

@@ -128,11 +128,13 @@ def missed_router(views: Views, actions: OperatorActions) -> APIRouter:
         return listed(request, views, filters, MissedRow, "missed", (limit, after, format))
 
     @router.post("/missed/resync", tags=["act"])
-    def resync(request: Request, body: ResyncWanted, idempotency_key: RequestId = None) -> ResyncDone:
+    def resync(request: Request, body: ResyncWanted | None = None, idempotency_key: RequestId = None) -> ResyncDone:
         """Request missed keys from the ERP again: 200 once the broker has confirmed every message.
 
-        428 if the ERP's answers would be discarded, since their domain is off, unless the body says `discard`.
+        Without a body all that are missed. 428 if the ERP's answers would be discarded, since their domain is off,
+        unless the body says `discard`.
         """
+        body = body or ResyncWanted()
         try:
             selection = body.selection
         except Refused as refused:
