@@ -17,6 +17,10 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
+# Loaded with the server: the first request that needs them would wait.
+import storage.views.asked
+import storage.views.bodies
+import storage.views.suggestions  # noqa: F401
 from comporta.runtime.http.limits import HttpLimits
 from comporta.runtime.http.server import http_server
 from comporta.runtime.monitor_server import HEALTH_ROUTES, listen

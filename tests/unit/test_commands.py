@@ -151,7 +151,8 @@ main()
 def test_a_web_server_loads_the_object_mapper_of_its_lists_before_any_thread_begins() -> None:
     program = "import sys, comporta.web.server; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert {"sqlakeyset", "sqlalchemy.orm"} <= {*done.stdout.split()}
+    views = {f"storage.views.{name}" for name in ("asked", "biography", "bodies", "history", "suggestions")}
+    assert {"sqlakeyset", "sqlalchemy.orm", *views} <= {*done.stdout.split()}
 
 
 @pytest.mark.parametrize(
