@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import orjson
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Integer,
@@ -30,11 +32,11 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.fields import Column
 from schemas.key_ranges import Bound
-from storage.dialect import before_conflict, dump_rows, insert_into, rowset
+from storage.dialect import before_conflict, insert_into
 from storage.entities import event_value
 from storage.load_tables import load_keys
 from storage.tables import ENTITY_TABLES
-from storage.types import BIGINT, EXACT_TEXT, utc_text
+from storage.types import BIGINT, utc_text
 
 __all__ = ["add_keys", "clear_keys", "count_live", "count_unnamed", "page_end", "remove_keys", "unnamed_keys"]
 
@@ -44,14 +46,15 @@ _SEPARATOR = "\x01"
 
 def add_keys(connection: Connection, number: int, events: Iterable[ChangeEvent]) -> Mapping[int, int]:
     """Record the keys that events of a load name; return the number of new ones of each chunk."""
-    named = sorted({(event.load.chunk, _key_text(event.domain)(event.key)) for event in events if event.load})
-    if not named:
-        return {}
+    named: defaultdict[int, set[str]] = defaultdict(set)
+    for event in events:
+        if event.load:
+            named[event.load.chunk].add(_key_text(event.domain)(event.key))
     dialect = connection.dialect.name
-    rows = dump_rows(dialect, ({"chunk": chunk, "key": key} for chunk, key in named))
-    added: Counter[int] = Counter()
-    for chunk, count in connection.execute(_add(dialect), {"rows": rows, "load": number}):
-        added[chunk] += count
+    added: dict[int, int] = {}
+    for chunk, keys in sorted(named.items()):
+        values = {"load": number, "chunk": chunk, "keys": orjson.dumps(sorted(keys)).decode()}
+        added[chunk] = connection.execute(_add(dialect), values).rowcount
     return added
 
 
@@ -181,11 +184,14 @@ def _text_of(dialect: str, column: ColumnElement[Any], kind: Column) -> ColumnEl
 
 @cache
 def _add(dialect: str) -> Any:
-    columns = rowset(dialect, {"chunk": Integer(), "key": EXACT_TEXT}).columns
-    source = before_conflict(select(bindparam("load", type_=BIGINT), columns["chunk"], columns["key"]))
+    # One array for each chunk: a row for each key would cost twice as much to parse, and as much again to count.
+    keys = bindparam("keys", type_=Text())
+    if dialect == "postgresql":
+        items = func.json_array_elements_text(cast(keys, JSON)).table_valued("value", name="named")
+    else:
+        items = func.json_each(keys).table_valued("value", name="named")
+    source = before_conflict(
+        select(bindparam("load", type_=BIGINT), bindparam("chunk", type_=Integer()), items.c.value)
+    )
     insert = insert_into(dialect, load_keys).from_select(["load", "chunk", "key"], source).on_conflict_do_nothing()
-    if dialect != "postgresql":
-        # SQLite has no INSERT inside a query: it returns each row.
-        return insert.returning(load_keys.c.chunk, literal(1))
-    added = insert.returning(load_keys.c.chunk).cte("added")
-    return select(added.c.chunk, func.count()).group_by(added.c.chunk)
+    return insert.execution_options(preserve_rowcount=True)

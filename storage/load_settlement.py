@@ -50,6 +50,8 @@ __all__ = ["LoadSettlement", "pending_deletes"]
 
 # So few rows that a pause, which waits for the running step, waits for milliseconds.
 _PAGE = 2_000
+# Pages that are counted in one step: it only reads, ten milliseconds for three of them.
+_COUNTED = 3
 _KEYS_AT_ONCE = 5_000
 _KEPT = timedelta(days=30)
 _ANYTHING = select(or_(exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))))
@@ -129,7 +131,7 @@ class LoadSettlement:
         return self._delete(connection, stored, chunk, now)
 
     def _count(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
-        end = page_end(connection, stored.load, chunk, self._page)
+        end = page_end(connection, stored.load, chunk, _COUNTED * self._page)
         more = count_unnamed(connection, stored.load, stored.number, chunk, end)
         counted = replace(chunk, would_delete=chunk.would_delete + more, cursor=end)
         if end is None:

@@ -131,7 +131,10 @@ class PersonStore:
                 statement: Any = delete(quarantine)
             elif fate.mentioned:
                 body = self._person.erased(row.body.decode(errors="surrogateescape"))
-                values = {name: self._person.erased(row._mapping[name]) for name in ("headers", "key", "subject")}
+                values = {
+                    name: self._person.erased(row._mapping[name])
+                    for name in ("headers", "key", "subject", "search_text")
+                }
                 statement = update(quarantine).values(body=body.encode(errors="surrogateescape"), **values)
             else:
                 continue

@@ -24,6 +24,7 @@ from storage.fence import Fence
 from storage.message_keys import MessageKey, read_message_key
 from storage.outbox import OrderNotice
 from storage.outcome_notices import StoredRefusal
+from storage.search_texts import search_text
 from storage.switches import read_switches
 from storage.tables import quarantine
 from storage.views import QuarantineFilter
@@ -71,6 +72,7 @@ def add_rejected(connection: Connection, worker: str, rejected: Sequence[Rejecte
                 "worker": worker,
                 "key": key.key,
                 "subject": key.subject,
+                "search_text": search_text(item.body, item.headers),
             },
         )
     outcome_notices.add_notices(connection, stored, now)

@@ -164,6 +164,7 @@ quarantine = Table(
     Column("lease_until", UtcTime),
     Column("key", EXACT_TEXT),
     Column("subject", Text),
+    Column("search_text", Text),
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
     Index("quarantine_key", "key"),

@@ -29,7 +29,7 @@ __all__ = [
     "with_key",
 ]
 
-_DETAIL_COLUMNS = frozenset({"body", "headers", "digest", "lease_until"})
+_DETAIL_COLUMNS = frozenset({"body", "headers", "digest", "lease_until", "search_text"})
 QUARANTINE_COLUMNS: tuple[ColumnElement[Any], ...] = (
     *(column for column in quarantine.columns if column.name not in _DETAIL_COLUMNS),
     func.length(quarantine.c.body).label("size"),

@@ -72,6 +72,7 @@ class StandingOrder(OrderRow):
     stands_as: list[str]
 
 
+_TEXTS_INDEXED = text("SELECT to_regclass('search_quarantine') IS NOT NULL")
 # A lookup for each table that there is: a statement for each known shop takes most of a second for a thousand.
 _CODES = text(
     """
@@ -142,9 +143,10 @@ def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Boun
 def quarantine_mentions(
     connection: Connection, terms: SearchTerms, shop: str | None, bounds: list[Bound]
 ) -> list[QuarantineRow]:
-    """Return the refused messages with this key, and the newest whose body holds the text or the document.
+    """Return the refused messages with this key or one of these texts, and the newest whose body holds it.
 
-    A document is searched with and without punctuation. Bodies of more than a megabyte are not searched.
+    The texts are codes, names, documents and numbers, to which an index leads. A document is searched with and without
+    punctuation. Bodies of more than a megabyte are not searched.
     """
     of_shop = [] if shop is None else [quarantine.c.shop == shop]
     by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))
@@ -158,8 +160,25 @@ def quarantine_mentions(
     # The size comes first: a body that is not searched is not loaded.
     searchable = and_(func.length(searched.c.body) <= _BODY_SEARCHED, matches)
     query = select(*columns).where(searchable).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
-    found = {row.id: row for row in [*connection.execute(by_key), *connection.execute(query)]}
+    queries = [by_key, *_by_text(connection, terms, of_shop), query]
+    found = {row.id: row for each in queries for row in connection.execute(each)}
     return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
+
+
+def _by_text(
+    connection: Connection, terms: SearchTerms, of_shop: list[ColumnElement[bool]]
+) -> list[Select[tuple[Any, ...]]]:
+    """Return the query of the messages with this text among those that are searched, if an index leads to them."""
+    if connection.dialect.name == "postgresql" and not connection.scalar(_TEXTS_INDEXED):
+        return []
+    line = " ".join(terms.text.split())
+    texts = [line if len(line) >= _SUBSTRING_LENGTH else f"\n{line}\n"]
+    texts += [] if terms.document is None else [f"\n{terms.document}\n"]
+    holds = or_(*(quarantine.c.search_text.icontains(text, autoescape=True) for text in texts))
+    # By the index, before the order: backwards by id it would be all messages, where none has the text.
+    found = select(quarantine.c.id).where(*of_shop, holds).cte("found").prefix_with("MATERIALIZED")
+    query = select(*QUARANTINE_COLUMNS).where(quarantine.c.id.in_(select(found.c.id)))
+    return [query.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)]
 
 
 def _key_is(text: str) -> list[ColumnElement[bool]]:

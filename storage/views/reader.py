@@ -142,7 +142,7 @@ class Views:
         from storage.views.bodies import read_body
         from storage.views.lists import with_doc
 
-        columns = [column for column in quarantine.columns if column.name not in {"lease_until", "body"}]
+        columns = [column for column in quarantine.columns if column.name not in {"lease_until", "body", "search_text"}]
         size = func.length(quarantine.c.body).label("size")
         row = self._one(select(*columns, size).where(quarantine.c.id == identity))
         if row is None:

@@ -109,7 +109,12 @@ def test_a_person_is_erased_everywhere_and_others_keep_their_data(place: Place) 
     erasure = place.people.erase(CPF, DPO)
     assert (erasure.rows, erasure.erased) == (dry.rows, sum(dry.rows.values()))
     assert place.mentions(CPF, MASKED, "Ana Souza", "ana@") == {"orders.payload": 2}
-    assert place.mentions("Rui Lima") == {"customers.name": 1, "quarantine.body": 1, "orders.payload": 1}
+    assert place.mentions("Rui Lima") == {
+        "customers.name": 1,
+        "quarantine.body": 1,
+        "quarantine.search_text": 1,
+        "orders.payload": 1,
+    }
     [entry] = place.views.rows(AuditFilter(action="person-erase"))
     assert (entry["by"], entry["reason"], entry["count"]) == ("dpo", f"asked by {ERASED}", erasure.erased)
     assert "customers 1" in str(entry["subject"])

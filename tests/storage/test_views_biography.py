@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
-from storage.tables import missed, orders
+from storage.tables import missed, orders, quarantine
 from storage.views import mentions
 from tests.support.order_events import decoded_receipt, internalized
 from tests.support.views_harness import START, ViewsHarness, change_event, rejected_delivery
@@ -155,6 +156,35 @@ def test_refused_messages_that_hold_it_are_found_and_a_short_text_only_as_a_whol
     assert len(harness.views.biography("7891000").quarantined) == 2
     harness.store.commit([rejected_delivery(shop="?")])
     assert harness.views.biography("P1", "main").quarantined[0]["shop"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("P-7123", True),
+        ("sextavado", True),
+        ("AÇO", False),
+        ("P-712", False),
+        ("529.982.247-25", True),
+        ("52998224725", True),
+        ("WEB-4711", True),
+        ("SEXTAVADO 7", True),
+        ("sexta_ado", False),
+        ("nothing", False),
+    ],
+)
+def test_codes_names_documents_and_numbers_of_an_old_refused_message_are_found(
+    harness: ViewsHarness, text: str, found: bool
+) -> None:
+    data = {"code": "P-7123", "name": "Parafuso sextavado 7 aço", "customer": {"document": "529.982.247-25"}}
+    old = rejected_delivery(orjson.dumps({"id": "e1", "data": {**data, "items": [{"display_number": "WEB-4711"}]}}))
+    harness.store.commit([old])
+    newer = {"at": START, "shop": "main", "domain": "stock", "reason": "not_json", "pointer": "", "sentence": ""}
+    newer |= {"routing_key": "", "content_type": "", "headers": {}, "body": b"{}", "digest": "", "worker": "w"}
+    harness.fill(quarantine, [{**newer, "id": f"z{number:05}", "search_text": "\nother\n"} for number in range(5_001)])
+    assert bool(harness.views.biography(text).quarantined) is found
+    assert bool(harness.views.biography(text, "main").quarantined) is found
+    assert harness.views.biography(text, "elsewhere").quarantined == []
 
 
 def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so(
