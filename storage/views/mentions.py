@@ -146,7 +146,7 @@ def quarantine_mentions(
     """Return the refused messages with this key or one of these texts, and the newest whose body holds it.
 
     The texts are codes, names, documents and numbers, to which an index leads. A document is searched with and without
-    punctuation. Bodies of more than a megabyte are not searched.
+    punctuation. Bodies of more than a megabyte are searched by these texts alone.
     """
     of_shop = [] if shop is None else [quarantine.c.shop == shop]
     by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))

@@ -73,11 +73,13 @@ def test_a_message_that_is_dropped_meanwhile_is_noticed(engine: Engine) -> None:
         next(pieces)
 
 
-def test_the_search_leaves_out_bodies_beyond_its_bound(engine: Engine, views: Views) -> None:
-    quarantined(engine, b'{"product_code":"findme"}' + b" " * (2 * 1024 * 1024))
+def test_of_a_body_beyond_its_bound_the_search_reads_codes_alone(engine: Engine, views: Views) -> None:
+    long = b" " * (2 * 1024 * 1024)
+    identity = quarantined(engine, b'{"product_code":"code-1","note":"findme"}' + long)
     assert views.biography("findme").quarantined == []
+    assert [row["id"] for row in views.biography("code-1").quarantined] == [identity]
     with engine.begin() as connection:
         connection.execute(delete(quarantine))
-    quarantined(engine, b'{"product_code":"findme"}')
+    quarantined(engine, b'{"note":"findme"}')
     assert len(views.biography("findme").quarantined) == 1
     assert len(views.rows(QuarantineFilter())) == 1
