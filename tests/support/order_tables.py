@@ -17,7 +17,7 @@ __all__ = ["OrderTables"]
 
 
 class OrderTables:
-    """Order table of the database, as the model reads it and delivers from it."""
+    """What the model reads and delivers."""
 
     pipeline: Pipeline
     shops: dict[str, str]
