@@ -17,7 +17,7 @@ __all__ = ["OrderTables"]
 
 
 class OrderTables:
-    """What the model reads and delivers."""
+    """Order table of the database, as the model reads it and delivers from it."""
 
     pipeline: Pipeline
     shops: dict[str, str]
