@@ -7,21 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
+from comporta.cli.client_http import HttpClient
 from comporta.cli.commands import uncollected
-from comporta.cli.credentials import client_credentials
 from comporta.cli.output import warn
 from comporta.runtime.settings import Settings
 from producers.errors import NoReply
 from schemas.control import Action, Reply, StatusDocument
 
 if TYPE_CHECKING:
-    import httpx
-
     from comporta.cli.client_actions import Actions
     from comporta.cli.client_quarantine import QuarantineChanges
     from producers.messages import OutgoingMessage, Publish, PublishResult
@@ -31,9 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Remote", "remote_for"]
 
 Rows = list[dict[str, Any]]
-Document = TypeVar("Document")
-_ROWS: TypeAdapter[Rows] = TypeAdapter(Rows)
-_ROW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Shorter than the 30 s for which a replay has claimed a quarantined message.
 _DEADLINE = 10.0
 # An operator has an answer within 5 s, one way or the other.
@@ -42,7 +34,6 @@ _OTHER_WAY = (
     "the page and POST /api/{action} of a running `comporta admin` set the switch without the broker; with "
     "COMPORTA_PUBLIC_URL and COMPORTA_TOKEN this command asks there by itself"
 )
-_REPLY, _STATUS = TypeAdapter(Reply), TypeAdapter(StatusDocument)
 
 
 class Remote(Protocol):
@@ -84,7 +75,7 @@ class Remote(Protocol):
 
 def remote_for(settings: Settings) -> Remote:
     """Return the client for these settings: over HTTP if the broker is embedded, else over the broker."""
-    return _Http(settings) if settings.embedded else _Broker(settings)
+    return HttpClient(settings) if settings.embedded else _Broker(settings)
 
 
 class _Broker:
@@ -93,7 +84,7 @@ class _Broker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._url = settings.broker_url
-        self._page = _Http(settings, settings.public_url) if settings.public_url else None
+        self._page = HttpClient(settings, settings.public_url) if settings.public_url else None
         self._log_format = settings.log_format
         self._database_url = settings.database_url
         self._shop_rules = settings.shop_rules
@@ -207,103 +198,3 @@ class _Broker:
                 return list(publisher.publish_all(messages))
 
             yield publish
-
-
-class _Http:
-    """Client over HTTP: every request goes to the process with the embedded broker."""
-
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
-        self._url = url or settings.admin_url
-        self._credentials = client_credentials(settings)
-        self._where = (
-            "with memory:// this command talks to the process of `comporta run` or `comporta demo`; "
-            "COMPORTA_ADMIN_PORT names its port"
-            if url is None
-            else "is COMPORTA_PUBLIC_URL right, and is `comporta admin` running?"
-        )
-
-    @property
-    def url(self) -> str:
-        """Return the address of the page."""
-        return self._url
-
-    def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
-        headers = {"content-type": "application/json", "idempotency-key": message_id}
-        response = self._request("POST", f"/api/{action}", timeout=timeout, content=body, headers=headers)
-        return self._read(_REPLY, response)
-
-    def status(self) -> StatusDocument:
-        return self._read(_STATUS, self._request("GET", "/api/status"))
-
-    def rows(self, listing: str, filters: Mapping[str, Any]) -> Rows:
-        params = {name: value for name, value in filters.items() if value is not None}
-        return self._read(_ROWS, self._request("GET", f"/api/{listing}", params=params))
-
-    def quarantined(self, identity: str) -> dict[str, Any] | None:
-        response = self._request("GET", f"/api/quarantine/{identity}")
-        return None if response.status_code == 404 else self._read(_ROW, response)
-
-    def order(self, shop: str, order_id: str) -> dict[str, Any] | None:
-        response = self._request("GET", _order_path(shop, order_id))
-        return None if response.status_code == 404 else self._read(_ROW, response)
-
-    def load(self, shop: str, domain: str, load_id: str) -> dict[str, Any] | None:
-        response = self._request("GET", f"/api/loads/{shop}/{domain}/{quote(load_id, safe='')}")
-        return None if response.status_code == 404 else self._read(_ROW, response)
-
-    def pauses(self, limit: int) -> Rows:
-        return self._read(_ROWS, self._request("GET", "/api/pauses", params={"limit": limit}))
-
-    def pause(self, epoch: int) -> dict[str, Any] | None:
-        response = self._request("GET", f"/api/pauses/{epoch}")
-        return None if response.status_code == 404 else self._read(_ROW, response)
-
-    def item(self, kind: str, query: Mapping[str, str]) -> Rows:
-        return self._read(_ROWS, self._request("GET", f"/api/items/{kind}", params=query))
-
-    @contextmanager
-    def actions(self) -> Iterator[Actions]:
-        from comporta.cli.client_actions import HttpActions
-
-        yield HttpActions(self._request)
-
-    @contextmanager
-    def quarantine(self) -> Iterator[QuarantineChanges]:
-        from comporta.cli.client_quarantine import HttpChanges
-
-        yield HttpChanges(self._request)
-
-    @staticmethod
-    def _read(adapter: TypeAdapter[Document], response: httpx.Response) -> Document:
-        # The status is not checked first: a refused control message has an error status and is a reply all the same.
-        try:
-            return adapter.validate_json(response.content)
-        except ValidationError:
-            raise NoReply(f"{response.url} answered {response.status_code}: {response.text[:200]}") from None
-
-    def _request(
-        self, method: str, path: str, *, timeout: float = 10.0, headers: Mapping[str, str] | None = None, **options: Any
-    ) -> httpx.Response:
-        import httpx
-
-        all_headers = {**self._credentials.headers, **(headers or {})}
-        try:
-            response = httpx.request(
-                method,
-                self._url + path,
-                timeout=timeout,
-                trust_env=False,
-                # To read the certificates takes longer than most requests.
-                verify=self._url.startswith("https:"),
-                headers=all_headers,
-                **options,
-            )
-        except httpx.HTTPError as error:
-            raise NoReply(f"no running Comporta at {self._url} ({type(error).__name__}): {self._where}") from None
-        if (refusal := self._credentials.refused(response.status_code)) is not None:
-            raise NoReply(f"{self._url}: {refusal}")
-        return response
-
-
-def _order_path(shop: str, order_id: str) -> str:
-    return f"/api/orders/{quote(shop, safe='')}/{quote(order_id, safe='')}"
