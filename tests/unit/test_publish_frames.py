@@ -21,7 +21,7 @@ MESSAGES = st.builds(OutgoingMessage, SHORT, SHORT, st.binary(max_size=40), SHOR
 
 
 def frames_of(data: bytes) -> list[frame.Frame]:
-    """What pika reads in bytes, each frame to its end."""
+    """Return the frames that pika reads in bytes, each to its end."""
     frames = []
     while data:
         consumed, each = frame.decode_frame(data)
