@@ -143,8 +143,7 @@ class RabbitMQ(Broker):
         self._tls_port, self._epmd_port = free_port(), free_port()
         self._folder = data_folder("rabbitmq")
         self._definitions = self._folder / "definitions.json"
-        self._vhosts: list[str] = []
-        self._given: list[str] = []
+        self._vhosts, self._given = list[str](), list[str]()
         self._made = 0
         self._epmd: Process | None = None
         self._process: Process | None = None
@@ -213,12 +212,11 @@ class RabbitMQ(Broker):
     def _delete_vhosts(self) -> None:
         """Delete what tests have left, but for the last ones: 300 with their queues take a quarter of a processor."""
         old, self._given = self._given[:-_VHOSTS_AT_ONCE], self._given[-_VHOSTS_AT_ONCE:]
-        if not old:
-            return
-        names = ", ".join(f'<<"{vhost}">>' for vhost in old)
-        # One with a connection belongs to a deployment that several tests share: it is asked about once, and stays.
-        unused = "rabbit_connection_tracking:list(V) =:= []"
-        self.ctl("eval", f'[rabbit_vhost:delete(V, <<"tests">>) || V <- [{names}], {unused}].')
+        if old:
+            names = ", ".join(f'<<"{vhost}">>' for vhost in old)
+            # One with a connection belongs to a deployment that several tests share: it is asked about once, and stays.
+            unused = "rabbit_connection_tracking:list(V) =:= []"
+            self.ctl("eval", f'[rabbit_vhost:delete(V, <<"tests">>) || V <- [{names}], {unused}].')
 
     def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl says to this; takes about a second."""
