@@ -126,7 +126,7 @@ def test_twenty_five_restarts_with_good_messages_in_hand_quarantine_none(rabbitm
             dead.step()
             return pipeline.product_codes() == set(codes)
 
-        wait_until(all_applied, timeout=60, what="all fifty to be applied")
+        wait_until(all_applied, what="all fifty to be applied")
     assert (pipeline.quarantined(), pipeline.queue_depths()) == ([], {})
 
 

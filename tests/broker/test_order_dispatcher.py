@@ -131,13 +131,12 @@ def test_while_off_nothing_leaves_and_after_it_each_order_once(any_harness: Disp
     wait_until(
         lambda: any_harness.pipeline.database.views.status().orders["main"] == {"waiting": 41}, what="all to wait"
     )
-    wait_until(_is_past(retried["next_attempt_at"]), timeout=10, what="the retry to be due")
+    wait_until(_is_past(retried["next_attempt_at"]), what="the retry to be due")
     assert erp.requests == asked
     any_harness.pipeline.change("resume")
     any_harness.dispatcher.wake.set()
     wait_until(
         lambda: any_harness.pipeline.database.views.status().orders["main"] == {"internalized": 41},
-        timeout=30,
         what="all to go",
     )
     assert erp.requests.total() == 42

@@ -71,11 +71,9 @@ def test_orders_that_always_fail_hold_up_no_other(open_office: Open, erp: HttpEr
     office.place(*bad)
     # Each has been tried, and the breaker is open.
     tried = max(6, number)
-    wait_until(
-        lambda: len(erp.requests) == number and erp.requests.total() >= tried, timeout=60, what="the breaker to be open"
-    )
+    wait_until(lambda: len(erp.requests) == number and erp.requests.total() >= tried, what="the breaker to be open")
     office.place(*good)
-    wait_until(lambda: states(office).get("internalized") == 20, timeout=30, what="all good ones to be at the ERP")
+    wait_until(lambda: states(office).get("internalized") == 20, what="all good ones to be at the ERP")
     assert {erp.requests[f"main/{order_id}"] for order_id in good} == {1}
     assert "rejected" not in states(office)
 
@@ -114,7 +112,7 @@ def test_an_erp_that_lets_nobody_in_rejects_no_order_and_is_named_until_one_gets
     erp.default = "401"
     office = open_office(attempts=1)
     office.place(*(f"O{number}" for number in range(8)))
-    wait_until(lambda: erp.requests.total() >= 9, timeout=60, what="each to be tried, and one of them again")
+    wait_until(lambda: erp.requests.total() >= 9, what="each to be tried, and one of them again")
     fault = wait_until(lambda: office.pipeline.database.views.status().erp_faults.get("main"), what="the fault")
     assert (fault.answer, fault.error) == ("HTTP 401", 'HTTP 401: {"detail": "no"}')
     assert fault.since <= fault.failed_at
@@ -122,6 +120,6 @@ def test_an_erp_that_lets_nobody_in_rejects_no_order_and_is_named_until_one_gets
     assert states(office).keys() <= {"waiting", "sending"}
     assert office.pipeline.database.gauges.read().erp_failing["main"][1] == "HTTP 401"
     erp.default = "take"
-    wait_until(lambda: states(office) == {"internalized": 8}, timeout=60, what="all to go through")
+    wait_until(lambda: states(office) == {"internalized": 8}, what="all to go through")
     wait_until(lambda: office.pipeline.database.views.status().erp_faults == {}, what="the fault to be over")
     assert office.pipeline.database.gauges.read().erp_failing == {"main": (0.0, "")}

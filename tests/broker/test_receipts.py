@@ -52,7 +52,7 @@ def _received(source: KombuSource, count: int) -> list[Any]:
         source.settle(batch)
         return len(found) >= count
 
-    wait_until(all_of_them, timeout=60, what=f"{count} deliveries")
+    wait_until(all_of_them, what=f"{count} deliveries")
     return found
 
 
@@ -194,7 +194,7 @@ def test_a_worker_takes_a_backlog_while_more_is_published(rabbitmq_pipeline: Pip
     working = threading.Thread(target=worker.run, daemon=True)
     working.start()
     rabbitmq_pipeline.publish(*(stock_event(1, f"B{number}") for number in range(200)))
-    wait_until(lambda: rabbitmq_pipeline.outcomes() == {"applied": 400}, timeout=60, what="all to be applied")
+    wait_until(lambda: rabbitmq_pipeline.outcomes() == {"applied": 400}, what="all to be applied")
     rabbitmq_pipeline.stop.set()
     working.join(10)
     assert not working.is_alive()

@@ -79,7 +79,6 @@ def test_typescript_takes_every_valid_sample(generators: Path, tmp_path: Path) -
     run(generators / "tsc", "--noEmit", "--strict", "--target", "es2022", "--types", "", *tmp_path.glob("*.ts"))
 
 
-@pytest.mark.timeout(300)
 def test_quicktype_makes_classes_of_every_schema_and_java_compiles_them(node: Node, tmp_path: Path) -> None:
     packages = {name: tmp_path / name.replace(".", "_") for name in SCHEMA_NAMES}
     options = ["--src-lang", "schema", "--lang", "java", "--just-types", "--acronym-style", "original"]
@@ -97,7 +96,6 @@ def test_quicktype_makes_classes_of_every_schema_and_java_compiles_them(node: No
         run("javac", "-proc:none", "-d", tmp_path / "classes", *tmp_path.rglob("*.java"))
 
 
-@pytest.mark.timeout(300)
 def test_modelina_makes_classes_of_every_schema_and_java_compiles_them(node: Node, tmp_path: Path) -> None:
     packages = {name: tmp_path / name.replace(".", "_") for name in SCHEMA_NAMES}
     runs = [

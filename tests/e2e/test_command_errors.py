@@ -60,7 +60,7 @@ def in_a_shell(programs: Programs, words: str, **environment: str) -> CompletedC
         env=inherited | environment,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     return CompletedCommand(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 

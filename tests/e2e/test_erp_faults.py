@@ -41,7 +41,7 @@ def test_what_the_erp_answers_is_said_everywhere_and_what_is_stuck_is_sent_again
     admin.wait_for("listening")
     orders.commit([decoded_order(placed(order_id)) for order_id in ("O1", "O2")])
 
-    fault = wait_until(lambda: database.views.status().erp_faults.get("main"), timeout=30, what="the fault")
+    fault = wait_until(lambda: database.views.status().erp_faults.get("main"), what="the fault")
     assert fault.answer == "HTTP 401"
     document = httpx.get(f"http://{HOST}:{port}/api/status", headers=admin.bearer).json()
     assert document["erp_faults"]["main"]["error"] == 'HTTP 401: {"detail": "no"}'
@@ -60,11 +60,11 @@ def test_what_the_erp_answers_is_said_everywhere_and_what_is_stuck_is_sent_again
 
     erp.default = "take"
     orders.commit([decoded_order(placed("bad"))])
-    wait_until(lambda: states(database) == {"internalized": 2, "stuck": 1}, timeout=60, what="each where it belongs")
+    wait_until(lambda: states(database) == {"internalized": 2, "stuck": 1}, what="each where it belongs")
     erp.always = {}
     retried = programs.run("orders", "retry", "--state", "stuck", "--json", **settings)
     assert retried.json == {"chosen": 1, "retried": 1}
-    wait_until(lambda: states(database) == {"internalized": 3}, timeout=60, what="all to be there")
+    wait_until(lambda: states(database) == {"internalized": 3}, what="all to be there")
     assert [program.stop() for program in (worker, admin)] == [0, 0]
     database.close()
 

@@ -32,7 +32,7 @@ def client(programs: Programs) -> Iterator[httpx.Client]:
     port = free_port()
     program = programs.start("run", ADMIN_PORT=port)
     address = f"http://127.0.0.1:{port}"
-    wait_until(lambda: is_answering(f"{address}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"{address}/healthz"), what="the API to answer")
     with httpx.Client(base_url=address, headers=program.bearer) as client:
         yield client
 
@@ -138,7 +138,7 @@ def test_while_the_broker_is_away_requests_are_asked_to_come_again(
 ) -> None:
     port, nowhere = free_port(), f"amqp://127.0.0.1:{free_port()}/"
     program: Program = programs.start("run", BROKER_URL=nowhere, DATABASE_URL=sqlite_url, ADMIN_PORT=port)
-    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), what="the API to answer")
     answer = httpx.post(
         f"http://127.0.0.1:{port}/events",
         content=GOOD_LINES[0],

@@ -47,7 +47,7 @@ class LoadDeployment:
 
     def wait_for(self, load_id: str, state: str) -> dict[str, Any]:
         """Wait until a load has a state; return it."""
-        wait_until(lambda: self.load(load_id).get("state") == state, timeout=60, what=f"{load_id} to be {state}")
+        wait_until(lambda: self.load(load_id).get("state") == state, what=f"{load_id} to be {state}")
         return self.load(load_id)
 
 

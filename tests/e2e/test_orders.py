@@ -34,7 +34,7 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
     with running_programs(tmp_path) as programs:
         if way == "http":
             erp = programs.start("simulate-erp", "--http", str(port), *calm)
-            wait_until(lambda: is_listening(port), timeout=30, what="the ERP to listen")
+            wait_until(lambda: is_listening(port), what="the ERP to listen")
             real["ERP_URL"] = f"http://127.0.0.1:{port}/orders"
         worker = programs.worker("--domains", "orders", **real)
         if way == "amqp":
@@ -57,9 +57,7 @@ def test_orders_of_a_simulated_shop_get_their_numbers(
             **real,
         )
         assert done.code == 0
-        wait_until(
-            lambda: states() and states().keys() <= {"internalized", "rejected"}, timeout=60, what="all to be answered"
-        )
+        wait_until(lambda: states() and states().keys() <= {"internalized", "rejected"}, what="all to be answered")
         assert states()["internalized"] > states().get("rejected", 0) > 0
         [(numbers, orders)] = queries.rows(
             "SELECT count(DISTINCT erp_number), count(*) FROM orders WHERE state = 'internalized'"
@@ -88,12 +86,12 @@ def test_a_simulated_erp_answers_its_own_shops_and_cancellations_across_losses_o
         erp = programs.start("simulate-erp", "--shop", "norte", *calm, BROKER_URL=proxy.through(broker_url), **real)
         say("sul", placed("S1"))
         say("norte", placed("N1"))
-        wait_until(lambda: state("N1") == "internalized", timeout=60, what="the order of its shop to be answered")
+        wait_until(lambda: state("N1") == "internalized", what="the order of its shop to be answered")
         proxy.cut()
         say("norte", placed("N2"))
-        wait_until(lambda: state("N2") == "internalized", timeout=60, what="an order after the loss to be answered")
+        wait_until(lambda: state("N2") == "internalized", what="an order after the loss to be answered")
         say("norte", cancelled("N2"))
-        wait_until(lambda: state("N2") == "cancelled", timeout=60, what="the cancellation to be answered")
+        wait_until(lambda: state("N2") == "cancelled", what="the cancellation to be answered")
         assert state("S1") == "sent"
         shop.close()
         assert erp.stop() == 0
@@ -111,7 +109,7 @@ def test_a_simulated_erp_answers_over_another_node_and_after_the_restart_of_the_
         with contextlib.closing(SyncPublisher(url, "test shop")) as shop:
             for order_id in order_ids:
                 shop.publish(placed(order_id), exchange=ORDERS_IN, routing_key="norte")
-        wait_until(lambda: {*order_ids} <= numbers().keys(), timeout=60, what=f"{order_ids} to be answered")
+        wait_until(lambda: {*order_ids} <= numbers().keys(), what=f"{order_ids} to be answered")
 
     with contextlib.closing(broker), ExitStack() as stack:
         broker.open()

@@ -21,7 +21,7 @@ def test_a_pause_without_any_worker_is_made_over_http(
     port = free_port()
     settings = {"broker_url": broker_url, "database_url": database_url, "log_format": "json"}
     programs.start("admin", admin_port=port, operators_file=operators, **settings)
-    wait_until(lambda: is_answering(f"http://{HOST}:{port}/healthz"), timeout=60, what="the page")
+    wait_until(lambda: is_answering(f"http://{HOST}:{port}/healthz"), what="the page")
 
     lost = programs.run("pause", "--reason", "a test", "--timeout", "0.5", **settings)
     assert (lost.code, "POST /api/pause" in lost.err) == (1, True)

@@ -49,7 +49,10 @@ def test_two_workers_share_partitions_and_later_ones_take_what_was_left_in_them(
         lambda: [scrape(port).value("comporta_queue_consumers", queue=name) for name in FOUR] == [2.0] * 4,
         what="each partition to show two consumers",
     )
-    assert programs.run("status", "--json", **spread).json["health"]["domains"]["stock"]["consumers"] == 2
+    wait_until(
+        lambda: programs.run("status", "--json", **spread).json["health"]["domains"]["stock"]["consumers"] == 2,
+        what="the status to count two consumers",
+    )
     [finding] = partition_findings(programs, spread)
     assert (finding["state"], "stock 4" in finding["says"]) == ("ok", True)
     for program in (first, second):

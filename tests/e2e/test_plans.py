@@ -30,7 +30,7 @@ def test_a_planned_pause_survives_a_restart_begins_and_guards_the_replay(program
     assert "planned: shop *, domain *" in run("status").out
     assert program.stop() == 0
     programs.start("run", **settings).wait_for("listening")
-    wait_until(lambda: run("status", "--check").code == 1, timeout=60, what="the pause to begin")
+    wait_until(lambda: run("status", "--check").code == 1, what="the pause to begin")
     [switch] = run("status", "--json").json["switches"]
     assert datetime.fromisoformat(switch["since"]) >= datetime.fromisoformat(begins)
     assert datetime.fromisoformat(switch["until"]) == datetime.fromisoformat(begins) + timedelta(hours=2)

@@ -81,18 +81,17 @@ def test_a_pause_ends_by_itself_without_traffic(programs: Programs, port: int) -
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=started(programs, port).bearer)
     assert programs.run("pause", "--reason", "short", "--for", "1s", ADMIN_PORT=port).code == 0
     actions = ["expire", "pause"]
-    wait_until(lambda: [row["action"] for row in client.get("/audit").json()] == actions, timeout=20, what="the end")
+    wait_until(lambda: [row["action"] for row in client.get("/audit").json()] == actions, what="the end")
     assert client.get("/status").json()["effective"]["main"]["stock"] == "on"
 
 
 def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(programs: Programs, port: int) -> None:
     demo = programs.start("demo", "--port", str(port))
     url = f"http://127.0.0.1:{port}/api/quarantine?domain=products"
-    wait_until(lambda: f"127.0.0.1:{port}" in demo.output, timeout=30, what="the address")
-    wait_until(lambda: is_answering(url, demo.bearer), timeout=30, what="the API")
+    wait_until(lambda: f"127.0.0.1:{port}" in demo.output, what="the address")
+    wait_until(lambda: is_answering(url, demo.bearer), what="the API")
     found = wait_until(
         lambda: [row for row in httpx.get(url, headers=demo.bearer).json() if row["reason"] == "gtin_check_digit"],
-        timeout=30,
         what="the wrong GTIN in the quarantine",
     )
     address = f"http://127.0.0.1:{port}/api/quarantine/{found[-1]['id']}"
@@ -100,7 +99,6 @@ def test_the_demo_accounts_for_every_event_and_quarantines_the_wrong_gtin(progra
     assert "7997846900945" in message["body"]
     [order, *_] = wait_until(
         lambda: programs.run("orders", "list", "--state", "internalized", "--json", ADMIN_PORT=port).json,
-        timeout=30,
         what="an order to have the ERP's number",
     )
     shown = programs.run("orders", "show", order["order_id"], "--json", ADMIN_PORT=port).json

@@ -51,7 +51,7 @@ def port(programs: Programs) -> int:
     """Where the embedded Comporta of this module listens."""
     port = free_port()
     programs.start("run", ADMIN_PORT=port, DATABASE_URL=_database(programs))
-    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), timeout=30, what="the API to answer")
+    wait_until(lambda: is_answering(f"http://127.0.0.1:{port}/healthz"), what="the API to answer")
     return port
 
 
@@ -147,7 +147,7 @@ def test_ctrl_c_finishes_what_was_read_and_says_where_to_go_on(
     running = programs.start("publish", str(pipe), BROKER_URL=url)
     with pipe.open("wb", buffering=0) as writing:
         writing.write(b"\n".join([*GOOD_LINES[:2], b""]))
-        wait_until(lambda: rabbitmq.queue_depth(url, "comporta.stock") == 2, timeout=30, what="two events to arrive")
+        wait_until(lambda: rabbitmq.queue_depth(url, "comporta.stock") == 2, what="two events to arrive")
         running.send(signal.SIGINT)
         assert running.wait() == 1
     assert "read 2 = 2 confirmed" in running.output
@@ -188,7 +188,6 @@ def test_on_the_embedded_default_it_goes_through_the_running_process(
     assert (done.code, json.loads(done.out)["confirmed"], json.loads(done.out)["refused"]) == (1, 5, 2)
     wait_until(
         lambda: json.loads(programs.run("validate", str(path), *shop, **asked).out).get("superseded") == 5,
-        timeout=30,
         what="the events to be applied",
     )
     offline = programs.run("validate", str(path), *shop, "--offline")

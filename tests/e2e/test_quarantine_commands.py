@@ -42,7 +42,7 @@ def test_many_are_replayed_and_dropped_in_the_background(deployment: CommandDepl
     done = deployment.run("quarantine", "replay", "--all", "--background", "--all-at-once", "--why", "mended", "--json")
     assert (done.code, done.json["chosen"], done.json["reason"]) == (0, 12, "mended"), done.err
     identity = done.json["id"]
-    wait_until(lambda: job(deployment, identity)["state"] == "done", timeout=30, what="the job to be done")
+    wait_until(lambda: job(deployment, identity)["state"] == "done", what="the job to be done")
     assert job(deployment, identity)["done"] == 12
     deployment.wait_for_outcomes(applied=12)
     said = deployment.run("quarantine", "jobs", "show", identity)
@@ -52,7 +52,7 @@ def test_many_are_replayed_and_dropped_in_the_background(deployment: CommandDepl
     asked = deployment.run("quarantine", "drop", "--all", "--background")
     assert (asked.code, "Remove 1 messages" in asked.err) == (2, True)
     dropped = deployment.run("quarantine", "drop", *deployment.quarantined(), "--background", "--yes", "--json").json
-    wait_until(lambda: job(deployment, dropped["id"])["state"] == "done", timeout=30, what="the drop to be done")
+    wait_until(lambda: job(deployment, dropped["id"])["state"] == "done", what="the drop to be done")
     assert deployment.quarantined() == []
     assert [row["id"] for row in deployment.rows("quarantine", "jobs")] == [dropped["id"], identity]
     assert [row["action"] for row in deployment.rows("audit")] == ["drop", "replay"]
@@ -63,7 +63,7 @@ def test_a_job_is_cancelled_and_one_that_is_not_there_is_named(deployment: Comma
     deployment.keep(*(stock_line(version) for version in range(1, 13)))
     identity = deployment.run("quarantine", "replay", "--all", "--background", "--json").json["id"]
     # Ten are tried first: it waits for what becomes of them.
-    wait_until(lambda: job(deployment, identity)["state"] == "canary", timeout=30, what="the first ten")
+    wait_until(lambda: job(deployment, identity)["state"] == "canary", what="the first ten")
     done = deployment.run("quarantine", "jobs", "cancel", identity, "--json")
     assert (done.code, done.json["state"], done.json["done"]) == (0, "cancelled", 10)
     assert len(deployment.quarantined()) == 2
@@ -79,7 +79,7 @@ def test_while_off_a_replay_in_the_background_needs_a_confirmation(deployment: C
     refused = deployment.run("quarantine", "replay", "--all", "--background")
     assert (refused.code, "would be discarded" in refused.err) == (2, True)
     identity = deployment.run("quarantine", "replay", "--all", "--background", "--yes", "--json").json["id"]
-    wait_until(lambda: job(deployment, identity)["state"] == "done", timeout=30, what="the job to be done")
+    wait_until(lambda: job(deployment, identity)["state"] == "done", what="the job to be done")
     deployment.wait_for_outcomes(discarded=1)
 
 

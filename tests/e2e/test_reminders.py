@@ -31,9 +31,9 @@ def test_two_processes_tell_of_a_pause_once_on_both_ways(
             worker.wait_for("broker connected", session="events")
         done = programs.run("pause", "--reason", "a test", "--domain", "stock", **settings)
         assert done.code == 0
-        wait_until(lambda: webhook.requests and mail.mails, timeout=60, what="the reminders")
+        wait_until(lambda: webhook.requests and mail.mails, what="the reminders")
         assert programs.run("resume", "--reason", "done", "--domain", "stock", **settings).code == 0
-        wait_until(lambda: len(webhook.requests) + len(mail.mails) == 4, timeout=60, what="the end to be told of")
+        wait_until(lambda: len(webhook.requests) + len(mail.mails) == 4, what="the end to be told of")
         kinds = [json.loads(body)["data"]["kind"] for _, body in webhook.requests]
         assert kinds == ["pause.overdue", "pause.ended"]
         found = programs.run("doctor", "--json", **settings)

@@ -56,7 +56,7 @@ def test_what_it_says_is_confirmed_is_in_the_broker_and_a_seed_gives_it_again(
 
 def test_ctrl_c_ends_it_with_every_message_accounted_for(programs: Programs, broker_url: str) -> None:
     erp = programs.start("simulate", "--rate", "2000", "--shop", "loja", BROKER_URL=broker_url)
-    wait_until(lambda: waiting(broker_url, "stock") > 500, timeout=60, what="stock events in the queue")
+    wait_until(lambda: waiting(broker_url, "stock") > 500, what="stock events in the queue")
     assert erp.stop(signal.SIGINT) == 0
     number = len(bodies(broker_url))
     assert f"{number:,} published = {number:,} confirmed + 0 returned" in erp.output

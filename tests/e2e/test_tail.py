@@ -21,7 +21,7 @@ from tests.support.wait import wait_until
 
 
 def watches(tail: Program) -> None:
-    wait_until(lambda: "watching" in tail.output or not tail.alive, timeout=30, what="the watcher to be there")
+    wait_until(lambda: "watching" in tail.output or not tail.alive, what="the watcher to be there")
 
 
 def lines(tail: Program) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def test_what_two_workers_commit_is_shown_once_each(programs: Programs, broker_u
     generator = EventGenerator("a", "b", domains=("stock", "products"), keys=50)
     with EventPublisher(broker_url) as publisher:
         publisher.publish(generator.next_events(3000))
-    shown = wait_until(lambda: found if len(found := lines(everything)) >= 3000 else [], timeout=60, what="all lines")
+    shown = wait_until(lambda: found if len(found := lines(everything)) >= 3000 else [], what="all lines")
     queries = DatabaseQueries(database_url)
     assert len(shown) == 3000
     assert len({(line["shop"], line["domain"], line["version"]) for line in shown}) == 3000
@@ -54,9 +54,9 @@ def test_what_two_workers_commit_is_shown_once_each(programs: Programs, broker_u
 
 def test_the_demo_says_how_it_is_watched(programs: Programs) -> None:
     demo = programs.start("demo", "--port", str(free_port()))
-    url = wait_until(lambda: re.search(r"DATABASE_URL=(\S+) ", demo.output), timeout=30, what="the command")[1]
+    url = wait_until(lambda: re.search(r"DATABASE_URL=(\S+) ", demo.output), what="the command")[1]
     tail = programs.start("tail", "--outcome", "quarantined", DATABASE_URL=url)
-    wait_until(lambda: re.search(r" main +\w+ +\? +quarantined [a-z_]+ ", tail.output), timeout=60, what="a bad event")
+    wait_until(lambda: re.search(r" main +\w+ +\? +quarantined [a-z_]+ ", tail.output), what="a bad event")
     assert tail.stop(signal.SIGINT) == 0
     assert demo.stop(signal.SIGINT) == 0
 

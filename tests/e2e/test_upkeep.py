@@ -80,7 +80,7 @@ def test_the_cost_of_a_pause_is_shown_by_the_running_process(
         report = programs.run("pauses", "show", str(epoch), "--json", **settings).json
         return bool(report["made_good_at"])
 
-    wait_until(is_counted, what="the pause to be counted", timeout=30)
+    wait_until(is_counted, what="the pause to be counted")
     assert "stock count" in programs.run("pauses", "list", **settings).out
     missing = programs.run("pauses", "show", "999", **settings)
     assert (missing.code, "no pause began with the epoch 999" in missing.err) == (1, True)

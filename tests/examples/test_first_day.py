@@ -33,7 +33,6 @@ def blocks(name: str, language: str = "sh") -> list[str]:
 
 @pytest.mark.parametrize("name", PEOPLE)
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_every_command_of_a_guide_does_what_it_says(
     name: str, broker_url: str, postgres: Database, tmp_path: Path
 ) -> None:

@@ -39,7 +39,7 @@ class Site:
     def wait_for(self, state: str) -> dict[str, Any]:
         """Wait for a state of the health."""
         return wait_until(
-            lambda: health if (health := self.health)["state"] == state else None, timeout=60, what=f"it to be {state}"
+            lambda: health if (health := self.health)["state"] == state else None, what=f"it to be {state}"
         )
 
 
@@ -68,7 +68,6 @@ def test_killed_workers_with_events_waiting_are_said_everywhere(
 
     stopped = wait_until(
         lambda: health if (health := site.health)["state"] == "stopped" and health["ready"] == EVENTS else None,
-        timeout=60,
         what="it to be stopped, with everything waiting",
     )
     assert (stopped["cause"], stopped["domains"]["stock"]["ready"]) == ("no_consumer", EVENTS)

@@ -71,7 +71,7 @@ class Deployment(WorkerDeployment):
 
     def check_recovered(self, generator: EventGenerator, since: list[int]) -> None:
         """Wait until the same processes have applied all, the worker has logged it, and the page is ready."""
-        wait_until(lambda: self.is_applied(generator), timeout=60, what="the events to be applied")
+        wait_until(lambda: self.is_applied(generator), what="the events to be applied")
         wait_until(
             lambda: [line for line in self.running[0].log[since[0] :] if line["event"] == "database answers again"],
             what="the worker to say so",
@@ -191,7 +191,7 @@ def test_a_statement_timeout_of_the_role_does_not_bind_a_direct_connection(deplo
     events = EventGenerator("timeout")
     deployment.administer("ALTER ROLE app SET statement_timeout = '1ms'")
     deployment.publish(events.events_of_all_keys())
-    wait_until(lambda: deployment.is_applied(events), timeout=60, what="the events to be applied")
+    wait_until(lambda: deployment.is_applied(events), what="the events to be applied")
     deployment.administer("ALTER ROLE app RESET statement_timeout")
 
 

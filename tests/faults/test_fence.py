@@ -61,8 +61,8 @@ def check_one_pause(deployment: WorkerDeployment, cells: list[DomainShop], scope
         now = queries.table_states(cells)
         return all(now[cell].versions > first[cell].versions for cell in cells if cell not in stopped)
 
-    wait_until(discarding, timeout=60, what=f"{ENOUGH} discards in each of {stopped}")
-    wait_until(applying, timeout=60, what=f"the rest to be applied while {stopped} stand still")
+    wait_until(discarding, what=f"{ENOUGH} discards in each of {stopped}")
+    wait_until(applying, what=f"the rest to be applied while {stopped} stand still")
     deployment.wait_empty(*{domain for domain, _ in stopped})
     second = queries.table_states(cells)
     assert {cell: second[cell] for cell in stopped} == {cell: first[cell] for cell in stopped}
@@ -74,7 +74,7 @@ def check_one_pause(deployment: WorkerDeployment, cells: list[DomainShop], scope
         now = queries.table_states(cells)
         return all(now[cell].versions > second[cell].versions for cell in stopped)
 
-    wait_until(applying_again, timeout=60, what=f"{stopped} to be applied again")
+    wait_until(applying_again, what=f"{stopped} to be applied again")
     assert queries.discarded() == last, "discarded after the resume"
 
 
@@ -94,7 +94,6 @@ def test_twenty_pauses_under_load_hold_from_their_reply_on(deployment: WorkerDep
     total = background.published + len(generator.newest)
     wait_until(
         lambda: sum(queries.outcomes(shop).total() for shop in ("norte", "sul")) >= total,
-        timeout=60,
         what="every event to have an outcome",
     )
     assert queries.newest(*generator.domain_shops) == generator.newest
@@ -111,7 +110,7 @@ def test_a_worker_that_hangs_inside_its_transaction_neither_stops_a_pause_nor_ap
     with EventPublisher(deployment.broker_url) as publisher:
         publisher.publish(generator.events_of_all_keys())
     process = psutil.Process(hung.pid)
-    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout=30, what="the worker to hang")
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="the worker to hang")
 
     deployment.pause("hung")
     applied = deployment.queries.newest(*generator.domain_shops)

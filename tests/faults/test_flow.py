@@ -76,7 +76,7 @@ def test_a_killed_broker_loses_nothing_that_it_has_confirmed(
             rabbitmq.start()
         publisher.wait_confirmed(publisher.published + 500)
     check_converged(shared_deployment, generator, publisher.published)
-    wait_until(lambda: shared_deployment.unsettled() == 0, timeout=30, what="nothing to be held by anybody")
+    wait_until(lambda: shared_deployment.unsettled() == 0, what="nothing to be held by anybody")
 
 
 def test_a_database_that_is_cut_off_amid_the_flow_is_waited_for(

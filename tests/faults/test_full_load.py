@@ -68,17 +68,17 @@ def test_a_load_is_exact_though_one_of_two_workers_is_killed_in_its_middle(
     victim = shared_deployment.worker()
     publish(shared_deployment.broker_url, [message(BEGUN, version="8000")], f"{SHOP}.products")
     publish(shared_deployment.broker_url, whole_load(), f"{SHOP}.products.bulk")
-    wait_until(lambda: told(queries, "sum(seen)") > KEYS // 4, timeout=60, what="a quarter of the load to come")
+    wait_until(lambda: told(queries, "sum(seen)") > KEYS // 4, what="a quarter of the load to come")
     victim.send(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL
-    wait_until(lambda: told(queries, "min(state)") == "completed", timeout=60, what="the load to be completed")
+    wait_until(lambda: told(queries, "min(state)") == "completed", what="the load to be completed")
     rows = queries.rows("SELECT code, version, deleted FROM products WHERE shop = %s ORDER BY code", SHOP)
     # No row of the load was deleted, and of the others none was left.
     expected = ((9_000, True) if number % 10 == 0 else (5_000 + number, False) for number in range(KEYS))
     assert rows == [(f"{number:05}", *expectation) for number, expectation in enumerate(expected)]
     assert queries.missed(SHOP) == {}
     keys = "SELECT count(*) FROM load_keys"
-    wait_until(lambda: queries.rows(keys) == [(0,)], timeout=30, what="the keys of the load to be forgotten")
+    wait_until(lambda: queries.rows(keys) == [(0,)], what="the keys of the load to be forgotten")
 
 
 def told(queries: DatabaseQueries, column: str) -> Any:

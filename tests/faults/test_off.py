@@ -75,9 +75,7 @@ def test_a_pause_amid_a_full_prefetch_leaves_nothing_stuck_and_everything_accoun
     wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, what="the worker to stand still")
     shared_deployment.publish(generator.events_of_all_keys())
     shared_deployment.worker_program.send(signal.SIGCONT)
-    wait_until(
-        lambda: shared_deployment.queries.outcomes("amid")["applied"], timeout=60, what="the first to be applied"
-    )
+    wait_until(lambda: shared_deployment.queries.outcomes("amid")["applied"], what="the first to be applied")
     reply = shared_deployment.pause("amid")
     [(_, seen)] = shared_deployment.queries.table_states(generator.domain_shops).items()
 
@@ -105,7 +103,6 @@ def test_switching_off_one_shop_or_one_domain_leaves_the_others_alone(
     applied = {key: version for key, version in generator.newest.items() if key[:2] != ("stock", "here")}
     wait_until(
         lambda: shared_deployment.queries.newest(*generator.domain_shops) == applied,
-        timeout=60,
         what="three of four to be applied",
     )
     shared_deployment.queries.wait_accounted("here", 2 * KEYS)

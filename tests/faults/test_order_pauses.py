@@ -58,7 +58,7 @@ class PauseHarness(DispatchHarness):
 
     def settle(self) -> None:
         """Waits until nothing is in flight; then whatever waits for another attempt is due, and is looked at."""
-        wait_until(lambda: self.in_flight == 0, timeout=30, what="what was in flight to settle")
+        wait_until(lambda: self.in_flight == 0, what="what was in flight to settle")
         with self.pipeline.database.fence.shared() as connection:
             waits = orders.c.next_attempt_at.is_not(None)
             connection.execute(update(orders).where(waits).values(next_attempt_at=_PAST))

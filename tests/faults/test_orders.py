@@ -52,11 +52,11 @@ def place_until_it_dies(deployment: WorkerDeployment, dying: Program) -> int:
     def over() -> bool:
         return not dying.alive or states(deployment) == {"internalized": number}
 
-    wait_until(over, timeout=60, what="the orders to arrive or their sender to die")
+    wait_until(over, what="the orders to arrive or their sender to die")
     while dying.alive:
         place(deployment, f"O{number}")
         number += 1
-        wait_until(over, timeout=60, what="the order to arrive or its sender to die")
+        wait_until(over, what="the order to arrive or its sender to die")
     return number
 
 
@@ -65,9 +65,7 @@ def states(deployment: WorkerDeployment) -> dict[str, int]:
 
 
 def check_each_has_its_own_number(deployment: WorkerDeployment, erp: HttpErp, number: int) -> None:
-    wait_until(
-        lambda: states(deployment) == {"internalized": number}, timeout=60, what="every order to have its number"
-    )
+    wait_until(lambda: states(deployment) == {"internalized": number}, what="every order to have its number")
     rows = deployment.queries.rows("SELECT shop || '/' || order_id, erp_number FROM orders")
     assert dict(rows) == erp.numbers
     assert len(set(erp.numbers.values())) == number
@@ -92,7 +90,7 @@ def test_over_a_pause_none_of_many_orders_leaves_and_after_it_each_once(
     deployment.worker(processes=2)
     deployment.pause("main", "orders")
     place(deployment, *(f"O{number}" for number in range(200)))
-    wait_until(lambda: states(deployment) == {"waiting": 200}, timeout=60, what="all orders to be accepted")
+    wait_until(lambda: states(deployment) == {"waiting": 200}, what="all orders to be accepted")
     assert erp.requests.total() == 0
     deployment.resume("main", "orders")
     check_each_has_its_own_number(deployment, erp, 200)
@@ -105,12 +103,12 @@ def test_a_pause_amid_the_sending_settles_what_is_in_flight_and_lets_nothing_fol
     deployment.worker()
     erp.default = "hang"
     place(deployment, *(f"O{number}" for number in range(80)))
-    wait_until(lambda: erp.requests.total() >= 20, timeout=30, what="orders to be in flight")
+    wait_until(lambda: erp.requests.total() >= 20, what="orders to be in flight")
     reply = deployment.pause("main", "orders")
     assert reply.in_flight_orders >= 20
     erp.default = "take"
     erp.released.set()
-    wait_until(lambda: "sending" not in states(deployment), timeout=30, what="what was in flight to settle")
+    wait_until(lambda: "sending" not in states(deployment), what="what was in flight to settle")
     asked = erp.requests.total()
     assert asked == reply.in_flight_orders == states(deployment)["internalized"]
     deployment.resume("main", "orders")
@@ -128,7 +126,7 @@ def test_a_person_sees_what_the_erp_has_rejected_and_has_it_sent_again(
     erp.script = ["400"]
     deployment.worker()
     place(deployment, "O1")
-    wait_until(lambda: states(deployment) == {"rejected": 1}, timeout=30, what="the ERP to say no")
+    wait_until(lambda: states(deployment) == {"rejected": 1}, what="the ERP to say no")
     [row] = run("orders", "list", "--state", "rejected", "--shop", "main", "--json").json
     assert (row["order_id"], row["last_error"]) == ("O1", 'HTTP 400: {"detail": "no such customer"}')
     assert run("orders", "list", "--state", "waiting", "--json").json == []

@@ -55,7 +55,6 @@ def difference(deployment: WorkerDeployment) -> list[tuple[object, ...]]:
     return deployment.queries.rows(query)
 
 
-@pytest.mark.timeout(180)
 def test_a_restored_database_is_that_of_the_backup_and_the_rest_is_published_again(
     deployment: WorkerDeployment, postgres: Database
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_worker_stopped_under_load_has_settled_exactly_what_it_has_committed(d
     generator = EventGenerator("loaded", keys=100)
     with BackgroundPublisher(deployment.broker_url, generator) as publisher:
         publisher.wait_confirmed(1000)
-        wait_until(lambda: deployment.queries.outcomes("loaded").total() > 500, timeout=60, what="events to be applied")
+        wait_until(lambda: deployment.queries.outcomes("loaded").total() > 500, what="events to be applied")
         assert worker.stop() == 0
     counted = deployment.queries.outcomes("loaded").total()
     # What it had taken and not committed is back in the queue, at the latest when the broker has seen it go.

@@ -34,7 +34,7 @@ def test_forgetting_survives_a_kill(any_database_url: str, tmp_path: Path) -> No
     command = ("versions", "forget", "--shop", "main", "--domain", "stock", "--reason", "restored")
     with running_programs(tmp_path) as programs:
         program = programs.start(*command, **settings)
-        wait_until(lambda: forgotten(place) > 0 or not program.alive, timeout=60, what="the first keys to be forgotten")
+        wait_until(lambda: forgotten(place) > 0 or not program.alive, what="the first keys to be forgotten")
         program.send(signal.SIGKILL)
         assert program.wait() == -signal.SIGKILL
         assert 0 < forgotten(place) < KEYS

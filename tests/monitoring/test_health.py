@@ -59,7 +59,7 @@ def test_a_loop_that_hangs_is_named_though_the_port_answers(
         assert get_health(port, "healthz") == (200, {"status": "ok"})
         publisher.publish([Event("stock", "main", "a", 2)])
     code, found = wait_until(
-        lambda: answer if (answer := get_health(port, "healthz"))[0] == 503 else None, timeout=30, what="it to be found"
+        lambda: answer if (answer := get_health(port, "healthz"))[0] == 503 else None, what="it to be found"
     )
     assert (code, found["status"], list(found["loops"])) == (503, "unwell", ["worker"])
     assert "has not turned for" in found["loops"]["worker"]
@@ -78,7 +78,7 @@ def test_a_killed_broker_is_named_until_it_is_back_and_waiting_for_it_is_no_illn
     rabbitmq.kill()
     try:
         code, found = wait_until(
-            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
+            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, what="the loss"
         )
         assert (code, found["status"]) == (503, "not ready")
         assert (found["broker"]["reachable"], found["database"]) == (False, {"reachable": True})
@@ -89,7 +89,7 @@ def test_a_killed_broker_is_named_until_it_is_back_and_waiting_for_it_is_no_illn
         assert get_health(port, "healthz") == (200, {"status": "ok"})
     finally:
         rabbitmq.start()
-    wait_until(lambda: get_health(port, "readyz") == (200, READY), timeout=60, what="the broker to be back")
+    wait_until(lambda: get_health(port, "readyz") == (200, READY), what="the broker to be back")
 
 
 @pytest.mark.parametrize("how", ["refuse", "freeze"])
@@ -103,12 +103,12 @@ def test_a_database_that_is_away_is_named_in_bounded_time(
         program.wait_for("broker connected", session="events")
         getattr(proxy, how)()
         code, found = wait_until(
-            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, timeout=30, what="the loss"
+            lambda: answer if (answer := get_health(port, "readyz"))[0] == 503 else None, what="the loss"
         )
         assert (code, found["database"]["reachable"], found["broker"]) == (503, False, {"reachable": True})
         assert get_health(port, "healthz") == (200, {"status": "ok"})
         proxy.resume()
-        wait_until(lambda: get_health(port, "readyz") == (200, READY), timeout=60, what="the database to be back")
+        wait_until(lambda: get_health(port, "readyz") == (200, READY), what="the database to be back")
 
 
 @pytest.mark.parametrize("processes", [1, 2])

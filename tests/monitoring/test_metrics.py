@@ -191,10 +191,10 @@ def test_metrics_are_there_while_the_database_is_away(
         program.wait_for("broker connected", session="events")
         assert scrape(port).value("comporta_database_up") == 1
         getattr(proxy, how)()
-        wait_until(lambda: scrape(port).value("comporta_database_up") == 0, timeout=30, what="the gauge to fall")
+        wait_until(lambda: scrape(port).value("comporta_database_up") == 0, what="the gauge to fall")
         away = scrape(port)
         assert families(away.names).keys() & STATE.keys() == {"comporta_database_up"}
         proxy.resume()
-        wait_until(lambda: scrape(port).value("comporta_database_up") == 1, timeout=60, what="the database")
+        wait_until(lambda: scrape(port).value("comporta_database_up") == 1, what="the database")
         assert scrape(port).value("comporta_switch_off", domain="stock") == 0
         assert program.stop() == 0

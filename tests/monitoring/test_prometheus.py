@@ -91,15 +91,12 @@ def test_every_alert_is_evaluated_and_the_one_for_an_unconsumed_queue_fires(prom
     # Each group of rules is evaluated in its own time, and before the first scrape nothing was seen.
     firing = wait_until(
         lambda: found if {"ComportaNoConsumer", "ComportaNoWorker"} <= (found := prometheus.firing()).keys() else None,
-        timeout=60,
         what="the alerts to fire",
     )
     assert [labels["queue"] for labels in firing["ComportaNoConsumer"]] == ["comporta.stock"]
     others = {"ComportaBrokerDown", "ComportaDatabaseDown", "ComportaTargetDown", "ComportaUnseen"}
-    wait_until(lambda: not prometheus.firing().keys() & others, timeout=30, what="the others not to fire")
-    wait_until(
-        lambda: {rule["health"] for rule in prometheus.rules()} == {"ok"}, timeout=30, what="every rule to be evaluated"
-    )
+    wait_until(lambda: not prometheus.firing().keys() & others, what="the others not to fire")
+    wait_until(lambda: {rule["health"] for rule in prometheus.rules()} == {"ok"}, what="every rule to be evaluated")
     rules = prometheus.rules()
     assert {rule["name"] for rule in rules} == {rule["alert"] for rule in alert_rules()}
     assert {rule["lastError"] for rule in rules if "lastError" in rule} == set()

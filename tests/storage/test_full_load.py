@@ -249,7 +249,6 @@ def test_a_load_of_which_nothing_comes_any_more_expires(place: LoadHarness) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_load_of_many_keys_is_exact(place: LoadHarness) -> None:
     """Three sets of keys: named, deleted, and changed by live events while the load runs."""
     number = 100_000 if place.engine.dialect.name == "sqlite" else 20_000

@@ -60,4 +60,4 @@ class CommandDeployment:
     def wait_for_outcomes(self, **wanted: int) -> None:
         """Waits until so many events of stock had these outcomes."""
         totals = self.database.views.totals
-        wait_until(lambda: wanted.items() <= totals().get("stock", {}).items(), timeout=30, what=f"{wanted}")
+        wait_until(lambda: wanted.items() <= totals().get("stock", {}).items(), what=f"{wanted}")

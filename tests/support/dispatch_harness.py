@@ -36,7 +36,7 @@ class DispatchHarness:
             order = self.pipeline.database.views.order(shop, order_id)
             return order if order and order["state"] == state else None
 
-        found = wait_until(look, timeout=30, what=f"{order_id} to be {state}")
+        found = wait_until(look, what=f"{order_id} to be {state}")
         assert found is not None
         return found
 

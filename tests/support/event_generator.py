@@ -131,7 +131,7 @@ class EventPublisher:
             except (BrokerLost, AMQPError, OSError):
                 left = list(self._unconfirmed.values()) or left
                 self._close()
-                wait_until(self._opened, timeout=60, what="the broker to be back")
+                wait_until(self._opened, what="the broker to be back")
 
     def _send(self, events: Sequence[Event]) -> None:
         self._unconfirmed = dict(enumerate(events, self._sent + 1))

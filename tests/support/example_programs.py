@@ -105,7 +105,7 @@ def run_command(command: Sequence[str], **environment: str) -> subprocess.Comple
         env=kept | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         stdin=subprocess.DEVNULL,
     )

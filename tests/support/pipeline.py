@@ -58,7 +58,7 @@ class BufferedSource(KombuSource):
             self.keep_alive(0.005)
             return len(self._buffer) + len(self._later) >= number
 
-        wait_until(reads, timeout=30, what=f"{number} deliveries to come")
+        wait_until(reads, what=f"{number} deliveries to come")
 
 
 class SteppedWorker:
@@ -90,7 +90,7 @@ class SteppedWorker:
             sizes.append(self.worker.step(self.source))
             return sum(sizes) >= deliveries
 
-        wait_until(steps, timeout=60, what=f"{deliveries} deliveries to be settled")
+        wait_until(steps, what=f"{deliveries} deliveries to be settled")
         assert sum(sizes) == deliveries
         return [size for size in sizes if size]
 

@@ -94,7 +94,7 @@ class Program:
     @property
     def token(self) -> str:
         """The token of the link whose file it names at start."""
-        file = wait_until(lambda: _LINK_FILE.findall(self.output), timeout=60, what="the link to the page")[-1]
+        file = wait_until(lambda: _LINK_FILE.findall(self.output), what="the link to the page")[-1]
         [token] = _TOKEN.findall(Path(file).read_text())
         return str(token)
 
@@ -185,7 +185,7 @@ class Programs:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             stdin=subprocess.DEVNULL,
         )

@@ -14,7 +14,7 @@ _SHORTEST, _LONGEST, _SHARE = 0.015, 0.1, 0.05
 Found = TypeVar("Found")
 
 
-def wait_until(predicate: Callable[[], Found], *, timeout: float = 30.0, what: str = "it to be so") -> Found:
+def wait_until(predicate: Callable[[], Found], *, timeout: float = 60.0, what: str = "it to be so") -> Found:
     """Ask until the answer is true, and return it; fail after `timeout` seconds, naming the last answer.
 
     It pauses between two answers, and at least as long as the last one took.

@@ -89,7 +89,7 @@ class WorkerDeployment:
     def wait_empty(self, *domains: str) -> None:
         """Wait until no message is left that no worker has taken."""
         for domain in domains or ("stock",):
-            wait_until(lambda domain=domain: self.queue_depth(domain) == 0, timeout=60, what=f"{domain} to be empty")
+            wait_until(lambda domain=domain: self.queue_depth(domain) == 0, what=f"{domain} to be empty")
 
     def _settings(self, settings: dict[str, object]) -> dict[str, object]:
         named = {"broker_url": self.broker_url, "database_url": self.database_url, "log_format": "json"}

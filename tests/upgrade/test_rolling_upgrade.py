@@ -18,8 +18,6 @@ from tests.support.services.postgres import Database
 from tests.support.services.rabbitmq import Broker
 from tests.support.worker_deployment import WorkerDeployment
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def former_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -183,7 +183,7 @@ class Postgres(Database):
             cwd=self._folder,
             check=True,
             stdout=subprocess.DEVNULL,
-            timeout=60,
+            timeout=120,
         )
         with (data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION.format(host=HOST, port=self.port))

@@ -221,7 +221,7 @@ class RabbitMQ(Broker):
     def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl says to this; takes about a second."""
         command = [*self._ctl, "--silent", *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
