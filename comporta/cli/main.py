@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 
 _WRONG_USAGE, _FAILED = 2, 1
+# New objects before Python looks for garbage among them: with its 700 it looks hundreds of times while modules load.
+_GARBAGE_THRESHOLD = 50_000
 
 
 def _print_version(asked: bool) -> None:
@@ -45,6 +47,7 @@ def _options(
 
 def main() -> None:
     """Run one command; print an error as one line on standard error, never as a traceback."""
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     _replace_unprintable()
     try:
         try:
