@@ -1,6 +1,6 @@
 """Reply queues of control messages: a sender may name its own, none of Comporta, the ERP or the broker.
 
-Comporta writes to more queues than whoever may send a control message: a reply to one of them would be taken for an
+Comporta writes to more queues than the sender of a control message may: a reply to one of them would be taken for an
 order, an event or a resync request. Whether any other name belongs to the sender, the broker does not tell: declaring
 a queue passively asks for rights, and says nothing of its owner.
 """

@@ -22,7 +22,7 @@ def grant_app(engine: Engine, role: str, *, dry_run: bool = False) -> list[str]:
     whatever is granted.
     """
     if engine.dialect.name != "postgresql":
-        raise ReaderRefused("SQLite has no roles: whoever can open the file reads and writes everything")
+        raise ReaderRefused("SQLite has no roles: every user who can open the file reads and writes everything")
     with translated(), engine.begin() as connection:
         check_role(connection, role)
         statements = _statements(connection, role)

@@ -21,7 +21,7 @@ changes = Table(
     Column("at", UtcTime, nullable=False),
 )
 
-# One row. Whoever adds changes holds it until the commit, so that positions become visible in their order.
+# One row. A transaction that adds changes holds it until the commit, so that positions become visible in their order.
 change_feed = Table(
     "change_feed",
     metadata,

@@ -50,7 +50,7 @@ def grant_reader(engine: Engine, role: str, *, dry_run: bool = False) -> Granted
     Raises `ReaderRefused` if there is no such role, or if it reads everything whatever is granted.
     """
     if engine.dialect.name != "postgresql":
-        raise ReaderRefused("SQLite has no roles: whoever can open the file reads everything")
+        raise ReaderRefused("SQLite has no roles: every user who can open the file reads everything")
     with translated(), engine.begin() as connection:
         check_role(connection, role)
         statements = _statements(connection, role)

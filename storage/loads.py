@@ -77,7 +77,7 @@ def open_load(connection: Connection, scope: Scope, load_id: str, now: datetime)
 def lock_load(connection: Connection, scope: Scope, load_id: str) -> StoredLoad | None:
     """Return a load, locked until the end of the transaction; None if there is none.
 
-    Whoever locks entity rows too has locked them before: so no two transactions wait for each other.
+    A transaction that locks entity rows too has locked them before: so no two transactions wait for each other.
     """
     return _one(connection, _read_one(locked=True), _name(scope, load_id))
 

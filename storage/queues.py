@@ -119,6 +119,6 @@ def _upsert_away(dialect: str) -> Any:
             "checked_at": new.checked_at,
             "away_since": func.coalesce(queues.c.away_since, new.away_since),
         },
-        # A reading that found the broker away is replaced by the next one, whoever makes it.
+        # A reading that found the broker away is replaced by the next one of any process.
         where=(queues.c.away_since.is_not(None)) | (queues.c.checked_at < _before()),
     )

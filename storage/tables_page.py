@@ -100,7 +100,7 @@ grants the role the right to read the seven tables, the views, `changes` and `ch
 right on Comporta's tables that it was granted directly: it reads no quarantined bodies and no audit, and of orders only
 the news (`order_events`). Run it
 again after an upgrade that adds views. It fails, and names them, if the role can still reach other tables of Comporta
-by other ways. SQLite has no roles: whoever can open the file reads everything.
+by other ways. SQLite has no roles: every user who can open the file reads everything.
 """
 _OTHERS = """## Other tables
 

@@ -195,7 +195,7 @@ def test_a_message_without_a_way_back_is_obeyed(harness: ControlHarness) -> None
     assert not harness.pipeline.database.views.status().all_on
 
 
-def test_whoever_asked_may_be_gone(harness: ControlHarness) -> None:
+def test_the_sender_of_a_request_may_be_gone(harness: ControlHarness) -> None:
     harness.send("pause", {"reason": "x"}, reply_to="nobody")
     harness.step()
     assert harness.ask("resume", {"reason": "x"})["result"] == "on"

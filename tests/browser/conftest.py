@@ -39,7 +39,7 @@ def deployment(shared_deployment: PageDeployment) -> Iterator[PageDeployment]:
     shared_deployment.resume_all()
     shared_deployment.erp.default = "take"
     yield shared_deployment
-    # Whoever waits for an answer gets it, so that no order of this test is in flight in the next.
+    # Every order that waits for an answer gets it, so that no order of this test is in flight in the next.
     shared_deployment.erp.released.set()
     shared_deployment.erp.released.clear()
 

@@ -69,7 +69,7 @@ def test_signing_out_ends_the_session_in_every_window_of_it(
     comes_back_by_itself_to_the_login(other, "/missed?domain=stock", deployment, deployment.tokens["ana"])
 
 
-def test_whoever_is_removed_is_out_at_once(deployment: PageDeployment, windows: BrowserWindows) -> None:
+def test_a_removed_operator_is_out_at_once(deployment: PageDeployment, windows: BrowserWindows) -> None:
     windows.expect(UNAUTHORIZED)
     token = deployment.add_operator("eva", "operator")
     page = windows.open(token, "/quarantine?domain=stock")

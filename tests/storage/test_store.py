@@ -187,7 +187,7 @@ def test_a_hanging_holder_of_the_fence_is_terminated(database_url: str) -> None:
     engine.dispose()
 
 
-def test_the_watch_spares_whoever_has_got_the_fence_meanwhile(database_url: str) -> None:
+def test_the_watch_spares_a_holder_who_has_got_the_fence_meanwhile(database_url: str) -> None:
     engine = open_engine(database_url)
     fence = PostgresFence(engine)
     with fence.exclusive() as connection:

@@ -198,7 +198,7 @@ def test_every_row_of_exactly_the_filter_comes_in_chunks_that_hold_no_transactio
     found = harness.views.every(MissedFilter(shop="main"))
     with harness.statements() as sent:
         first = [next(found) for _ in range(1_000)]
-    # Whoever reads slowly keeps nothing from being written.
+    # A slow reader keeps nothing from being written.
     harness.change("pause")
     rest = list(found)
     assert len({row["key"]["product_code"] for row in first + rest}) == len(first) + len(rest) == 1_200

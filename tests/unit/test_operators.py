@@ -87,7 +87,7 @@ def test_a_name_is_added_once_and_the_refusal_names_it(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_whoever_is_not_there_cannot_be_removed_and_the_refusal_says_who_is(path: Path) -> None:
+def test_an_unknown_operator_cannot_be_removed_and_the_refusal_names_the_known(path: Path) -> None:
     add_operator(path, "ana", Role.VIEWER)
     with pytest.raises(OperatorsUnchanged, match="does not name rui; it names ana"):
         remove_operator(path, "rui")

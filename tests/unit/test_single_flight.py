@@ -49,7 +49,7 @@ def test_an_answer_is_shared_while_it_is_fresh_and_asked_anew_after_that() -> No
     assert [*asyncio.run(_ask(stale, 1)), *asyncio.run(_ask(stale, 1))] == [2, 3]
 
 
-def test_what_the_asking_raises_reaches_whoever_asked() -> None:
+def test_what_the_asking_raises_reaches_every_caller() -> None:
     def refuse() -> int:
         raise ConnectionError("away")
 

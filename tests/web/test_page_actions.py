@@ -116,7 +116,7 @@ def test_what_can_not_be_replayed_stays_and_says_why(sqlite_web: WebHarness) -> 
     assert len(sqlite_web.database.views.rows(QuarantineFilter())) == 1
 
 
-def test_whoever_acts_stands_in_the_audit(sqlite_web: WebHarness) -> None:
+def test_the_audit_names_the_operator(sqlite_web: WebHarness) -> None:
     [message] = keep(sqlite_web, rejected_delivery(b"1"))
     PageClient(sqlite_web).post_form("/quarantine/drop", id=message)
     [entry] = sqlite_web.database.views.rows(AuditFilter())

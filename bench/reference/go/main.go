@@ -4,7 +4,7 @@
 // event of a key wins, the ledger is kept, and only then is a batch acknowledged. What it leaves out: images and
 // packagings (nothing that is measured holds any), check digits and code lists, numbers with exponents or with another
 // spelling inside a key, keys that stand twice in one object, the count of what came in beside the ledger, the keys
-// that were missed, whoever watches, the quarantine (a bad event ends it), reconnecting, orders and operators.
+// that were missed, the watchers, the quarantine (a bad event ends it), reconnecting, orders and operators.
 package main
 
 import (

@@ -49,7 +49,7 @@ fsync = off
 
 
 class Database(Service):
-    """What can be asked of any PostgreSQL over a connection; whoever started it stops it."""
+    """What can be asked of any PostgreSQL over a connection; its starter stops it."""
 
     name, setting = "PostgreSQL", _SETTING
 
@@ -83,7 +83,7 @@ class Database(Service):
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
-        """Drop a database, whoever is still connected."""
+        """Drop a database, even if a client is still connected."""
         name = urlsplit(url).path.removeprefix("/")
         self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -156,7 +156,7 @@ class Postgres(Database):
         self._end(signal.SIGQUIT)
 
     def certify(self, certificate: trustme.LeafCert) -> None:
-        """Speak TLS, and show this certificate to whoever connects from now on."""
+        """Speak TLS, and show this certificate to every client that connects from now on."""
         data = self._folder / "data"
         certificate.cert_chain_pems[0].write_to_path(data / "server.crt")
         certificate.private_key_pem.write_to_path(data / "server.key")

@@ -73,7 +73,7 @@ def open_channel(url: str) -> Iterator[Any]:
 
 
 class Broker(Service):
-    """What can be asked of any RabbitMQ over AMQP; whoever started it stops it."""
+    """What can be asked of any RabbitMQ over AMQP; its starter stops it."""
 
     name, setting = "RabbitMQ", _SETTING
 
@@ -193,7 +193,7 @@ class RabbitMQ(Broker):
         return urlunsplit(("amqps", netloc, *parts[2:])), self._folder / "authority.pem"
 
     def certify(self, certificate: trustme.LeafCert) -> None:
-        """Show this certificate to whoever connects from now on."""
+        """Show this certificate to every client that connects from now on."""
         self._write(certificate)
         self.ctl("eval", "ssl:clear_pem_cache().")
 

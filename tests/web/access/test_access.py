@@ -74,7 +74,7 @@ def test_a_link_from_elsewhere_is_opened_again_from_here_before_anybody_is_asked
     run(steps)
 
 
-def test_whoever_is_removed_is_out_at_once_and_their_streams_end(
+def test_a_removed_operator_is_out_at_once_and_their_streams_end(
     operators_access: Access, path: Path, operator: str
 ) -> None:
     async def steps() -> None:
