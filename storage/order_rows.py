@@ -100,8 +100,10 @@ def _records(connection: Connection, query: Select[Any], keys: Iterable[OrderKey
 def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
     """Write the orders that receipts have changed."""
     dialect = connection.dialect.name
+    # Most are null, and a field that is left out is null as well.
     rows = (
-        {"shop": shop, "order_id": order_id, **{name: getattr(order, name) for name in _SETTLED}}
+        {"shop": shop, "order_id": order_id}
+        | {name: value for name in _SETTLED if (value := getattr(order, name)) is not None}
         for (shop, order_id), order in sorted(settled.items())
     )
     connection.execute(_settle_statement(dialect), {"rows": dump_rows(dialect, rows), "now": now})
