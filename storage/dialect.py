@@ -5,7 +5,7 @@ One JSON parameter costs Python a tenth of an array per column, and both databas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,9 +30,10 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from storage.types import ExactDecimal, UtcTime, utc_text
@@ -42,6 +43,8 @@ __all__ = [
     "before_conflict",
     "counts",
     "database_now",
+    "document_rowset",
+    "dump_documents",
     "dump_rows",
     "exact_number",
     "insert_into",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _NUMERIC = Numeric(asdecimal=False)
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,30 @@ def rowset(dialect: str, types: Mapping[str, TypeEngine[Any]], parameter: str = 
     items = func.json_each(rows).table_valued("value", name="rowset")
     values = {name: func.json_extract(items.c.value, f"$.{name}") for name in types}
     return Rowset(items, {name: type_coerce(_stored(values[name], kind), kind) for name, kind in types.items()})
+
+
+def document_rowset(dialect: str, types: Mapping[str, TypeEngine[Any]], document: str) -> Rowset:
+    """Return the rows of `dump_documents`, in their order; the column `document` holds a JSON text of any length.
+
+    PostgreSQL reads a document inside the one parameter three times, and as a line of its own once.
+    """
+    if dialect != "postgresql":
+        return rowset(dialect, types)
+    plain = {name: _plain(kind) for name, kind in types.items() if name != document}
+    definitions = ", ".join(f"{name} {kind.compile(_POSTGRESQL)}" for name, kind in plain.items())
+    # Functions that are read side by side: SQLAlchemy has no expression for it.
+    functions = (
+        f"json_to_recordset(CAST(:rows AS JSON)) AS ({definitions})",
+        "unnest(string_to_array(:documents, chr(10)))",
+    )
+    names = ", ".join([*plain, document])
+    rows = text(f"SELECT * FROM ROWS FROM ({', '.join(functions)}) AS rowset({names})").bindparams(
+        bindparam("rows", type_=Text()), bindparam("documents", type_=Text())
+    )
+    columns = [column(name, kind) for name, kind in plain.items()]
+    source = rows.columns(*columns, column(document, Text())).subquery("rowset")
+    values: dict[str, ColumnElement[Any]] = {name: source.c[name] for name in types}
+    return Rowset(source, values | {document: cast(values[document], types[document])})
 
 
 def _stored(value: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
@@ -113,6 +141,16 @@ def dump_rows(dialect: str, rows: Iterable[Mapping[str, Any]]) -> str:
     return orjson.dumps(list(rows), default=_model_or_time, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
+def dump_documents(
+    dialect: str, rows: Iterable[Mapping[str, Any]], document: str, documents: Sequence[bytes]
+) -> dict[str, str]:
+    """Return the parameters that `document_rowset` reads: rows, and for each its document, JSON text on one line."""
+    if dialect == "postgresql":
+        return {"rows": dump_rows(dialect, rows), "documents": b"\n".join(documents).decode()}
+    whole = ({**row, document: orjson.Fragment(text)} for row, text in zip(rows, documents, strict=True))
+    return {"rows": dump_rows(dialect, whole)}
+
+
 def _plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     # A column definition list allows no collation; the table's own collation applies in comparisons.
     return Text() if isinstance(kind, Text) else kind
@@ -130,7 +168,11 @@ def _model_or_time(value: object) -> object:
 
 def insert_into(dialect: str, table: Table) -> Any:
     """Return the dialect's own INSERT, which supports ON CONFLICT."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # Only where it is the database: most installations never load it.
+
+    return sqlite.insert(table)
 
 
 def stop(dialect: str, text: str, value: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from schemas.domains import RECEIPTS
 from schemas.order_news import Cancellation, OrderNews
 from schemas.orders import ReceivedOrder
 from storage.dialect import before_conflict, dump_rows, insert_into, rowset
-from storage.order_rows import order_row
+from storage.order_rows import order_parameters, order_rowset
 from storage.tables import order_events, orders
 from storage.types import JSON_VALUE, UtcTime
 
@@ -24,7 +24,6 @@ __all__ = ["add_news", "fill_placeholders", "insert_placeholders"]
 
 _NEWS = ("shop", "order_id", "event_id", "event", "data", "occurred_at")
 _CANCELLED = ("shop", "order_id", "cancel_reason", "cancelled_at")
-_FILLED = ("shop", "order_id", "placed_at", "payload", "digest")
 _NOW = bindparam("now", type_=UtcTime)
 
 
@@ -66,7 +65,7 @@ def insert_placeholders(
 def fill_placeholders(connection: Connection, placed: Sequence[ReceivedOrder], now: datetime) -> None:
     """Complete cancelled keys by the orders that have come; they stay cancelled."""
     dialect = connection.dialect.name
-    connection.execute(_fill(dialect), {"rows": dump_rows(dialect, map(order_row, placed)), "now": now})
+    connection.execute(_fill(dialect), {**order_parameters(dialect, placed), "now": now})
 
 
 def _types(names: Sequence[str], table: Any = orders) -> dict[str, TypeEngine[Any]]:
@@ -102,7 +101,7 @@ def _insert_placeholders(dialect: str) -> Executable:
 
 @cache
 def _fill(dialect: str) -> Executable:
-    rows = rowset(dialect, _types(_FILLED)).columns
+    rows = order_rowset(dialect).columns
     same = (orders.c.shop == rows["shop"], orders.c.order_id == rows["order_id"], orders.c.digest == NOT_PLACED)
     values = {name: rows[name] for name in ("placed_at", "payload", "digest")}
     return update(orders).where(*same).values(values | {"received_at": _NOW})

@@ -112,7 +112,7 @@ class OrderQueue:
         updates = [(order, update_at(now)) for order, update_at in results]
         rows = sorted(
             (
-                {"shop": order.shop, "order_id": order.order_id, "attempts": order.attempts, **update._asdict()}
+                {"shop": order.shop, "order_id": order.order_id, "attempts": order.attempts, **_values(update)}
                 for order, update in updates
             ),
             key=lambda row: (row["shop"], row["order_id"]),
@@ -145,6 +145,11 @@ def _tell(connection: Connection, changed: Sequence[Row[Any]], results: Mapping[
         notices.append(OrderNotice(row.shop, row.order_id, told, data))
     if notices:
         add_notices(connection, notices, now)
+
+
+def _values(update: OrderUpdate) -> dict[str, Any]:
+    """Return the values that are not null; a field that a row leaves out is null as well."""
+    return {name: value for name, value in update._asdict().items() if value is not None}
 
 
 @cache

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -24,7 +23,15 @@ from sqlalchemy.types import TypeEngine
 
 from rules.orders import NO_FAILURES, CancelState, OrderRecord, OrderState
 from schemas.orders import ReceivedOrder
-from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset
+from storage.dialect import (
+    Rowset,
+    before_conflict,
+    document_rowset,
+    dump_documents,
+    dump_rows,
+    insert_into,
+    rowset,
+)
 from storage.tables import orders
 from storage.types import EXACT_TEXT, UtcTime
 
@@ -32,7 +39,8 @@ __all__ = [
     "OrderKey",
     "insert_orders",
     "order_key",
-    "order_row",
+    "order_parameters",
+    "order_rowset",
     "peek_orders",
     "read_orders",
     "since_change",
@@ -43,7 +51,7 @@ OrderKey = tuple[str, str]
 
 _KEY: dict[str, TypeEngine[Any]] = {"shop": EXACT_TEXT, "order_id": EXACT_TEXT}
 
-_ACCEPTED = ("shop", "order_id", "placed_at", "payload", "digest")
+_BROUGHT = ("shop", "order_id", "placed_at", "payload", "digest")
 _SETTLED = (
     *("state", "erp_number", "last_error", "receipt_id"),
     *("cancellation", "cancel_reason", "cancelled_at", "cancel_due_at", "cancel_error"),
@@ -53,8 +61,8 @@ _SETTLED = (
 def insert_orders(connection: Connection, accepted: Sequence[ReceivedOrder], now: datetime) -> set[OrderKey]:
     """Insert orders, one a key, as waiting; return the keys that did not exist before."""
     dialect = connection.dialect.name
-    params = {"rows": dump_rows(dialect, map(order_row, sorted(accepted, key=order_key))), "now": now}
-    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), params)}
+    params = order_parameters(dialect, sorted(accepted, key=order_key))
+    return {(row.shop, row.order_id) for row in connection.execute(_insert(dialect), {**params, "now": now})}
 
 
 def read_orders(connection: Connection, keys: Iterable[OrderKey]) -> dict[OrderKey, OrderRecord]:
@@ -92,8 +100,10 @@ def _records(connection: Connection, query: Select[Any], keys: Iterable[OrderKey
 def write_settled(connection: Connection, settled: Mapping[OrderKey, OrderRecord], now: datetime) -> None:
     """Write the orders that receipts have changed."""
     dialect = connection.dialect.name
+    # Most are null, and a field that is left out is null as well.
     rows = (
-        {"shop": shop, "order_id": order_id, **{name: getattr(order, name) for name in _SETTLED}}
+        {"shop": shop, "order_id": order_id}
+        | {name: value for name in _SETTLED if (value := getattr(order, name)) is not None}
         for (shop, order_id), order in sorted(settled.items())
     )
     connection.execute(_settle_statement(dialect), {"rows": dump_rows(dialect, rows), "now": now})
@@ -104,15 +114,18 @@ def order_key(order: ReceivedOrder) -> OrderKey:
     return order.shop, order.order_id
 
 
-def order_row(order: ReceivedOrder) -> dict[str, Any]:
-    """Return the columns that an order brings; its payload is written as the text that it is."""
-    return {
-        "shop": order.shop,
-        "order_id": order.order_id,
-        "placed_at": order.placed_at,
-        "payload": orjson.Fragment(order.payload),
-        "digest": order.digest,
-    }
+def order_parameters(dialect: str, placed: Sequence[ReceivedOrder]) -> dict[str, Any]:
+    """Return the parameters of the columns that orders bring; a payload is written as the text that it is."""
+    rows = (
+        {"shop": each.shop, "order_id": each.order_id, "placed_at": each.placed_at, "digest": each.digest}
+        for each in placed
+    )
+    return dump_documents(dialect, rows, "payload", [each.payload for each in placed])
+
+
+def order_rowset(dialect: str) -> Rowset:
+    """Return the rows of `order_parameters`."""
+    return document_rowset(dialect, _types(_BROUGHT), "payload")
 
 
 def _types(names: Iterable[str]) -> dict[str, TypeEngine[Any]]:
@@ -132,13 +145,11 @@ def since_change(state: ColumnElement[Any], now: ColumnElement[Any]) -> ColumnEl
 
 @cache
 def _insert(dialect: str) -> Executable:
-    rows = rowset(dialect, _types(_ACCEPTED))
+    rows = order_rowset(dialect)
     now = bindparam("now", type_=UtcTime)
-    source = select(
-        *(rows.columns[name] for name in _ACCEPTED), literal(OrderState.WAITING.value), literal(0), now, now
-    )
+    source = select(*(rows.columns[name] for name in _BROUGHT), literal(OrderState.WAITING.value), literal(0), now, now)
     insert = insert_into(dialect, orders).from_select(
-        [*_ACCEPTED, "state", "attempts", "received_at", "state_since"], before_conflict(source)
+        [*_BROUGHT, "state", "attempts", "received_at", "state_since"], before_conflict(source)
     )
     return insert.on_conflict_do_nothing().returning(orders.c.shop, orders.c.order_id)  # type: ignore[no-any-return]
 

@@ -12,6 +12,8 @@ __all__ = ["order_events", "orders", "outbox", "outbox_leases"]
 _CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
 # Few orders of many: the index that claims read is as small as the number of waiting orders.
 _IS_WAITING = text("state = 'waiting'")
+# An order is written four times, and has its number only at the last.
+_HAS_NUMBER = text("erp_number IS NOT NULL")
 _IS_TELLING = text("cancellation = 'telling'")
 orders = Table(
     "orders",
@@ -45,7 +47,7 @@ orders = Table(
     Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
     Index("orders_search", "order_id", "shop"),
-    Index("orders_erp_number", "erp_number"),
+    Index("orders_erp_number", "erp_number", postgresql_where=_HAS_NUMBER, sqlite_where=_HAS_NUMBER),
     Index("orders_cancel", "cancel_due_at", postgresql_where=_IS_TELLING, sqlite_where=_IS_TELLING),
 )
 

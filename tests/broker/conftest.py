@@ -50,6 +50,13 @@ def rabbitmq_pipeline(rabbitmq_backends: Backends) -> Iterator[Pipeline]:
 
 
 @pytest.fixture
+def own_pipeline(broker_url: str, sqlite_url: str) -> Iterator[Pipeline]:
+    """A pipeline on a virtual host of its own."""
+    with open_pipeline(Backends(broker_url, sqlite_url)) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
 def logs() -> Iterator[list[MutableMapping[str, Any]]]:
     """What is logged during the test."""
     forget_logging()

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import pytest
-
 from broker.connection import open_connection
 from broker.declare import declare
-from consumers.worker import Worker, events_worker
+from consumers.worker import events_worker
 from schemas.topology import CONTROL, QUEUES
 from tests.support.event_samples import sample_event
-from tests.support.pipeline import Backends, Pipeline, open_pipeline, stock_event
+from tests.support.pipeline import Pipeline, stock_event
+from tests.support.running_workers import running_workers
 from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def own_pipeline(broker_url: str, sqlite_url: str) -> Iterator[Pipeline]:
-    """A pipeline on a virtual host of its own."""
-    with open_pipeline(Backends(broker_url, sqlite_url)) as pipeline:
-        yield pipeline
-
-
-@contextmanager
-def running(worker: Worker) -> Iterator[None]:
-    thread = threading.Thread(target=worker.run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop.set()
-        thread.join(30)
 
 
 def test_a_queue_of_another_type_is_named_and_the_others_are_consumed(
@@ -44,7 +23,7 @@ def test_a_queue_of_another_type_is_named_and_the_others_are_consumed(
     with own_pipeline.channel() as channel:
         channel.queue_delete("comporta.prices")
         channel.queue_declare("comporta.prices", durable=True, auto_delete=False)
-    with running(own_pipeline.worker(batch_ms=20)):
+    with running_workers(own_pipeline.worker(batch_ms=20)):
         own_pipeline.publish(stock_event(1))
         wait_until(lambda: own_pipeline.product_codes() == {"P1"}, what="the stock to be applied")
         with own_pipeline.channel() as channel:
@@ -64,7 +43,9 @@ def test_a_missing_right_is_named_and_the_other_queues_are_consumed(
     url = urlunsplit((parts.scheme, f"narrow:narrow@{parts.hostname}:{parts.port}", *parts[2:]))
     worker = own_pipeline.worker(batch_ms=20)
     try:
-        with running(events_worker(url, ("stock", "prices"), worker.limits, own_pipeline.store, own_pipeline.stop)):
+        with running_workers(
+            events_worker(url, ("stock", "prices"), worker.limits, own_pipeline.store, own_pipeline.stop)
+        ):
             own_pipeline.publish(stock_event(1))
             own_pipeline.publish(sample_event("prices"), key="main.prices")
             wait_until(lambda: own_pipeline.product_codes() == {"P1"}, what="the stock to be applied")

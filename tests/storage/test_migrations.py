@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 from typer.testing import CliRunner, Result
 
 from comporta.cli.main import app
@@ -114,6 +114,19 @@ def test_every_step_only_adds_so_that_former_workers_go_on(engine: Engine) -> No
             assert table not in tables or column["nullable"] or column["default"] is not None, (revision, table, name)
         before = after
     assert REVISIONS[-1] == newest_revision()
+
+
+def test_contents_of_orders_are_compressed_by_lz4(database_url: str) -> None:
+    compression = text(
+        "SELECT attcompression FROM pg_attribute WHERE attrelid = to_regclass('orders') AND attname = 'payload'"
+    )
+    engine = open_engine(database_url)
+    with engine.connect() as connection:
+        assert connection.scalar(compression) == "l"
+    go_back(engine, "0034")
+    with engine.connect() as connection:
+        assert connection.scalar(compression) == ""
+    engine.dispose()
 
 
 def test_a_plan_names_the_steps_and_the_tables_and_changes_nothing(engine: Engine) -> None:

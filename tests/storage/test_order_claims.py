@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from rules.orders import DeliveryStatus, ErpResponse, after_attempt
 from storage.order_queue import OrderQueue
 from storage.views import OrderFilter, Views
-from tests.support.order_events import decoded_receipt, internalized
+from tests.support.order_events import decoded_order, decoded_receipt, internalized, placed
 from tests.support.order_queue_harness import OrderQueueHarness, share_per_shop
 
 
@@ -43,6 +44,13 @@ def test_behind_a_pause_nothing_is_claimed_and_after_it_everything(
     assert "main/a" not in harness.claim()
     harness.change("resume", **scope)
     assert "main/a" in harness.claim()
+
+
+def test_each_order_leaves_with_its_own_content_whatever_line_breaks_are_in_it(harness: OrderQueueHarness) -> None:
+    notes = {"a": "first\nsecond\r\nthird", "b": "\u2028\x85\x0b\\n", "c": 'a "quoted" \U0001f4e6, {tab}\t'}
+    harness.orders.commit([decoded_order(placed(order_id, notes=text)) for order_id, text in notes.items()])
+    claimed = harness.queue.claim(share_per_shop(3))
+    assert {order.order_id: json.loads(order.payload)["notes"] for order in claimed} == notes
 
 
 def test_a_pause_of_changes_lets_orders_go(harness: OrderQueueHarness) -> None:

@@ -1,4 +1,4 @@
-"""Watching: who looks at outcomes as they are committed, and what the workers tell them."""
+"""Watchers: clients that look at outcomes as they are committed, and the outcomes that workers tell them."""
 
 import sqlalchemy as sa
 from alembic import op
