@@ -33,7 +33,7 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from storage.types import ExactDecimal, UtcTime, utc_text
@@ -168,7 +168,11 @@ def _model_or_time(value: object) -> object:
 
 def insert_into(dialect: str, table: Table) -> Any:
     """Return the dialect's own INSERT, which supports ON CONFLICT."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # Only where it is the database: most installations never load it.
+
+    return sqlite.insert(table)
 
 
 def stop(dialect: str, text: str, value: ColumnElement[Any]) -> ColumnElement[bool]:

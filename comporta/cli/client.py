@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -41,6 +42,9 @@ class Remote(Protocol):
 
     def change(self, action: Action, body: bytes, message_id: str, timeout: float) -> Reply:
         """Send a control message and return the reply; raises `NoReply`."""
+
+    def begin_status(self) -> None:
+        """Begin what takes long in reading the status, in the background."""
 
     def status(self) -> StatusDocument:
         """Return the status document."""
@@ -96,7 +100,10 @@ class _Broker:
         with uncollected():
             from storage.database import open_database
 
-            return open_database(self._database_url, self._receipt_timeout)
+            database = open_database(self._database_url, self._receipt_timeout)
+        # As said to a server: a connection that only breaks off would be in its log.
+        atexit.register(database.close)
+        return database
 
     @property
     def _views(self) -> Views:
@@ -117,10 +124,13 @@ class _Broker:
         # Under the same message id: if a worker obeys the message all the same, the switch is set once.
         return self._page.change(action, body, message_id, max(1.0, timeout - (time.monotonic() - began)))
 
+    def begin_status(self) -> None:
+        self._views.count_ahead()
+
     def status(self) -> StatusDocument:
         document = self._views.status()
         if all(domain.ready is None and domain.cause != "broker_away" for domain in document.health.domains.values()):
-            from comporta.cli.client_parts import read_queues  # No process reads them: this one does, to say how many.
+            from comporta.cli.client_queues import read_queues  # No process reads them: this one does, to say how many.
 
             read_queues(self._url, self._database)
             document = self._views.status()

@@ -52,6 +52,9 @@ class HttpClient:
         response = self._request("POST", f"/api/{action}", timeout=timeout, content=body, headers=headers)
         return self._read(_REPLY, response)
 
+    def begin_status(self) -> None:
+        pass
+
     def status(self) -> StatusDocument:
         return self._read(_STATUS, self._request("GET", "/api/status"))
 

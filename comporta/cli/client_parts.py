@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     import httpx
 
     from control.resync_windows import ResyncWindow
-    from storage.database import Database
     from storage.views import OrderFilter
     from storage.views.history import HistoryView
 
-__all__ = ["HttpPeople", "HttpWindows", "People", "Windows", "change_fields", "read_item", "read_queues"]
+__all__ = ["HttpPeople", "HttpWindows", "People", "Windows", "change_fields", "read_item"]
 
 Document = TypeVar("Document")
 _ERASURE = TypeAdapter(PersonErasure)
@@ -82,21 +81,6 @@ def read_item(view: HistoryView, kind: str, query: Mapping[str, str]) -> list[di
     shop, domain = query["shop"], query["domain"]
     name = (shop, domain, key_text(domain, parse_key(domain, query["key"])))
     return [found.document() for found in view.of_keys([name]).get(name, [])]
-
-
-def read_queues(url: str, database: Database) -> None:
-    """Keep a reading of the broker's queues, so that the status says how much waits; else they stay unknown."""
-    from broker.connection import BrokerLost
-    from broker.queues import QueueProbe
-    from storage.errors import StorageError
-
-    probe = QueueProbe(url)
-    try:
-        database.queues.record(probe.read())
-    except (BrokerLost, StorageError):
-        return
-    finally:
-        probe.close()
 
 
 def change_fields(filters: OrderFilter) -> dict[str, Any]:

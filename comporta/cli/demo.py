@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from comporta.cli.status import headline, order_lines, outcome_table, switch_lines
+from comporta.cli.status_view import headline, order_lines, outcome_table, switch_lines
 from comporta.runtime.login_link import shown_link
 from comporta.runtime.partition_settings import WITHOUT_PARTITIONS
 from comporta.runtime.process import Running, run_until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -48,6 +49,8 @@ def _options(
 def main() -> None:
     """Run one command; print an error as one line on standard error, never as a traceback."""
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    # pydantic looks for plugins in the metadata of every installed package before it makes its first model.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _replace_unprintable()
     try:
         try:

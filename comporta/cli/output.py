@@ -7,14 +7,19 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from comporta.cli.tables import field_path, fitting
 from schemas.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    console: Console
+    errors: Console
 
 __all__ = [
     "AsJson",
@@ -30,10 +35,6 @@ __all__ = [
     "warn",
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-_terminal = Console(highlight=False)
-# Output to a pipe or a file is not wrapped at 80 columns.
-console = _terminal if _terminal.is_terminal else Console(highlight=False, width=200)
-errors = Console(stderr=True, highlight=False)
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "off": ("Integration off (epoch {epoch})", "Integração Desligada (mudança {epoch})"),
@@ -85,6 +86,23 @@ _HEADS = {_POINTER: "field"}
 _AT_POINTER = re.compile(r"\b([a-z_]+) at (/[^\s:]*)(?=:)")
 
 
+def __getattr__(name: str) -> Console:
+    """Load the consoles at their first use (PEP 562): what prints JSON, or reads first, need not wait for rich."""
+    if name not in {"console", "errors"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _consoles()[name]
+
+
+@cache
+def _consoles() -> dict[str, Console]:
+    from rich.console import Console
+
+    terminal = Console(highlight=False)
+    # Output to a pipe or a file is not wrapped at 80 columns.
+    console = terminal if terminal.is_terminal else Console(highlight=False, width=200)
+    return {"console": console, "errors": Console(stderr=True, highlight=False)}
+
+
 def for_people(text: str) -> str:
     """Return the text of an error with its JSON pointers as the names of fields."""
     return _AT_POINTER.sub(lambda found: f"{found[1]} in {field_path(found[2])}", text)
@@ -98,8 +116,10 @@ def fail(message: str, code: int = 1) -> typer.Exit:
 
 def warn(message: str) -> None:
     """Print a message on standard error."""
+    from rich.text import Text
+
     lines = "\n".join(one_line(line) for line in message.split("\n"))
-    errors.print(Text(f"comporta: {lines}"), soft_wrap=True)
+    _consoles()["errors"].print(Text(f"comporta: {lines}"), soft_wrap=True)
 
 
 def one_line(text: str) -> str:
@@ -123,6 +143,7 @@ def print_json(value: Any) -> None:
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> None:
     """Print rows as a table, or the text `empty` if there are none."""
+    console = _consoles()["console"]
     if not rows:
         console.print(empty)
         return

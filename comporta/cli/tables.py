@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["field_path", "fitting"]
 
@@ -20,6 +22,8 @@ def fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) 
 
     Otherwise the first values of a row stand on one line, as many as fit, and each other one on a line with its name.
     """
+    from rich.text import Text
+
     if (whole := _table(columns, cells, width)) is not None:
         return whole
     filled = [index for index in range(len(columns)) if any(row[index] for row in cells)]
@@ -38,6 +42,9 @@ def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -
     others = sum(widths[:-1]) + _GAP * (len(columns) - 1)
     if others + min(widths[-1], _FOLDED) > width:
         return None
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(columns):
         table.add_column(name, no_wrap=index < len(columns) - 1, overflow="fold")
@@ -47,6 +54,8 @@ def _table(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -
 
 
 def _records(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
+    from rich.text import Text
+
     heads = _heads(columns, cells, width)
     yield Text("  ".join(columns[:heads]), style="bold")
     for row in cells:

@@ -107,6 +107,10 @@ class Views:
 
         return SuggestionView(self._engine).read
 
+    def count_ahead(self) -> None:
+        """Begin to count for the next status document, in a thread and on a connection of its own."""
+        self._status.count_ahead()
+
     def status(self) -> StatusDocument:
         """Return the status document, by the database's clock; counts over 20,000 may be a moment old."""
         return self._status.read()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
@@ -26,6 +27,13 @@ __all__ = ["StatusView"]
 _DONE = (OrderState.INTERNALIZED.value, OrderState.CANCELLED.value)
 
 
+class _LargeCounts(NamedTuple):
+    """Counts that read a row for each missed key and each order: by shop, then by domain or state."""
+
+    missed: Counts
+    orders: Counts
+
+
 class StatusView:
     """A reader of the status document, in a few milliseconds whatever the size of the tables."""
 
@@ -39,6 +47,26 @@ class StatusView:
         open_states = [state.value for state in OrderState if state.value not in _DONE]
         self._open = self._recount(by_state.where(orders.c.state.in_(open_states)))
         self._quarantined = self._recount(_count_by(quarantine.c.domain, quarantine.c.domain))
+        self._ahead: Future[_LargeCounts] | None = None
+
+    def count_ahead(self) -> None:
+        """Begin the counts that read many rows; the next `read` waits for them, and raises what they have raised."""
+        thread = ThreadPoolExecutor(1, "count")
+        self._ahead = thread.submit(self._count_apart)
+        thread.shutdown(wait=False)
+
+    def _count_apart(self) -> _LargeCounts:
+        with translated(), self._engine.connect() as connection:
+            return self._count(connection)
+
+    def _count(self, connection: Connection) -> _LargeCounts:
+        return _LargeCounts(
+            missed=self._missed(connection), orders=_merged(self._open(connection), self._done(connection))
+        )
+
+    def _large_counts(self, connection: Connection) -> _LargeCounts:
+        ahead, self._ahead = self._ahead, None
+        return self._count(connection) if ahead is None else ahead.result()
 
     def read(self) -> StatusDocument:
         """Read the status document, by the database's clock; its counts over 20,000 may be a moment old."""
@@ -47,18 +75,20 @@ class StatusView:
             small = _small_counts(connection, state.now, state.now - self._receipt_timeout)
             known = small["shop"].keys() | {shop for shop, _ in state.by_scope if shop != ANY}
             quarantined = self._quarantined(connection)
+            health, faults = read_health(connection, state.now), read_faults(connection)
+            large = self._large_counts(connection)
             return StatusDocument(
                 epoch=state.epoch,
                 switches=_switches(state),
                 planned=planned_pauses(state),
                 effective=effective(state, known or {"main"}),
                 workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
-                health=read_health(connection, state.now),
-                orders=_merged(self._open(connection), self._done(connection)),
+                health=health,
+                orders=large.orders,
                 in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
                 overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},
-                erp_faults={fault.shop: _fault(fault) for fault in read_faults(connection)},
-                missed=self._missed(connection),
+                erp_faults={fault.shop: _fault(fault) for fault in faults},
+                missed=large.missed,
                 quarantined={domain: count for inner in quarantined.values() for domain, count in inner.items()},
                 last_minute={
                     domain: dict(sorted(counts.items())) for domain, counts in sorted(small["minute"].items())

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection
 
-from storage.errors import Unavailable
+from storage.errors import SchemaOutdated, Unavailable
 from storage.tables import missed
 from storage.views.cached_counts import Recount
 from tests.support.views_harness import START, ViewsHarness, rejected_delivery
@@ -111,6 +111,24 @@ def test_the_status_counts_what_there_is(harness: ViewsHarness) -> None:
     assert status.orders == {"main": {"waiting": 1, "internalized": 1}, "other": {"waiting": 1}}
     assert (status.missed, status.quarantined) == ({"main": {"stock": 1}}, {"?": 1, "stock": 1})
     assert status.last_minute["stock"] == {"discarded": 1, "quarantined": 1}
+
+
+def test_counts_that_were_begun_ahead_are_those_of_the_next_reading_alone(harness: ViewsHarness) -> None:
+    harness.accept_orders("a")
+    harness.discard("P1")
+    harness.views.count_ahead()
+    first = harness.views.status()
+    assert (first.missed, first.orders) == ({"main": {"stock": 1}}, {"main": {"waiting": 1}})
+    harness.accept_orders("b")
+    assert harness.views.status().orders == {"main": {"waiting": 2}}
+
+
+def test_a_count_ahead_that_fails_fails_the_reading(harness: ViewsHarness) -> None:
+    with harness.engine.begin() as connection:
+        missed.drop(connection)
+    harness.views.count_ahead()
+    with pytest.raises(SchemaOutdated):
+        harness.views.status()
 
 
 def test_many_missed_keys_are_not_counted_at_every_look(harness: ViewsHarness) -> None:

@@ -118,7 +118,7 @@ def test_the_status_loads_only_what_it_shows() -> None:
     program = "import sys, comporta.cli.status, storage.database; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     servers = {"alembic", "fastapi", "kombu", "producers.erp", "sqlalchemy.orm"}
-    libraries = {"attr", "iso4217", "pygments", "rich.live", "stdnum", "structlog"}
+    libraries = {"attr", "iso4217", "pygments", "rich.console", "rich.live", "stdnum", "structlog"}
     others = {"schemas.orders", "storage.dry_run", "storage.event_store", "storage.views.biography"}
     assert not (servers | libraries | others) & {*done.stdout.split()}
 
@@ -135,6 +135,55 @@ print([model.__name__ for model in models(Message) if model.__pydantic_complete_
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_command_looks_for_no_plugins_of_pydantic_unless_it_is_told_to() -> None:
+    program = "import os; from comporta.cli import main; main()"
+    told = {"PYDANTIC_DISABLE_PLUGINS": "none-of-them"}
+    for environment, expected in (({}, "__all__"), (told, "none-of-them")):
+        code = program.replace("main()", "\ntry: main()\nfinally: print(os.environ['PYDANTIC_DISABLE_PLUGINS'])")
+        command = [sys.executable, "-c", code, "--version"]
+        environment = {name: value for name, value in os.environ.items() if name not in told} | environment
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[1] == expected
+
+
+_ENDED = """
+import atexit, sys, threading
+import comporta.__main__ as program
+{before}
+atexit.register(print, "exit functions")
+sys.argv[1:] = {arguments!r}
+program.run()
+"""
+_THREAD = "threading.Thread(target=lambda: (threading.main_thread().join(), print('thread'))).start()"
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "code", "out"),
+    [
+        ("", ["--version"], 0, ["exit functions"]),
+        ("", ["pauze"], 2, ["exit functions"]),
+        # Each of these must see the end of the process, or ends after the command.
+        (_THREAD, ["--version"], 0, ["thread", "exit functions"]),
+        ("sys.setprofile(lambda *_: None)", ["--version"], 0, ["exit functions"]),
+    ],
+)
+def test_a_program_ends_with_its_code_its_output_and_what_was_to_be_done_at_its_end(
+    before: str, arguments: list[str], code: int, out: list[str]
+) -> None:
+    program = _ENDED.format(before=before, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-len(out) :]) == (code, out), done.stderr
+
+
+def test_a_program_whose_reader_is_gone_says_so() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", "import comporta.__main__ as program; program.run()", "reason", "--json"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode not in (0, None)
 
 
 def test_a_command_ends_without_a_search_for_garbage() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from comporta.cli.status import status_view
+from comporta.cli.status_view import status_view
 from schemas.control import SwitchState, WorkerState
 from tests.support.storage_harness import StorageHarness
 
