@@ -122,6 +122,21 @@ class Plan:
         for event in events:
             self.tally[event.shop, event.domain, Outcome.SUPERSEDED] -= 1
 
+    @property
+    def contradicted(self) -> list[ChangeEvent]:
+        """Return the refused events that contradict an earlier one of their key, version and id."""
+        return [
+            event for event, refusal in self.refused if refusal is CONTENT_CHANGED and isinstance(event, ChangeEvent)
+        ]
+
+    def readmit(self, events: Collection[ChangeEvent]) -> None:
+        """Count refused events as superseded: their rows say what they say, and what they contradict is wrong."""
+        identities = set(map(id, events))
+        self.refused[:] = [pair for pair in self.refused if id(pair[0]) not in identities]
+        for event in events:
+            self.tally[event.shop, event.domain, Outcome.QUARANTINED] -= 1
+            self.tally[event.shop, event.domain, Outcome.SUPERSEDED] += 1
+
 
 def sort_batch(batch: Iterable[ChangeEvent | LoadMessage | RejectedDelivery]) -> SortedBatch:
     """Sort a batch into its feeds, its rejected deliveries and the messages of full loads."""

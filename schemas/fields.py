@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemas.check_digits import is_cnpj, is_cpf, is_currency, is_gtin
-from schemas.patterns import HTTP, NCM, NO_NUL, NOT_BLANK, RFC3339, RFC3339_RANGES, SHOP_OR_ANY, one_line
+from schemas.patterns import HTTP, NCM, NO_NUL, NOT_BLANK, RFC3339, RFC3339_NEAR, RFC3339_RANGES, SHOP_OR_ANY, one_line
 from schemas.reasons import Reason
 
 __all__ = [
@@ -186,17 +186,23 @@ class _NotBlank:
         return {"type": "string", "minLength": 1, "pattern": rf"^[^\x00]*{NOT_BLANK}[^\x00]*$"}
 
 
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
 class _Rfc3339:
     """RFC 3339 section 5.6 date-time with a zone, parsed to an aware datetime in microseconds."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        steps: list[CoreSchema] = [
-            core_schema.str_schema(pattern=RFC3339, strict=True),
-            core_schema.datetime_schema(tz_constraint="aware", strict=False, ge=_FIRST, le=_LAST),
-        ]
+        moment = core_schema.datetime_schema(tz_constraint="aware", strict=False, ge=_FIRST, le=_LAST)
+        near = core_schema.chain_schema([core_schema.str_schema(pattern=RFC3339_NEAR, strict=True), moment])
+        # PostgreSQL reads no zone of sixteen hours or more, which RFC 3339 allows.
+        far = core_schema.no_info_after_validator_function(
+            _in_utc, core_schema.chain_schema([core_schema.str_schema(pattern=RFC3339, strict=True), moment])
+        )
         return core_schema.custom_error_schema(
-            core_schema.chain_schema(steps),
+            core_schema.union_schema([near, far], mode="left_to_right"),
             custom_error_type=Reason.TIME_FORMAT.value,
             custom_error_message="must be an RFC 3339 time with a zone, such as 2026-11-23T07:22:51Z",
         )

@@ -122,10 +122,8 @@ def _event(model: type[Envelope]) -> JsonSchema:
     schema["then"] = {"required": ["time"], "properties": {"time": {"type": "string"}}}
     if schema["properties"]["type"]["const"].endswith(".deleted.v1"):
         schema["properties"]["data"]["additionalProperties"] = False
-    _spelled(schema)
-    # Extension attributes, after the names are checked: of these the envelope knows no other spelling.
     schema["properties"] |= load_attributes()
-    return schema
+    return _spelled(schema)
 
 
 def _nullable(node: Any) -> Any:

@@ -120,7 +120,9 @@ def fold(name: str) -> str:
 
 @cache
 def _spellings(model: type[Message]) -> dict[str, str]:
-    return {fold(name): name for name in model.model_fields}
+    # A change event, which alone has a sequence, may name a full load too: outside its model, since few do.
+    names = (*model.model_fields, *(LOAD_ATTRIBUTES if "sequence" in model.model_fields else ()))
+    return {fold(name): name for name in names}
 
 
 @lru_cache(maxsize=4096)

@@ -139,7 +139,7 @@ class EventStore:
             rules, decided = self._version_rules(connection, batch, admitted, state)
             plan = plan_batch(admitted, state.switches.stops, rules)
             plan.refuse_strangers(strangers, UNKNOWN_SHOP)
-            if compare:
+            if compare or plan.contradicted:
                 take_repeats(connection, plan)
             new_shops = _accepted(plan, admission.new)
             applied = self._write_entities(connection, plan, state, new_shops)

@@ -5,12 +5,26 @@ Of one order the positions grow in the order of its changes, since each change h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import starmap
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, Select, Text, bindparam, delete, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from rules.order_notices import notices_of
 from rules.orders import OrderRecord
@@ -23,8 +37,10 @@ from storage.types import BIGINT, EXACT_TEXT, UtcTime
 __all__ = ["OrderNotice", "Outbox", "OutboxRow", "add_notices", "change_notices"]
 # Longer than a publisher waits for its confirms; the shops of a relay that died are free again after it.
 LEASE = timedelta(seconds=20)
-_SHOPS_AT_ONCE = 20
+_SHOPS_AT_ONCE = 100
 _ROWS_AT_ONCE = 1_000
+# Where many shops have few notices each, a shop that has many goes on all the same.
+_LEAST_ROWS_OF_SHOP = 20
 _COLUMNS = ("shop", "order_id", "kind", "data")
 
 
@@ -85,12 +101,7 @@ class Outbox:
         with self._fence.shared() as connection:
             _remove(connection, published)
             shops = self._take(connection, [shop for shop in connection.scalars(_WAITING_SHOPS) if shop not in skip])
-            limit = max(1, _ROWS_AT_ONCE // max(1, len(shops)))
-            return [
-                OutboxRow(*row)
-                for shop in shops
-                for row in connection.execute(_NEXT, {"of_shop": shop, "number": limit})
-            ]
+            return list(_next_rows(connection, shops))
 
     def close(self, published: Sequence[int]) -> None:
         """Remove published notices, and give every lease back."""
@@ -109,6 +120,20 @@ class Outbox:
         rows = dump_rows(dialect, ({"shop": shop} for shop in shops))
         params = {"rows": rows, "relay": self._relay, "now": now, "until": now + self._lease}
         return sorted(connection.scalars(_lease(dialect), params))
+
+
+def _next_rows(connection: Connection, shops: Sequence[str]) -> Iterator[OutboxRow]:
+    """Yield the next notices, shop by shop in the order of their positions."""
+    if not shops:
+        return
+    number = max(_LEAST_ROWS_OF_SHOP, _ROWS_AT_ONCE // len(shops))
+    if connection.dialect.name == "postgresql":
+        # One round trip, however many shops there are.
+        rows = dump_rows("postgresql", ({"shop": shop} for shop in shops))
+        yield from starmap(OutboxRow, connection.execute(_NEXT_OF_EACH, {"rows": rows, "number": number}))
+        return
+    for shop in shops:
+        yield from starmap(OutboxRow, connection.execute(_NEXT_OF_ONE, {"of_shop": shop, "number": number}))
 
 
 def _remove(connection: Connection, positions: Sequence[int]) -> None:
@@ -155,11 +180,21 @@ def _waiting_shops() -> Select[Any]:
     return select(shops.c.shop).where(shops.c.shop.is_not(None)).order_by(shops.c.shop)
 
 
+def _next(shop: ColumnElement[str]) -> Select[Any]:
+    columns = (outbox.c[name] for name in OutboxRow._fields)
+    return select(*columns).where(outbox.c.shop == shop).order_by(outbox.c.position).limit(bindparam("number"))
+
+
+def _of_each() -> Select[Any]:
+    rows = rowset("postgresql", {"shop": EXACT_TEXT})
+    each = _next(rows.columns["shop"]).correlate(rows.source).lateral("next")
+    joined = rows.source.join(each, true())
+    return (
+        select(*(each.c[name] for name in OutboxRow._fields)).select_from(joined).order_by(each.c.shop, each.c.position)
+    )
+
+
 _ANY = select(exists(outbox.select()))
 _WAITING_SHOPS = _waiting_shops()
-_NEXT = (
-    select(*(outbox.c[name] for name in OutboxRow._fields))
-    .where(outbox.c.shop == bindparam("of_shop"))
-    .order_by(outbox.c.position)
-    .limit(bindparam("number"))
-)
+_NEXT_OF_ONE = _next(bindparam("of_shop"))
+_NEXT_OF_EACH = _of_each()

@@ -53,8 +53,14 @@ def read_repeats(connection: Connection, domain: str, events: Sequence[ChangeEve
 
 
 def take_repeats(connection: Connection, plan: Plan) -> None:
-    """Refuse what has the version and id of its row and other content; leave out what its row is from."""
+    """Refuse what has the version and id of its row and other content; leave out what its row is from.
+
+    What was refused because it contradicts an event before it in the batch, and says what its row says, is right.
+    """
+    contradicted = plan.contradicted
     for domain, events in plan.apply.items():
+        if suspects := [event for event in contradicted if event.domain == domain]:
+            plan.readmit(read_repeats(connection, domain, suspects).same)
         repeats = read_repeats(connection, domain, events)
         plan.refuse_changed(repeats.changed)
         plan.apply[domain] = repeats.others

@@ -147,14 +147,25 @@ def test_a_position_is_never_given_twice(harness: OrderQueueHarness) -> None:
 
 
 def test_every_shop_has_its_turn(harness: OrderQueueHarness) -> None:
-    shops = {f"s{number:02}" for number in range(45)}
-    for shop in shops:
-        harness.accept_orders("a", shop=shop)
+    shops = {f"s{number:03}" for number in range(205)}
+    with harness.fence.shared() as connection:
+        accepted = [OrderNotice(shop, "a", "accepted", {}) for shop in sorted(shops)]
+        add_notices(connection, accepted, datetime.now(UTC))
     reader = relay(harness)
     # Nothing is ever published, and still each of them comes.
     seen = {row.shop for _ in range(3) for row in reader.exchange([])}
     assert seen == shops
-    assert {row.shop for row in reader.exchange([], frozenset(shops - {"s07"}))} == {"s07"}
+    assert {row.shop for row in reader.exchange([], frozenset(shops - {"s007"}))} == {"s007"}
+
+
+def test_a_shop_with_many_notices_goes_on_beside_many_shops_with_one(harness: OrderQueueHarness) -> None:
+    notices = [OrderNotice(f"s{number:03}", "a", "accepted", {}) for number in range(100)]
+    notices += [OrderNotice("s050", f"o{number}", "accepted", {}) for number in range(50)]
+    with harness.fence.shared() as connection:
+        add_notices(connection, notices, datetime.now(UTC))
+    rows = relay(harness).exchange([])
+    assert len({row.shop for row in rows}) == 100
+    assert [row.order_id for row in rows if row.shop == "s050"] == ["a", *(f"o{number}" for number in range(19))]
 
 
 def test_what_is_rolled_back_is_not_announced(harness: OrderQueueHarness) -> None:

@@ -55,6 +55,19 @@ def test_digits_times_and_lists_are_kept(harness: StorageHarness) -> None:
     assert row["occurred_at"] == datetime(2026, 11, 23, 7, 22, 51, 123456, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("zone", ["-23:59", "-16:00", "-10:00", "+09:59", "+15:59", "+16:00", "+23:59"])
+def test_a_time_of_any_zone_is_its_instant(harness: StorageHarness, zone: str) -> None:
+    begin = datetime.fromisoformat(f"2026-11-23T07:22:51{zone}")
+    named, plain = (
+        sample_event("prices", valid_from=text, valid_to=f"2026-11-25T00:00:00{zone}", envelope={"time": text})
+        for text in (begin.isoformat(), begin.astimezone(UTC).isoformat())
+    )
+    assert harness.commit(parse_event("prices", "main", named)) == {Outcome.APPLIED: 1}
+    assert harness.commit(parse_event("prices", "main", plain)) == {Outcome.SUPERSEDED: 1}
+    [row] = harness.rows("prices")
+    assert (row["valid_from"], row["occurred_at"]) == (begin, begin)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "outcome"),
     [

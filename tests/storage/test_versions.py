@@ -147,6 +147,19 @@ def test_a_dry_run_foresees_what_the_rules_refuse(place: Place) -> None:
     assert later == {("main", "images"): False}
 
 
+@pytest.mark.parametrize("later", [[], [stock_change(6)]], ids=["alone", "before a newer one"])
+def test_a_wrong_event_makes_no_right_one_wrong_that_follows_it(place: Place, later: list[ChangeEvent]) -> None:
+    right, wrong = stock_change(5, id="a"), stock_change(5, id="a", action="deleted")
+    place.commit(right)
+    batch = [wrong, stock_change(5, id="a"), stock_change(9, "P2"), *later]
+    outcomes = [Outcome.SUPERSEDED, Outcome.APPLIED, *(Outcome.APPLIED for _ in later)]
+    assert [each.outcome for each in place.database.dry_run.predict(batch)][1:] == outcomes
+    committed = place.worker().commit(batch, reject_event_at(batch))
+    assert [each.refusal.reason for each in committed.rejected] == ([] if later else [Reason.CONTENT_CHANGED])
+    assert committed.tally["main", "stock", Outcome.APPLIED] == 1 + len(later)
+    assert place.rows()[0]["deleted"] is False
+
+
 def test_the_order_of_members_is_no_other_content(place: Place) -> None:
     def product(**attributes: str) -> ChangeEvent:
         return parse_event("products", "main", sample_event("products", attributes=attributes))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.events import parse_event
-from schemas.reasons import Refused
-from tests.support.event_samples import sample_event
+from schemas.reasons import Reason, Refused
+from tests.support.event_samples import refusal_of, sample_event
 from tests.support.schema_validators import schema_accepts
 
 LAST = 2**31 - 1
@@ -31,6 +31,15 @@ def test_any_other_name_is_refused(load_id: object) -> None:
 )
 def test_any_other_chunk_is_refused(chunk: object) -> None:
     accepted("L1", chunk, valid=False)
+
+
+@pytest.mark.parametrize("action", ["changed", "deleted"])
+@pytest.mark.parametrize("spelling", ["loadId", "load_id", "LOADID", "load-id", "loadChunk", "load_chunk", "LoadChunk"])
+def test_a_misspelt_attribute_of_a_load_does_not_leave_the_event_out_of_it(spelling: str, action: str) -> None:
+    body = sample_event("stock", action=action, envelope={spelling: "1"})
+    refusal = refusal_of("stock", body)
+    assert (refusal.reason, refusal.pointer) == (Reason.MISSPELT_FIELD, f"/{spelling}")
+    assert not schema_accepts(f"erp.stock.{action}.v1", json.loads(body))
 
 
 def accepted(load_id: Any, chunk: Any, *, valid: bool) -> None:

@@ -137,7 +137,7 @@ class RabbitMQ(Broker):
     """Run from the installed programs; can be killed and started again on the same data and ports."""
 
     def __init__(self, *, management: bool = False) -> None:
-        self._server, self._epmd_command, self._ctl = rabbitmq_commands(chosen_platform(), _SETTING)
+        self._server, self._epmd_command, self._ctl, self._call = rabbitmq_commands(chosen_platform(), _SETTING)
         self._management_port = free_port() if management else None
         super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
         self._tls_port, self._epmd_port = free_port(), free_port()
@@ -195,7 +195,7 @@ class RabbitMQ(Broker):
     def certify(self, certificate: trustme.LeafCert) -> None:
         """Show this certificate to every client that connects from now on."""
         self._write(certificate)
-        self.ctl("eval", "ssl:clear_pem_cache().")
+        self._evaluate("ssl:clear_pem_cache().")
 
     def _write(self, certificate: trustme.LeafCert) -> None:
         certificate.cert_chain_pems[0].write_to_path(self._folder / "server.pem")
@@ -205,7 +205,9 @@ class RabbitMQ(Broker):
         if not self._vhosts:
             self._delete_vhosts()
             self._define_vhosts()
-            self.ctl("import_definitions", str(self._definitions))
+            self._evaluate(
+                f'{{ok, Text}} = file:read_file("{self._definitions}"), ok = rabbit_definitions:import_raw(Text).'
+            )
         self._given.append(self._vhosts.pop(0))
         return self.url(self._given[-1])
 
@@ -216,7 +218,23 @@ class RabbitMQ(Broker):
             names = ", ".join(f'<<"{vhost}">>' for vhost in old)
             # One with a connection belongs to a deployment that several tests share: it is asked about once, and stays.
             unused = "rabbit_connection_tracking:list(V) =:= []"
-            self.ctl("eval", f'[rabbit_vhost:delete(V, <<"tests">>) || V <- [{names}], {unused}].')
+            self._evaluate(f'[rabbit_vhost:delete(V, <<"tests">>) || V <- [{names}], {unused}].')
+
+    def _evaluate(self, expressions: str) -> None:
+        """Evaluate Erlang's expressions in the node, in a twentieth of the time of rabbitmqctl."""
+        cookie = (self._folder / ".erlang.cookie").read_text()
+        command = [*self._call, "-c", cookie, "-sname", self._environment["RABBITMQ_NODENAME"], "-e"]
+        done = subprocess.run(
+            command,
+            input=f"{expressions}\n",
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if not done.stdout.startswith("{ok,"):
+            raise RuntimeError(f"{expressions}: {done.stderr.strip() or done.stdout.strip()}")
 
     def ctl(self, *arguments: str) -> str:
         """What rabbitmqctl says to this; takes about a second."""

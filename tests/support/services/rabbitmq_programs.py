@@ -5,23 +5,35 @@ from __future__ import annotations
 import shutil
 import socket
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.services.platform import Platform
 from tests.support.services.ports import HOST
 from tests.support.services.processes import ServiceMissing
 
-__all__ = ["Command", "rabbitmq_commands", "speaks_amqp"]
+__all__ = ["Commands", "rabbitmq_commands", "speaks_amqp"]
 
 Command = list[str | Path]
 
 
-def rabbitmq_commands(platform: Platform | None, setting: str) -> tuple[Command, Command, Command]:
-    """Return the commands of the server, of Erlang's port mapper and of rabbitmqctl."""
+class Commands(NamedTuple):
+    """Commands of the server, of Erlang's port mapper, of rabbitmqctl, and of calls into a node."""
+
+    server: Command
+    epmd: Command
+    ctl: Command
+    call: Command
+
+
+def rabbitmq_commands(platform: Platform | None, setting: str) -> Commands:
+    """Return the commands of this machine or of a platform."""
     if platform is None:
         server = _find_server(setting)
-        return [server], [_find_epmd(setting)], [server.parent / "rabbitmqctl"]
-    server_inside, ctl = (f"/usr/lib/rabbitmq/bin/{name}" for name in ("rabbitmq-server", "rabbitmqctl"))
-    return platform.command(server_inside), platform.command("/usr/bin/epmd"), platform.command(ctl)
+        epmd, call = (_find_erlang(name, setting) for name in ("epmd", "erl_call"))
+        return Commands([server], [epmd], [server.parent / "rabbitmqctl"], [call])
+    rabbitmq, erlang = "/usr/lib/rabbitmq/bin", "/usr/bin"
+    inside = (f"{rabbitmq}/rabbitmq-server", f"{erlang}/epmd", f"{rabbitmq}/rabbitmqctl", f"{erlang}/erl_call")
+    return Commands(*(platform.command(program) for program in inside))
 
 
 def _find_server(setting: str) -> Path:
@@ -32,9 +44,9 @@ def _find_server(setting: str) -> Path:
     return Path(found).resolve()
 
 
-def _find_epmd(setting: str) -> str:
-    if not (found := shutil.which("epmd")):
-        raise ServiceMissing("Erlang's epmd", setting)
+def _find_erlang(name: str, setting: str) -> str:
+    if not (found := shutil.which(name)):
+        raise ServiceMissing(f"Erlang's {name}", setting)
     return found
 
 
