@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from rules.plans import begin, decide_command, planned_pauses
 from rules.shops import OPEN, ShopRules, is_known, unknown_shop
-from rules.switches import Decision, Plan, Scope, Switch, Switches, expire, flips
+from rules.switches import Decision, Plan, Scope, Switch, Switches, expire, flips, overtaken
 from schemas.control import ANY, Announcement, Command, Reply
-from storage.audit import EXPIRED_BY, EXPIRED_REASON, audit_begin, audit_command, audit_expiry, audit_unreadable
+from storage.audit import (
+    EXPIRED_BY,
+    EXPIRED_REASON,
+    audit_begin,
+    audit_command,
+    audit_expiry,
+    audit_unreadable,
+    issue_times,
+)
 from storage.fence import Connection, Fence
 from storage.pause_costs import PauseSpan, ended_spans
 from storage.repairs import NewSheet, RepairSheetWriter, after_expiry, after_resume
@@ -60,6 +69,8 @@ class Switchboard:
             before = read_for_change(connection, command.message_id, command.message.shop)
             self._check_shop(connection, command, before)
             state, announcements, new_sheets, ended = _follow_clock(connection, before)
+            if late := overtaken(command, state):
+                state = replace(state, issued=issue_times(connection, late))
             decision = decide_command(command, state, repeated=before.obeyed)
             write_switches(connection, decision.changes)
             after = state.changed(decision.changes)

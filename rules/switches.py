@@ -21,6 +21,7 @@ __all__ = [
     "effective",
     "expire",
     "flips",
+    "overtaken",
     "refusal_before",
 ]
 
@@ -80,11 +81,15 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """Every switch as read, with the epoch and the time (of the database's clock) of the read."""
+    """Every switch as read, with the epoch and the time (of the database's clock) of the read.
+
+    `issued` is when the commands behind the last changes were issued, where they said so and it was asked for.
+    """
 
     epoch: int
     now: datetime
     by_scope: Mapping[Scope, Switch]
+    issued: Mapping[Scope, datetime] | None = None
 
     @property
     def expired(self) -> list[Switch]:
@@ -208,13 +213,23 @@ def _expired(command: Command, switches: Switches) -> str | None:
     return f"{Reason.EXPIRED}: until ({until.isoformat()}) is not in the future; it is {switches.now.isoformat()} now"
 
 
+def overtaken(command: Command, switches: Switches) -> list[Switch]:
+    """Return the switches of a command's scopes whose last change took effect after the command was issued."""
+    issued_at = command.issued_at
+    if issued_at is None:
+        return []
+    found = (switches.by_scope.get(scope) for scope in command.scopes)
+    return [switch for switch in found if switch is not None and issued_at < switch.changed_at]
+
+
 def _stale(command: Command, switches: Switches) -> str | None:
-    for scope in command.scopes:
-        last = switches.by_scope.get(scope)
-        if last is not None and command.issued_at is not None and command.issued_at < last.changed_at:
+    for last in overtaken(command, switches):
+        # Commands may wait, so their order is that in which they were issued.
+        before = (switches.issued or {}).get(last.scope, last.changed_at)
+        if command.issued_at is not None and command.issued_at < before:
             return (
                 f"{Reason.STALE}: issued at {command.issued_at.isoformat()}, before the last change of shop "
-                f"{scope[0]}, domain {scope[1]} ({last.changed_at.isoformat()}); if it is still meant, send it again"
+                f"{last.shop}, domain {last.domain} ({before.isoformat()}); if it is still meant, send it again"
             )
     return None
 

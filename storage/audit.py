@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from uuid_utils import uuid7
 
 from rules.actions import AuditContext
-from rules.switches import Decision, Plan, Switch, Switches
+from rules.switches import Decision, Plan, Scope, Switch, Switches
 from schemas.control import Command
 from storage.errors import StorageError
 from storage.fence import Fence
@@ -30,6 +30,7 @@ __all__ = [
     "audit_command",
     "audit_expiry",
     "audit_unreadable",
+    "issue_times",
     "record_action",
 ]
 EXPIRED_BY, EXPIRED_REASON = "comporta", "until reached"
@@ -78,6 +79,27 @@ def _ends(decision: Decision) -> str | None:
 
 def _moment(end: datetime | None) -> str:
     return "no end" if end is None else end.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def issue_times(connection: Connection, changes: Collection[Switch]) -> dict[Scope, datetime]:
+    """Return when the commands that made the last changes of these switches were issued, where they said so.
+
+    Not later than the change: a clock may be wrong.
+    """
+    entries = connection.execute(
+        select(audit.c.at, audit.c.shop, audit.c.domains, audit.c.issued_at).where(
+            audit.c.at.in_({switch.changed_at for switch in changes}),
+            audit.c.action.in_(("pause", "resume")),
+            audit.c.result != "refused",
+            audit.c.issued_at.is_not(None),
+        )
+    ).all()
+    return {
+        switch.scope: min(entry.issued_at, entry.at)
+        for switch in changes
+        for entry in entries
+        if (entry.at, entry.shop) == (switch.changed_at, switch.shop) and switch.domain in entry.domains
+    }
 
 
 def audit_expiry(connection: Connection, switch: Switch, after: Switches) -> None:

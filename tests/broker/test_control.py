@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +134,24 @@ def test_an_old_message_is_refused_and_a_repeated_one_harmless(harness: ControlH
     assert harness.ask("resume", {"reason": "x"}, message_id="m2")["result"] == "on"
     # The pause once more, behind the resume that undid it: it was obeyed already.
     assert harness.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
+
+
+def test_commands_that_have_waited_take_effect_in_the_order_of_their_issue(harness: ControlHarness) -> None:
+    begin = datetime.now(UTC) - timedelta(minutes=5)
+
+    def ask(action: str, minute: int, **fields: Any) -> str:
+        issued = (begin + timedelta(minutes=minute)).isoformat()
+        return str(harness.ask(action, {"reason": "x", "issued_at": issued, **fields})["result"])
+
+    assert ask("pause", 1, domains=["stock"]) == "off"
+    assert ask("resume", 0, domains=["stock"]) == "refused"
+    assert ask("pause", 2, domains=["stock", "prices"]) == "off"
+    assert ask("resume", 1, domains=["prices", "stock"]) == "refused"
+    assert ask("resume", 3, domains=["prices", "stock"]) == "on"
+    assert ask("pause", 2, domains=["stock"]) == "refused"
+    # A command that says no time is issued when it takes effect.
+    assert harness.ask("pause", {"reason": "x", "domains": ["stock"]})["result"] == "off"
+    assert ask("resume", 4, domains=["stock"]) == "refused"
 
 
 @pytest.mark.parametrize(
