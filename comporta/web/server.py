@@ -36,6 +36,7 @@ from comporta.web.live import LiveFeed
 from comporta.web.middleware import RootPath, SecurityHeaders
 from comporta.web.off_history import OffHistory
 from comporta.web.pages.login import login_router
+from comporta.web.preparation import prepare_in_background
 from comporta.web.session import LoginLimiter, SessionCookie
 from control.actions import OperatorActions
 from control.auth.local_token import delete_local_token, save_local_token
@@ -89,6 +90,7 @@ class WebServer:
         self.port: int = self._socket.getsockname()[1]
         self._token = access.token
         self._live = context.live
+        self._views = context.views
         address = settings.admin_address(self.port)
         self.link = access.link(address)
         self._page = f"{access.public_address(address)}/"
@@ -105,6 +107,7 @@ class WebServer:
     def run(self) -> None:
         """Serve until stopped."""
         token_file = self._save_token()
+        prepare_in_background(self._views)
         log.info("listening", port=self.port, page=self._page)
         try:
             self._server.run(sockets=[self._socket])

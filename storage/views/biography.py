@@ -19,7 +19,7 @@ from rules.masks import mask_document, mask_documents, plain_document
 from schemas.domains import DOMAINS
 from schemas.fields import canonical_decimal
 from storage.errors import translated
-from storage.tables import ENTITY_TABLES, shops
+from storage.tables import ENTITY_TABLES
 from storage.types import ExactDecimal
 from storage.views.mentions import (
     MOST_SHOWN,
@@ -27,18 +27,19 @@ from storage.views.mentions import (
     SearchTerms,
     StandingOrder,
     missed_mentions,
-    of_shops,
     order_mentions,
     price_table_codes,
     quarantine_mentions,
 )
 from storage.views.rows import MissedRow, QuarantineRow, plain_row
+from storage.views.shop_lookups import rows_by_key
 
 __all__ = ["DECIMAL_FIELDS", "Biography", "EntityRow", "read_biography"]
 
 _STAMPS = frozenset({"shop", "version", "event_id", "deleted", "occurred_at", "applied_at"})
 # The fields that name a product, a price table or a customer.
 _NAMES = frozenset({"code", "product_code", "table_code"})
+_INDEXED = frozenset({"products", "customers"})
 
 
 # The fields that hold quantities, factors and money.
@@ -88,13 +89,12 @@ def read_biography(engine: Engine, text: str, shop: str | None) -> Biography:
     """Search a text in one shop, or in all."""
     limits = _Limits()
     with translated(), engine.connect() as connection:
-        names = [shop] if shop is not None else list(connection.scalars(select(shops.c.shop).order_by(shops.c.shop)))
-        terms = SearchTerms(text.strip(), plain_document(text), tuple(names))
+        terms = SearchTerms(text.strip(), plain_document(text), shop)
         entities = [row for domain in DOMAINS for row in limits.cut(domain, _entities(connection, domain, terms))]
         # A customer found by document has missed keys under the customer code.
         codes = {terms.text, *(row["key"]["code"] for row in entities if row["domain"] == "customers")}
         missed = limits.cut("missed", missed_mentions(connection, terms, sorted(codes), limits.bounds))
-        quarantined = limits.cut("quarantine", quarantine_mentions(connection, terms, shop, limits.bounds))
+        quarantined = limits.cut("quarantine", quarantine_mentions(connection, terms, limits.bounds))
         orders = limits.cut("orders", order_mentions(connection, terms, limits.bounds))
     return Biography(mask_documents(terms.text), entities, missed, quarantined, orders, limits.more, limits.bounds)
 
@@ -105,7 +105,10 @@ def _entities(connection: Connection, domain: str, terms: SearchTerms) -> list[E
     rows: dict[tuple[Any, ...], EntityRow] = {}
     for condition in _conditions(connection, domain, terms):
         query = (
-            select(table).where(of_shops(connection, table.c.shop, terms.shops), condition).order_by(*table.primary_key)
+            # Indexes that begin with the code or the document lead to products and customers.
+            select(table).where(condition).order_by(*table.primary_key)
+            if domain in _INDEXED and terms.shop is None
+            else rows_by_key(connection, table, condition, terms.shop)
         )
         for row in connection.execute(query.limit(MOST_SHOWN + 1)):
             entity = _entity(domain, keys, plain_row(row))
@@ -120,9 +123,8 @@ def _conditions(connection: Connection, domain: str, terms: SearchTerms) -> list
     ]
     if domain == "prices":
         # The key begins with the price table: the index finds a product's prices only for given table codes.
-        codes = price_table_codes(connection, terms.shops)
+        codes = price_table_codes(connection, terms.shop)
         conditions[-1] = columns.table_code.in_(codes) & (columns.product_code == terms.text)
-        conditions.insert(0, columns.table_code == terms.text)
     if domain == "customers":
         conditions.append(or_(columns.document == terms.text, columns.document == (terms.document or terms.text)))
     return conditions

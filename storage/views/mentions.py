@@ -12,7 +12,6 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    any_,
     func,
     literal,
     or_,
@@ -20,14 +19,15 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from rules.masks import mask_documents
 from schemas.domains import DOMAINS
-from storage.tables import ENTITY_TABLES, missed, orders, quarantine
+from storage.tables import ENTITY_TABLES, missed, orders, quarantine, shops
 from storage.types import BYTES
 from storage.views.lists import ORDER_COLUMNS, QUARANTINE_COLUMNS, with_doc, with_key
 from storage.views.rows import MissedRow, OrderRow, QuarantineRow, plain_row
+from storage.views.shop_lookups import KeyRange, missed_in_ranges, of_shop
 
 __all__ = [
     "MOST_SHOWN",
@@ -35,7 +35,6 @@ __all__ = [
     "SearchTerms",
     "StandingOrder",
     "missed_mentions",
-    "of_shops",
     "order_mentions",
     "price_table_codes",
     "quarantine_mentions",
@@ -52,11 +51,11 @@ _SUBSTRING_LENGTH = 6
 
 
 class SearchTerms(NamedTuple):
-    """The terms of a search: the text, its form as a CPF or CNPJ without punctuation, and the shops."""
+    """The terms of a search: the text, its form as a CPF or CNPJ without punctuation, and the shop, None for all."""
 
     text: str
     document: str | None
-    shops: tuple[str, ...]
+    shop: str | None
 
 
 class Bound(NamedTuple):
@@ -89,14 +88,14 @@ _CODES = text(
 )
 
 
-def price_table_codes(connection: Connection, shops: Sequence[str]) -> list[str]:
-    """Return the codes of price tables with prices, a thousand at most; `shops` are one, or all."""
-    if connection.dialect.name == "postgresql" and len(shops) > 1:
+def price_table_codes(connection: Connection, shop: str | None) -> list[str]:
+    """Return the codes of price tables with prices in a shop, or in all, a thousand at most."""
+    if connection.dialect.name == "postgresql" and shop is None:
         return sorted(connection.scalars(_CODES, {"most": _MOST_TABLES_OF_ALL}))[:_MOST_TABLES]
     prices = ENTITY_TABLES["prices"].c
     result: set[str] = set()
-    for shop in shops:
-        in_shop = prices.shop == shop
+    for name in connection.scalars(select(shops.c.shop)).all() if shop is None else [shop]:
+        in_shop = prices.shop == name
         codes = select(func.min(prices.table_code).label("code")).where(in_shop).cte("codes", recursive=True)
         after = select(func.min(prices.table_code)).where(in_shop, prices.table_code > codes.c.code).scalar_subquery()
         codes = codes.union_all(select(after).where(codes.c.code.is_not(None)))
@@ -104,69 +103,55 @@ def price_table_codes(connection: Connection, shops: Sequence[str]) -> list[str]
     return sorted(result)[:_MOST_TABLES]
 
 
-def of_shops(connection: Connection, column: ColumnElement[str], shops: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that a shop is one of these, which may be thousands."""
-    if connection.dialect.name == "postgresql":
-        # One parameter: a thousand cost more than the search.
-        return column == any_(literal(list(shops), ARRAY(Text)))
-    return column.in_(shops)
-
-
 def missed_mentions(
     connection: Connection, terms: SearchTerms, codes: Sequence[str], bounds: list[Bound]
 ) -> list[MissedRow]:
-    """Return the missed keys that contain one of the codes."""
-    in_shops = of_shops(connection, missed.c.shop, terms.shops)
-    conditions = [
-        missed.c.domain.in_([name for name, domain in DOMAINS.items() if domain.key_fields[0] == first])
-        & (missed.c.key >= start)
-        & (missed.c.key < start[:-1] + "#")
-        for first in ("code", "product_code", "table_code")
-        for code in codes
-        # The key is JSON in the key fields' order; "#" follows the closing quote in ASCII.
-        for start in [orjson.dumps({first: code}).decode()[:-1]]
-    ]
-    query = select(missed).where(in_shops, or_(*conditions)).order_by(missed.c.domain, missed.c.shop, missed.c.key)
+    """Return the missed keys that begin with the text, and those of customers with one of the codes."""
+    ranges = [_key_range(name, domain.key_fields[0], terms.text) for name, domain in DOMAINS.items()]
+    ranges += [_key_range("customers", "code", code) for code in codes if code != terms.text]
+    query = missed_in_ranges(connection, ranges, terms.shop)
     rows = [cast(MissedRow, with_key(plain_row(row))) for row in connection.execute(query.limit(MOST_SHOWN + 1))]
     return rows + _missed_prices(connection, terms, bounds)
 
 
+def _key_range(domain: str, first: str, code: str) -> KeyRange:
+    # The key is JSON in the key fields' order; "#" follows the closing quote in ASCII.
+    start = orjson.dumps({first: code}).decode()[:-1]
+    return KeyRange(domain, start, start[:-1] + "#")
+
+
 def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[MissedRow]:
     """Return the missed prices of a product; their keys begin with the price table, so no index applies."""
-    query = select(missed).where(missed.c.domain == "prices", of_shops(connection, missed.c.shop, terms.shops))
+    query = select(missed).where(missed.c.domain == "prices", *of_shop(missed.c.shop, terms.shop))
     searched = _bounded(connection, query.order_by(missed.c.shop, missed.c.key), "missed", _MISSED_SEARCHED, bounds)
     part = orjson.dumps({"product_code": terms.text}).decode()[1:-1]
     query = select(searched).where(searched.c.key.contains(part, autoescape=True)).limit(MOST_SHOWN + 1)
     return [cast(MissedRow, with_key(plain_row(row))) for row in connection.execute(query)]
 
 
-def quarantine_mentions(
-    connection: Connection, terms: SearchTerms, shop: str | None, bounds: list[Bound]
-) -> list[QuarantineRow]:
+def quarantine_mentions(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[QuarantineRow]:
     """Return the refused messages with this key or one of these texts, and the newest whose body holds it.
 
     The texts are codes, names, documents and numbers, to which an index leads. A document is searched with and without
     punctuation. Bodies of more than a megabyte are searched by these texts alone.
     """
-    of_shop = [] if shop is None else [quarantine.c.shop == shop]
-    by_key = select(*QUARANTINE_COLUMNS).where(*of_shop, or_(*_key_is(terms.text)))
+    in_shop = of_shop(quarantine.c.shop, terms.shop)
+    by_key = select(*QUARANTINE_COLUMNS).where(*in_shop, or_(*_key_is(terms.text)))
     by_key = by_key.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)
-    newest = select(*QUARANTINE_COLUMNS, quarantine.c.body).order_by(quarantine.c.id.desc())
-    if shop is not None:
-        newest = newest.where(quarantine.c.shop == shop)
+    newest = select(*QUARANTINE_COLUMNS, quarantine.c.body).where(*in_shop).order_by(quarantine.c.id.desc())
     searched = _bounded(connection, newest, "quarantine", _MESSAGES_SEARCHED, bounds)
     matches = or_(*(_contains(connection.dialect.name, searched.c.body, needle) for needle in _needles(terms)))
     columns = [column for column in searched.c if column.name != "body"]
     # The size comes first: a body that is not searched is not loaded.
     searchable = and_(func.length(searched.c.body) <= _BODY_SEARCHED, matches)
     query = select(*columns).where(searchable).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
-    queries = [by_key, *_by_text(connection, terms, of_shop), query]
+    queries = [by_key, *_by_text(connection, terms, in_shop), query]
     found = {row.id: row for each in queries for row in connection.execute(each)}
     return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
 
 
 def _by_text(
-    connection: Connection, terms: SearchTerms, of_shop: list[ColumnElement[bool]]
+    connection: Connection, terms: SearchTerms, in_shop: list[ColumnElement[bool]]
 ) -> list[Select[tuple[Any, ...]]]:
     """Return the query of the messages with this text among those that are searched, if an index leads to them."""
     if connection.dialect.name == "postgresql" and not connection.scalar(_TEXTS_INDEXED):
@@ -176,7 +161,7 @@ def _by_text(
     texts += [] if terms.document is None else [f"\n{terms.document}\n"]
     holds = or_(*(quarantine.c.search_text.icontains(text, autoescape=True) for text in texts))
     # By the index, before the order: backwards by id it would be all messages, where none has the text.
-    found = select(quarantine.c.id).where(*of_shop, holds).cte("found").prefix_with("MATERIALIZED")
+    found = select(quarantine.c.id).where(*in_shop, holds).cte("found").prefix_with("MATERIALIZED")
     query = select(*QUARANTINE_COLUMNS).where(quarantine.c.id.in_(select(found.c.id)))
     return [query.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)]
 
@@ -191,10 +176,10 @@ def _key_is(text: str) -> list[ColumnElement[bool]]:
 def order_mentions(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[StandingOrder]:
     """Return the order with this id, and the newest orders that mention the text."""
     columns = (*ORDER_COLUMNS, orders.c.payload)
-    in_shops = of_shops(connection, orders.c.shop, terms.shops)
-    exact = connection.execute(select(*columns).where(in_shops, orders.c.order_id == terms.text)).all()
+    in_shop = of_shop(orders.c.shop, terms.shop)
+    exact = connection.execute(select(*columns).where(*in_shop, orders.c.order_id == terms.text)).all()
     # An index of the payloads costs PostgreSQL a third of a millisecond an order, and more in a long backlog.
-    newest = select(*columns).where(in_shops)
+    newest = select(*columns).where(*in_shop)
     newest = newest.order_by(orders.c.placed_at.desc(), orders.c.shop.desc(), orders.c.order_id.desc())
     searched = _bounded(connection, newest, "orders", _ORDERS_SEARCHED, bounds)
     query = select(searched).where(_mentions(connection.dialect.name, searched.c, terms)).limit(MOST_SHOWN + 1)

@@ -20,6 +20,7 @@ from comporta.web.pages import formats, i18n
 from comporta.web.pages.filters import page_filters
 from comporta.web.pages.i18n import LANGUAGES, Language, wanted_language
 from comporta.web.pages.static_files import static_path
+from comporta.web.pages.template_code import TemplateCode
 from comporta.web.request import identity_of
 from rules.versions import FORGOTTEN
 from schemas.control import ANY, PlannedPause, StatusDocument, SwitchState
@@ -34,6 +35,7 @@ __all__ = [
     "database_away_since",
     "integration",
     "is_refresh",
+    "load_templates",
     "render_bare",
     "translate",
     "translate_plural",
@@ -47,6 +49,7 @@ THEMES = ("auto", "light", "dark")
 
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_CODE = TemplateCode(_TEMPLATES / "__pycache__")
 
 
 _PAGE, _PART, _LIVE = "layout/page.html", "layout/part.html", "layout/live.html"
@@ -149,10 +152,21 @@ def _current_url(request: Request) -> str:
     return path + (f"?{request.url.query}" if request.url.query else "")
 
 
+def load_templates() -> None:
+    """Load the templates of every language, which else load when they are first shown."""
+    for language in LANGUAGES:
+        environment = _environment(language)
+        for name in environment.list_templates(extensions=["html"]):
+            environment.get_template(name)
+
+
 @cache
 def _environment(language: Language) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
+        bytecode_cache=_CODE,
+        # They change with the program alone.
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
