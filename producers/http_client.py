@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ class HttpFailure(Exception):
 
 
 class HttpAnswer(NamedTuple):
-    """Status, headers by lower-case name, and the body, of which what is beyond the limit is cut off."""
+    """Status, headers by lower-case name, and the body without a byte order mark, cut off at the limit."""
 
     status: int
     headers: Mapping[str, str]
@@ -95,7 +96,9 @@ class HttpClient:
                 extensions={"timeout": self._timeouts},
             ) as response:
                 received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return HttpAnswer(response.status, received, self._body(response, received))
+                # Some writers begin their texts with a byte order mark, of which JSON knows nothing.
+                body = self._body(response, received).removeprefix(BOM_UTF8)
+                return HttpAnswer(response.status, received, body)
         except _FAILURES as error:
             connecting = isinstance(error, httpcore.ConnectTimeout)
             raise HttpFailure(_explain(error, self._timeouts["connect" if connecting else "read"])) from error

@@ -56,11 +56,21 @@ class Recount:
         self._last: _Result | None = None
         self._counting = threading.Lock()
 
+    @property
+    def is_small(self) -> bool:
+        """Return whether so few rows were counted last that they are counted at every call."""
+        return self._last is not None and self._last.rows <= _FEW
+
+    def record(self, counts: Counts, began: float) -> None:
+        """Keep a result that was counted elsewhere, since the moment `began` of the monotonic clock."""
+        rows = sum(sum(inner.values()) for inner in counts.values())
+        self._last = _Result(counts, rows, began, time.monotonic() - began)
+
     def __call__(self, connection: Connection) -> Counts:
         """Return the counts, by outer and inner name."""
         last = self._last
         if last is None or last.age >= 2 * last.valid_seconds:
-            return self._recount(connection).counts
+            return self._recount(connection)
         if last.age >= last.valid_seconds and self._counting.acquire(blocking=False):
             threading.Thread(target=self._recount_in_background, name="recount", daemon=True).start()
         return last.counts
@@ -74,13 +84,11 @@ class Recount:
         finally:
             self._counting.release()
 
-    def _recount(self, connection: Connection) -> _Result:
+    def _recount(self, connection: Connection) -> Counts:
         began = time.monotonic()
         counts = self._count(connection)
-        rows = sum(sum(inner.values()) for inner in counts.values())
-        result = _Result(counts, rows, began, time.monotonic() - began)
-        self._last = result
-        return result
+        self.record(counts, began)
+        return counts
 
 
 def nested(rows: Iterable[Any]) -> Counts:

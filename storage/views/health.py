@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from rules.consumption import Beat, judge_consumption
 from schemas.health import DomainHealth, Health
@@ -22,13 +23,16 @@ _LAST: Any = func.max(feed_activity.c.last_at, type_=feed_activity.c.last_at.typ
 _LAST_CHANGES = select(feed_activity.c.domain, _LAST).group_by(feed_activity.c.domain)
 
 
-def read_health(connection: Connection, now: datetime) -> Health:
-    """Read what is known of workers and queues, and judge it."""
-    rows = connection.execute(_BEATS).all()
+def read_health(connection: Connection, now: datetime, beats: Sequence[Row[Any]] | None = None) -> Health:
+    """Read what is known of workers and queues, and judge it; `beats` are the rows of the workers where they are read.
+
+    Of a row the domains, the start, the last beat and the lags are used.
+    """
+    rows = connection.execute(_BEATS).all() if beats is None else beats
     lags = _lags(rows, now)
     last_changes: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(_LAST_CHANGES)}
-    beats = [Beat(row.domains, row.started_at, row.last_seen) for row in rows]
-    judged = judge_consumption(now, beats, read_queues(connection), last_changes, lags)
+    known = [Beat(row.domains, row.started_at, row.last_seen) for row in rows]
+    judged = judge_consumption(now, known, read_queues(connection), last_changes, lags)
     domains = {
         name: DomainHealth(**domain._asdict(), last_change=last_changes.get(name), lag=lags.get(name))
         for name, domain in judged.domains.items()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, Text, and_, bindparam, func, literal, select, union_all
 
@@ -27,27 +30,14 @@ __all__ = ["StatusView"]
 _DONE = (OrderState.INTERNALIZED.value, OrderState.CANCELLED.value)
 
 
-class _LargeCounts(NamedTuple):
-    """Counts that read a row for each missed key and each order: by shop, then by domain or state."""
-
-    missed: Counts
-    orders: Counts
-
-
 class StatusView:
     """A reader of the status document, in a few milliseconds whatever the size of the tables."""
 
     def __init__(self, engine: Engine, receipt_timeout: timedelta) -> None:
         self._engine = engine
         self._receipt_timeout = receipt_timeout
-        self._missed = self._recount(_count_by(missed.c.shop, missed.c.domain))
-        by_state = _count_by(orders.c.shop, orders.c.state)
-        # Counted separately: those that are done grow without limit and may be stale, open ones are few and matter.
-        self._done = self._recount(by_state.where(orders.c.state.in_(_DONE)))
-        open_states = [state.value for state in OrderState if state.value not in _DONE]
-        self._open = self._recount(by_state.where(orders.c.state.in_(open_states)))
-        self._quarantined = self._recount(_count_by(quarantine.c.domain, quarantine.c.domain))
-        self._ahead: Future[_LargeCounts] | None = None
+        self._counted = {name: self._recount(query) for name, query in _COUNTED.items()}
+        self._ahead: Future[dict[str, Counts]] | None = None
 
     def count_ahead(self) -> None:
         """Begin the counts that read many rows; the next `read` waits for them, and raises what they have raised."""
@@ -55,59 +45,62 @@ class StatusView:
         self._ahead = thread.submit(self._count_apart)
         thread.shutdown(wait=False)
 
-    def _count_apart(self) -> _LargeCounts:
+    def _count_apart(self) -> dict[str, Counts]:
         with translated(), self._engine.connect() as connection:
-            return self._count(connection)
-
-    def _count(self, connection: Connection) -> _LargeCounts:
-        return _LargeCounts(
-            missed=self._missed(connection), orders=_merged(self._open(connection), self._done(connection))
-        )
-
-    def _large_counts(self, connection: Connection) -> _LargeCounts:
-        ahead, self._ahead = self._ahead, None
-        return self._count(connection) if ahead is None else ahead.result()
+            return {name: self._counted[name](connection) for name in _LARGE}
 
     def read(self) -> StatusDocument:
         """Read the status document, by the database's clock; its counts over 20,000 may be a moment old."""
         with translated(), self._engine.connect() as connection:
             state = read_switches(connection)
-            small = _small_counts(connection, state.now, state.now - self._receipt_timeout)
-            known = small["shop"].keys() | {shop for shop, _ in state.by_scope if shop != ANY}
-            quarantined = self._quarantined(connection)
-            health, faults = read_health(connection, state.now), read_faults(connection)
-            large = self._large_counts(connection)
+            ahead, self._ahead = self._ahead, None
+            counts = self._counts(connection, state.now, () if ahead is None else _LARGE)
+            beats = connection.execute(_WORKERS).all()
+            health, faults = read_health(connection, state.now, beats), read_faults(connection)
+            if ahead is not None:
+                counts.update(ahead.result())
+            known = counts["shop"].keys() | {shop for shop, _ in state.by_scope if shop != ANY}
             return StatusDocument(
                 epoch=state.epoch,
                 switches=_switches(state),
                 planned=planned_pauses(state),
                 effective=effective(state, known or {"main"}),
-                workers=[WorkerState(**row._mapping) for row in connection.execute(_WORKERS)],
+                workers=[_worker(row) for row in beats],
                 health=health,
-                orders=large.orders,
-                in_flight_orders=sum(count for states in small["in_flight"].values() for count in states.values()),
-                overdue_orders={shop: sum(counts.values()) for shop, counts in small["overdue"].items()},
+                orders=_merged(counts["open"], counts["done"]),
+                in_flight_orders=sum(count for states in counts["in_flight"].values() for count in states.values()),
+                overdue_orders={shop: sum(states.values()) for shop, states in counts["overdue"].items()},
                 erp_faults={fault.shop: _fault(fault) for fault in faults},
-                missed=large.missed,
-                quarantined={domain: count for inner in quarantined.values() for domain, count in inner.items()},
+                missed=counts["missed"],
+                quarantined={domain: sum(inner.values()) for domain, inner in counts["quarantined"].items()},
                 last_minute={
-                    domain: dict(sorted(counts.items())) for domain, counts in sorted(small["minute"].items())
+                    domain: dict(sorted(outcomes.items())) for domain, outcomes in sorted(counts["minute"].items())
                 },
             )
 
+    def _counts(self, connection: Connection, now: datetime, apart: Collection[str]) -> defaultdict[str, Counts]:
+        """Read the counts but those that are read apart: in one round trip those that have an index or few rows."""
+        few = tuple(name for name, recount in self._counted.items() if recount.is_small and name not in apart)
+        # The ledger counts whole minutes: this one and the one before cover the last sixty seconds.
+        since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+        counts: defaultdict[str, Counts] = defaultdict(dict)
+        began = time.monotonic()
+        rows = connection.execute(_together(few), {"since": since, "overdue": now - self._receipt_timeout})
+        for kind, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
+            counts[kind].setdefault(outer, {})[inner] = int(count)
+        for name in few:
+            self._counted[name].record(counts[name], began)
+        for name in self._counted.keys() - {*few, *apart}:
+            counts[name] = self._counted[name](connection)
+        return counts
+
     def _recount(self, query: Select[Any]) -> Recount:
-        return Recount(lambda connection: nested(connection.execute(query)), self._engine.connect)
+        ordered = query.order_by(*query.selected_columns[:2])
+        return Recount(lambda connection: nested(connection.execute(ordered)), self._engine.connect)
 
 
-def _small_counts(connection: Connection, now: datetime, overdue: datetime) -> defaultdict[str, Counts]:
-    """Read the counts that have an index, in one round trip: shops, orders in flight and overdue, the last minute."""
-    # The ledger counts whole minutes: this one and the one before cover the last sixty seconds.
-    since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
-    counts: defaultdict[str, Counts] = defaultdict(dict)
-    rows = connection.execute(_SMALL, {"since": since, "overdue": overdue})
-    for kind, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
-        counts[kind].setdefault(outer, {})[inner] = int(count)
-    return counts
+def _worker(row: Row[Any]) -> WorkerState:
+    return WorkerState(**{name: row._mapping[name] for name in WorkerState.model_fields})
 
 
 def _switches(state: Switches) -> list[SwitchState]:
@@ -138,7 +131,7 @@ def _fault(row: Row[Any]) -> ErpFault:
 
 
 def _count_by(outer: Any, inner: Any) -> Select[Any]:
-    return select(outer, inner.label("inner"), func.count()).group_by(outer, inner).order_by(outer, inner)
+    return select(outer, inner.label("inner"), func.count()).group_by(outer, inner)
 
 
 def _merged(first: Counts, second: Counts) -> Counts:
@@ -146,10 +139,21 @@ def _merged(first: Counts, second: Counts) -> Counts:
 
 
 # Built once: the page reads the status twice a second.
-_WORKERS = select(*(workers.c[name] for name in WorkerState.model_fields)).order_by(workers.c.started_at)
+_WORKERS = select(
+    *(workers.c[name] for name in (*WorkerState.model_fields, "started_at", "lags")),
+).order_by(workers.c.started_at)
+_BY_STATE = _count_by(orders.c.shop, orders.c.state)
+_COUNTED = {
+    "missed": _count_by(missed.c.shop, missed.c.domain),
+    "quarantined": _count_by(quarantine.c.domain, quarantine.c.domain),
+    # Counted separately: those that are done grow without limit and may be stale, open ones are few and matter.
+    "open": _BY_STATE.where(orders.c.state.in_([state.value for state in OrderState if state.value not in _DONE])),
+    "done": _BY_STATE.where(orders.c.state.in_(_DONE)),
+}
+_LARGE = ("missed", "open", "done")
 _NO_NAME = literal("", Text())
 _SENT_BEFORE = and_(orders.c.state == OrderState.SENT.value, orders.c.sent_at < bindparam("overdue", type_=UtcTime()))
-_SMALL = union_all(
+_SMALL = (
     select(literal("shop", Text()), shops.c.shop, _NO_NAME, literal(1)),
     select(literal("in_flight", Text()), orders.c.shop, _NO_NAME, func.count())
     .where(orders.c.state == OrderState.SENDING.value)
@@ -161,3 +165,12 @@ _SMALL = union_all(
     .where(ledger.c.minute >= bindparam("since", type_=UtcTime()))
     .group_by(ledger.c.domain, ledger.c.outcome),
 )
+
+
+@cache
+def _together(names: tuple[str, ...]) -> Any:
+    """Return one statement for the small counts and these of the others."""
+    others = (
+        _COUNTED[name].with_only_columns(literal(name, Text()), *_COUNTED[name].selected_columns) for name in names
+    )
+    return union_all(*_SMALL, *others)

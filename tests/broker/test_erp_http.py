@@ -73,8 +73,9 @@ def test_an_answer_without_a_number_says_nothing_of_the_order(erp: HttpErp, open
     assert "without an erp_number" in (response.error or "")
 
 
-def test_a_number_is_read_whatever_the_encoding_of_the_rest(erp: HttpErp, open_gateway: Open) -> None:
-    erp.default = "latin"
+@pytest.mark.parametrize("answer", ["latin", "marked"])
+def test_a_number_is_read_whatever_the_encoding_of_the_rest(erp: HttpErp, open_gateway: Open, answer: str) -> None:
+    erp.default = answer
     assert answered(open_gateway()) == ErpResponse(DeliveryStatus.INTERNALIZED, "7")
 
 

@@ -72,9 +72,10 @@ def test_the_events_of_an_answer_are_published_and_make_the_keys_good(
     assert len(set(keys)) == 3
 
 
-def test_an_erp_may_answer_later(pipeline: Pipeline, operator: Operator, erp: HttpErp) -> None:
+@pytest.mark.parametrize("answer", ["accept", "marked list"])
+def test_an_erp_may_answer_later(pipeline: Pipeline, operator: Operator, erp: HttpErp, answer: str) -> None:
     miss(pipeline, 2)
-    erp.default = "accept"
+    erp.default = answer
     assert operator.actions.resync(MissedFilter(), ANA) == (2, 1, 2)
     assert operator.published == []
     assert {row["asked_count"] for row in pipeline.database.views.rows(MissedFilter())} == {1}

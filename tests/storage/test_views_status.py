@@ -138,3 +138,26 @@ def test_many_missed_keys_are_not_counted_at_every_look(harness: ViewsHarness) -
     with harness.statements() as sent:
         harness.views.status()
     assert not [statement for statement in sent if "FROM missed" in statement]
+
+
+def test_few_rows_are_counted_together_and_again_at_every_look(harness: ViewsHarness) -> None:
+    harness.discard("P1")
+    harness.views.status()
+    harness.accept_orders("a")
+    harness.discard("P2")
+    harness.store.commit([rejected_delivery()])
+    with harness.statements() as sent:
+        status = harness.views.status()
+    assert ["FROM missed" in each for each in sent if "FROM quarantine" in each and "FROM orders" in each] == [True]
+    assert (status.missed, status.orders) == ({"main": {"stock": 2}}, {"main": {"waiting": 1}})
+    assert status.quarantined == {"stock": 1}
+
+
+def test_a_table_that_has_grown_is_counted_apart_from_then_on(harness: ViewsHarness) -> None:
+    assert harness.views.status().missed == {}
+    row = {"domain": "stock", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}
+    harness.fill(missed, [{**row, "key": str(number)} for number in range(20_001)])
+    assert harness.views.status().missed == {"main": {"stock": 20_001}}
+    with harness.statements() as sent:
+        assert harness.views.status().missed == {"main": {"stock": 20_001}}
+    assert not [statement for statement in sent if "FROM missed" in statement]

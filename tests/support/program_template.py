@@ -122,6 +122,7 @@ def _load() -> None:
         import_module(f"comporta.cli.{command.module}")
     for name in ("comporta.web.app", "uvicorn", "psycopg"):
         import_module(name)
+    import_module("comporta.web.pages.renderer").load_templates()
     # What is here for good need not be looked through, nor copied, in each fork.
     gc.collect()
     gc.freeze()

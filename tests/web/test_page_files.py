@@ -119,3 +119,15 @@ def test_the_scripts_import_only_each_other() -> None:
     for path in (STATIC / "js").glob("*.js"):
         for name in re.findall(r'from "([^"]+)"', path.read_text()):
             assert (STATIC / "js" / name).is_file(), f"{path.name} imports {name}"
+
+
+def test_every_module_that_the_page_needs_at_once_is_named_in_its_head(sqlite_web: WebHarness) -> None:
+    # Else the browser learns of it only from the module that imports it, and the page waits for one more answer.
+    page = PageClient(sqlite_web).get_page("/")
+    needed, read = {"main.js"}, set[str]()
+    while unread := needed - read:
+        for name in unread:
+            needed |= {*re.findall(r'^import .* from "\./(\w+\.js)"', (STATIC / "js" / name).read_text(), re.MULTILINE)}
+        read |= unread
+    named = [link["href"] for link in page.all("link") if link["rel"] == "modulepreload"]
+    assert sorted(named) == [static_path(f"js/{name}") for name in sorted(needed - {"main.js"})]

@@ -168,6 +168,8 @@ _ANSWERS: dict[str, Callable[[_Request, HttpErp, str, Any], None]] = {
     "accept": lambda request, _erp, _key, _payload: request.answer(202),
     "echo": lambda request, _erp, _key, _payload: request.answer(401, {"got": request.headers["Authorization"]}),
     "latin": lambda request, _erp, _key, _payload: request.answer(201, b'{"erp_number": "7", "said": "cora\xe7\xe3o"}'),
+    "marked": lambda request, _erp, _key, _payload: request.answer(201, b'\xef\xbb\xbf{"erp_number": "7"}'),
+    "marked list": lambda request, _erp, _key, _payload: request.answer(200, b"\xef\xbb\xbf[]"),
     "500": lambda request, _erp, _key, _payload: request.answer(500, {"detail": "down"}),
     "400": lambda request, _erp, _key, _payload: request.answer(400, {"detail": "no such customer"}),
     "429": lambda request, _erp, _key, _payload: request.answer(429, {}, Retry_After="1"),
