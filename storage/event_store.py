@@ -143,7 +143,7 @@ class EventStore:
                 take_repeats(connection, plan)
             new_shops = _accepted(plan, admission.new)
             applied = self._write_entities(connection, plan, state, new_shops)
-            settles = _record_loads(connection, plan, state, rules)
+            settles = _record_loads(connection, plan, batch, state, rules)
             _reject_refused(batch, plan, reject)
             self._write_counts(connection, received_counts, plan, state)
             unknown = self._count_unknown(connection, plan, state)
@@ -223,9 +223,9 @@ def _accepted(plan: Plan, new: frozenset[str]) -> frozenset[str]:
     return new and new & {shop for shop, _, outcome in plan.tally if outcome is not Outcome.QUARANTINED}
 
 
-def _record_loads(connection: Connection, plan: Plan, state: BatchState, rules: VersionRules) -> bool:
+def _record_loads(connection: Connection, plan: Plan, batch: Batch, state: BatchState, rules: VersionRules) -> bool:
     """Record what the batch says of full loads; return whether there is something to settle."""
-    work = load_work(plan)
+    work = load_work(plan, batch)
     if not work:
         return False
     record = record_loads(connection, work, state.switches.now, rules.latest)

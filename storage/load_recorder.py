@@ -30,12 +30,16 @@ _LoadKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class LoadWork:
-    """The part of a batch that concerns full loads: events that were applied or superseded, and those that were not."""
+    """The part of a batch that concerns full loads: events that were applied or superseded, and those that were not.
+
+    `positions` has the place of each item in the batch by its identity (`id`), if a chunk is announced in it.
+    """
 
     named: Sequence[ChangeEvent] = ()
     discarded: Sequence[ChangeEvent] = ()
     quarantined: Sequence[tuple[Scope, LoadPart]] = ()
     messages: Sequence[LoadMessage] = ()
+    positions: Mapping[int, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.named or self.discarded or self.quarantined or self.messages)
@@ -58,13 +62,13 @@ class _Part:
     """The part of a batch that concerns one load."""
 
     named: list[ChangeEvent] = field(default_factory=list)
-    discarded: Counter[int] = field(default_factory=Counter)
+    discarded: list[ChangeEvent] = field(default_factory=list)
     quarantined: Counter[int] = field(default_factory=Counter)
     messages: list[LoadMessage] = field(default_factory=list)
 
 
-def load_work(plan: Plan) -> LoadWork:
-    """Return the part of a plan that concerns full loads; of an ordinary batch it is empty."""
+def load_work(plan: Plan, batch: Sequence[object]) -> LoadWork:
+    """Return the part of a batch's plan that concerns full loads; of an ordinary batch it is empty."""
     if not (plan.loaded or plan.unloaded or plan.messages or plan.quarantine or plan.refused):
         return _NOTHING
     refused = {id(item) for item, _ in plan.refused}
@@ -75,7 +79,9 @@ def load_work(plan: Plan) -> LoadWork:
         if rejected.domain in DOMAINS and rejected.shop != NO_SHOP and (part := part_of_rejected(rejected)):
             quarantined.append(((rejected.shop, rejected.domain), part))
     named = [event for event in plan.loaded if id(event) not in refused] if refused else plan.loaded
-    return LoadWork(named, plan.unloaded, quarantined, plan.messages)
+    announced = any(isinstance(message, LoadChunk) for message in plan.messages)
+    positions = {id(item): position for position, item in enumerate(batch)} if announced else {}
+    return LoadWork(named, plan.unloaded, quarantined, plan.messages, positions)
 
 
 def part_of_rejected(item: RejectedDelivery) -> LoadPart | None:
@@ -106,7 +112,7 @@ def record_loads(connection: Connection, work: LoadWork, now: datetime, latest: 
         if stored is None or not stored.load.is_active:
             _ignore(record, part.messages)
             continue
-        progress |= _LoadWriter(connection, stored, now, record).write(part)
+        progress |= _LoadWriter(connection, stored, now, record, work.positions).write(part)
     return replace(record, progress=progress)
 
 
@@ -117,7 +123,7 @@ def _by_load(connection: Connection, work: LoadWork, record: LoadRecord, latest:
             parts[event.shop, event.domain, event.load.load_id].named.append(event)
     for event in work.discarded:
         if event.load is not None:
-            parts[event.shop, event.domain, event.load.load_id].discarded[event.load.chunk] += 1
+            parts[event.shop, event.domain, event.load.load_id].discarded.append(event)
     for (shop, domain), part in work.quarantined:
         parts[shop, domain, part.load_id].quarantined[part.chunk] += 1
     ahead = _ahead(connection, work.messages, latest)
@@ -149,18 +155,28 @@ def _ignore(record: LoadRecord, messages: Iterable[LoadMessage]) -> None:
 class _LoadWriter:
     """One load, locked, while a batch changes it."""
 
-    def __init__(self, connection: Connection, stored: StoredLoad, now: datetime, record: LoadRecord) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        stored: StoredLoad,
+        now: datetime,
+        record: LoadRecord,
+        positions: Mapping[int, int],
+    ) -> None:
         self._connection = connection
         self._stored = stored
         self._now = now
         self._record = record
+        self._positions = positions
+        # The place in the batch from which on a chunk is counted anew.
+        self._anew: dict[int, int] = {}
         self._load = replace(stored.load, changed_at=max(now, stored.load.changed_at))
         self._chunks: dict[int, Chunk] = {}
         self._before: dict[int, Chunk] = {}
 
     def write(self, part: _Part) -> bool:
         """Write the part of a batch; return whether a chunk has all its keys now, or the load may have ended."""
-        numbers = {event.load.chunk for event in part.named if event.load} | {*part.discarded, *part.quarantined}
+        numbers = {event.load.chunk for event in (*part.named, *part.discarded) if event.load} | {*part.quarantined}
         numbers |= {message.chunk for message in part.messages if isinstance(message, LoadChunk)}
         if any(isinstance(message, LoadBegun | LoadCompleted) for message in part.messages):
             numbers.add(WHOLE)
@@ -169,8 +185,9 @@ class _LoadWriter:
         # First: the chunk of a new version is counted anew from its announcement.
         for message in part.messages:
             self._take(message)
-        self._add_keys(part.named)
-        self._add_failures(part)
+        self._add_keys([event for event in part.named if self._counts(event)])
+        discarded = Counter(event.load.chunk for event in part.discarded if event.load and self._counts(event))
+        self._add_failures(discarded, part.quarantined)
         return self._finish()
 
     def _take(self, message: LoadMessage) -> None:
@@ -192,11 +209,18 @@ class _LoadWriter:
             case Load():
                 self._load = changed
             case Chunk():
-                self._announced(changed)
+                self._announced(changed, self._positions[id(message)])
         self._record.outcomes[id(message)] = Outcome.SUPERSEDED if unchanged else Outcome.APPLIED
 
-    def _announced(self, chunk: Chunk) -> None:
+    def _counts(self, event: ChangeEvent) -> bool:
+        """Return whether an event is of the last reading of its chunk, rather than of one before."""
+        since = self._anew.get(event.load.chunk) if event.load else None
+        return since is None or self._positions[id(event)] > since
+
+    def _announced(self, chunk: Chunk, position: int) -> None:
         old = self._chunks[chunk.number]
+        if old.version not in (None, chunk.version):
+            self._anew[chunk.number] = position
         if old.seen and not chunk.seen:
             clear_keys(self._connection, self._stored.number, chunk.number)
             self._load = replace(self._load, seen=self._load.seen - old.seen)
@@ -210,13 +234,13 @@ class _LoadWriter:
             self._chunks[number] = replace(chunk, seen=chunk.seen + more)
             self._load = replace(self._load, seen=self._load.seen + more)
 
-    def _add_failures(self, part: _Part) -> None:
-        for number in {*part.discarded, *part.quarantined}:
+    def _add_failures(self, discarded: Counter[int], quarantined: Counter[int]) -> None:
+        for number in {*discarded, *quarantined}:
             chunk = self._chunks[number]
             self._chunks[number] = replace(
                 chunk,
-                discarded=chunk.discarded + part.discarded[number],
-                quarantined=chunk.quarantined + part.quarantined[number],
+                discarded=chunk.discarded + discarded[number],
+                quarantined=chunk.quarantined + quarantined[number],
             )
 
     def _finish(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.outcomes import Outcome
-from tests.support.load_harness import LoadHarness, product
+from tests.support.load_harness import LoadHarness, load_message, product
 
 
 def test_a_chunk_deletes_in_its_own_range_only(place: LoadHarness) -> None:
@@ -55,6 +55,20 @@ def test_a_chunk_that_is_read_again_is_counted_anew_from_its_announcement(place:
     assert place.versions() == {"A": (110, True), "B": (10, False), "C": (105, False), "D": (110, True)}
     # The older announcement, delivered again, changes nothing; another one of this version is a mistake.
     assert place.announce(1, None, None, 3) == {Outcome.SUPERSEDED: 1}
+
+
+def test_a_chunk_that_is_read_again_is_counted_anew_within_one_batch_too(place: LoadHarness) -> None:
+    place.send(*(product(10, key) for key in "ABC"))
+    said = {"load_id": "L", "chunk": 1, "from": None, "to": None, "count": 2}
+    first, again = (load_message("chunk", **said, version=version) for version in ("100", "110"))
+    place.begin()
+    # A is deleted in the ERP between the two readings, and C comes a batch later.
+    place.send(first, product(10, "A", "L", 1), again, product(10, "B", "L", 1))
+    place.settle()
+    assert place.live() == set("ABC")
+    place.send(product(10, "C", "L", 1))
+    place.settle()
+    assert place.versions() == {"A": (110, True), "B": (10, False), "C": (10, False)}
 
 
 def test_an_announcement_that_contradicts_an_earlier_one_is_quarantined(place: LoadHarness) -> None:
