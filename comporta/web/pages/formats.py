@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -22,9 +23,17 @@ _MAX_DEPTH = 60
 
 def number(value: int | float | Decimal, locale: Locale) -> str:
     """Format a number with thousands separators; a float (a rate or share) has one decimal, other types every digit."""
+    if type(value) is int:
+        return _whole(value, locale)
     return format_decimal(
         round(value, 1) if isinstance(value, float) else value, locale=locale, decimal_quantization=False
     )
+
+
+# A page formats the same few numbers again and again. Not decimals: 1.0 and 1.00 are equal, but not written so.
+@lru_cache(4_096)
+def _whole(value: int, locale: Locale) -> str:
+    return format_decimal(value, locale=locale, decimal_quantization=False)
 
 
 def amount(value: object, locale: Locale) -> str:
