@@ -19,7 +19,7 @@ __all__ = ["SETTING", "SHOPS", "Backlog", "DataMissing", "is_made", "real_events
 SETTING = "COMPORTA_BENCH_DATA"
 SHOPS = 4
 _MOMENT = "2026-01-02T03:04:05Z"
-_MADE_PATH = Path(__file__).parents[1] / "build" / "bench" / "invoices.csv"
+_MADE_PATH = Path(__file__).parents[1] / "build" / "bench" / "transactions.csv"
 _DEFAULT_PATH = Path(__file__).parents[2] / "shared" / "data" / "online-retail.csv.xz"
 
 

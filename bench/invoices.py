@@ -20,6 +20,7 @@ ROWS = 540_000
 _COPIES, _BUYERS = 50, 250
 _FIRST_INVOICE = 500_000
 _PRICES_CHANGED = 0.02
+_CENT = Decimal("0.01")
 _BEGIN = datetime(2026, 1, 2, 8, tzinfo=UTC)
 _SEED = 20
 
@@ -32,19 +33,24 @@ def invoice_rows(count: int) -> Iterator[tuple[str, ...]]:
     """
     rng, names = random.Random(_SEED), {product["code"]: product["name"] for product in nfe_catalogue().products}
     orders, prices = list(nfe_orders()), dict[str, Decimal]()
+    # Numbers of customers, as the wholesaler's are: a CPF with more digits would be a wrong CNPJ.
+    buyers = {
+        document: place for place, document in enumerate({order["customer"]["document"]: None for order in orders})
+    }
     number, made = _FIRST_INVOICE, 0
     while True:
         number += 1
         order, copy, buyer = rng.choice(orders), rng.randrange(_COPIES), rng.randrange(_BUYERS)
         at = (_BEGIN + timedelta(seconds=20 * (number - _FIRST_INVOICE))).replace(tzinfo=None).isoformat()
-        customer = order["customer"]
+        customer = f"{10 + buyers[order['customer']['document']]}{buyer:03}"
         for item in order["items"]:
             code = f"{item['product_code']}-{copy:02}"
-            price = prices.setdefault(code, Decimal(item["unit_price"]))
+            # With every digit of the invoice a line's total would have more than an order may.
+            price = prices.setdefault(code, max(Decimal(item["unit_price"]).quantize(_CENT), _CENT))
             if rng.random() < _PRICES_CHANGED:
-                price = prices[code] = max((price * rng.randrange(90, 112) / 100).quantize(Decimal("0.01")), Decimal(1))
-            name, document = names[item["product_code"]], f"{customer['document']}-{buyer:03}"
-            yield str(number), code, name, item["quantity"], at, f"{price:f}", document, "Brazil"
+                price = prices[code] = max((price * rng.randrange(90, 112) / 100).quantize(_CENT), Decimal(1))
+            name = names[item["product_code"]]
+            yield str(number), code, name, item["quantity"], at, f"{price:f}", customer, "Brazil"
             made += 1
             if made == count:
                 return

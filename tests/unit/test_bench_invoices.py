@@ -11,6 +11,8 @@ from bench import events
 from bench.invoices import invoice_rows, written_transactions
 from comporta.simulator.retail import retail_events, retail_orders
 from schemas.events import parse_event
+from schemas.orders import PLACED, parse_order
+from tests.support.order_events import order_event
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,8 @@ def test_its_events_and_orders_are_valid(tmp_path: Path) -> None:
         assert parse_event(event.domain, "main", event.body).version
     orders = list(retail_orders(path))
     assert len(orders) > 300
+    for order in orders:
+        assert parse_order("main", order_event(PLACED, order)).order_id == order["order_id"]
 
 
 def test_without_a_file_the_measurement_makes_one_once_and_the_table_says_so(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
@@ -59,10 +60,26 @@ def page_filters(language: Language) -> dict[str, Callable[..., Any]]:
         "refusal": lambda text: action_refusal(text, language),
         "sentence": lambda row, **options: refusal_sentence(row["reason"], row["sentence"], language.tag, **options),
         "key_fields": _key_fields,
+        "summed": _summed,
+        "flows": _flows,
         "code": _code,
         "plain": lambda value: orjson.dumps(value, default=str).decode(),
         "iso": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _summed(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Return the sums over all shops by the inner name: of a thousand shops a template would take long."""
+    sums: Counter[str] = Counter()
+    for inner in counts.values():
+        for name, count in inner.items():
+            sums[name] += count
+    return sums
+
+
+def _flows(effective: Mapping[str, Mapping[str, str]], domain: str) -> set[str]:
+    """Return the states that a domain has in any shop: on, off or both."""
+    return {domains.get(domain, "on") for domains in effective.values()}
 
 
 def _key_fields(text: str) -> dict[str, Any]:

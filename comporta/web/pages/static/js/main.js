@@ -9,12 +9,14 @@ import { watchTimes } from "./times.js";
 
 // First: it records the regions as the server sent them, before the others change them.
 watchRegions();
-watchTimes();
 watchDialog();
 watchTab();
 watchEvents();
 watchCharts();
 watchChoices();
+// Once the page can be used: a browser needs some 20 ms for its first name of a time zone. Until then the times are in
+// UTC, and the page says so.
+setTimeout(watchTimes);
 
 // Ctrl-K (or Cmd-K) leads to the search from everywhere but an open dialog.
 document.addEventListener("keydown", (event) => {
