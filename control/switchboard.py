@@ -66,7 +66,7 @@ class Switchboard:
     def _change(self, command: Command) -> Reply:
         likely = command.action == "resume"
         with RepairSheetWriter(self._fence, likely=likely) as sheets, self._fence.exclusive() as connection:
-            before = read_for_change(connection, command.message_id, command.message.shop)
+            before = read_for_change(connection, command)
             self._check_shop(connection, command, before)
             state, announcements, new_sheets, ended = _follow_clock(connection, before)
             if late := overtaken(command, state):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, fun
 
 from rules.orders import OrderState
 from rules.switches import Plan, Switch, Switches
+from schemas.control import Command
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
 from storage.tables import audit, change_feed, generations, missed, orders, shops, switches, watchers
@@ -90,12 +91,17 @@ def read_for_batch(connection: Connection) -> BatchState:
     )
 
 
-def read_for_change(connection: Connection, message_id: str | None = None, shop: str | None = None) -> ChangeState:
-    """Read every switch, the number of orders in flight to the ERP, and what is known of this message and this shop.
+def read_for_change(connection: Connection, command: Command | None = None) -> ChangeState:
+    """Read every switch, the number of orders in flight to the ERP, and what is known of this message and its shop.
 
-    In one statement: an operator waits for every round trip.
+    In one statement: an operator waits for every round trip. A message is a repeat if one of its id has asked for the
+    same of the same scope: an id that stands for a whole maintenance is given to its pause and to its resume.
     """
-    params = {**_clock(connection), "message_id": message_id, "of_shop": shop}
+    said: dict[str, Any] = dict.fromkeys(("message_id", "asked", "of_shop", "of_domains"))
+    if command is not None:
+        shop, domains = command.message.shop, list(command.message.domains)
+        said = {"message_id": command.message_id, "asked": command.action, "of_shop": shop, "of_domains": domains}
+    params = {**_clock(connection), **said}
     rows = connection.execute(_change_query(connection.dialect.name), params).all()
     first = rows[0]
     return ChangeState(_switches(rows), first.in_flight, bool(first.obeyed), bool(first.shop_seen))
@@ -143,7 +149,11 @@ def _batch_query(dialect: str) -> Select[Any]:
 def _change_query(dialect: str) -> Select[Any]:
     in_flight = select(func.count()).where(orders.c.state == OrderState.SENDING.value).scalar_subquery()
     before = exists(1).where(
-        audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type), audit.c.result != "refused"
+        audit.c.message_id == bindparam("message_id", type_=audit.c.message_id.type),
+        audit.c.action == bindparam("asked", type_=audit.c.action.type),
+        audit.c.shop == bindparam("of_shop", type_=audit.c.shop.type),
+        audit.c.domains == bindparam("of_domains", type_=audit.c.domains.type),
+        audit.c.result != "refused",
     )
     seen = exists(1).where(shops.c.shop == bindparam("of_shop", type_=shops.c.shop.type))
     columns = in_flight.label("in_flight"), before.label("obeyed"), seen.label("shop_seen")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from comporta.cli.client import Remote, remote_for
+from comporta.cli.local_times import local_moment, next_clock_time
 from comporta.cli.options import parse_duration, user_name
 from comporta.cli.output import AsJson, console, fail, for_people, local_time, one_line, print_json, translate
 from comporta.runtime.settings import load_settings
@@ -168,10 +169,10 @@ def _end_after(duration: str, begins: datetime | None) -> datetime:
 def _parse_time(option: str, text: str, after: datetime | None = None) -> datetime:
     clock = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
     now = max(datetime.now().astimezone(), after or datetime.min.replace(tzinfo=UTC))
-    if clock is not None:
-        moment = now.astimezone().replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
-        return moment if moment > now else moment + timedelta(days=1)
     try:
-        return datetime.fromisoformat(text).astimezone()
+        if clock is not None:
+            return next_clock_time(int(clock[1]), int(clock[2]), now)
+        moment = datetime.fromisoformat(text)
+        return local_moment(moment) if moment.tzinfo is None else moment.astimezone()
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{option}: {text!r} is not a time; use 2026-11-23T23:00:00Z or 23:00") from None

@@ -126,7 +126,7 @@ def build_worker(
     loops = {
         "announcer": announcer.run,
         "upkeep": _upkeep(settings.retention, database, worker_id, pulse("upkeep")),
-        "beat": Heartbeat(registry, switchboard, pulse("beat"), feeds).run,
+        "heartbeat": Heartbeat(registry, switchboard, pulse("heartbeat"), feeds).run,
         "control": controller.run,
         "relay": relay_loop(
             settings.broker_url,

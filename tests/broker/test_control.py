@@ -136,6 +136,20 @@ def test_an_old_message_is_refused_and_a_repeated_one_harmless(harness: ControlH
     assert harness.ask("pause", {"reason": "x"}, message_id="m1")["result"] == "unchanged"
 
 
+def test_another_command_under_the_same_id_is_no_repeat(harness: ControlHarness) -> None:
+    def ask(action: str, **fields: Any) -> str:
+        return str(harness.ask(action, {"reason": "x", **fields}, message_id="maintenance 42")["result"])
+
+    assert ask("pause", domains=["stock", "prices"]) == "off"
+    assert ask("pause", domains=["orders"]) == "off"
+    assert ask("pause", domains=["stock", "prices"]) == "unchanged"
+    assert ask("resume", domains=["stock", "prices"]) == "on"
+    # Delivered again, each of them: it was obeyed.
+    assert ask("pause", domains=["stock", "prices"]) == "unchanged"
+    assert ask("resume", domains=["stock", "prices"]) == "unchanged"
+    assert [off["domain"] for off in harness.ask("resume", {"reason": "x"})["still_off"]] == ["orders"]
+
+
 def test_commands_that_have_waited_take_effect_in_the_order_of_their_issue(harness: ControlHarness) -> None:
     begin = datetime.now(UTC) - timedelta(minutes=5)
 
