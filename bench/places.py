@@ -17,8 +17,9 @@ from schemas.partitions import NO_PARTITIONS, Partitions
 from schemas.topology import QUEUES
 from storage.engine import read_url
 from storage.fence import PostgresFence
+from tests.support.services.broker import Broker, SharedRabbitMQ
 from tests.support.services.postgres import Database, Postgres, SharedPostgres
-from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+from tests.support.services.rabbitmq import RabbitMQ
 
 __all__ = ["Place", "Servers", "accounted", "held_back", "open_servers"]
 

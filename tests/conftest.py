@@ -15,9 +15,10 @@ import pytest
 from storage.engine import open_engine
 from storage.migrate import migrate
 from tests.support.programs import Programs, running_programs
+from tests.support.services.broker import Broker, SharedRabbitMQ
 from tests.support.services.postgres import Database, Postgres, SharedPostgres
 from tests.support.services.processes import ServiceFailed, ServiceMissing, temporary_root
-from tests.support.services.rabbitmq import Broker, RabbitMQ, SharedRabbitMQ
+from tests.support.services.rabbitmq import RabbitMQ
 
 # What takes long comes first, folder by folder: what the processes do in the end are short files of which neither
 # waits for the other, and what the tests of a folder share is set up once in each.

@@ -12,7 +12,7 @@ from structlog._config import BoundLoggerLazyProxy
 from structlog.testing import capture_logs
 
 from tests.support.pipeline import Backends, Pipeline, open_pipeline
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 
 
 @pytest.fixture(scope="session")

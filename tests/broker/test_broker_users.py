@@ -16,7 +16,7 @@ from broker.connection import open_connection
 from broker.declare import declare, declare_queues
 from comporta.cli.main import app
 from schemas.topology import EXCHANGES, QUEUES, orders_queue
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 
 ACCESS_REFUSED = 403
 PASSWORD = 'p@ss/w"ord'

@@ -12,7 +12,7 @@ from broker.diagnostics import inspect_broker
 from schemas.queue_policies import policies, policy_definitions
 from schemas.topology import DEAD
 from tests.support.pipeline import Pipeline, stock_event
-from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.services.broker import Broker, open_channel
 from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]

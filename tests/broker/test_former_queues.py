@@ -13,7 +13,7 @@ from broker.declare import declare, declare_queues
 from broker.diagnostics import inspect_broker
 from broker.former_queues import declare_queue
 from schemas.topology import CONTROL, DEAD, QUEUES, orders_queue
-from tests.support.services.rabbitmq import open_channel
+from tests.support.services.broker import open_channel
 
 QUEUE = QUEUES[CONTROL]
 

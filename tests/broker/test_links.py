@@ -10,7 +10,7 @@ import pytest
 
 from broker.connection import BrokerLost, masked, open_connection, release
 from tests.support.pipeline import Pipeline, stock_event
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 from tests.support.wait import wait_until
 
 

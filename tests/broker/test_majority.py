@@ -14,9 +14,9 @@ from broker.connection import open_connection, release
 from broker.pulse import PULSE_QUEUE, Pulse
 from comporta.runtime.health import ReadinessProbe, monitor_for
 from tests.support.pipeline import Pipeline, stock_event
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.cluster import Cluster
 from tests.support.services.proxy import Proxy, through_all
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 

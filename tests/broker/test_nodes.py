@@ -22,8 +22,8 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
 from tests.support.pipeline import Pipeline, stock_event
+from tests.support.services.broker import Broker
 from tests.support.services.proxy import Proxy, through_all
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 TRIES = 4

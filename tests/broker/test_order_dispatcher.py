@@ -13,8 +13,8 @@ from schemas.topology import ORDERS_OUT
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.order_events import decoded_receipt, internalized
 from tests.support.pipeline import Pipeline
+from tests.support.services.broker import open_channel
 from tests.support.services.http_erp import HttpErp, running_http_erp
-from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
 _TIMEOUT = 1.0

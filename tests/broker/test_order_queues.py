@@ -18,7 +18,7 @@ from storage.cancellation_queue import CancellationQueue
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.order_events import cancelled
 from tests.support.pipeline import Pipeline
-from tests.support.services.rabbitmq import Broker, open_channel
+from tests.support.services.broker import Broker, open_channel
 from tests.support.wait import wait_until
 
 NORTH, SOUTH = "erp.orders.north", "erp.orders.south"

@@ -20,7 +20,7 @@ from schemas.topology import EVENTS
 from tests.support.partition_harness import FOUR, FOUR_BY_KEY, TWO, route, spread, worker
 from tests.support.pipeline import CLOUDEVENT, Pipeline, stock_event
 from tests.support.running_workers import running_workers
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 from tests.support.wait import wait_until
 
 

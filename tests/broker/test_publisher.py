@@ -16,7 +16,7 @@ from producers.messages import Fate, OutgoingMessage
 from producers.publisher import Publisher
 from schemas.topology import EVENTS
 from tests.support.pipeline import CLOUDEVENT, Pipeline, stock_event
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 
 
 def outgoing(number: int, routing_key: str = "main.stock", exchange: str = EVENTS) -> OutgoingMessage:

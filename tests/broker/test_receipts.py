@@ -15,8 +15,8 @@ from broker.connection import BrokerLost, open_connection, release, translated
 from consumers.source import BatchLimits, KombuSource
 from schemas.topology import EVENTS
 from tests.support.pipeline import Pipeline, stock_event
+from tests.support.services.broker import Broker
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 _QUEUE = "comporta.stock"

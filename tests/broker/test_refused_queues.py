@@ -13,7 +13,7 @@ from schemas.topology import CONTROL, QUEUES
 from tests.support.event_samples import sample_event
 from tests.support.pipeline import Pipeline, stock_event
 from tests.support.running_workers import running_workers
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 from tests.support.wait import wait_until
 
 

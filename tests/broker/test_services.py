@@ -17,10 +17,10 @@ from broker.declare import declare
 from schemas.topology import EVENTS
 from storage.engine import open_engine
 from storage.migrate import require_current
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.ports import HOST
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 QUEUE = "comporta.stock"

@@ -15,7 +15,8 @@ import pytest
 from broker.connection import open_connection, release
 from broker.declare import declare
 from schemas.queue_policies import policy_definitions
-from tests.support.services.rabbitmq import Broker, RabbitMQ, open_channel
+from tests.support.services.broker import Broker, open_channel
+from tests.support.services.rabbitmq import RabbitMQ
 from tests.support.services.rabbitmqctl import write_rabbitmqctl
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "rabbitmq" / "setup.sh"

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser_windows import BrowserWindows, missing_chromium, running_browser
 from tests.support.page_deployment import TIMEOUT, PageDeployment, running_page_deployment
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 
 
 # Of the package, not of the session: while Playwright runs, no other test of this thread may run an event loop.

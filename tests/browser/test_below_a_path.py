@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser_windows import BrowserWindows, sign_in
 from tests.support.page_deployment import running_page_deployment
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
 from tests.support.services.prefix_proxy import running_prefix_proxy
-from tests.support.services.rabbitmq import Broker
 
 ROOT = "/erp/comporta"
 PAGES = ("Orders", "Missed", "Quarantine", "Repairs", "Ledger", "Audit", "Workers", "Overview")

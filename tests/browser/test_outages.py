@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, expect
 from storage.views import QuarantineFilter
 from tests.support.browser_windows import BrowserWindows
 from tests.support.page_deployment import TIMEOUT, PageDeployment, running_page_deployment
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.stock_lines import stock_line
 from tests.support.wait import wait_until
 

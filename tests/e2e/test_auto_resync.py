@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.support.event_samples import sample_event
 from tests.support.programs import Programs
+from tests.support.services.broker import open_channel
 from tests.support.services.http_erp import running_http_erp
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
 

@@ -11,8 +11,8 @@ from broker.declare import declare
 from tests.support.database_queries import DatabaseQueries
 from tests.support.event_generator import EventGenerator, EventPublisher
 from tests.support.programs import Programs
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 NAMES = r"^(comporta|erp|shop)\."

@@ -13,9 +13,9 @@ from broker.connection import open_connection
 from broker.declare import declare, declare_queues
 from schemas.topology import orders_queue
 from tests.support.programs import Programs
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 SECRET = "hunter2"

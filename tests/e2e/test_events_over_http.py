@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.support.programs import Program, Programs, is_answering, running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker
 from tests.support.stock_lines import BAD_LINE, GOOD_LINES, stock_line
 from tests.support.wait import wait_until
 

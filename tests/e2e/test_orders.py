@@ -13,9 +13,10 @@ from schemas.topology import ORDERS_IN
 from tests.support.database_queries import DatabaseQueries
 from tests.support.order_events import cancelled, placed
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port, is_listening
 from tests.support.services.proxy import Proxy, through_all
-from tests.support.services.rabbitmq import Broker, RabbitMQ
+from tests.support.services.rabbitmq import RabbitMQ
 from tests.support.wait import wait_until
 
 

@@ -11,8 +11,8 @@ from tests.support.database_queries import DatabaseQueries
 from tests.support.event_samples import sample_event
 from tests.support.metrics_client import scrape, two_free_ports
 from tests.support.programs import Programs
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 FOUR = [partition_queue("stock", number) for number in range(1, 5)]

@@ -15,8 +15,8 @@ import pytest
 from broker.connection import open_connection, release
 from broker.declare import declare
 from tests.support.programs import Programs, is_answering, running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker
 from tests.support.stock_lines import BAD_LINE, GOOD_LINES
 from tests.support.wait import wait_until
 

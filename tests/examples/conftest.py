@@ -23,7 +23,7 @@ from tests.support.example_programs import (
     with_output_folder,
 )
 from tests.support.node import install_packages
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.broker import Broker
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from schemas.events import parse_event
 from schemas.topology import EVENTS, event_queue
 from tests.support.example_clients import NODE_CLIENT, Client, runnable_clients
 from tests.support.example_programs import FOLDER, run_command
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.lossy_proxy import LossyProxy
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 Command = tuple[str, ...]

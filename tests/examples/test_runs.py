@@ -11,8 +11,8 @@ from broker.declare import declare
 from schemas.topology import EVENTS, event_queue
 from tests.support.example_deployment import ExampleDeployment
 from tests.support.example_programs import CURL, JAVA, NODE, PHP, PYTHON, Example, run_command, runnable
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.lossy_proxy import LossyProxy
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 # The first three must run wherever the tests do; the others where their language and its library are at hand.

@@ -8,9 +8,9 @@ import pytest
 
 from comporta.runtime.logs import quiet_libraries
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.worker_deployment import SharedWorkerDeployment
 
 

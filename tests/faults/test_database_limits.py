@@ -14,10 +14,10 @@ import pytest
 from storage.database import open_database
 from tests.support.event_generator import EventGenerator
 from tests.support.programs import Program, is_answering, running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.limited_postgres import LimitedPostgres
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

@@ -16,8 +16,8 @@ from broker.sync_publisher import SyncPublisher
 from schemas.topology import CHANGES, EVENTS, OUTCOMES
 from tests.support.pipeline import stock_event
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.event_generator import BackgroundPublisher, DomainShop, EventGenerator, EventPublisher
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

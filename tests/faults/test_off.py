@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from tests.support.event_generator import EventGenerator
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import SharedWorkerDeployment
 

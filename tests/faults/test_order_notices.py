@@ -15,9 +15,9 @@ from broker.sync_publisher import SyncPublisher
 from schemas.topology import ORDER_NOTICES, ORDERS_IN
 from tests.support.order_events import placed
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

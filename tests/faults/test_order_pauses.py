@@ -17,9 +17,9 @@ from storage.tables import orders
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.order_events import decoded_receipt, internalized
 from tests.support.pipeline import Pipeline
+from tests.support.services.broker import Broker
 from tests.support.services.http_erp import HttpErp, running_http_erp
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 _PAST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,8 +13,8 @@ from broker.declare import declare
 from producers.messages import Fate, OutgoingMessage, PublishResult
 from producers.publisher import Publisher
 from schemas.topology import EVENTS, event_queue
+from tests.support.services.broker import Broker, open_channel
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker, open_channel
 from tests.support.wait import wait_until
 
 STOCK = event_queue("stock")

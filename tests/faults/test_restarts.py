@@ -9,8 +9,8 @@ import pytest
 from schemas.topology import DEAD
 from tests.support.event_generator import Event
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.programs import Program, running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.monitored_deployment import MonitoredDeployment
 from tests.support.programs import running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 
 
 @pytest.fixture(scope="package")

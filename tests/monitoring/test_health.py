@@ -12,10 +12,10 @@ from tests.support.event_generator import Event, EventPublisher
 from tests.support.metrics_client import get_health, two_free_ports
 from tests.support.monitored_deployment import MonitoredDeployment, start_program
 from tests.support.programs import Programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import HOST, free_port
 from tests.support.services.postgres import Database
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 READY = {

@@ -18,8 +18,8 @@ from tests.support.event_generator import EventGenerator
 from tests.support.order_events import placed
 from tests.support.pipeline import CLOUDEVENT
 from tests.support.programs import Programs
+from tests.support.services.broker import Broker
 from tests.support.services.ports import free_port
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 

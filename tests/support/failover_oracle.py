@@ -20,8 +20,8 @@ from tests.support.cluster_deployment import HostDeployment
 from tests.support.event_generator import Event, EventGenerator, EventPublisher
 from tests.support.order_events import placed
 from tests.support.pipeline import CLOUDEVENT
+from tests.support.services.broker import open_channel
 from tests.support.services.host_rabbitmq import HostRabbitMQ
-from tests.support.services.rabbitmq import open_channel
 from tests.support.wait import wait_until
 
 __all__ = ["Oracle", "Recovery"]

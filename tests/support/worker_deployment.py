@@ -13,8 +13,8 @@ from schemas.control import Action, Reply
 from tests.support.database_queries import DatabaseQueries
 from tests.support.event_generator import Event, EventPublisher
 from tests.support.programs import Program, Programs
+from tests.support.services.broker import Broker
 from tests.support.services.proxy import Proxy
-from tests.support.services.rabbitmq import Broker
 from tests.support.wait import wait_until
 
 __all__ = ["SharedWorkerDeployment", "WorkerDeployment"]

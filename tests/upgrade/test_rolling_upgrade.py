@@ -14,8 +14,8 @@ from storage.migrate import alembic_config, newest_revision, read_revision
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.former_release import install_former
 from tests.support.programs import Program, Programs, running_programs
+from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
-from tests.support.services.rabbitmq import Broker
 from tests.support.worker_deployment import WorkerDeployment
 
 

@@ -49,7 +49,7 @@ fsync = off
 
 
 class Database(Service):
-    """What can be asked of any PostgreSQL over a connection; its starter stops it."""
+    """PostgreSQL as any test may use it, over a connection; its starter stops it."""
 
     name, setting = "PostgreSQL", _SETTING
 

@@ -8,37 +8,22 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
-import pika
 import trustme
-from pika.exceptions import AMQPError
 
 from schemas.partitions import PLUGIN
 from schemas.queue_policies import policy_definitions
-from schemas.topology import EXCHANGES, QUEUES
+from tests.support.services.broker import SETTING, Broker, open_channel
 from tests.support.services.platform import chosen_platform
 from tests.support.services.ports import HOST, free_port, is_listening
-from tests.support.services.processes import (
-    Process,
-    Service,
-    ServiceFailed,
-    data_folder,
-    end,
-    remove,
-    spawn,
-    wait_ready,
-)
+from tests.support.services.processes import Process, data_folder, end, remove, spawn, wait_ready
 from tests.support.services.rabbitmq_programs import rabbitmq_commands, speaks_amqp
 from tests.support.wait import wait_until
 
-__all__ = ["Broker", "RabbitMQ", "SharedRabbitMQ", "open_channel"]
+__all__ = ["RabbitMQ"]
 
-_SETTING = "COMPORTA_TEST_BROKER_URL"
 # Some 30 ms each when the broker starts; more are made when these are used up.
 _VHOSTS_AT_ONCE = 25
 # For what is done to the server itself; no test is ever given it.
@@ -59,85 +44,11 @@ _MANAGEMENT = "management.tcp.ip = {host}\nmanagement.tcp.port = {port}\n"
 _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 
 
-@contextmanager
-def open_channel(url: str) -> Iterator[Any]:
-    """A pika channel with confirms, on a connection of its own."""
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    try:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        yield channel
-    finally:
-        if connection.is_open:
-            connection.close()
-
-
-class Broker(Service):
-    """What can be asked of any RabbitMQ over AMQP; its starter stops it."""
-
-    name, setting = "RabbitMQ", _SETTING
-
-    def __init__(self, base: str) -> None:
-        self._base = base
-
-    @property
-    def port(self) -> int:
-        """Where it listens: what a proxy before it forwards to."""
-        return urlsplit(self._base).port or 5672
-
-    def url(self, vhost: str) -> str:
-        """The broker URL of a virtual host."""
-        parts = urlsplit(self._base)
-        return urlunsplit((parts.scheme, parts.netloc, "/" + quote(vhost, safe=""), "", ""))
-
-    def tls(self, url: str) -> tuple[str, Path]:
-        """The same virtual host over TLS, and the file of the authority that vouches for the server."""
-        raise self._not_ours()
-
-    def queue_depth(self, url: str, queue: str) -> int:
-        """How many messages are ready in a queue; those that a consumer holds don't count."""
-        with open_channel(url) as channel:
-            return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-    def new_vhost(self) -> str:
-        """The URL of a virtual host without anything in it."""
-        raise NotImplementedError
-
-    def kill(self) -> None:
-        """End the server as a power cut would."""
-        raise self._not_ours()
-
-    def ctl(self, *arguments: str) -> str:
-        """What rabbitmqctl says to this."""
-        raise self._not_ours()
-
-
-class SharedRabbitMQ(Broker):
-    """The one that COMPORTA_TEST_BROKER_URL names: every test finds its virtual host emptied."""
-
-    def open(self) -> None:
-        try:
-            self.new_vhost()
-        except (AMQPError, OSError) as error:
-            raise ServiceFailed(f"the broker that {_SETTING} names can't be used: {error!r}") from error
-
-    def new_vhost(self) -> str:
-        with open_channel(self._base) as channel:
-            for queue in QUEUES:
-                channel.queue_delete(queue)
-            for exchange in EXCHANGES:
-                channel.exchange_delete(exchange)
-        return self._base
-
-    def close(self) -> None:
-        self.new_vhost()
-
-
 class RabbitMQ(Broker):
     """Run from the installed programs; can be killed and started again on the same data and ports."""
 
     def __init__(self, *, management: bool = False) -> None:
-        self._server, self._epmd_command, self._ctl, self._call = rabbitmq_commands(chosen_platform(), _SETTING)
+        self._server, self._epmd_command, self._ctl, self._call = rabbitmq_commands(chosen_platform(), SETTING)
         self._management_port = free_port() if management else None
         super().__init__(f"amqp://guest:guest@{HOST}:{free_port()}/")
         self._tls_port, self._epmd_port = free_port(), free_port()
