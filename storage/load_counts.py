@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,7 +10,9 @@ from sqlalchemy import Connection, Integer, Text, bindparam, text
 
 from rules.full_load import ChunkState, LoadState
 from rules.switches import Scope
+from schemas.events import ChangeEvent
 from schemas.load_parts import WHOLE, LoadPart
+from storage.load_keys import keys_of
 from storage.types import BIGINT, UtcTime
 
 __all__ = ["CountedKeys", "count_keys"]
@@ -29,9 +31,9 @@ class CountedKeys(NamedTuple):
 
 
 def count_keys(
-    connection: Connection, scope: Scope, part: LoadPart, keys: Collection[str], now: datetime
+    connection: Connection, scope: Scope, part: LoadPart, events: Iterable[ChangeEvent], now: datetime
 ) -> CountedKeys | None:
-    """Record the keys that a batch names of a chunk, and count the new ones; None if the chunk is not open.
+    """Record the keys that events name of a chunk, and count the new ones; None if the chunk is not open.
 
     Nothing is written then: the chunk is read and judged instead. PostgreSQL only, since SQLite writes one table in a
     statement.
@@ -39,7 +41,7 @@ def count_keys(
     if connection.dialect.name != "postgresql":
         return None
     shop, domain = scope
-    in_order = sorted(keys)
+    in_order = sorted(keys_of(domain, events))
     values = {
         "shop": shop,
         "domain": domain,

@@ -131,7 +131,7 @@ def _judged_chunks(connection: Connection, load: _LoadKey, part: _Part, now: dat
     """Count the keys of each open chunk; leave those chunks in the part that have to be read and judged."""
     shop, domain, load_id = load
     for chunk, events in sorted(part.named.items()):
-        counted = count_keys(connection, (shop, domain), LoadPart(load_id, chunk), keys_of(domain, events), now)
+        counted = count_keys(connection, (shop, domain), LoadPart(load_id, chunk), events, now)
         if counted is None:
             continue
         if counted.may_be_complete:
