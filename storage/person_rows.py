@@ -31,6 +31,7 @@ from storage.person_search import (
     of_order,
     stay_of,
 )
+from storage.search_texts import search_text
 from storage.tables import ENTITY_TABLES, missed, orders, quarantine
 
 __all__ = ["PersonStore"]
@@ -130,12 +131,15 @@ class PersonStore:
             if fate.own or (row.domain == "customers" and (row.shop, row.key) in keys):
                 statement: Any = delete(quarantine)
             elif fate.mentioned:
-                body = self._person.erased(row.body.decode(errors="surrogateescape"))
-                values = {
-                    name: self._person.erased(row._mapping[name])
-                    for name in ("headers", "key", "subject", "search_text")
-                }
-                statement = update(quarantine).values(body=body.encode(errors="surrogateescape"), **values)
+                text = self._person.erased(row.body.decode(errors="surrogateescape"))
+                body = text.encode(errors="surrogateescape")
+                values = {name: self._person.erased(row._mapping[name]) for name in ("headers", "key", "subject")}
+                if row.search_text is None:
+                    # Never left to the upkeep, which may have read the message before.
+                    made = search_text(body, values["headers"])
+                else:
+                    made = self._person.erased(row.search_text)
+                statement = update(quarantine).values(body=body, search_text=made, **values)
             else:
                 continue
             number += connection.execute(statement.where(quarantine.c.id == identity)).rowcount

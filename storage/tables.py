@@ -145,6 +145,7 @@ missed = Table(
     Index("missed_asked", "domain", "shop", "asked_at", postgresql_where=_WAS_ASKED, sqlite_where=_WAS_ASKED),
 )
 
+_HAS_NO_TEXT = text("search_text IS NULL")
 quarantine = Table(
     "quarantine",
     metadata,
@@ -168,6 +169,7 @@ quarantine = Table(
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
     Index("quarantine_key", "key"),
+    Index("quarantine_without_text", "id", postgresql_where=_HAS_NO_TEXT, sqlite_where=_HAS_NO_TEXT),
 )
 
 dead_letters = Table(
