@@ -34,8 +34,8 @@ from schemas.fields import Column
 from schemas.key_ranges import Bound
 from storage.dialect import before_conflict, insert_into
 from storage.entities import event_value
+from storage.entity_tables import ENTITY_TABLES
 from storage.load_tables import load_keys
-from storage.tables import ENTITY_TABLES
 from storage.types import BIGINT, utc_text
 
 __all__ = [

@@ -19,6 +19,7 @@ from storage.audit import add_count
 from storage.changes import record_if_on
 from storage.dialect import database_now
 from storage.entities import apply_and_return, key_text
+from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Fence
 from storage.missed_rows import clear_missed
 from storage.order_rows import OrderKey
@@ -32,7 +33,7 @@ from storage.person_search import (
     stay_of,
 )
 from storage.search_texts import search_text
-from storage.tables import ENTITY_TABLES, missed, orders, quarantine
+from storage.tables import missed, orders, quarantine
 
 __all__ = ["PersonStore"]
 

@@ -23,8 +23,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from rules.masks import mask_documents
 from schemas.domains import DOMAINS
+from storage.entity_tables import ENTITY_TABLES
 from storage.missing_texts import is_missing
-from storage.tables import ENTITY_TABLES, missed, orders, quarantine, shops
+from storage.tables import missed, orders, quarantine, shops
 from storage.types import BYTES
 from storage.views.lists import ORDER_COLUMNS, QUARANTINE_COLUMNS, with_doc, with_key
 from storage.views.rows import MissedRow, OrderRow, QuarantineRow, plain_row
