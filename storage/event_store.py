@@ -197,9 +197,9 @@ class EventStore:
                 if state.recording:
                     applied += written_events(connection, domain, events, sum(counts.values()), now)
             if domain in state.missed:
-                clear_missed(connection, domain, events)
+                clear_missed(connection, domain, events, narrow=state.narrow)
         for domain, events in plan.discard.items():
-            record_missed(connection, domain, events, now, state.changed_at)
+            record_missed(connection, domain, events, now, state.changed_at, narrow=state.narrow)
         return applied
 
     def _write_counts(

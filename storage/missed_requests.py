@@ -9,9 +9,10 @@ from functools import cache
 
 from sqlalchemy import ColumnElement, Executable, Select, Update, bindparam, exists, func, select, update
 
-from storage.dialect import Rowset, database_now, dump_rows, rowset
+from storage.dialect import database_now, dump_rows, rowset
 from storage.fence import Fence
 from storage.missed import Piece
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import missed
 from storage.types import EXACT_TEXT, UtcTime
 from storage.views import MissedFilter
@@ -40,34 +41,32 @@ class MissedRequests:
 
     def _remember(self, piece: Piece, by: str) -> None:
         with self._fence.shared() as connection:
-            dialect = connection.dialect.name
-            keys = sorted(piece.keys)
+            dialect, narrow = connection.dialect.name, is_narrow(connection)
+            scope = {"of_shop": piece.shop, "of_domain": piece.domain}
+            keys = sorted(place_of(piece.domain, key, narrow=narrow) for key in piece.keys)
             if dialect == "postgresql":
                 # A batch that is making a key good is not waited for: two orders of locks could deadlock.
-                rows = {"rows": dump_rows(dialect, ({"key": key} for key in keys))}
-                scope = {"of_shop": piece.shop, "of_domain": piece.domain}
-                keys = list(connection.scalars(_lock(dialect), {**rows, **scope}))
+                rows = {"rows": dump_rows(dialect, ({"place": key} for key in keys))}
+                keys = list(connection.scalars(_lock(dialect, narrow=narrow), {**rows, **scope}))
             if keys:
-                rows = {"rows": dump_rows(dialect, ({"key": key} for key in keys))}
-                scope = {"of_shop": piece.shop, "of_domain": piece.domain}
-                connection.execute(_stamp(dialect), {**rows, **scope, "by": by, "now": database_now(connection)})
+                rows = {"rows": dump_rows(dialect, ({"place": key} for key in keys))}
+                values = {**rows, **scope, "by": by, "now": database_now(connection)}
+                connection.execute(_stamp(dialect, narrow=narrow), values)
 
 
-def _keys(dialect: str) -> Rowset:
-    return rowset(dialect, {"key": EXACT_TEXT})
-
-
-@cache
-def _lock(dialect: str) -> Select[tuple[str]]:
-    keys = _keys(dialect)
-    query = select(missed.c.key).where(*_scope(), exists(1).where(missed.c.key == keys.columns["key"]))
-    return query.order_by(missed.c.key).with_for_update(skip_locked=True)
+def _named(dialect: str, place: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists(1).where(place == rowset(dialect, {"place": EXACT_TEXT}).columns["place"])
 
 
 @cache
-def _stamp(dialect: str) -> Executable:
-    keys = _keys(dialect)
-    statement: Update = update(missed).where(*_scope(), exists(1).where(missed.c.key == keys.columns["key"]))
+def _lock(dialect: str, *, narrow: bool) -> Select[tuple[str]]:
+    place = key_place(narrow=narrow)
+    return select(place).where(*_scope(), _named(dialect, place)).order_by(place).with_for_update(skip_locked=True)
+
+
+@cache
+def _stamp(dialect: str, *, narrow: bool) -> Executable:
+    statement: Update = update(missed).where(*_scope(), _named(dialect, key_place(narrow=narrow)))
     return statement.values(
         asked_at=bindparam("now", type_=UtcTime()),
         asked_by=bindparam("by"),

@@ -15,6 +15,7 @@ from rules.switches import Plan, Switch, Switches
 from schemas.control import Command
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
+from storage.missed_index import NARROW
 from storage.tables import audit, change_feed, generations, missed, orders, shops, switches, watchers
 from storage.types import UtcTime
 
@@ -46,7 +47,8 @@ class BatchState:
 
     The switches are those that are off, and those with a planned pause that is due.
     `changed_at` is the time of the last change of any switch. `feeds` is the generation of the feeds: what a worker
-    remembers of them holds while this number stays. `recording` tells whether the changes go into the change feed.
+    remembers of them holds while this number stays. `recording` tells whether the changes go into the change feed,
+    `narrow` which index leads to a missed key.
     """
 
     switches: Switches
@@ -55,6 +57,7 @@ class BatchState:
     watched: bool
     feeds: int
     recording: bool
+    narrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def read_for_batch(connection: Connection) -> BatchState:
         bool(first["watched"]),
         first["feeds"] or 0,
         bool(first["recording"]),
+        bool(first["narrow"]),
     )
 
 
@@ -141,6 +145,7 @@ def _batch_query(dialect: str) -> Select[Any]:
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
         select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
         select(change_feed.c.recording).scalar_subquery().label("recording"),
+        exists(1).where(generations.c.name == NARROW).label("narrow"),
         select(func.max(switches.c.changed_at, type_=UtcTime)).scalar_subquery().label("last_change"),
     )
 
