@@ -129,9 +129,11 @@ def _still_tells() -> ColumnElement[bool]:
 @cache
 def _clear(dialect: str, domain: str, *, narrow: bool) -> Executable:
     columns = rowset(dialect, _VERSIONED).columns
-    repaired = exists(1).where(
+    repaired = and_(
         missed.c.shop == columns["shop"],
         key_place(narrow=narrow) == columns["missed_key"],
         missed.c.version <= columns["version"],
     )
-    return delete(missed).where(missed.c.domain == domain, repaired)
+    # As a join: to look for a row in the batch, PostgreSQL reads all that are missed. SQLite deletes from no join.
+    condition = repaired if dialect == "postgresql" else exists(1).where(repaired)
+    return delete(missed).where(missed.c.domain == domain, condition)
