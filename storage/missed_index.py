@@ -21,23 +21,22 @@ __all__ = ["NARROW", "VALUES", "arbiter", "is_narrow", "key_place", "place_of"]
 
 # Name of the index, and of the row of `generations` that says that it is the only one.
 NARROW = "missed_values"
-# As the index in the database has them, whatever becomes of the domains: a key of another domain stays whole.
+# As the index in the database has them, whatever becomes of the domains: a key of another domain stays whole. Domains
+# with many keys come first, since PostgreSQL compares one after the other.
 _NAMES = {
+    "stock": ("product_code", "branch", "warehouse", "lot"),
+    "prices": ("table_code", "product_code", "packaging_code", "min_qty", "valid_from"),
     "products": ("code",),
     "images": ("product_code", "image_id"),
     "packagings": ("product_code", "packaging_code"),
-    "price_tables": ("table_code",),
-    "prices": ("table_code", "product_code", "packaging_code", "min_qty", "valid_from"),
-    "stock": ("product_code", "branch", "warehouse", "lot"),
     "customers": ("code",),
+    "price_tables": ("table_code",),
 }
 
 
 def _values(table: str = "") -> str:
     """Return the SQL of the indexed text."""
-    cases = (
-        f"WHEN '{domain}' THEN {reduce(_without, names, f'{table}key')}" for domain, names in sorted(_NAMES.items())
-    )
+    cases = (f"WHEN '{domain}' THEN {reduce(_without, names, f'{table}key')}" for domain, names in _NAMES.items())
     return f"(CASE {table}domain {' '.join(cases)} ELSE {table}key END)"
 
 

@@ -14,15 +14,15 @@ depends_on = None
 
 INDEX = (
     "CREATE UNIQUE INDEX missed_values ON missed (domain, shop, (CASE domain "
-    """WHEN 'customers' THEN replace(key, '"code":', '') """
-    """WHEN 'images' THEN replace(replace(key, '"product_code":', ''), '"image_id":', '') """
-    """WHEN 'packagings' THEN replace(replace(key, '"product_code":', ''), '"packaging_code":', '') """
-    """WHEN 'price_tables' THEN replace(key, '"table_code":', '') """
+    """WHEN 'stock' THEN replace(replace(replace(replace(key, '"product_code":', ''), '"branch":', ''), """
+    """'"warehouse":', ''), '"lot":', '') """
     """WHEN 'prices' THEN replace(replace(replace(replace(replace(key, '"table_code":', ''), '"product_code":', ''), """
     """'"packaging_code":', ''), '"min_qty":', ''), '"valid_from":', '') """
     """WHEN 'products' THEN replace(key, '"code":', '') """
-    """WHEN 'stock' THEN replace(replace(replace(replace(key, '"product_code":', ''), '"branch":', ''), """
-    """'"warehouse":', ''), '"lot":', '') ELSE key END))"""
+    """WHEN 'images' THEN replace(replace(key, '"product_code":', ''), '"image_id":', '') """
+    """WHEN 'packagings' THEN replace(replace(key, '"product_code":', ''), '"packaging_code":', '') """
+    """WHEN 'customers' THEN replace(key, '"code":', '') """
+    """WHEN 'price_tables' THEN replace(key, '"table_code":', '') ELSE key END))"""
 )
 NARROW = sa.text("SELECT 1 FROM generations WHERE name = 'missed_values'")
 
