@@ -72,6 +72,9 @@ class Fence(Protocol):
     def exclusive(self) -> AbstractContextManager[Connection]:
         """Hold the fence alone: every earlier transaction in it has ended, and no new one begins."""
 
+    def outside(self) -> AbstractContextManager[Connection]:
+        """Write outside the fence what no switch governs: no change waits for it, except on SQLite."""
+
     def snapshot(self) -> AbstractContextManager[Connection]:
         """Read outside the fence: every statement sees the commits up to the first statement."""
 
@@ -105,6 +108,11 @@ class PostgresFence:
         with translated(), self._engine.begin() as connection:
             with self._watched(server_pid(connection)):
                 connection.execute(_EXCLUSIVE)
+            yield connection
+
+    @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        with translated(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -209,7 +217,7 @@ class SqliteFence:
         finally:
             self._writer.release()
 
-    exclusive = shared
+    exclusive = outside = shared
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

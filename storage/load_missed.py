@@ -18,12 +18,13 @@ from schemas.key_ranges import Bound
 from storage.changes import record_if_on
 from storage.dialect import dump_rows, rowset
 from storage.entities import apply_and_return, event_value, matching
+from storage.entity_tables import ENTITY_TABLES
 from storage.load_tombstones import tombstones
 from storage.loads import StoredLoad, read_chunks
 from storage.missed import key_values
 from storage.missed_index import is_narrow, key_place, place_of
 from storage.missed_rows import clear_missed
-from storage.tables import ENTITY_TABLES, missed
+from storage.tables import missed
 from storage.types import EXACT_TEXT
 
 __all__ = ["settle_missed"]

@@ -14,7 +14,7 @@ import orjson
 
 from schemas.events import MAX_BODY
 
-__all__ = ["body_text", "message_fields", "message_texts"]
+__all__ = ["body_text", "message_fields", "message_texts", "unpacked"]
 
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 # zlib's and gzip's header; of a compressed body at most so much is unpacked.
@@ -33,7 +33,7 @@ def body_text(body: bytes) -> str:
 
 def message_texts(body: bytes, headers: Mapping[str, Any]) -> Iterator[str]:
     """Yield the body, unpacked if it is compressed, its data if they are base64, and the headers."""
-    plain = _unpacked(body)
+    plain = unpacked(body)
     text = body_text(plain)
     yield text
     yield orjson.dumps(headers, default=str).decode()
@@ -46,7 +46,7 @@ def message_texts(body: bytes, headers: Mapping[str, Any]) -> Iterator[str]:
 def message_fields(body: bytes, headers: Mapping[str, Any]) -> list[Any]:
     """Return the JSON values of a message: its headers, its body as far as it can be read, and its data in base64."""
     found: list[Any] = [dict(headers)]
-    document = _loaded(_unpacked(body))
+    document = _loaded(unpacked(body))
     found.append(document)
     if isinstance(document, dict) and isinstance(packed := document.get("data_base64"), str):
         with suppress(ValueError, binascii.Error):
@@ -63,7 +63,8 @@ def _loaded(body: bytes) -> Any:
         return None
 
 
-def _unpacked(body: bytes) -> bytes:
+def unpacked(body: bytes) -> bytes:
+    """Return a body as it was before zlib or gzip, if it is compressed."""
     if not body.startswith(_PACKED):
         return body
     try:

@@ -15,10 +15,11 @@ from schemas.domains import DOMAINS
 from storage.audit import add_count
 from storage.dialect import Rowset, before_conflict, database_now, dump_rows, insert_into, rowset
 from storage.entities import matching
+from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Connection, Fence
 from storage.missed import stored_key
 from storage.missed_index import arbiter, is_narrow
-from storage.tables import ENTITY_TABLES, missed
+from storage.tables import missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
 __all__ = ["AT_ONCE", "Filed", "MissedFiling"]

@@ -27,8 +27,9 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from storage.dialect import dump_rows, insert_into, rowset
 from storage.entities import matching, plain_key, stamp
+from storage.entity_tables import ENTITY_TABLES
 from storage.missed_index import arbiter, key_place, place_of
-from storage.tables import ENTITY_TABLES, missed
+from storage.tables import missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
 __all__ = ["clear_missed", "record_missed"]

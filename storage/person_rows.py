@@ -19,6 +19,7 @@ from storage.audit import add_count
 from storage.changes import record_if_on
 from storage.dialect import database_now
 from storage.entities import apply_and_return, key_text
+from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Fence
 from storage.missed_index import is_narrow, key_place, place_of
 from storage.missed_rows import clear_missed
@@ -32,7 +33,8 @@ from storage.person_search import (
     of_order,
     stay_of,
 )
-from storage.tables import ENTITY_TABLES, missed, orders, quarantine
+from storage.search_texts import search_text
+from storage.tables import missed, orders, quarantine
 
 __all__ = ["PersonStore"]
 
@@ -133,12 +135,15 @@ class PersonStore:
             if fate.own or (row.domain == "customers" and (row.shop, row.key) in keys):
                 statement: Any = delete(quarantine)
             elif fate.mentioned:
-                body = self._person.erased(row.body.decode(errors="surrogateescape"))
-                values = {
-                    name: self._person.erased(row._mapping[name])
-                    for name in ("headers", "key", "subject", "search_text")
-                }
-                statement = update(quarantine).values(body=body.encode(errors="surrogateescape"), **values)
+                text = self._person.erased(row.body.decode(errors="surrogateescape"))
+                body = text.encode(errors="surrogateescape")
+                values = {name: self._person.erased(row._mapping[name]) for name in ("headers", "key", "subject")}
+                if row.search_text is None:
+                    # Never left to the upkeep, which may have read the message before.
+                    made = search_text(body, values["headers"])
+                else:
+                    made = self._person.erased(row.search_text)
+                statement = update(quarantine).values(body=body, search_text=made, **values)
             else:
                 continue
             number += connection.execute(statement.where(quarantine.c.id == identity)).rowcount

@@ -11,29 +11,20 @@ from sqlalchemy import ColumnElement, Select, Table, Text, cast, exists, func, l
 
 from rules.orders import CancelState, OrderState
 from rules.person import Person, Stay, order_stays
+from storage.body_batches import fitting
 from storage.entities import key_text
+from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Fence
 from storage.job_tables import quarantine_jobs, quarantine_notes
 from storage.message_text import message_fields, message_texts
 from storage.missed_index import is_narrow, key_place, place_of
 from storage.order_rows import OrderKey
 from storage.reminder_tables import reminder_deliveries
-from storage.tables import (
-    ENTITY_TABLES,
-    audit,
-    erp_faults,
-    missed,
-    order_events,
-    orders,
-    quarantine,
-    repairs,
-    switches,
-)
+from storage.tables import audit, erp_faults, missed, order_events, orders, quarantine, repairs, switches
 
 __all__ = ["ORDER_COLUMNS", "TEXTS", "FoundPerson", "PersonSearch", "message_fate", "of_order", "stay_of"]
 
 _PAGE = 500
-_BODIES_AT_ONCE = 8 * 1024 * 1024
 _MOST_NAMED = 100
 _CUSTOMERS = ENTITY_TABLES["customers"]
 # Texts that operators have written, or the ERP has answered.
@@ -151,10 +142,10 @@ class PersonSearch:
         after = ""
         while True:
             where = [quarantine.c.id > after, *self._of_shop(quarantine)]
-            query = select(quarantine.c.id, func.length(quarantine.c.body).label("size")).where(*where)
+            query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where)
             with self._fence.snapshot() as connection:
-                sizes = connection.execute(query.order_by(quarantine.c.id).limit(_PAGE)).all()
-                ids = list(_fitting(sizes))
+                sizes = connection.execute(query.order_by(quarantine.c.id).limit(_PAGE))
+                ids = fitting((identity, size) for identity, size in sizes)
                 names = ("id", "shop", "domain", "key", "body", "headers")
                 bodies = select(*(quarantine.c[name] for name in names)).where(quarantine.c.id.in_(ids))
                 rows = connection.execute(bodies).all()
@@ -237,12 +228,3 @@ def _after(query: Select[Any], keys: Sequence[ColumnElement[Any]], after: tuple[
         values = (literal(value, key.type) for value, key in zip(after, keys, strict=True))
         query = query.where(tuple_(*keys) > tuple_(*values))
     return query.order_by(*keys)
-
-
-def _fitting(rows: Sequence[Any]) -> Iterator[str]:
-    size = 0
-    for index, row in enumerate(rows):
-        size += row.size
-        if index and size > _BODIES_AT_ONCE:
-            return
-        yield row.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from schemas.order_notices import Notice
 from schemas.text import storable
 from storage import outbox, outcome_notices
 from storage.audit import AuditEntry, add_count, record_action
+from storage.body_batches import fitting
 from storage.fence import Fence
 from storage.message_keys import MessageKey, read_message_key
 from storage.outbox import OrderNotice
@@ -34,7 +35,6 @@ __all__ = ["QuarantineStore", "QuarantinedMessage", "Selection", "add_rejected",
 # Longer than a publisher waits for its confirms; the messages of a replay that died are free again after it.
 LEASE = timedelta(seconds=30)
 _AT_ONCE = 100
-_BYTES_AT_ONCE = 8 * 1024 * 1024
 _DROPPED_AT_ONCE = 1_000
 
 
@@ -147,7 +147,7 @@ class QuarantineStore:
             where = (*filter.where(), quarantine.c.id > after, quarantine.c.id <= through, _free(now))
             query = select(quarantine.c.id, func.length(quarantine.c.body)).where(*where).order_by(quarantine.c.id)
             sizes = connection.execute(query.limit(most).with_for_update(skip_locked=True))
-            ids = _fitting(tuple(row) for row in sizes)
+            ids = fitting((identity, size) for identity, size in sizes)
             columns = [quarantine.c[name] for name in QuarantinedMessage._fields]
             claim = update(quarantine).where(quarantine.c.id.in_(ids)).values(lease_until=now + self._lease)
             rows = [QuarantinedMessage(*row) for row in connection.execute(claim.returning(*columns))]
@@ -207,14 +207,3 @@ class QuarantineStore:
 
 def _free(now: datetime) -> ColumnElement[bool]:
     return or_(quarantine.c.lease_until.is_(None), quarantine.c.lease_until <= now)
-
-
-def _fitting(sizes: Iterable[tuple[str, int]]) -> list[str]:
-    ids: list[str] = []
-    size = 0
-    for identity, length in sizes:
-        size += length
-        if ids and size > _BYTES_AT_ONCE:
-            break
-        ids.append(identity)
-    return ids

@@ -1,16 +1,19 @@
 """Search text of a refused message: what operators search for, so that an index leads to it.
 
-These are the codes, names, documents and numbers that it holds, a line each.
+These are the codes, names, documents and numbers that it holds, a line each; of a body that is no JSON, its pieces
+between punctuation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from rules.masks import plain_document
 from schemas.text import storable
-from storage.message_text import message_fields
+from storage.message_text import body_text, message_fields, unpacked
 
 __all__ = ["search_text"]
 
@@ -24,13 +27,20 @@ _FIELDS = frozenset(
 _LONGEST_LINE, _LONGEST = 200, 2_000
 # Of a document of a million objects nobody waits for the last.
 _MOST_VALUES = 10_000
+_MOST_BYTES = 10_000
+# What stands between codes and names in JSON, XML and CSV.
+_BETWEEN = re.compile(r"""[\ufeff{}\[\]<>"',:;=|\r\n\t]+""")
 
 
-def search_text(body: bytes, headers: Mapping[str, Any]) -> str | None:
-    """Return the lines between line breaks, so that a whole line is found, too; None if there is none."""
+def search_text(body: bytes, headers: Mapping[str, Any]) -> str:
+    """Return the lines between line breaks, so that a whole line is found, too; an empty text if there is none."""
     lines: dict[str, None] = {}
     size = 0
-    for value in _named(message_fields(body, headers)):
+    fields = message_fields(body, headers)
+    pieces: Iterable[str] = ()
+    if not isinstance(fields[1], dict | list):
+        pieces = _BETWEEN.split(body_text(unpacked(body)[:_MOST_BYTES]))
+    for value in chain(_named(fields), pieces):
         for text in dict.fromkeys((value, plain_document(value) or value)):
             line = storable(" ".join(text.split()))[:_LONGEST_LINE]
             if not line or line in lines:
@@ -42,8 +52,8 @@ def search_text(body: bytes, headers: Mapping[str, Any]) -> str | None:
     return _joined(lines)
 
 
-def _joined(lines: Mapping[str, None]) -> str | None:
-    return "\n" + "\n".join(lines) + "\n" if lines else None
+def _joined(lines: Mapping[str, None]) -> str:
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _named(values: list[Any]) -> Iterator[str]:

@@ -100,7 +100,7 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "lease_until": "Time until which one replay alone holds it.",
             "key": "Key of the message as far as it can be read: an order's id, or key fields as JSON text.",
             "subject": "Its attribute subject, if it has one.",
-            "search_text": "Codes, names, documents and numbers that it holds, a line each, for the search.",
+            "search_text": "Codes, names, documents and numbers that it holds, a line each. Null: not made yet.",
         },
     ),
     "workers": (

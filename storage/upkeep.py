@@ -1,4 +1,4 @@
-"""Upkeep: roll-up and deletion in short steps, by one process at a time."""
+"""Upkeep: roll-up, deletion and missing search texts in short steps, by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,23 +15,31 @@ from storage.dialect import database_now, insert_into
 from storage.expired_rows import ExpiredRows, expired_rows
 from storage.fence import Fence
 from storage.history_tables import history
+from storage.missing_texts import add_texts, count_missing, missing_texts
 from storage.rollup import ROLL_UPS, RollUp, count_uncounted, count_unrolled, has_uncounted, roll_up, unrolled_rows
 from storage.tables import switches
 from storage.types import UtcTime
 from storage.upkeep_tables import upkeep
 
-__all__ = ["LEASE", "Step", "Upkeep"]
+__all__ = ["LEASE", "TEXTS", "Step", "Upkeep"]
 
 LEASE = timedelta(seconds=60)
+# The kind of the steps that add search texts to refused messages.
+TEXTS = "search_texts"
 _LOCK = "lock"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SIZE = 100
+# Two or three milliseconds of PostgreSQL, which has trigrams to write.
+_FIRST_TEXTS = 10
 # Found at once outside the fence, and then deleted in several steps.
 _FOUND_AT_ONCE = 5_000
 
 
 class Step(NamedTuple):
-    """A step that has committed: its kind, the rows that went, and the seconds inside the fence."""
+    """A step that has committed: its kind, the rows that went or got a text, and the seconds of its transaction.
+
+    Texts are added outside the fence: on PostgreSQL an index may put its pending entries in order just then.
+    """
 
     kind: str
     rows: int
@@ -67,13 +75,15 @@ class Upkeep:
             connection.execute(upkeep.update().where(mine).values(until=database_now(connection)))
 
     def counts(self) -> dict[str, int]:
-        """Count the rows that would be rolled up or deleted now, by kind."""
+        """Count the rows that would be rolled up, deleted or given a search text now, by kind; the latter if any."""
         with self._fence.snapshot() as connection:
             found = {"ledger": 0}
             for roll, until in self._roll_ups(connection):
                 found["ledger"] += count_unrolled(connection, roll, _position(connection, roll), until)
             for rows in self._expired(connection):
                 found[rows.kind] = found.get(rows.kind, 0) + rows.count(connection)
+            if missing := count_missing(connection):
+                found[TEXTS] = missing
         return found
 
     def steps(self) -> Iterator[Step]:
@@ -84,6 +94,7 @@ class Upkeep:
             yield from self._roll(roll, until)
         for rows in expired:
             yield from self._delete(rows)
+        yield from self._add_texts()
 
     def _roll_ups(self, connection: Connection) -> Iterator[tuple[RollUp, datetime]]:
         """Yield what is rolled up, each to its end; minutes of a pause that lasts stay."""
@@ -140,6 +151,17 @@ class Upkeep:
                 yield step
             if not gone:
                 return
+
+    def _add_texts(self) -> Iterator[Step]:
+        size, after = _FIRST_TEXTS, ""
+        while texts := missing_texts(self._fence, after, size):
+            after = next(reversed(texts))
+            with self._fence.outside() as connection:
+                began = time.perf_counter()
+                added = add_texts(connection, texts)
+            step = Step(TEXTS, added, time.perf_counter() - began)
+            size = next_size(size, step.seconds)
+            yield step
 
     def _step(self, kind: str, run: Callable[[Connection], int]) -> Step:
         with self._fence.shared() as connection:

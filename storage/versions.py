@@ -33,11 +33,12 @@ from schemas.domains import DOMAINS
 from storage.audit import add_count
 from storage.dialect import Rowset, dump_rows, rowset
 from storage.entities import event_value, key_text, matching
+from storage.entity_tables import ENTITY_TABLES
 from storage.feeds import reset_feed
 from storage.fence import Fence
 from storage.missed import stored_key
 from storage.missed_index import is_narrow, key_place, place_of
-from storage.tables import ENTITY_TABLES, missed
+from storage.tables import missed
 from storage.types import EXACT_TEXT
 
 __all__ = ["VersionCount", "VersionScope", "VersionStore"]

@@ -84,9 +84,11 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.fixture
-def broker_url(rabbitmq: Broker) -> str:
+def broker_url(rabbitmq: Broker) -> Iterator[str]:
     """A virtual host of RabbitMQ with nothing in it."""
-    return rabbitmq.new_vhost()
+    url = rabbitmq.new_vhost()
+    yield url
+    rabbitmq.release_vhost(url)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def prune(dry_run: DryRun = False, why: Why = None, yes: Yes = False, as_json: A
     from control.upkeep import run_upkeep
     from storage.audit import AuditEntry, AuditLog
     from storage.database import open_database
-    from storage.upkeep import Upkeep
+    from storage.upkeep import TEXTS, Upkeep
 
     context = audit_context(why)
     settings = load_settings()
@@ -49,7 +49,7 @@ def prune(dry_run: DryRun = False, why: Why = None, yes: Yes = False, as_json: A
     if dry_run or not any(due.values()):
         _show(due, {}, as_json)
         return
-    deleted = sum(count for kind, count in due.items() if kind != "ledger")
+    deleted = sum(count for kind, count in due.items() if kind not in {"ledger", TEXTS})
     if deleted:
         confirm(f"Delete {deleted:,} rows for good?", yes=yes)
     stop = threading.Event()
@@ -78,4 +78,6 @@ def _show(due: Mapping[str, int], gone: Mapping[str, int], as_json: bool) -> Non
         print_json(rows)
         return
     print_rows(rows, ("kind", "due", "done"), "")
-    console.print("ledger: rows to be rolled up; others: rows to be deleted. A kind that is not shown is kept for ever")
+    texts = "search_texts: refused messages to be made searchable; " if "search_texts" in due else ""
+    others = "others: rows to be deleted. A kind that is not shown is kept for ever"
+    console.print(f"ledger: rows to be rolled up; {texts}{others}")

@@ -23,8 +23,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from rules.masks import mask_documents
 from schemas.domains import DOMAINS
+from storage.entity_tables import ENTITY_TABLES
 from storage.missed_index import is_narrow, key_place
-from storage.tables import ENTITY_TABLES, missed, orders, quarantine, shops
+from storage.missing_texts import is_missing
+from storage.tables import missed, orders, quarantine, shops
 from storage.types import BYTES
 from storage.views.lists import ORDER_COLUMNS, QUARANTINE_COLUMNS, with_doc, with_key
 from storage.views.rows import MissedRow, OrderRow, QuarantineRow, plain_row
@@ -60,7 +62,10 @@ class SearchTerms(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A table that was searched in part, and the number of rows searched."""
+    """A table that was searched in part, and the number of rows searched.
+
+    Of `quarantine.body` the rest was searched for codes, names, documents and numbers.
+    """
 
     table: str
     searched: int
@@ -141,13 +146,15 @@ def quarantine_mentions(connection: Connection, terms: SearchTerms, bounds: list
     by_key = select(*QUARANTINE_COLUMNS).where(*in_shop, or_(*_key_is(terms.text)))
     by_key = by_key.order_by(quarantine.c.id.desc()).limit(MOST_SHOWN + 1)
     newest = select(*QUARANTINE_COLUMNS, quarantine.c.body).where(*in_shop).order_by(quarantine.c.id.desc())
-    searched = _bounded(connection, newest, "quarantine", _MESSAGES_SEARCHED, bounds)
+    by_text = _by_text(connection, terms, in_shop)
+    name = "quarantine.body" if by_text and not is_missing(connection) else "quarantine"
+    searched = _bounded(connection, newest, name, _MESSAGES_SEARCHED, bounds)
     matches = or_(*(_contains(connection.dialect.name, searched.c.body, needle) for needle in _needles(terms)))
     columns = [column for column in searched.c if column.name != "body"]
     # The size comes first: a body that is not searched is not loaded.
     searchable = and_(func.length(searched.c.body) <= _BODY_SEARCHED, matches)
     query = select(*columns).where(searchable).order_by(searched.c.id.desc()).limit(MOST_SHOWN + 1)
-    queries = [by_key, *_by_text(connection, terms, in_shop), query]
+    queries = [by_key, *by_text, query]
     found = {row.id: row for each in queries for row in connection.execute(each)}
     return [cast(QuarantineRow, with_doc(plain_row(found[identity]))) for identity in sorted(found, reverse=True)]
 

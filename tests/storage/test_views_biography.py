@@ -194,7 +194,7 @@ def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so
     monkeypatch.setattr(mentions, "_MESSAGES_SEARCHED", 1)
     monkeypatch.setattr(mentions, "_MISSED_SEARCHED", 1)
     harness.accept_orders("a", "b", "c")
-    harness.store.commit([rejected_delivery(b'"P1"'), rejected_delivery(b'"P1" ')])
+    harness.store.commit([rejected_delivery(b'["P1"]'), rejected_delivery(b'["P1"] ')])
     row = {"domain": "prices", "shop": "main", "version": 1, "event_id": "e", "discarded_at": START}
     harness.fill(
         missed,
@@ -202,9 +202,9 @@ def test_what_no_index_leads_to_is_searched_within_bounds_and_the_answer_says_so
     )
     found = harness.views.biography("P1")
     assert [row["order_id"] for row in found.orders] == ["c", "b"]
-    assert [row["size"] for row in found.quarantined] == [5]
+    assert [row["size"] for row in found.quarantined] == [7]
     assert len(found.missed) == 1
-    assert sorted(found.bounds) == [("missed", 1), ("orders", 2), ("quarantine", 1)]
+    assert sorted(found.bounds) == [("missed", 1), ("orders", 2), ("quarantine.body", 1)]
     # What an index leads to is found wherever it is.
     assert [row["order_id"] for row in harness.views.biography("a").orders] == ["a"]
 

@@ -16,12 +16,14 @@ import gc
 import io
 import json
 import os
+import pkgutil
 import runpy
 import selectors
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +34,23 @@ __all__ = ["MAX_REQUEST"]
 # Bytes; the environment is most of it.
 MAX_REQUEST = 131_072
 _PR_SET_PDEATHSIG = 1
+_PACKAGES = ("comporta", "control", "consumers", "producers", "broker", "storage")
+# Of libraries: what they load themselves when it is first needed.
+_MODULES = (
+    "alembic.config",
+    "alembic.ddl.postgresql",
+    "encodings.ascii",
+    "encodings.idna",
+    "kombu.common",
+    "psycopg",
+    "pydantic.v1",
+    "rich.markdown",
+    "stdnum.br.cnpj",
+    "stdnum.br.cpf",
+    "typer.rich_utils",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.asyncio",
+)
 
 
 @dataclass
@@ -115,17 +134,21 @@ def _say(connection: socket.socket, number: int) -> None:
 
 
 def _load() -> None:
-    """Load what the commands, the worker and the page need."""
-    from comporta.cli.commands import COMMANDS
-
-    for command in COMMANDS.values():
-        import_module(f"comporta.cli.{command.module}")
-    for name in ("comporta.web.app", "uvicorn", "psycopg"):
+    """Load what any command, the worker and the page need, now or later."""
+    for name in (*_MODULES, *_each_module()):
         import_module(name)
     import_module("comporta.web.pages.renderer").load_templates()
     # What is here for good need not be looked through, nor copied, in each fork.
     gc.collect()
     gc.freeze()
+
+
+def _each_module() -> Iterator[str]:
+    root = Path(__file__).resolve().parents[2]
+    for package in _PACKAGES:
+        for module in pkgutil.walk_packages([str(root / package)], f"{package}."):
+            if not module.ispkg and module.name.rpartition(".")[2] != "__main__":
+                yield module.name
 
 
 def _run(module: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
-from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -15,7 +15,10 @@ from schemas.fields import Decimals, Time
 from schemas.json_schema import event_schemas, message_schemas
 from schemas.keys import KEY_FORMAT, OPTIONAL_KEY_FORMAT, is_key
 
-__all__ = ["FORMATS", "SCHEMAS", "schema_accepts", "schema_takes"]
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+__all__ = ["FORMATS", "SCHEMAS", "check_schema", "find_errors", "schema_accepts", "schema_takes"]
 
 _time: TypeAdapter[Any] = TypeAdapter(Time)
 
@@ -60,23 +63,46 @@ FORMATS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _checker() -> FormatChecker:
-    checker = FormatChecker(formats=())
-    for name, predicate in FORMATS.items():
-        # A format says nothing of what is no string.
-        checker.checks(name)(lambda value, is_right=predicate: not isinstance(value, str) or is_right(value))
-    return checker
-
-
 SCHEMAS = {**event_schemas(), **message_schemas()}
-_VALIDATORS = {name: Draft202012Validator(schema, format_checker=_checker()) for name, schema in SCHEMAS.items()}
+
+
+def check_schema(schema: dict[str, Any]) -> None:
+    """Raise `jsonschema.SchemaError` for what is no schema."""
+    _draft().check_schema(schema)
+
+
+def find_errors(schema: dict[str, Any], instance: object) -> list[object]:
+    """Return what a schema finds wrong with a value, formats left alone."""
+    return list(_draft()(schema).iter_errors(instance))
 
 
 def schema_takes(schema: dict[str, Any], instance: object) -> bool:
     """Whether a schema that need not be one of ours now takes a value."""
-    return bool(Draft202012Validator(schema, format_checker=_checker()).is_valid(instance))
+    return bool(_validator(schema).is_valid(instance))
 
 
 def schema_accepts(name: str, instance: object) -> bool:
     """Return whether a schema takes a value."""
-    return bool(_VALIDATORS[name].is_valid(instance))
+    return bool(_named_validator(name).is_valid(instance))
+
+
+@functools.cache
+def _named_validator(name: str) -> Draft202012Validator:
+    return _validator(SCHEMAS[name])
+
+
+def _validator(schema: dict[str, Any]) -> Draft202012Validator:
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(formats=())
+    for name, predicate in FORMATS.items():
+        # A format says nothing of what is no string.
+        checker.checks(name)(lambda value, is_right=predicate: not isinstance(value, str) or is_right(value))
+    return _draft()(schema, format_checker=checker)
+
+
+def _draft() -> type[Draft202012Validator]:
+    # Two seconds, for grammars of addresses: only for who validates, not for everybody who collects the tests.
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator

@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -55,6 +54,9 @@ def labels_of(name: tuple[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", OWN, ids="/".join)
 def test_a_resource_is_valid(name: tuple[str, str]) -> None:
+    # Here, since it takes two seconds to load, which all processes of a run would need to collect the tests.
+    import kubernetes_validate
+
     kubernetes_validate.validate(OWN[name], "1.35", strict=True)
 
 

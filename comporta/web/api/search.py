@@ -37,7 +37,7 @@ Text = Annotated[
 class BoundDocument(BaseModel):
     """Table that was searched only in part, with the number of rows searched."""
 
-    table: Literal["missed", "quarantine", "orders"]
+    table: Literal["missed", "quarantine", "quarantine.body", "orders"]
     searched: int
 
 

@@ -1,6 +1,6 @@
 """Search: the codes, names, documents and numbers of refused messages; on PostgreSQL with trigrams of them.
 
-Messages of before have none, and neither have those of workers of before: they are searched as they were.
+Messages of before have none, and neither have those of workers of before: the upkeep gives it to them since 0036.
 """
 
 import sqlalchemy as sa

@@ -63,6 +63,9 @@ class Broker(Service):
         """The URL of a virtual host without anything in it."""
         raise NotImplementedError
 
+    def release_vhost(self, url: str) -> None:
+        """Let a virtual host be deleted that nobody uses any more."""
+
     def kill(self) -> None:
         """End the server as a power cut would."""
         raise self._not_ours()
