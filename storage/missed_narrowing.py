@@ -1,4 +1,4 @@
-"""Narrowing of the missed keys' index, once nobody needs the primary key: the last step of an upgrade (0036).
+"""Narrowing of the missed keys' index, once nobody needs the primary key: the last step of an upgrade (0037).
 
 Workers of a former release find a row by the primary key, so it stays while any of them has been heard of lately; their
 heartbeats name no revision. The narrow index is made beside the flow. Then the primary key goes alone behind the fence,
@@ -21,7 +21,7 @@ from storage.tables import generations, workers
 __all__ = ["Narrowing", "narrow_missed"]
 
 # The first revision whose workers ask which index there is.
-_REVISION = "0036"
+_REVISION = "0037"
 # A worker that hangs, or can't reach the database, for longer than this repeats its batches until it is replaced.
 _HEARD_OF = timedelta(hours=1)
 # Beside other work an index of so much is made within the time that a statement may take.

@@ -114,7 +114,7 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "last_seen": "Time of its last heartbeat.",
             "epoch_seen": "Newest epoch that it has read.",
             "lags": "Seconds from event to commit by domain: a JSON object.",
-            "revision": "Newest revision of the database that it knows; null: before 0036.",
+            "revision": "Newest revision of the database that it knows; null: before 0037.",
         },
     ),
     "ledger": (

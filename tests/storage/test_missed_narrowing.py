@@ -87,7 +87,7 @@ def test_a_heartbeat_names_the_newest_revision_that_the_worker_knows(harness: Up
         assert connection.scalar(select(workers.c.revision)) == newest_revision()
 
 
-@pytest.mark.parametrize("revision", [None, "0035"])
+@pytest.mark.parametrize("revision", [None, "0036"])
 def test_the_primary_key_stays_while_a_former_worker_runs(harness: UpgradedHarness, revision: str | None) -> None:
     harness.beat("new", newest_revision())
     harness.beat("former", revision, timedelta(minutes=59))

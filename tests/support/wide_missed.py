@@ -1,4 +1,4 @@
-"""Database of an upgrade from revision 0035, whose missed keys still have the primary key of workers of before."""
+"""Database of an upgrade from revision 0036, whose missed keys still have the primary key of workers of before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["widen_missed"]
 
 
 def widen_missed(engine: Engine) -> None:
-    """Make a new database one that was upgraded from revision 0035."""
+    """Make a new database one that was upgraded from revision 0036."""
     with engine.connect() as connection, connection.begin():
-        command.downgrade(alembic_config(connection), "0035")
+        command.downgrade(alembic_config(connection), "0036")
     migrate(engine)

@@ -7,8 +7,8 @@ statements find a row by the primary key. For that, workers note the newest revi
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "0036"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
