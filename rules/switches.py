@@ -189,10 +189,14 @@ def expire(switches: Switches) -> tuple[Switch, ...]:
 
 def effective(switches: Switches, shops: Iterable[str]) -> dict[str, dict[str, Literal["on", "off"]]]:
     """Return the effective state of every shop and domain."""
-    return {
-        shop: {domain: "off" if switches.stops(shop, domain) else "on" for domain in DOMAIN_NAMES}
-        for shop in sorted(shops)
-    }
+    # Of a thousand shops few have switches of their own.
+    own = {shop for shop, _ in switches.by_scope}
+    others = _effective(switches, ANY)
+    return {shop: _effective(switches, shop) if shop in own else others.copy() for shop in sorted(shops)}
+
+
+def _effective(switches: Switches, shop: str) -> dict[str, Literal["on", "off"]]:
+    return {domain: "off" if switches.stops(shop, domain) else "on" for domain in DOMAIN_NAMES}
 
 
 def refusal_before(command: Command, switches: Switches) -> str | None:

@@ -16,9 +16,10 @@ __all__ = ["every_table"]
 
 @cache
 def every_table() -> MetaData:
-    """Return the metadata once all modules with tables have added theirs."""
+    """Return the metadata once all modules with tables and indexes have added theirs."""
     for path in sorted(Path(__file__).parent.glob("*tables.py")):
         if path.stem != Path(__file__).stem:
             import_module(f"storage.{path.stem}")
+    import_module("storage.partial_indexes")
     add_comments(metadata)
     return metadata

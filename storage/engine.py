@@ -152,6 +152,8 @@ def open_engine(text: str, login: Login | None = None) -> Engine:
         pool_size=_POOL_SIZE,
         max_overflow=MOST_CONNECTIONS - _POOL_SIZE,
         pool_timeout=10,
+        # No column is one: the first connection would ask the server about it.
+        use_native_hstore=False,
         connect_args={
             "connect_timeout": 5,
             "application_name": APPLICATION,

@@ -35,8 +35,8 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent
 from schemas.fields import canonical_decimal
 from storage.dialect import Rowset, before_conflict, dump_rows, insert_into, rowset, stop
+from storage.entity_tables import ENTITY_TABLES
 from storage.errors import CONTENT_CHANGED
-from storage.tables import ENTITY_TABLES
 from storage.types import BIGINT, EXACT_TEXT, UtcTime, utc_text
 
 __all__ = [

@@ -12,9 +12,10 @@ from rules.comparison import Here
 from schemas.canonical import canonical_json, canonical_key
 from schemas.domains import DOMAINS
 from storage.entities import event_value, key_text
+from storage.entity_tables import ENTITY_TABLES
 from storage.feeds import read_feeds
 from storage.fence import Fence
-from storage.tables import ENTITY_TABLES, shops
+from storage.tables import shops
 from storage.types import EXACT_TEXT
 
 __all__ = ["EntityRows", "StoredEntity"]

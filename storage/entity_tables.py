@@ -44,12 +44,3 @@ Index("customers_document", ENTITY_TABLES["customers"].c.document)
 for _name, _code in (("products", "code"), ("customers", "code")):
     # With the shop: where the statistics are those of an empty table, it may be taken for the key's index.
     Index(f"{_name}_search", ENTITY_TABLES[_name].c[_code], ENTITY_TABLES[_name].c.shop)
-# Few products are variants: the others cost nothing here.
-_products = ENTITY_TABLES["products"].c
-Index(
-    "products_variant_of",
-    _products.shop,
-    _products.variant_of,
-    postgresql_where=_products.variant_of.is_not(None),
-    sqlite_where=_products.variant_of.is_not(None),
-)

@@ -12,10 +12,11 @@ from sqlalchemy.types import TypeEngine
 from rules.orders import OrderState
 from storage.dialect import Rowset, dump_rows, rowset
 from storage.entities import event_value
+from storage.entity_tables import ENTITY_TABLES
 from storage.history_tables import history
 from storage.order_tables import order_events, orders
 from storage.pause_tables import pause_ends, pause_lines
-from storage.tables import ENTITY_TABLES, audit, quarantine, repair_lines, repairs
+from storage.tables import audit, quarantine, repair_lines, repairs
 
 __all__ = ["ExpiredRows", "expired_rows"]
 

@@ -10,8 +10,6 @@ from storage.types import BIGINT, EXACT_TEXT, JSON_VALUE, UtcTime
 __all__ = ["load_chunks", "load_keys", "loads"]
 
 _ZERO = text("0")
-_ACTIVE = text("ended_at IS NULL")
-_UNCLEARED = text("NOT cleared")
 
 loads = Table(
     "loads",
@@ -31,7 +29,6 @@ loads = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
-    Index("loads_active", "shop", "domain", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
     Index("loads_started", "started_at"),
 )
 
@@ -55,7 +52,6 @@ load_chunks = Table(
     # Whether its keys are removed.
     Column("cleared", Boolean, nullable=False, server_default=false()),
     Column("changed_at", UtcTime, nullable=False),
-    Index("load_chunks_uncleared", "load", "chunk", postgresql_where=_UNCLEARED, sqlite_where=_UNCLEARED),
 )
 
 load_keys = Table(

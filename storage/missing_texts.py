@@ -55,7 +55,8 @@ def add_texts(connection: Connection, texts: Mapping[str, str]) -> int:
     lacking = select(quarantine.c.id).where(quarantine.c.id.in_(list(texts)), _IS_MISSING).order_by(quarantine.c.id)
     free: Sequence[str] = connection.scalars(lacking.with_for_update(skip_locked=True)).all()
     if free:
-        statement = update(quarantine).where(quarantine.c.id == rows.columns["id"], _IS_MISSING)
+        # They are locked: asked again whether they have a text, PostgreSQL might read all that have none.
+        statement = update(quarantine).where(quarantine.c.id == rows.columns["id"])
         written = [{"id": identity, "search_text": texts[identity]} for identity in free]
         connection.execute(
             statement.values(search_text=rows.columns["search_text"]), {"rows": dump_rows(dialect, written)}

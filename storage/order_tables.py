@@ -9,12 +9,6 @@ from storage.types import BIGINT, EXACT_TEXT, JSON_VALUE, UtcTime
 
 __all__ = ["order_events", "orders", "outbox", "outbox_leases"]
 
-_CLAIM_ORDER = ("shop", "attempts", "placed_at", "order_id")
-# Few orders of many: the index that claims read is as small as the number of waiting orders.
-_IS_WAITING = text("state = 'waiting'")
-# An order is written four times, and has its number only at the last.
-_HAS_NUMBER = text("erp_number IS NOT NULL")
-_IS_TELLING = text("cancellation = 'telling'")
 orders = Table(
     "orders",
     metadata,
@@ -44,11 +38,8 @@ orders = Table(
     Column("accepted_as_is", JSON_VALUE),
     Column("state_since", UtcTime),
     Index("orders_state", "state", "shop", "placed_at"),
-    Index("orders_due", *_CLAIM_ORDER, postgresql_where=_IS_WAITING, sqlite_where=_IS_WAITING),
     Index("orders_placed", "placed_at", "shop", "order_id"),
     Index("orders_search", "order_id", "shop"),
-    Index("orders_erp_number", "erp_number", postgresql_where=_HAS_NUMBER, sqlite_where=_HAS_NUMBER),
-    Index("orders_cancel", "cancel_due_at", postgresql_where=_IS_TELLING, sqlite_where=_IS_TELLING),
 )
 
 order_events = Table(
@@ -63,7 +54,8 @@ order_events = Table(
     Column("received_at", UtcTime, nullable=False),
 )
 
-# Order notices that are yet to be published. Positions are never given twice: they are part of the notices' ids.
+# Order notices that are yet to be published. Positions are never given twice, on SQLite by AUTOINCREMENT: they are
+# part of the notices' ids.
 outbox = Table(
     "outbox",
     metadata,
@@ -74,7 +66,6 @@ outbox = Table(
     Column("data", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Index("outbox_shop", "shop", "position"),
-    sqlite_autoincrement=True,
 )
 
 outbox_leases = Table(

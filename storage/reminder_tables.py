@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, Text, text
+from sqlalchemy import Column, Integer, Table, Text
 
 from storage.metadata import metadata
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
 __all__ = ["reminder_deliveries", "reminders"]
 
-_WAITS = text("sent_at IS NULL AND failed_at IS NULL")
 reminders = Table(
     "reminders",
     metadata,
@@ -32,5 +31,4 @@ reminder_deliveries = Table(
     Column("sent_at", UtcTime),
     Column("failed_at", UtcTime),
     Column("error", Text),
-    Index("reminder_deliveries_due", "due_at", postgresql_where=_WAITS, sqlite_where=_WAITS),
 )

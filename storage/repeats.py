@@ -16,7 +16,7 @@ from schemas.events import ChangeEvent
 from schemas.fields import Column
 from storage.dialect import dump_rows, rowset
 from storage.entities import differs, matching, row_of
-from storage.tables import ENTITY_TABLES
+from storage.entity_tables import ENTITY_TABLES
 
 __all__ = ["Repeats", "read_repeats", "take_repeats"]
 

@@ -1,10 +1,9 @@
-"""Tables: those of the domains and of the orders from files of their own, the others are defined here."""
+"""Tables but those of the domains: some from files of their own, the others are defined here."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
-from storage.entity_tables import ENTITY_TABLES
 from storage.feed_tables import change_feed, changes, outcome_notices, relays
 from storage.job_tables import quarantine_job_items, quarantine_jobs, quarantine_notes
 from storage.load_tables import load_chunks, load_keys, loads
@@ -16,7 +15,6 @@ from storage.types import BIGINT, BYTES, EXACT_TEXT, JSON_VALUE, UtcTime
 from storage.upkeep_tables import upkeep
 
 __all__ = [
-    "ENTITY_TABLES",
     "audit",
     "change_feed",
     "changes",
@@ -126,8 +124,6 @@ audit = Table(
     Index("audit_message_id", "message_id"),
 )
 
-# The keys that were never asked for are not in the index: discards pay nothing for it.
-_WAS_ASKED = text("asked_at IS NOT NULL")
 missed = Table(
     "missed",
     metadata,
@@ -142,10 +138,8 @@ missed = Table(
     Column("asked_by", Text),
     # The keys of a batch have one time, which PostgreSQL stores once: so it costs 10 bytes a key.
     Index("missed_discarded", "discarded_at"),
-    Index("missed_asked", "domain", "shop", "asked_at", postgresql_where=_WAS_ASKED, sqlite_where=_WAS_ASKED),
 )
 
-_HAS_NO_TEXT = text("search_text IS NULL")
 quarantine = Table(
     "quarantine",
     metadata,
@@ -169,7 +163,6 @@ quarantine = Table(
     Index("quarantine_digest", "digest"),
     Index("quarantine_domain", "domain"),
     Index("quarantine_key", "key"),
-    Index("quarantine_without_text", "id", postgresql_where=_HAS_NO_TEXT, sqlite_where=_HAS_NO_TEXT),
 )
 
 dead_letters = Table(
@@ -247,6 +240,7 @@ workers = Table(
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
     Column("lags", JSON_VALUE),
+    Column("revision", Text),
 )
 
 watchers = Table(

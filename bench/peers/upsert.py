@@ -17,7 +17,7 @@ from schemas.domains import DOMAINS
 from schemas.events import ChangeEvent, read_event
 from schemas.fields import Column
 from storage.database import open_database
-from storage.tables import ENTITY_TABLES
+from storage.entity_tables import ENTITY_TABLES
 
 __all__ = ["Upserts", "pass_fence", "statement", "values"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -31,6 +33,7 @@ Rows = list[dict[str, Any]]
 _DEADLINE = 10.0
 # An operator has an answer within 5 s, one way or the other.
 _BEFORE_HTTP = 4.0
+_SWITCH_SECONDS = 0.0005
 _OTHER_WAY = (
     "the page and POST /api/{action} of a running `comporta admin` set the switch without the broker; with "
     "COMPORTA_PUBLIC_URL and COMPORTA_TOKEN this command asks there by itself"
@@ -44,7 +47,7 @@ class Remote(Protocol):
         """Send a control message and return the reply; raises `NoReply`."""
 
     def begin_status(self) -> None:
-        """Begin what takes long in reading the status, in the background."""
+        """Begin to read the status in the background; the next `status` waits for it, and raises what it has raised."""
 
     def status(self) -> StatusDocument:
         """Return the status document."""
@@ -94,6 +97,7 @@ class _Broker:
         self._shop_rules = settings.shop_rules
         self._resync_after = timedelta(seconds=settings.resync_after)
         self._receipt_timeout = timedelta(seconds=settings.receipt_timeout)
+        self._begun: Future[StatusDocument] | None = None
 
     @cached_property
     def _database(self) -> Database:
@@ -125,10 +129,16 @@ class _Broker:
         return self._page.change(action, body, message_id, max(1.0, timeout - (time.monotonic() - began)))
 
     def begin_status(self) -> None:
+        # Two threads wait for the server, and take each answer at once from the one that loads modules.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._views.count_ahead()
+        thread = ThreadPoolExecutor(1, "status")
+        self._begun = thread.submit(self._views.status)
+        thread.shutdown(wait=False)
 
     def status(self) -> StatusDocument:
-        document = self._views.status()
+        begun, self._begun = self._begun, None
+        document = self._views.status() if begun is None else begun.result()
         if all(domain.ready is None and domain.cause != "broker_away" for domain in document.health.domains.values()):
             from comporta.cli.client_queues import read_queues  # No process reads them: this one does, to say how many.
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pytimeparse import parse
 from typer.core import TyperGroup
 
 from comporta.cli.client import remote_for
@@ -112,6 +111,8 @@ def shop_ids(values: list[str] | None) -> list[str]:
 
 def parse_duration(option: str, text: str) -> timedelta:
     """Return the duration in an option's text; raises `BadParameter` if it is none."""
+    from pytimeparse import parse  # Most commands are given no duration.
+
     seconds = parse(text) if _DURATION.fullmatch(text) else None
     if not seconds:
         raise typer.BadParameter(f"{option}: {text!r} is not a duration; use 30m, 2h or 1h30m")

@@ -97,10 +97,11 @@ def __getattr__(name: str) -> Console:
 def _consoles() -> dict[str, Console]:
     from rich.console import Console
 
-    terminal = Console(highlight=False)
+    # Names and reasons are shown as they are: `:off:` is no emoji.
+    terminal = Console(highlight=False, emoji=False)
     # Output to a pipe or a file is not wrapped at 80 columns.
-    console = terminal if terminal.is_terminal else Console(highlight=False, width=200)
-    return {"console": console, "errors": Console(stderr=True, highlight=False)}
+    console = terminal if terminal.is_terminal else Console(highlight=False, emoji=False, width=200)
+    return {"console": console, "errors": Console(stderr=True, highlight=False, emoji=False)}
 
 
 def for_people(text: str) -> str:

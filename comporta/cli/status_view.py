@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,10 +73,11 @@ def plan_lines(document: StatusDocument) -> list[Text]:
 def outcome_table(document: StatusDocument, counts: Counts) -> Table:
     """Return a table by domain: deliveries by outcome, missed keys, messages in quarantine."""
     table = Table("domain", *Outcome, "missed", "in quarantine", box=None, pad_edge=False)
+    missed = _sums(document.missed.values())
     for domain in (*DOMAIN_NAMES, *sorted(counts.keys() - set(DOMAIN_NAMES))):
-        missed = sum(shop.get(domain, 0) for shop in document.missed.values())
         outcomes = counts.get(domain, {})
-        cells = [*(outcomes.get(outcome, 0) for outcome in Outcome), missed, document.quarantined.get(domain, 0)]
+        cells = [outcomes.get(outcome, 0) for outcome in Outcome]
+        cells += [missed[domain], document.quarantined.get(domain, 0)]
         table.add_row(domain, *(f"{cell:,}" for cell in cells))
     for column in table.columns[1:]:
         column.justify = "right"
@@ -95,14 +96,20 @@ def order_lines(document: StatusDocument) -> list[Text]:
         others = []
     counts = [_order_line(f"orders of {shop}", _order_counts(document, shop)) for shop in sorted(shops)]
     if others:
-        sums: Counter[str] = Counter()
-        for shop in others:
-            sums.update(dict(_order_counts(document, shop)))
+        sums = _sums(dict(_order_counts(document, shop)) for shop in others)
         counts.append(_order_line(f"orders of {len(others):,} other shops", sorted(sums.items())))
     faults = sorted(document.erp_faults.items())
     lines = [_fault_line(shop, fault) for shop, fault in faults[:_MOST_LINES]]
     more = [Text(translate("more", count=len(faults) - _MOST_LINES))] if len(faults) > _MOST_LINES else []
     return [*counts, *lines, *more]
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for each in counts:
+        for name, count in each.items():
+            sums[name] += count
+    return sums
 
 
 def _order_line(title: str, counts: list[tuple[str, int]]) -> Text:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from broker import address as broker_address
+from comporta.runtime.sourced_settings import SourcedSettings
 from rules.addresses import AddressError, Host, read_address
 from storage import engine
 
@@ -57,7 +58,7 @@ def read_line(path: Path) -> str:
     return line
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(SourcedSettings):
     """Addresses of the servers, and the login to each; after the checks each URL holds what was given apart."""
 
     model_config = SettingsConfigDict(defer_build=True)

@@ -18,8 +18,8 @@ from typing_extensions import TypedDict
 from rules.masks import mask_document, mask_documents, plain_document
 from schemas.domains import DOMAINS
 from schemas.fields import canonical_decimal
+from storage.entity_tables import ENTITY_TABLES
 from storage.errors import translated
-from storage.tables import ENTITY_TABLES
 from storage.types import ExactDecimal
 from storage.views.mentions import (
     MOST_SHOWN,

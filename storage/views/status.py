@@ -85,7 +85,7 @@ class StatusView:
         since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
         counts: defaultdict[str, Counts] = defaultdict(dict)
         began = time.monotonic()
-        rows = connection.execute(_together(few), {"since": since, "overdue": now - self._receipt_timeout})
+        rows = connection.execute(_together(few), {"since": since, "overdue": now - self._receipt_timeout}).all()
         for kind, outer, inner, count in sorted(rows, key=itemgetter(0, 1, 2)):
             counts[kind].setdefault(outer, {})[inner] = int(count)
         for name in few:
@@ -96,7 +96,7 @@ class StatusView:
 
     def _recount(self, query: Select[Any]) -> Recount:
         ordered = query.order_by(*query.selected_columns[:2])
-        return Recount(lambda connection: nested(connection.execute(ordered)), self._engine.connect)
+        return Recount(lambda connection: nested(connection.execute(ordered).all()), self._engine.connect)
 
 
 def _worker(row: Row[Any]) -> WorkerState:

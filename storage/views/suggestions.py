@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Engine, Select, and_, collate, func, liter
 from sqlalchemy.sql.elements import Grouping
 
 from rules.masks import plain_document
+from storage.entity_tables import ENTITY_TABLES
 from storage.errors import translated
-from storage.tables import ENTITY_TABLES, orders
+from storage.tables import orders
 
 __all__ = ["Suggestion", "SuggestionView"]
 

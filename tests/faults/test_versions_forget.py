@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from rules.outcomes import Outcome
 from rules.versions import FORGOTTEN
-from storage.tables import ENTITY_TABLES
+from storage.entity_tables import ENTITY_TABLES
 from storage.views import AuditFilter
 from tests.support.programs import running_programs
 from tests.support.storage_harness import StorageHarness, stock_change

@@ -20,10 +20,10 @@ from storage import event_store
 from storage.changes import ChangeFeed, read_changes, record_changes, record_if_on
 from storage.engine import open_engine
 from storage.entities import apply_and_return
+from storage.entity_tables import ENTITY_TABLES
 from storage.event_store import EventStore
 from storage.feed_tables import change_feed, changes
 from storage.fence import Fence, fence_for
-from storage.tables import ENTITY_TABLES
 from storage.tail import OutcomeTail
 from tests.support.event_samples import SAMPLES, sample_event
 from tests.support.storage_harness import StorageHarness, reject_event_at, stock_change

@@ -18,9 +18,10 @@ from schemas.events import ChangeEvent, parse_event
 from storage.audit import AuditEntry, AuditLog
 from storage.entities import key_text
 from storage.entity_rows import EntityRows
+from storage.entity_tables import ENTITY_TABLES
 from storage.missed_differences import Filed, MissedFiling
 from storage.spool import Spool, Spooled
-from storage.tables import ENTITY_TABLES, audit, missed
+from storage.tables import audit, missed
 from tests.support.event_samples import FULL, sample_event
 from tests.support.storage_harness import StorageHarness, stock_change
 

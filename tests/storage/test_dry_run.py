@@ -18,8 +18,9 @@ from schemas.control import Command, ControlMessage
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Reason, Refusal
 from storage.database import Database, open_database
+from storage.entity_tables import ENTITY_TABLES
 from storage.event_store import EventStore
-from storage.tables import ENTITY_TABLES, ledger
+from storage.tables import ledger
 from tests.support.event_samples import sample_event
 from tests.support.storage_harness import reject_event_at
 

@@ -14,18 +14,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from rules.retention import next_size
+from storage.entity_tables import ENTITY_TABLES
 from storage.pause_tables import pause_ends, pause_lines
-from storage.tables import (
-    ENTITY_TABLES,
-    audit,
-    ledger,
-    order_events,
-    orders,
-    quarantine,
-    repair_lines,
-    repairs,
-    switches,
-)
+from storage.tables import audit, ledger, order_events, orders, quarantine, repair_lines, repairs, switches
 from storage.views import LedgerFilter
 from tests.support.storage_harness import stock_change
 from tests.support.upkeep_harness import DAY, NOW, UpkeepHarness

@@ -27,10 +27,11 @@ from storage.audit import AuditEntry
 from storage.database import open_database
 from storage.dead_letters import DeadLetterAttempts
 from storage.engine import open_engine
+from storage.entity_tables import ENTITY_TABLES
 from storage.event_store import EventStore
 from storage.order_retry import OrderRetries
 from storage.order_store import OrderStore
-from storage.tables import ENTITY_TABLES, load_chunks, orders
+from storage.tables import load_chunks, orders
 from storage.views import QuarantineFilter
 from tests.support.event_samples import sample_event
 from tests.support.wait import wait_until

@@ -14,9 +14,9 @@ from schemas.control import Announcement, Command, ControlMessage, Reply
 from schemas.events import ChangeEvent, parse_event
 from schemas.reasons import Refusal
 from storage.engine import open_engine
+from storage.entity_tables import ENTITY_TABLES
 from storage.event_store import EventStore, Reject
 from storage.fence import Fence, fence_for
-from storage.tables import ENTITY_TABLES
 from storage.views import Views
 from tests.support.event_samples import sample_event
 
