@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -38,24 +38,31 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.load_tables import load_keys
 from storage.types import BIGINT, utc_text
 
-__all__ = ["add_keys", "clear_keys", "count_live", "count_unnamed", "page_end", "remove_keys", "unnamed_keys"]
+__all__ = [
+    "add_keys",
+    "clear_keys",
+    "count_live",
+    "count_unnamed",
+    "keys_of",
+    "page_end",
+    "remove_keys",
+    "unnamed_keys",
+]
 
 # No key holds a control character, so that no two keys have the same text.
 _SEPARATOR = "\x01"
+_key: Callable[[ChangeEvent], Bound] = attrgetter("key")
 
 
-def add_keys(connection: Connection, number: int, events: Iterable[ChangeEvent]) -> Mapping[int, int]:
-    """Record the keys that events of a load name; return the number of new ones of each chunk."""
-    named: defaultdict[int, set[str]] = defaultdict(set)
-    for event in events:
-        if event.load:
-            named[event.load.chunk].add(_key_text(event.domain)(event.key))
-    dialect = connection.dialect.name
-    added: dict[int, int] = {}
-    for chunk, keys in sorted(named.items()):
-        values = {"load": number, "chunk": chunk, "keys": orjson.dumps(sorted(keys)).decode()}
-        added[chunk] = connection.execute(_add(dialect), values).rowcount
-    return added
+def keys_of(domain: str, events: Iterable[ChangeEvent]) -> set[str]:
+    """Return the texts of the keys that events name."""
+    return set(map(_key_text(domain), map(_key, events)))
+
+
+def add_keys(connection: Connection, number: int, chunk: int, keys: Collection[str]) -> int:
+    """Record the keys that a batch names of a chunk; return the number of new ones."""
+    values = {"load": number, "chunk": chunk, "keys": orjson.dumps(sorted(keys)).decode()}
+    return connection.execute(_add(connection.dialect.name), values).rowcount
 
 
 def clear_keys(connection: Connection, number: int, chunk: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import Connection
 
@@ -20,12 +22,14 @@ from schemas.full_load import LoadBegun, LoadChunk, LoadCompleted, LoadMessage
 from schemas.load_parts import WHOLE, LoadPart, part_in
 from schemas.reasons import Refusal, Refused
 from storage.feeds import read_feeds
-from storage.load_keys import add_keys, clear_keys
+from storage.load_counts import count_keys
+from storage.load_keys import add_keys, clear_keys, keys_of
 from storage.loads import StoredLoad, lock_load, open_load, read_chunks, write_chunk, write_load
 
 __all__ = ["LoadRecord", "LoadWork", "load_work", "record_loads"]
 
 _LoadKey = tuple[str, str, str]
+_part_of: Callable[[ChangeEvent], tuple[str, str, LoadPart | None]] = attrgetter("shop", "domain", "load")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,17 @@ class LoadRecord:
 
 @dataclass(slots=True)
 class _Part:
-    """The part of a batch that concerns one load."""
+    """The part of a batch that concerns one load; the events that name its keys are sorted by chunk."""
 
-    named: list[ChangeEvent] = field(default_factory=list)
+    named: dict[int, list[ChangeEvent]] = field(default_factory=dict)
     discarded: list[ChangeEvent] = field(default_factory=list)
     quarantined: Counter[int] = field(default_factory=Counter)
     messages: list[LoadMessage] = field(default_factory=list)
+
+    @property
+    def only_names(self) -> bool:
+        """Return whether it names keys and does nothing else, as most batches of a load."""
+        return bool(self.named) and not (self.discarded or self.quarantined or self.messages)
 
 
 def load_work(plan: Plan, batch: Sequence[object]) -> LoadWork:
@@ -104,6 +113,8 @@ def record_loads(connection: Connection, work: LoadWork, now: datetime, latest: 
     parts = _by_load(connection, work, record, latest)
     progress = False
     for (shop, domain, load_id), part in sorted(parts.items()):
+        if part.only_names and not _judged_chunks(connection, (shop, domain, load_id), part, now):
+            continue
         stored = lock_load(connection, (shop, domain), load_id)
         if stored is None:
             # Only the first batch of a load: each of the others would pay for it.
@@ -116,11 +127,26 @@ def record_loads(connection: Connection, work: LoadWork, now: datetime, latest: 
     return replace(record, progress=progress)
 
 
+def _judged_chunks(connection: Connection, load: _LoadKey, part: _Part, now: datetime) -> Collection[int]:
+    """Count the keys of each open chunk; leave those chunks in the part that have to be read and judged."""
+    shop, domain, load_id = load
+    for chunk, events in sorted(part.named.items()):
+        counted = count_keys(connection, (shop, domain), LoadPart(load_id, chunk), events, now)
+        if counted is None:
+            continue
+        if counted.may_be_complete:
+            # Its keys are recorded: only its state is left.
+            part.named[chunk] = []
+        else:
+            del part.named[chunk]
+    return part.named
+
+
 def _by_load(connection: Connection, work: LoadWork, record: LoadRecord, latest: int) -> Mapping[_LoadKey, _Part]:
     parts: defaultdict[_LoadKey, _Part] = defaultdict(_Part)
-    for event in work.named:
-        if event.load is not None:
-            parts[event.shop, event.domain, event.load.load_id].named.append(event)
+    for (shop, domain, load), events in groupby(work.named, _part_of):
+        if load is not None:
+            parts[shop, domain, load.load_id].named.setdefault(load.chunk, []).extend(events)
     for event in work.discarded:
         if event.load is not None:
             parts[event.shop, event.domain, event.load.load_id].discarded.append(event)
@@ -176,7 +202,7 @@ class _LoadWriter:
 
     def write(self, part: _Part) -> bool:
         """Write the part of a batch; return whether a chunk has all its keys now, or the load may have ended."""
-        numbers = {event.load.chunk for event in (*part.named, *part.discarded) if event.load} | {*part.quarantined}
+        numbers = {*part.named, *part.quarantined} | {event.load.chunk for event in part.discarded if event.load}
         numbers |= {message.chunk for message in part.messages if isinstance(message, LoadChunk)}
         if any(isinstance(message, LoadBegun | LoadCompleted) for message in part.messages):
             numbers.add(WHOLE)
@@ -185,7 +211,8 @@ class _LoadWriter:
         # First: the chunk of a new version is counted anew from its announcement.
         for message in part.messages:
             self._take(message)
-        self._add_keys([event for event in part.named if self._counts(event)])
+        for number, events in sorted(part.named.items()):
+            self._add_keys(number, events)
         discarded = Counter(event.load.chunk for event in part.discarded if event.load and self._counts(event))
         self._add_failures(discarded, part.quarantined)
         return self._finish()
@@ -226,13 +253,15 @@ class _LoadWriter:
             self._load = replace(self._load, seen=self._load.seen - old.seen)
         self._chunks[chunk.number] = chunk
 
-    def _add_keys(self, events: Sequence[ChangeEvent]) -> None:
-        settled = {number for number, chunk in self._chunks.items() if chunk.state is ChunkState.SETTLED}
-        counted = [event for event in events if event.load and event.load.chunk not in settled]
-        for number, more in add_keys(self._connection, self._stored.number, counted).items():
-            chunk = self._chunks[number]
-            self._chunks[number] = replace(chunk, seen=chunk.seen + more)
-            self._load = replace(self._load, seen=self._load.seen + more)
+    def _add_keys(self, number: int, events: Sequence[ChangeEvent]) -> None:
+        chunk = self._chunks[number]
+        counted = [event for event in events if self._counts(event)] if number in self._anew else events
+        if not counted or chunk.state is ChunkState.SETTLED:
+            return
+        keys = keys_of(self._load.domain, counted)
+        more = add_keys(self._connection, self._stored.number, number, keys)
+        self._chunks[number] = replace(chunk, seen=chunk.seen + more)
+        self._load = replace(self._load, seen=self._load.seen + more)
 
     def _add_failures(self, discarded: Counter[int], quarantined: Counter[int]) -> None:
         for number in {*discarded, *quarantined}:
