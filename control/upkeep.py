@@ -1,4 +1,4 @@
-"""Upkeep loop: rolls up, deletes what is past its retention, and notes when pauses have been made good."""
+"""Upkeep loop: rolls up, deletes what is past its retention, notes what has been made good, and ends an upgrade."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 
 from storage.errors import StorageError
 from storage.fence import Fence
+from storage.missed_narrowing import Narrowing, narrow_missed
 from storage.pause_costs import has_unrepaired, note_repaired
 from storage.repair_progress import RepairProgress
 from storage.upkeep import LEASE, Upkeep
@@ -66,8 +67,19 @@ class UpkeepLoop:
             progress.note()
             if with_retention:
                 _report(run_upkeep(self.upkeep, self.stop))
+                self._narrow()
         finally:
             self.upkeep.release()
+
+    def _narrow(self) -> None:
+        """End the upgrade of the missed keys, once no worker of a former release needs their primary key."""
+        if self.stop.is_set():
+            return
+        try:
+            if narrow_missed(self.fence) is Narrowing.NARROWED:
+                log.info("missed keys have the narrow index instead of their primary key")
+        except StorageError as error:
+            log.info("missed keys keep their primary key for now", error=str(error))
 
 
 def run_upkeep(upkeep: Upkeep, stop: threading.Event) -> Counter[str]:

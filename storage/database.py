@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from storage.gauges import Gauges
     from storage.grants import Granted
     from storage.migration_plan import MigrationPlan
+    from storage.missed_narrowing import Narrowing
     from storage.queues import QueueReadings
     from storage.tail import OutcomeTail
 
@@ -101,6 +102,12 @@ class Database:
     def migrate(self) -> tuple[str | None, str | None]:
         """Upgrade to the newest revision; return the revisions before and after."""
         return migrate.migrate(self._engine)
+
+    def narrow_missed(self) -> Narrowing:
+        """Take the place of the missed keys' primary key by the narrow index, if no worker needs it any more."""
+        from storage.missed_narrowing import narrow_missed
+
+        return narrow_missed(self.fence, patient=True)
 
     def require_current(self) -> None:
         """Check the revision; raises `SchemaOutdated` unless it is this program's."""

@@ -38,7 +38,7 @@ from storage.missed_rows import clear_missed, record_missed
 from storage.quarantine import add_rejected
 from storage.repeats import take_repeats
 from storage.shops import ShopMemory, add_shops
-from storage.switches import BatchState, EndsExpired, read_for_batch
+from storage.switches import BatchState, EndsExpired, missed_domains, read_for_batch
 from storage.tail import record_outcomes
 from storage.unknown_fields import UnknownFieldCounts
 
@@ -186,6 +186,7 @@ class EventStore:
         now = state.switches.now
         applied: list[ChangeEvent] = []
         add_shops(connection, new, now)
+        repaired = missed_domains(connection, plan.apply) if state.missed and plan.apply else frozenset()
         for domain, events in plan.apply.items():
             if state.watched or self._history:
                 newer = apply_and_return(connection, domain, events, now)
@@ -196,10 +197,10 @@ class EventStore:
                 _count_applied(plan, domain, counts)
                 if state.recording:
                     applied += written_events(connection, domain, events, sum(counts.values()), now)
-            if domain in state.missed:
-                clear_missed(connection, domain, events)
+            if domain in repaired:
+                clear_missed(connection, domain, events, narrow=state.narrow)
         for domain, events in plan.discard.items():
-            record_missed(connection, domain, events, now, state.changed_at)
+            record_missed(connection, domain, events, now, state.changed_at, narrow=state.narrow)
         return applied
 
     def _write_counts(

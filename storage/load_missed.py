@@ -22,6 +22,7 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.load_tombstones import tombstones
 from storage.loads import StoredLoad, read_chunks
 from storage.missed import key_values
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.missed_rows import clear_missed
 from storage.tables import missed
 from storage.types import EXACT_TEXT
@@ -38,10 +39,11 @@ def settle_missed(connection: Connection, stored: StoredLoad, after: str, now: d
     newer than the load.
     """
     load = stored.load
+    place = key_place(narrow=(narrow := is_narrow(connection)))
     query = select(missed.c.key, missed.c.version).where(
-        missed.c.domain == load.domain, missed.c.shop == load.shop, missed.c.key > after
+        missed.c.domain == load.domain, missed.c.shop == load.shop, place > place_of(load.domain, after, narrow=narrow)
     )
-    rows = connection.execute(query.order_by(missed.c.key).limit(_PAGE)).all()
+    rows = connection.execute(query.order_by(place).limit(_PAGE)).all()
     if not rows:
         return None
     chunks = [chunk for chunk in read_chunks(connection, stored) if chunk.state is ChunkState.SETTLED]
@@ -57,7 +59,7 @@ def settle_missed(connection: Connection, stored: StoredLoad, after: str, now: d
         if keys:
             events = tombstones(load, version, keys)
             written += apply_and_return(connection, load.domain, events, now)
-            clear_missed(connection, load.domain, events)
+            clear_missed(connection, load.domain, events, narrow=narrow)
     record_if_on(connection, written, now)
     return str(rows[-1].key)
 

@@ -47,6 +47,7 @@ from storage.loads import (
     write_chunk,
     write_load,
 )
+from storage.missed_index import is_narrow
 from storage.missed_rows import clear_missed
 from storage.switches import read_switches
 
@@ -203,7 +204,7 @@ class LoadSettlement:
             events = tombstones(load, load.version_of(chunk) or 0, keys)
             applied = apply_and_return(connection, load.domain, events, now)
             written = len(applied)
-            clear_missed(connection, load.domain, events)
+            clear_missed(connection, load.domain, events, narrow=is_narrow(connection))
         deleted = replace(
             chunk,
             would_delete=max(chunk.would_delete - written, 0) if end is not None else 0,

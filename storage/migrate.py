@@ -54,7 +54,9 @@ def _upgrade(connection: Connection) -> tuple[str | None, str | None]:
 
     before = read_revision(connection)
     require_known(before)
-    command.upgrade(alembic_config(connection), "head")
+    config = alembic_config(connection)
+    config.attributes["new"] = before is None
+    command.upgrade(config, "head")
     write_comments(connection)
     return before, read_revision(connection)
 

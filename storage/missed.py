@@ -17,6 +17,7 @@ from schemas.reasons import Reason, Refused
 from schemas.validation_errors import validation_refused
 from storage.entities import key_text
 from storage.fence import Fence
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import missed
 from storage.views import MissedFilter
 
@@ -57,10 +58,12 @@ class MissedKeys:
                 after = piece.keys[-1]
 
     def _piece(self, filter: MissedFilter, after: str, size: int) -> Piece | None:
-        query = select(missed.c.key).where(*filter.where(), missed.c.key > after).order_by(missed.c.key).limit(size)
+        shop, domain = filter.shop or "", filter.domain or ""
         with self._fence.snapshot() as connection:
-            keys = tuple(connection.scalars(query))
-        return Piece(filter.shop or "", filter.domain or "", keys) if keys else None
+            place = key_place(narrow=(narrow := is_narrow(connection)))
+            query = select(missed.c.key).where(*filter.where(), place > place_of(domain, after, narrow=narrow))
+            keys = tuple(connection.scalars(query.order_by(place).limit(size)))
+        return Piece(shop, domain, keys) if keys else None
 
 
 def key_of(domain: str, fields: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from storage.entities import matching
 from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Connection, Fence
 from storage.missed import stored_key
+from storage.missed_index import arbiter, is_narrow
 from storage.tables import missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
@@ -69,7 +70,7 @@ class MissedFiling:
         reopened = [key for key in keys if key.reopen]
         for selection, statement, values in (
             (reopened, _reopen(dialect, self._domain), {}),
-            (keys, _file(dialect, self._domain), {"now": now}),
+            (keys, _file(dialect, self._domain, narrow=is_narrow(connection)), {"now": now}),
         ):
             if selection:
                 rows = dump_rows(dialect, map(self._row, range(len(selection)), selection))
@@ -111,7 +112,7 @@ def _reopen(dialect: str, domain: str) -> Update:
 
 
 @cache
-def _file(dialect: str, domain: str) -> Executable:
+def _file(dialect: str, domain: str, *, narrow: bool) -> Executable:
     columns = (rows := _rows(dialect, domain)).columns
     values = (columns[name] for name in ("shop", "missed_key", "version", "event_id"))
     source = select(literal(domain), *values, bindparam("now", type_=UtcTime)).select_from(rows.source)
@@ -120,7 +121,7 @@ def _file(dialect: str, domain: str) -> Executable:
     )
     # A key that is missed already at a newer version stays so.
     statement: Executable = insert.on_conflict_do_update(
-        index_elements=["domain", "shop", "key"],
+        index_elements=arbiter(narrow=narrow),
         set_={name: insert.excluded[name] for name in ("version", "event_id", "discarded_at")},
         where=tuple_(missed.c.version, missed.c.event_id) < tuple_(insert.excluded.version, insert.excluded.event_id),
     )

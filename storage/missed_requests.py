@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, Update, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal_column, select, text, update
 
-from storage.dialect import Rowset, database_now, dump_rows, rowset
+from storage.dialect import database_now, dump_rows, rowset
 from storage.fence import Fence
 from storage.missed import Piece
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import missed
 from storage.types import EXACT_TEXT, UtcTime
 from storage.views import MissedFilter
@@ -40,43 +42,40 @@ class MissedRequests:
 
     def _remember(self, piece: Piece, by: str) -> None:
         with self._fence.shared() as connection:
-            dialect = connection.dialect.name
-            keys = sorted(piece.keys)
+            dialect, narrow = connection.dialect.name, is_narrow(connection)
+            places = (place_of(piece.domain, key, narrow=narrow) for key in piece.keys)
+            rows = {"rows": dump_rows(dialect, ({"place": place} for place in places))}
+            stamp = {"by": by, "now": database_now(connection)}
             if dialect == "postgresql":
-                # A batch that is making a key good is not waited for: two orders of locks could deadlock.
-                rows = {"rows": dump_rows(dialect, ({"key": key} for key in keys))}
-                scope = {"of_shop": piece.shop, "of_domain": piece.domain}
-                keys = list(connection.scalars(_lock(dialect), {**rows, **scope}))
-            if keys:
-                rows = {"rows": dump_rows(dialect, ({"key": key} for key in keys))}
-                scope = {"of_shop": piece.shop, "of_domain": piece.domain}
-                connection.execute(_stamp(dialect), {**rows, **scope, "by": by, "now": database_now(connection)})
+                # A batch that is making a key good is not waited for: two orders of locks could deadlock. The locked
+                # rows stay where they are, so that they are not looked for again.
+                query = _find(dialect, literal_column("missed.ctid"), narrow=narrow).with_for_update(skip_locked=True)
+                found = connection.scalars(query, {**rows, **_scope(piece)}).all()
+                connection.execute(_STAMP_PLACES, {"places": list(found), **stamp})
+            else:
+                keys = _find(dialect, missed.c.key, narrow=narrow)
+                statement = update(missed).where(*_OF_SCOPE, missed.c.key.in_(keys)).values(_STAMP)
+                connection.execute(statement, {**rows, **_scope(piece), **stamp})
 
 
-def _keys(dialect: str) -> Rowset:
-    return rowset(dialect, {"key": EXACT_TEXT})
+def _scope(piece: Piece) -> dict[str, str]:
+    return {"of_shop": piece.shop, "of_domain": piece.domain}
+
+
+_OF_SCOPE = (
+    missed.c.domain == bindparam("of_domain", type_=EXACT_TEXT),
+    missed.c.shop == bindparam("of_shop", type_=EXACT_TEXT),
+)
+_STAMP: dict[Any, Any] = {
+    "asked_at": bindparam("now", type_=UtcTime()),
+    "asked_by": bindparam("by"),
+    "asked_count": func.coalesce(missed.c.asked_count, 0) + 1,
+}
+_STAMP_PLACES = update(missed).values(_STAMP).where(text("missed.ctid = ANY (CAST(:places AS tid[]))"))
 
 
 @cache
-def _lock(dialect: str) -> Select[tuple[str]]:
-    keys = _keys(dialect)
-    query = select(missed.c.key).where(*_scope(), exists(1).where(missed.c.key == keys.columns["key"]))
-    return query.order_by(missed.c.key).with_for_update(skip_locked=True)
-
-
-@cache
-def _stamp(dialect: str) -> Executable:
-    keys = _keys(dialect)
-    statement: Update = update(missed).where(*_scope(), exists(1).where(missed.c.key == keys.columns["key"]))
-    return statement.values(
-        asked_at=bindparam("now", type_=UtcTime()),
-        asked_by=bindparam("by"),
-        asked_count=func.coalesce(missed.c.asked_count, 0) + 1,
-    )
-
-
-def _scope() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return (
-        missed.c.domain == bindparam("of_domain", type_=EXACT_TEXT),
-        missed.c.shop == bindparam("of_shop", type_=EXACT_TEXT),
-    )
+def _find(dialect: str, found: ColumnElement[Any], *, narrow: bool) -> Select[Any]:
+    """Return the query of the missed rows of a scope that the parameter names."""
+    place = rowset(dialect, {"place": EXACT_TEXT}).columns["place"]
+    return select(found).where(*_OF_SCOPE, exists(1).where(key_place(narrow=narrow) == place))

@@ -28,6 +28,7 @@ from schemas.events import ChangeEvent
 from storage.dialect import dump_rows, insert_into, rowset
 from storage.entities import matching, plain_key, stamp
 from storage.entity_tables import ENTITY_TABLES
+from storage.missed_index import arbiter, key_place, place_of
 from storage.tables import missed
 from storage.types import BIGINT, EXACT_TEXT, UtcTime
 
@@ -42,21 +43,28 @@ _VERSIONED: dict[str, TypeEngine[Any]] = {
 
 
 def record_missed(
-    connection: Connection, domain: str, events: Sequence[ChangeEvent], now: datetime, changed_at: datetime
+    connection: Connection,
+    domain: str,
+    events: Sequence[ChangeEvent],
+    now: datetime,
+    changed_at: datetime,
+    *,
+    narrow: bool,
 ) -> None:
     """Record the keys of discarded events as missed, unless the same or a newer version is applied already.
 
-    `changed_at` is the time of the last change of a switch.
+    `changed_at` is the time of the last change of a switch; `narrow` names the index that leads to a key.
     """
     dialect = connection.dialect.name
     values = {"rows": dump_rows(dialect, _discarded(domain, events)), "now": now, "changed_at": changed_at}
-    connection.execute(_record(dialect, domain), values)
+    connection.execute(_record(dialect, domain, narrow=narrow), values)
 
 
-def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent]) -> None:
+def clear_missed(connection: Connection, domain: str, events: Sequence[ChangeEvent], *, narrow: bool) -> None:
     """Delete the missed keys that these events, now applied or superseded, repair."""
     dialect = connection.dialect.name
-    connection.execute(_clear(dialect, domain), {"rows": dump_rows(dialect, _repairing(domain, events))})
+    rows = dump_rows(dialect, _repairing(domain, events, narrow=narrow))
+    connection.execute(_clear(dialect, domain, narrow=narrow), {"rows": rows})
 
 
 def _discarded(domain: str, events: Iterable[ChangeEvent]) -> Iterator[Mapping[str, Any]]:
@@ -69,14 +77,14 @@ def _discarded(domain: str, events: Iterable[ChangeEvent]) -> Iterator[Mapping[s
         yield row
 
 
-def _repairing(domain: str, events: Iterable[ChangeEvent]) -> Iterator[Mapping[str, Any]]:
+def _repairing(domain: str, events: Iterable[ChangeEvent], *, narrow: bool) -> Iterator[Mapping[str, Any]]:
     for event in events:
-        text = orjson.dumps(plain_key(domain, event.key)).decode()
+        text = place_of(domain, orjson.dumps(plain_key(domain, event.key)).decode(), narrow=narrow)
         yield {"shop": event.shop, "missed_key": text, "version": event.version, "event_id": event.event_id}
 
 
 @cache
-def _record(dialect: str, domain: str) -> Executable:
+def _record(dialect: str, domain: str, *, narrow: bool) -> Executable:
     table, keys = ENTITY_TABLES[domain], DOMAINS[domain].key_fields
     key_types: dict[str, TypeEngine[Any]] = {name: table.c[name].type for name in keys}
     rows = rowset(dialect, key_types | _VERSIONED)
@@ -94,7 +102,7 @@ def _record(dialect: str, domain: str) -> Executable:
     )
     excluded = insert.excluded
     statement: Executable = insert.on_conflict_do_update(
-        index_elements=["domain", "shop", "key"],
+        index_elements=arbiter(narrow=narrow),
         set_={
             "version": excluded.version,
             "event_id": excluded.event_id,
@@ -120,11 +128,13 @@ def _still_tells() -> ColumnElement[bool]:
 
 
 @cache
-def _clear(dialect: str, domain: str) -> Executable:
+def _clear(dialect: str, domain: str, *, narrow: bool) -> Executable:
     columns = rowset(dialect, _VERSIONED).columns
-    repaired = exists(1).where(
+    repaired = and_(
         missed.c.shop == columns["shop"],
-        missed.c.key == columns["missed_key"],
+        key_place(narrow=narrow) == columns["missed_key"],
         missed.c.version <= columns["version"],
     )
-    return delete(missed).where(missed.c.domain == domain, repaired)
+    # As a join: to look for a row in the batch, PostgreSQL reads all that are missed. SQLite deletes from no join.
+    condition = repaired if dialect == "postgresql" else exists(1).where(repaired)
+    return delete(missed).where(missed.c.domain == domain, condition)

@@ -21,6 +21,7 @@ from storage.dialect import database_now
 from storage.entities import apply_and_return, key_text
 from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Fence
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.missed_rows import clear_missed
 from storage.order_rows import OrderKey
 from storage.person_search import (
@@ -86,8 +87,10 @@ class PersonStore:
         locked = query.where(key.in_(keys)).order_by(_CUSTOMERS.c.shop, _CUSTOMERS.c.code).with_for_update()
         rows = {(row.shop, row.code): row for row in connection.execute(locked)}
         texts = {(shop, key_text("customers", (code,))): (shop, code) for shop, code in keys}
+        narrow = is_narrow(connection)
+        places = [(shop, place_of("customers", key, narrow=narrow)) for shop, key in texts]
         discarded = select(missed.c.shop, missed.c.key, missed.c.version).where(
-            missed.c.domain == "customers", tuple_(missed.c.shop, missed.c.key).in_(list(texts))
+            missed.c.domain == "customers", tuple_(missed.c.shop, key_place(narrow=narrow)).in_(places)
         )
         versions = {texts[row.shop, row.key]: row.version for row in connection.execute(discarded)}
         events = []
@@ -100,7 +103,7 @@ class PersonStore:
         if not events:
             return {}
         written = apply_and_return(connection, "customers", events, now)
-        clear_missed(connection, "customers", events)
+        clear_missed(connection, "customers", events, narrow=narrow)
         record_if_on(connection, written, now)
         erased = sum(1 for row in rows.values() if not row.deleted)
         return {table: number for table, number in (("customers", erased), ("missed", len(versions))) if number}

@@ -17,6 +17,7 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.fence import Fence
 from storage.job_tables import quarantine_jobs, quarantine_notes
 from storage.message_text import message_fields, message_texts
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.order_rows import OrderKey
 from storage.reminder_tables import reminder_deliveries
 from storage.tables import audit, erp_faults, missed, order_events, orders, quarantine, repairs, switches
@@ -119,8 +120,10 @@ class PersonSearch:
     def _is_missed(self, customer: tuple[str, str]) -> bool:
         shop, code = customer
         key = key_text("customers", (code,))
-        query = select(exists(1).where(missed.c.domain == "customers", missed.c.shop == shop, missed.c.key == key))
         with self._fence.snapshot() as connection:
+            narrow = is_narrow(connection)
+            same = key_place(narrow=narrow) == place_of("customers", key, narrow=narrow)
+            query = select(exists(1).where(missed.c.domain == "customers", missed.c.shop == shop, same))
             return bool(connection.scalar(query))
 
     def _find_orders(self, found: FoundPerson) -> None:

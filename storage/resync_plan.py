@@ -14,6 +14,7 @@ from storage.audit import EXPIRED_BY, AuditEntry, add_count, record_action
 from storage.dialect import database_now
 from storage.fence import Fence
 from storage.missed import Piece
+from storage.missed_index import is_narrow, key_place
 from storage.relay_leases import RelayLease
 from storage.switches import read_switches
 from storage.tables import missed, repair_lines, repairs
@@ -89,7 +90,8 @@ class ResyncPlan:
             due = or_(missed.c.asked_at.is_(None), missed.c.asked_at <= before)
             seldom = func.coalesce(missed.c.asked_count, 0) < MOST_ASKED
             query = select(missed.c.key).where(*_of(scope), missed.c.discarded_at <= scope.resumed_at, due, seldom)
-            keys = tuple(connection.scalars(query.order_by(missed.c.key).limit(limit)))
+            place = key_place(narrow=is_narrow(connection))
+            keys = tuple(connection.scalars(query.order_by(place).limit(limit)))
         return Piece(scope.shop, scope.domain, keys) if keys else None
 
     def begin(self, scope: OpenScope) -> str:

@@ -15,6 +15,7 @@ from rules.switches import Plan, Switch, Switches
 from schemas.control import Command
 from schemas.domains import DOMAINS
 from storage.dialect import insert_into
+from storage.missed_index import NARROW
 from storage.tables import audit, change_feed, generations, missed, orders, shops, switches, watchers
 from storage.types import UtcTime
 
@@ -23,6 +24,7 @@ __all__ = [
     "BatchState",
     "ChangeState",
     "EndsExpired",
+    "missed_domains",
     "read_for_batch",
     "read_for_change",
     "read_switches",
@@ -42,19 +44,21 @@ class EndsExpired(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """The state for a batch: its switches, the domains with missed keys, and whether a watcher exists.
+    """The state for a batch: its switches, and whether any key is missed and a watcher exists.
 
     The switches are those that are off, and those with a planned pause that is due.
     `changed_at` is the time of the last change of any switch. `feeds` is the generation of the feeds: what a worker
-    remembers of them holds while this number stays. `recording` tells whether the changes go into the change feed.
+    remembers of them holds while this number stays. `recording` tells whether the changes go into the change feed,
+    `narrow` which index leads to a missed key.
     """
 
     switches: Switches
     changed_at: datetime
-    missed: frozenset[str]
+    missed: bool
     watched: bool
     feeds: int
     recording: bool
+    narrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +84,21 @@ def read_for_batch(connection: Connection) -> BatchState:
     """Read the switches that are off or due, and everything else that a batch needs to know, in one statement."""
     rows = connection.execute(_batch_query(connection.dialect.name), _clock(connection)).all()
     first = rows[0]._mapping
-    domains = frozenset(domain for domain in DOMAINS if first[f"missed_{domain}"])
     return BatchState(
         _switches(rows),
         first["last_change"] or first["now"],
-        domains,
+        bool(first["missed"]),
         bool(first["watched"]),
         first["feeds"] or 0,
         bool(first["recording"]),
+        bool(first["narrow"]),
     )
+
+
+def missed_domains(connection: Connection, domains: Iterable[str]) -> frozenset[str]:
+    """Return those of some domains that have missed keys."""
+    row = connection.execute(_MISSED_DOMAINS).one()._mapping
+    return frozenset(domain for domain in domains if row[domain])
 
 
 def read_for_change(connection: Connection, command: Command | None = None) -> ChangeState:
@@ -137,12 +147,23 @@ def _clock(connection: Connection) -> dict[str, Any]:
 @cache
 def _batch_query(dialect: str) -> Select[Any]:
     return _query(dialect, only_off=True).add_columns(
-        *(exists(1).where(missed.c.domain == domain).label(f"missed_{domain}") for domain in DOMAINS),
+        _any_missed().label("missed"),
         exists(1).where(watchers.c.until > _now(dialect)).label("watched"),
         select(generations.c.number).where(generations.c.name == FEEDS).scalar_subquery().label("feeds"),
         select(change_feed.c.recording).scalar_subquery().label("recording"),
+        exists(1).where(generations.c.name == NARROW).label("narrow"),
         select(func.max(switches.c.changed_at, type_=UtcTime)).scalar_subquery().label("last_change"),
     )
+
+
+def _any_missed(*condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    # In an order, so that the index leads there, which EXISTS would leave out: else the whole table is read for a
+    # domain that has none, while another has many.
+    first = select(true()).select_from(missed).where(*condition).order_by(missed.c.domain, missed.c.shop).limit(1)
+    return first.scalar_subquery()
+
+
+_MISSED_DOMAINS = select(*(_any_missed(missed.c.domain == domain).label(domain) for domain in DOMAINS))
 
 
 @cache

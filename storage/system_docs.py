@@ -64,7 +64,8 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
         },
     ),
     "missed": (
-        "Keys whose newest known change was discarded while a switch was off.",
+        "Keys whose newest known change was discarded while a switch was off. On PostgreSQL the place of the primary "
+        "key is taken by the unique index `missed_values`, of domain, shop, and the key without its fields' names.",
         {
             "domain": _DOMAIN,
             "shop": _SHOP,
@@ -113,6 +114,7 @@ SYSTEM_DOCS: Mapping[str, TableDoc] = {
             "last_seen": "Time of its last heartbeat.",
             "epoch_seen": "Newest epoch that it has read.",
             "lags": "Seconds from event to commit by domain: a JSON object.",
+            "revision": "Newest revision of the database that it knows; null: before 0037.",
         },
     ),
     "ledger": (

@@ -240,6 +240,7 @@ workers = Table(
     Column("last_seen", UtcTime, nullable=False),
     Column("epoch_seen", BIGINT, nullable=False),
     Column("lags", JSON_VALUE),
+    Column("revision", Text),
 )
 
 watchers = Table(

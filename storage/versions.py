@@ -37,6 +37,7 @@ from storage.entity_tables import ENTITY_TABLES
 from storage.feeds import reset_feed
 from storage.fence import Fence
 from storage.missed import stored_key
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import missed
 from storage.types import EXACT_TEXT
 
@@ -80,9 +81,10 @@ class VersionStore:
         """Count what `forget` would change."""
         with self._fence.snapshot() as connection:
             if scope.keys is not None:
-                rows = {"rows": _dumped(connection, scope.shop, scope.domain, scope.keys)}
-                dialect = connection.dialect.name
-                numbers = (connection.scalar(query, rows) for query in _count_given(dialect, scope.domain))
+                narrow, dialect = is_narrow(connection), connection.dialect.name
+                rows = {"rows": _dumped(dialect, scope.shop, scope.domain, scope.keys, narrow=narrow)}
+                queries = _count_given(dialect, scope.domain, narrow=narrow)
+                numbers = (connection.scalar(query, rows) for query in queries)
             else:
                 numbers = (connection.scalar(query) for query in _count_all(scope.shop, scope.domain))
             return VersionCount(*(number or 0 for number in numbers))
@@ -121,11 +123,11 @@ class VersionStore:
 
 def _forget(connection: Connection, audit_id: str, scope: VersionScope, keys: Sequence[Key]) -> int:
     """Forget the versions of these keys, and count them in the audit; return how many had one."""
-    dialect, domain = connection.dialect.name, scope.domain
+    dialect, domain, narrow = connection.dialect.name, scope.domain, is_narrow(connection)
     # In the order in which batches write: two transactions that lock rows in two orders would deadlock.
-    params = {"rows": _dumped(connection, scope.shop, domain, sorted(keys))}
+    params = {"rows": _dumped(dialect, scope.shop, domain, sorted(keys), narrow=narrow)}
     forgotten: set[str] = set()
-    for lock, change in _statements(dialect, domain):
+    for lock, change in _statements(dialect, domain, narrow=narrow):
         if dialect == "postgresql":
             connection.execute(lock, params)
         forgotten.update(_text(domain, row) for row in connection.execute(change, params))
@@ -138,18 +140,25 @@ def _text(domain: str, row: Any) -> str:
     return row.key if "key" in row._fields else key_text(domain, [event_value(value) for value in row])
 
 
-def _dumped(connection: Connection, shop: str, domain: str, keys: Sequence[Key]) -> str:
+def _dumped(dialect: str, shop: str, domain: str, keys: Sequence[Key], *, narrow: bool) -> str:
     names = DOMAINS[domain].key_fields
     rows: Iterator[Mapping[str, Any]] = (
-        {**dict(zip(names, key, strict=True)), "position": position, "shop": shop, "missed_key": key_text(domain, key)}
+        {
+            **dict(zip(names, key, strict=True)),
+            "position": position,
+            "shop": shop,
+            "missed_key": place_of(domain, key_text(domain, key), narrow=narrow),
+        }
         for position, key in enumerate(keys)
     )
-    return dump_rows(connection.dialect.name, rows)
+    return dump_rows(dialect, rows)
 
 
 def _missed_page(connection: Connection, scope: VersionScope, after: str | None) -> tuple[list[Key], str | None]:
-    query = select(missed.c.key).where(*_missed_of(scope.shop, scope.domain), missed.c.key > (after or ""))
-    texts = list(connection.scalars(query.order_by(missed.c.key).limit(_PAGE)))
+    place = key_place(narrow=(narrow := is_narrow(connection)))
+    behind = place > place_of(scope.domain, after or "", narrow=narrow)
+    query = select(missed.c.key).where(*_missed_of(scope.shop, scope.domain), behind)
+    texts = list(connection.scalars(query.order_by(place).limit(_PAGE)))
     return [stored_key(scope.domain, text) for text in texts], texts[-1] if texts else None
 
 
@@ -193,27 +202,27 @@ def _row_condition(rows: Rowset, domain: str) -> ColumnElement[bool]:
     return and_(*matching(table, rows, DOMAINS[domain].key_fields), table.c.version > FORGOTTEN)
 
 
-def _missed_condition(rows: Rowset, domain: str) -> ColumnElement[bool]:
+def _missed_condition(rows: Rowset, domain: str, *, narrow: bool) -> ColumnElement[bool]:
     return and_(
         missed.c.domain == domain,
         missed.c.shop == rows.columns["shop"],
-        missed.c.key == rows.columns["missed_key"],
+        key_place(narrow=narrow) == rows.columns["missed_key"],
         missed.c.version > FORGOTTEN,
     )
 
 
 @cache
-def _count_given(dialect: str, domain: str) -> tuple[Select[Any], Select[Any]]:
+def _count_given(dialect: str, domain: str, *, narrow: bool) -> tuple[Select[Any], Select[Any]]:
     rows = _given(dialect, domain)
     table = ENTITY_TABLES[domain]
     return (
         select(func.count()).select_from(rows.source.join(table, _row_condition(rows, domain))),
-        select(func.count()).select_from(rows.source.join(missed, _missed_condition(rows, domain))),
+        select(func.count()).select_from(rows.source.join(missed, _missed_condition(rows, domain, narrow=narrow))),
     )
 
 
 @cache
-def _statements(dialect: str, domain: str) -> tuple[tuple[Executable, Update], ...]:
+def _statements(dialect: str, domain: str, *, narrow: bool) -> tuple[tuple[Executable, Update], ...]:
     """Return the statements that lock and change rows: a pair for the table, and a pair for the missed keys."""
     rows = _given(dialect, domain)
     table = ENTITY_TABLES[domain]
@@ -228,6 +237,6 @@ def _statements(dialect: str, domain: str) -> tuple[tuple[Executable, Update], .
         )
         for target, condition, returned in (
             (table, _row_condition(rows, domain), keys),
-            (missed, _missed_condition(rows, domain), [missed.c.key]),
+            (missed, _missed_condition(rows, domain, narrow=narrow), [missed.c.key]),
         )
     )

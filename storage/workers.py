@@ -14,6 +14,7 @@ from sqlalchemy import bindparam
 
 from storage.dialect import insert_into
 from storage.fence import Fence
+from storage.migrate import newest_revision
 from storage.switches import read_for_batch
 from storage.tables import workers
 from storage.tail import forget_outcomes
@@ -24,7 +25,7 @@ __all__ = ["WorkerRegistry"]
 _RETENTION = timedelta(days=1)
 # What nobody reads any more is not in the way: it need not go at every beat.
 _PRUNE_SECONDS = 10.0
-_BEAT = ("last_seen", "epoch_seen", "lags")
+_BEAT = ("last_seen", "epoch_seen", "lags", "revision")
 
 
 class WorkerRegistry:
@@ -40,6 +41,7 @@ class WorkerRegistry:
         self._worker = worker
         self._domains = list(domains)
         self._lags = lags
+        self._revision = newest_revision()
         self._next_prune = 0.0
 
     def beat(self) -> bool:
@@ -57,6 +59,7 @@ class WorkerRegistry:
                 "last_seen": state.now,
                 "epoch_seen": state.epoch,
                 "lags": lags,
+                "revision": self._revision,
             }
             connection.execute(_upsert(connection.dialect.name), row)
             if prune:

@@ -1,15 +1,16 @@
-"""Migration plan in words and as JSON, for `comporta migrate`."""
+"""Migration plan in words and as JSON, and the last step of an upgrade, for `comporta migrate`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comporta.cli.output import console
+from comporta.cli.output import console, errors
 
 if TYPE_CHECKING:
+    from storage.database import Database
     from storage.migration_plan import MigrationPlan, MigrationStep
 
-__all__ = ["plan_json", "print_plan"]
+__all__ = ["narrow_missed", "plan_json", "print_plan"]
 
 
 def print_plan(plan: MigrationPlan) -> None:
@@ -42,6 +43,27 @@ def plan_json(plan: MigrationPlan) -> dict[str, Any]:
         for step in plan.steps
     ]
     return {"before": plan.before, "after": plan.after, "steps": steps, "seconds": round(plan.seconds, 2)}
+
+
+def narrow_missed(database: Database) -> None:
+    """Narrow the index of the missed keys if no worker needs their primary key any more, and say what is left."""
+    from storage.errors import StorageError
+    from storage.missed_narrowing import Narrowing
+
+    try:
+        result = database.narrow_missed()
+    except StorageError as error:
+        errors.print(f"the missed keys keep their primary key for now: {error}", markup=False, soft_wrap=True)
+        return
+    if result is Narrowing.NARROWED:
+        errors.print("the missed keys have the narrow index now, instead of their primary key", soft_wrap=True)
+    elif result is Narrowing.FORMER_WORKERS:
+        errors.print(
+            "the missed keys keep their primary key until no worker of a former release has been heard of for an hour; "
+            "a process whose role owns the tables replaces it then, or run `comporta migrate` once more",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _reads(step: MigrationStep) -> str:

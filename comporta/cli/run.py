@@ -76,7 +76,7 @@ def migrate(
     It first says which steps it takes and about how long. Workers may run meanwhile, and those of the former release go
     on afterwards; started again, they refuse the newer database.
     """
-    from comporta.cli.migration import plan_json, print_plan
+    from comporta.cli.migration import narrow_missed, plan_json, print_plan
     from storage.database import open_database
 
     database = open_database(load_settings().database_url)
@@ -92,8 +92,10 @@ def migrate(
     before, after = database.migrate()
     if as_json:
         print_json({**plan_json(plan), "before": before, "after": after})
-        return
-    console.print(f"the database is at revision {after}" + ("" if before == after else f" (was at {before or 'none'})"))
+    else:
+        was = "" if before == after else f" (was at {before or 'none'})"
+        console.print(f"the database is at revision {after}{was}")
+    narrow_missed(database)
 
 
 def demo(

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select, tuple_
 
 from rules.orders import OrderState
 from schemas.reasons import REASONS_PAGE
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import audit, missed, orders, quarantine, workers
 from storage.types import UtcTime
 from storage.views.pagination import Listing, Moment
@@ -86,6 +87,10 @@ class MissedFilter(Listing[MissedRow]):
             conditions.append(missed.c.key.icontains(orjson.dumps(self.text).decode()[1:-1], autoescape=True))
         if self.keys is not None:
             conditions.append(missed.c.key.in_(self.keys))
+            if (domain := self.domain) is not None:
+                # The same once more, for the one of the two indexes that leads to a key.
+                places = [place_of(domain, key, narrow=True) for key in self.keys]
+                conditions.append(key_place(narrow=True).in_(places))
         if self.asked_before is not None:
             asked = missed.c.asked_at
             conditions.append(or_(asked.is_(None), asked <= self.asked_before, asked <= missed.c.discarded_at))
@@ -100,10 +105,9 @@ class MissedFilter(Listing[MissedRow]):
         """Order by the time of the discard."""
         return missed.c.discarded_at, missed.c.domain, missed.c.shop, missed.c.key
 
-    @property
-    def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
-        """Order by the primary key: the displayed order sorts the keys of each batch that discarded them."""
-        return missed.c.domain, missed.c.shop, missed.c.key
+    def cheap_order(self, connection: Connection, /) -> tuple[ColumnElement[Any], ...]:
+        """Order by the primary key if there is one: the displayed order sorts the keys of each batch."""
+        return self.order if is_narrow(connection) else (missed.c.domain, missed.c.shop, missed.c.key)
 
     def list_row(self, row: dict[str, Any]) -> MissedRow:
         """Parse the key's fields."""

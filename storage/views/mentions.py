@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from rules.masks import mask_documents
 from schemas.domains import DOMAINS
 from storage.entity_tables import ENTITY_TABLES
+from storage.missed_index import is_narrow, key_place
 from storage.missing_texts import is_missing
 from storage.tables import missed, orders, quarantine, shops
 from storage.types import BYTES
@@ -128,7 +129,8 @@ def _key_range(domain: str, first: str, code: str) -> KeyRange:
 def _missed_prices(connection: Connection, terms: SearchTerms, bounds: list[Bound]) -> list[MissedRow]:
     """Return the missed prices of a product; their keys begin with the price table, so no index applies."""
     query = select(missed).where(missed.c.domain == "prices", *of_shop(missed.c.shop, terms.shop))
-    searched = _bounded(connection, query.order_by(missed.c.shop, missed.c.key), "missed", _MISSED_SEARCHED, bounds)
+    query = query.order_by(missed.c.shop, key_place(narrow=is_narrow(connection)))
+    searched = _bounded(connection, query, "missed", _MISSED_SEARCHED, bounds)
     part = orjson.dumps({"product_code": terms.text}).decode()[1:-1]
     query = select(searched).where(searched.c.key.contains(part, autoescape=True)).limit(MOST_SHOWN + 1)
     return [cast(MissedRow, with_key(plain_row(row))) for row in connection.execute(query)]

@@ -68,8 +68,7 @@ class Listing(ABC, Generic[Row]):
     def order(self) -> tuple[ColumnElement[Any], ...]:
         """Return the displayed order: times and texts, never null, together unique, all in one direction."""
 
-    @property
-    def cheap_order(self) -> tuple[ColumnElement[Any], ...]:
+    def cheap_order(self, _connection: Connection, /) -> tuple[ColumnElement[Any], ...]:
         """Return the order in which all rows are read fastest."""
         return self.order
 
@@ -109,7 +108,7 @@ def every_row(engine: Engine, listing: Listing[Row], receipt_timeout: timedelta)
     while True:
         with translated(), engine.connect() as connection:
             at = at or Moment(database_now(connection), receipt_timeout)
-            query = listing.rows(at).order_by(*listing.cheap_order)
+            query = listing.rows(at).order_by(*listing.cheap_order(connection))
             page = select_page(connection, query, per_page=_CHUNK, page=marker)
         for row in page:
             yield listing.list_row(plain_row(row))

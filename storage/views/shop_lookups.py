@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from storage.missed_index import is_narrow, key_place, place_of
 from storage.tables import missed, shops
 
 __all__ = ["KeyRange", "missed_in_ranges", "of_shop", "rows_by_key"]
@@ -53,14 +54,14 @@ def rows_by_key(connection: Connection, table: Table, condition: ColumnElement[b
 
 def missed_in_ranges(connection: Connection, ranges: Sequence[KeyRange], shop: str | None) -> Select[Any]:
     """Return the query of the missed keys in these ranges, in the order of the keys."""
-    keys = (missed.c.domain, missed.c.shop, missed.c.key)
+    narrow = is_narrow(connection)
+    place = key_place(narrow=narrow)
+    ranges = [
+        KeyRange(domain, *(place_of(domain, end, narrow=narrow) for end in (low, high))) for domain, low, high in ranges
+    ]
+    keys = (missed.c.domain, missed.c.shop, place)
     if shop is not None or connection.dialect.name != "postgresql":
-        held = or_(
-            *(
-                and_(missed.c.domain == each.domain, missed.c.key >= each.low, missed.c.key < each.high)
-                for each in ranges
-            )
-        )
+        held = or_(*(and_(missed.c.domain == each.domain, place >= each.low, place < each.high) for each in ranges))
         return select(missed).where(*of_shop(missed.c.shop, shop), held).order_by(*keys)
     # As above, for each range: its condition alone would be a filter on every missed key.
     wanted = (
@@ -72,9 +73,8 @@ def missed_in_ranges(connection: Connection, ranges: Sequence[KeyRange], shop: s
     # Of most domains no shop misses anything. In an order, so that the index leads there: else the whole table is read
     # for a domain that has none.
     some = select(missed.c.domain).where(missed.c.domain == domain).order_by(*keys).limit(1).lateral("some")
-    found = select(missed).where(
-        missed.c.domain == domain, missed.c.shop == shops.c.shop, missed.c.key >= low, missed.c.key < high
-    )
+    found = select(missed).where(missed.c.domain == domain, missed.c.shop == shops.c.shop, place >= low, place < high)
     rows = found.offset(0).lateral("of_shop")
     query = select(*rows.c).select_from(wanted.join(some, true()).join(shops, true()).join(rows, true()))
-    return query.order_by(*(rows.c[column.name] for column in keys))
+    # Of one domain the keys have the same order as their places.
+    return query.order_by(rows.c.domain, rows.c.shop, rows.c.key)

@@ -82,7 +82,7 @@ def test_another_discard_writes_no_index_of_postgresql(database_url: str) -> Non
     harness.discard(1)
     with harness.fence.shared() as connection:
         state = read_for_batch(connection)
-        record_missed(connection, "stock", [stock_change(2)], state.switches.now, state.changed_at)
+        record_missed(connection, "stock", [stock_change(2)], state.switches.now, state.changed_at, narrow=state.narrow)
         hot = connection.scalar(text("SELECT pg_stat_get_xact_tuples_hot_updated(CAST('missed' AS regclass))"))
     harness.engine.dispose()
     assert hot == 1

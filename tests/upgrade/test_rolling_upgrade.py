@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.support.former_release import install_former
 from tests.support.programs import Program, Programs, running_programs
 from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
+from tests.support.wait import wait_until
 from tests.support.worker_deployment import WorkerDeployment
 
 
@@ -35,10 +37,12 @@ class Upgrade:
         done = self._former.run("migrate", **self._settings)
         assert done.code == 0, done.err
 
-    def migrate(self) -> None:
+    def migrate(self) -> str:
+        """Migrate, and return what is said beside the revision."""
         done = self.deployment.programs.run("migrate", **self._settings)
         assert done.code == 0, done.err
         assert newest_revision() in done.out
+        return done.err
 
     def revisions(self) -> list[str]:
         """Return the revisions that this release adds, in their order."""
@@ -59,6 +63,11 @@ class Upgrade:
                 command.upgrade(alembic_config(connection), revision)
         finally:
             engine.dispose()
+
+    def unique_indexes(self) -> list[tuple[str]]:
+        """Return the unique indexes of the missed keys."""
+        query = "SELECT indexname FROM pg_indexes WHERE tablename = 'missed' AND indexdef LIKE 'CREATE UNIQUE%%'"
+        return self.deployment.queries.rows(query)
 
     def former_worker(self) -> Program:
         return self._former.worker(**self._settings)
@@ -172,5 +181,41 @@ def test_a_former_worker_that_starts_after_the_migration_says_what_to_do(upgrade
     upgrade.worker()
     with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
         assert "newer" in upgrade.refused(upgrade._former)
+        check_flow(upgrade, erp, generator)
+    check_end(upgrade, generator)
+
+
+def test_the_missed_keys_lose_their_primary_key_once_no_former_worker_runs(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main", domains=("stock", "products"))
+    former = upgrade.former_worker()
+    with BackgroundPublisher(upgrade.deployment.broker_url, generator) as erp:
+        erp.wait_confirmed(100)
+        assert "keep their primary key" in upgrade.migrate()
+        upgrade.worker()
+        check_flow(upgrade, erp, generator)
+        assert upgrade.unique_indexes() == [("missed_pkey",)]
+        assert former.stop() == 0
+        assert "have the narrow index" in upgrade.migrate()
+        assert upgrade.unique_indexes() == [("missed_values",)]
+        check_flow(upgrade, erp, generator)
+    check_end(upgrade, generator)
+
+
+def test_a_former_worker_that_works_on_afterwards_loses_nothing(upgrade: Upgrade) -> None:
+    generator = EventGenerator("main", domains=("stock", "products"))
+    former = upgrade.former_worker()
+    deployment = upgrade.deployment
+    with BackgroundPublisher(deployment.broker_url, generator) as erp:
+        erp.wait_confirmed(100)
+        upgrade.migrate()
+        # As if nothing had been heard of it for an hour.
+        deployment.queries.rows("UPDATE workers SET revision = '9999' RETURNING id")
+        assert "have the narrow index" in upgrade.migrate()
+        deployment.pause("main")
+        wait_until(lambda: any("42P10" in str(line) for line in former.log), what="the former worker to be refused")
+        assert deployment.queries.missed("main") == {}
+        upgrade.worker()
+        assert former.stop(signal.SIGKILL) != 0
+        deployment.resume("main")
         check_flow(upgrade, erp, generator)
     check_end(upgrade, generator)
