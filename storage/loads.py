@@ -22,6 +22,7 @@ __all__ = [
     "active_loads",
     "end_load",
     "lock_load",
+    "next_chunk",
     "open_load",
     "read_chunk",
     "read_chunks",
@@ -140,6 +141,15 @@ def read_chunks(connection: Connection, stored: StoredLoad, numbers: Collection[
     return [_chunk(stored.load.domain, row) for row in rows]
 
 
+def next_chunk(connection: Connection, stored: StoredLoad) -> Chunk | None:
+    """Return the chunk to work on: first one to count; one to delete from, unless the load is held."""
+    if not stored.load.knows_rows:
+        # An empty chunk of a load that has named nothing yet may belong to a load of no rows.
+        return None
+    row = connection.execute(_read_next(held=stored.load.state is LoadState.HELD), {"load": stored.number}).first()
+    return None if row is None else _chunk(stored.load.domain, row)
+
+
 def write_chunk(connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> None:
     """Insert or update a chunk."""
     values = {
@@ -215,6 +225,14 @@ def _update_load(*fields: str) -> Update:
 def _read_chunks(*, some: bool) -> Select[Any]:
     query = select(load_chunks).where(load_chunks.c.load == bindparam("load")).order_by(load_chunks.c.chunk)
     return query.where(load_chunks.c.chunk.in_(bindparam("numbers", expanding=True))) if some else query
+
+
+@cache
+def _read_next(*, held: bool) -> Select[Any]:
+    # In the order of the alphabet, too.
+    states = [ChunkState.COMPLETE.value] if held else [ChunkState.COMPLETE.value, ChunkState.COUNTED.value]
+    ready = (load_chunks.c.load == bindparam("load"), load_chunks.c.state.in_(states), ~load_chunks.c.cleared)
+    return select(load_chunks).where(*ready).order_by(load_chunks.c.state, load_chunks.c.chunk).limit(1)
 
 
 @cache
