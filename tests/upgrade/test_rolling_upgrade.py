@@ -14,6 +14,7 @@ from storage.engine import open_engine
 from storage.migrate import alembic_config, newest_revision, read_revision
 from tests.support.event_generator import BackgroundPublisher, EventGenerator
 from tests.support.former_release import install_former
+from tests.support.load_messages import KEYS, begun, expected_rows, first_rows, publish, whole_load
 from tests.support.programs import Program, Programs, running_programs
 from tests.support.services.broker import Broker
 from tests.support.services.postgres import Database
@@ -219,3 +220,19 @@ def test_a_former_worker_that_works_on_afterwards_loses_nothing(upgrade: Upgrade
         deployment.resume("main")
         check_flow(upgrade, erp, generator)
     check_end(upgrade, generator)
+
+
+def test_a_full_load_through_workers_of_both_releases_is_exact(upgrade: Upgrade) -> None:
+    deployment, shop = upgrade.deployment, "main"
+    upgrade.former_worker()
+    publish(deployment.broker_url, first_rows(), f"{shop}.products")
+    deployment.queries.wait_accounted(shop, KEYS)
+    upgrade.migrate()
+    upgrade.worker()
+    # All of it twice: a key that one of them has counted comes to the other again.
+    load = whole_load()
+    publish(deployment.broker_url, [begun(), *load, *load], f"{shop}.products")
+    state = "SELECT min(state) FROM loads"
+    wait_until(lambda: deployment.queries.rows(state) == [("completed",)], what="the load to be completed")
+    rows = deployment.queries.rows("SELECT code, version, deleted FROM products WHERE shop = %s ORDER BY code", shop)
+    assert rows == expected_rows()
