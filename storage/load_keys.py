@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -42,7 +43,7 @@ __all__ = [
     "add_keys",
     "clear_keys",
     "count_live",
-    "count_unnamed",
+    "count_page",
     "keys_of",
     "page_end",
     "remove_keys",
@@ -97,10 +98,35 @@ def page_end(connection: Connection, load: Load, chunk: Chunk, size: int) -> Bou
     return None if row is None else tuple(map(event_value, row))
 
 
-def count_unnamed(connection: Connection, load: Load, number: int, chunk: Chunk, end: Bound | None) -> int:
-    """Count the rows of a chunk's range, up to an end, that it would delete."""
+def count_page(connection: Connection, load: Load, number: int, chunk: Chunk, size: int) -> tuple[int, Bound | None]:
+    """Count what a chunk would delete among the next so many rows of its range; return also the key that follows them.
+
+    None if there are no more.
+    """
+    if chunk.seen <= size:
+        # Mostly the range has as many rows as the chunk has keys: then one look at them is enough.
+        rows, unnamed = _count_within(connection, load, number, chunk, size)
+        if rows <= size:
+            return unnamed, None
+    end = page_end(connection, load, chunk, size)
     query = select(func.count()).select_from(ENTITY_TABLES[load.domain])
-    return connection.scalar(query.where(_unnamed(connection, load, number, chunk, end))) or 0
+    return connection.scalar(query.where(_unnamed(connection, load, number, chunk, end))) or 0, end
+
+
+def _count_within(connection: Connection, load: Load, number: int, chunk: Chunk, size: int) -> tuple[int, int]:
+    """Count the rows of a chunk's range, one more than so many at the most, and those that the chunk would delete."""
+    table = ENTITY_TABLES[load.domain]
+    start = chunk.cursor if chunk.cursor is not None else chunk.range.start
+    rows = select(table).where(table.c.shop == load.shop, *_within(load.domain, start, chunk.range.end)).limit(size + 1)
+    found = rows.subquery()
+    # The limit says to the planner what it can't know: that so few keys fit in a hash table.
+    keys = select(load_keys.c.key).where(load_keys.c.load == number, load_keys.c.chunk == chunk.number).limit(size + 1)
+    unnamed = and_(
+        *_may_delete(found, load, chunk),
+        _key_expression(connection.dialect.name, load.domain, found).not_in(keys),
+    )
+    row = connection.execute(select(func.count(), func.count().filter(unnamed)).select_from(found)).one()
+    return row[0], row[1]
 
 
 def unnamed_keys(
@@ -120,15 +146,18 @@ def _unnamed(connection: Connection, load: Load, number: int, chunk: Chunk, end:
     named = select(literal(1)).where(
         load_keys.c.load == number,
         load_keys.c.chunk == chunk.number,
-        load_keys.c.key == _key_expression(connection.dialect.name, load.domain),
+        load_keys.c.key == _key_expression(connection.dialect.name, load.domain, table),
     )
     return and_(
         table.c.shop == load.shop,
         *_within(load.domain, start, end if end is not None else chunk.range.end),
-        table.c.version <= load.version_of(chunk),
-        table.c.deleted == false(),
+        *_may_delete(table, load, chunk),
         named.scalar_subquery().is_(None),
     )
+
+
+def _may_delete(rows: FromClause, load: Load, chunk: Chunk) -> tuple[ColumnElement[bool], ...]:
+    return rows.c.version <= load.version_of(chunk), rows.c.deleted == false()
 
 
 def _within(domain: str, start: Bound | None, end: Bound | None) -> list[ColumnElement[bool]]:
@@ -164,11 +193,10 @@ def _key_text(domain: str) -> Callable[[Bound], str]:
     )
 
 
-@cache
-def _key_expression(dialect: str, domain: str) -> ColumnElement[str]:
+def _key_expression(dialect: str, domain: str, rows: FromClause) -> ColumnElement[str]:
     """Return the expression of a row's key as `_key_text` writes it."""
-    kind, table = DOMAINS[domain], ENTITY_TABLES[domain]
-    first, *rest = (_text_of(dialect, table.c[name], kind.columns[name]) for name in kind.key_fields)
+    kind = DOMAINS[domain]
+    first, *rest = (_text_of(dialect, rows.c[name], kind.columns[name]) for name in kind.key_fields)
     text = first
     for part in rest:
         text = text + literal(_SEPARATOR) + part

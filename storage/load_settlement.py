@@ -1,6 +1,7 @@
-"""Settlement of full loads: counting and deleting what their chunks have not named, in small fenced steps.
+"""Settlement of full loads: counting and deleting what their chunks have not named, in small steps.
 
-A step is one transaction. It locks the load last, after the rows that it deletes, and takes everything back if a batch
+A step looks for work outside the fence, counts there, and forgets keys there. What it writes of loads and rows follows
+in a fenced transaction, which locks the load last, after the rows that it deletes, and takes everything back if a batch
 has changed the load or the chunk meanwhile. One process at a time takes steps.
 """
 
@@ -8,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, exists, func, or_, select, text, update
 
 from rules.full_load import (
     DEFAULT_MAX_DELETES,
@@ -28,7 +30,8 @@ from schemas.events import ChangeEvent
 from storage.changes import record_if_on
 from storage.entities import apply_and_return
 from storage.fence import Fence
-from storage.load_keys import count_live, count_unnamed, page_end, remove_keys, unnamed_keys
+from storage.load_cleanup import forget_keys, forget_loads
+from storage.load_keys import count_live, count_page, page_end, unnamed_keys
 from storage.load_missed import settle_missed
 from storage.load_tables import load_chunks, loads
 from storage.load_tombstones import tombstones
@@ -37,6 +40,7 @@ from storage.loads import (
     active_loads,
     end_load,
     lock_load,
+    next_chunk,
     read_chunk,
     ready_loads,
     superseded_load,
@@ -49,18 +53,25 @@ from storage.switches import read_switches
 
 __all__ = ["LoadSettlement", "pending_deletes"]
 
-# So few rows that a pause, which waits for the running step, waits for milliseconds.
-_PAGE = 2_000
-# Pages that are counted in one step: it only reads, ten milliseconds for three of them.
-_COUNTED = 3
-_KEYS_AT_ONCE = 5_000
-_KEPT = timedelta(days=30)
+# So few rows, and so few tombstones, that a pause, which waits for the running step, waits for milliseconds.
+_PAGE = 1_000
+_MOST_TOMBSTONES = 250
+# Pages that are counted in one step, outside the fence.
+_COUNTED = 10
 _ANYTHING = select(or_(exists(1).where(~load_chunks.c.cleared), exists(1).where(loads.c.ended_at.is_(None))))
 _TURN = text("SELECT pg_try_advisory_xact_lock(:space, :number)").bindparams(space=0x434F4D50, number=2)
 
 
 class _Changed(Exception):
     """A batch has changed the load since the step read it: the step is taken back, and another one follows."""
+
+
+class _Count(NamedTuple):
+    """A complete chunk, and the same chunk with a page of its rows counted."""
+
+    stored: StoredLoad
+    chunk: Chunk
+    counted: Chunk
 
 
 class LoadSettlement:
@@ -88,63 +99,107 @@ class LoadSettlement:
             return False
         self._has_more = False
         try:
-            with self._fence.shared() as connection:
-                more = _is_our_turn(connection) and self._step(connection, read_switches(connection))
+            more = self._take_step()
         except _Changed:
             more = True
         self._has_more = more
         return more
+
+    def _take_step(self) -> bool:
+        with self._fence.outside() as connection:
+            found = self._look(connection)
+        if isinstance(found, bool):
+            return found
+        with self._fence.shared() as connection:
+            switches = read_switches(connection)
+            # A batch or the heartbeat ends the pause first, so that all see it alike.
+            if switches.overdue or not _is_our_turn(connection):
+                return False
+            if found is None:
+                return self._step(connection, switches)
+            if switches.stops(*found.stored.load.scope):
+                return False
+            return self._write(connection, found.stored, found.counted, switches.now, expected=found.chunk)
+
+    def _look(self, connection: Connection) -> _Count | bool | None:
+        """Return a count to be written, None if the fence is needed for something else, or whether more may follow.
+
+        Keys that are needed no longer are forgotten first: most looks find either those or a chunk to count.
+        """
+        switches = read_switches(connection)
+        if switches.overdue or not _is_our_turn(connection):
+            return False
+        more = forget_keys(connection)
+        active = active_loads(connection)
+        if superseded_load(active) is not None:
+            return None
+        for stored in ready_loads(connection) if active else ():
+            if not switches.stops(*stored.load.scope) and (chunk := next_chunk(connection, stored)) is not None:
+                if chunk.state is not ChunkState.COMPLETE or stored.load.is_empty:
+                    return None
+                return _Count(stored, chunk, self._count(connection, stored, chunk))
+        if any(self._end_of(connection, stored, switches) for stored in active):
+            return None
+        return forget_loads(connection, switches.now) if more is None else more
 
     def _is_anything_to_do(self) -> bool:
         with self._fence.glance() as connection:
             return bool(connection.scalar(_ANYTHING))
 
     def _step(self, connection: Connection, switches: Switches) -> bool:
-        if switches.overdue:
-            # A batch or the heartbeat ends the pause first, so that all see it alike.
-            return False
         # Before all else: the newer load may be about to end, and would then supersede nothing.
-        older = superseded_load(connection)
+        active = active_loads(connection)
+        older = superseded_load(active)
         if older is not None:
             return self._end(connection, older, LoadState.SUPERSEDED, switches.now)
         for stored in ready_loads(connection):
-            if not switches.stops(*stored.load.scope) and (chunk := _next_chunk(connection, stored)) is not None:
+            if not switches.stops(*stored.load.scope) and (chunk := next_chunk(connection, stored)) is not None:
                 return self._settle(connection, stored, chunk, switches.now)
-        return any(self._wind_up(connection, stored, switches) for stored in active_loads(connection)) or _clear(
-            connection, switches.now
-        )
+        return any(self._wind_up(connection, stored, switches) for stored in active)
+
+    def _end_of(self, connection: Connection, stored: StoredLoad, switches: Switches) -> LoadState | None:
+        """Return the state in which a load may end now; None if it goes on."""
+        if switches.stops(*stored.load.scope):
+            return None
+        if is_finished(stored.load, _settled(connection, stored)):
+            return LoadState.COMPLETED
+        expired = is_expired(stored.load, switches.now, _resumed_at(switches, stored), self._timeout)
+        return LoadState.EXPIRED if expired else None
 
     def _wind_up(self, connection: Connection, stored: StoredLoad, switches: Switches) -> bool:
-        if switches.stops(*stored.load.scope):
-            return False
-        if is_finished(stored.load, _settled(connection, stored)):
-            return self._finish(connection, stored, switches.now)
-        if is_expired(stored.load, switches.now, _resumed_at(switches, stored), self._timeout):
-            return self._end(connection, stored, LoadState.EXPIRED, switches.now)
-        return False
+        match self._end_of(connection, stored, switches):
+            case None:
+                return False
+            case LoadState.COMPLETED:
+                return self._finish(connection, stored, switches.now)
+            case state:
+                return self._end(connection, stored, state, switches.now)
 
     def _settle(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
         if stored.load.is_empty:
             settled = replace(chunk, state=ChunkState.SETTLED, reason=ChunkReason.NO_ROWS)
             return self._write(connection, stored, settled, now, expected=chunk)
         if chunk.state is ChunkState.COMPLETE:
-            return self._count(connection, stored, chunk, now)
+            # It has completed since: it is counted outside the fence first.
+            return True
         return self._delete(connection, stored, chunk, now)
 
-    def _count(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
-        end = page_end(connection, stored.load, chunk, _COUNTED * self._page)
-        more = count_unnamed(connection, stored.load, stored.number, chunk, end)
+    def _count(self, connection: Connection, stored: StoredLoad, chunk: Chunk) -> Chunk:
+        more, end = count_page(connection, stored.load, stored.number, chunk, _COUNTED * self._page)
         counted = replace(chunk, would_delete=chunk.would_delete + more, cursor=end)
-        if end is None:
-            # A chunk that has nothing to delete needs no second pass; what a held load has waits for its operator.
-            is_done = not counted.would_delete and stored.load.state is not LoadState.HELD
-            counted = replace(counted, state=ChunkState.SETTLED if is_done else ChunkState.COUNTED)
-        return self._write(connection, stored, counted, now, expected=chunk)
+        if end is not None:
+            return counted
+        # A chunk that has nothing to delete needs no second pass; what a held load has waits for its operator.
+        is_done = not counted.would_delete and stored.load.state is not LoadState.HELD
+        return replace(counted, state=ChunkState.SETTLED if is_done else ChunkState.COUNTED)
 
     def _delete(self, connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> bool:
         load = stored.load
         end = page_end(connection, load, chunk, self._page)
-        keys = unnamed_keys(connection, load, stored.number, chunk, end)
+        keys = unnamed_keys(connection, load, stored.number, chunk, end, _MOST_TOMBSTONES)
+        if len(keys) == _MOST_TOMBSTONES:
+            # The next step begins with the last of them, which is deleted then.
+            end = keys[-1]
         if load.deleted + len(keys) > max(load.allowed or 0, FEWEST_DELETES):
             # Rows came meanwhile that the chunk has not named either: counted anew, they meet the guard.
             again = replace(chunk, state=ChunkState.COMPLETE, would_delete=0, cursor=None)
@@ -232,22 +287,6 @@ def _locked(connection: Connection, stored: StoredLoad) -> StoredLoad:
     return locked
 
 
-def _next_chunk(connection: Connection, stored: StoredLoad) -> Chunk | None:
-    """Return the chunk to work on: first one to count; one to delete from, unless the load is held."""
-    if not stored.load.knows_rows:
-        # An empty chunk of a load that has named nothing yet may belong to a load of no rows.
-        return None
-    states = [ChunkState.COMPLETE] if stored.load.state is LoadState.HELD else [ChunkState.COMPLETE, ChunkState.COUNTED]
-    for state in states:
-        query = select(func.min(load_chunks.c.chunk)).where(
-            load_chunks.c.load == stored.number, load_chunks.c.state == state.value, ~load_chunks.c.cleared
-        )
-        number = connection.scalar(query)
-        if number is not None:
-            return read_chunk(connection, stored, number)
-    return None
-
-
 def _settled(connection: Connection, stored: StoredLoad) -> set[int]:
     if stored.load.version is None or stored.load.count is None:
         return set()
@@ -258,25 +297,3 @@ def _settled(connection: Connection, stored: StoredLoad) -> set[int]:
 def _resumed_at(switches: Switches, stored: StoredLoad) -> datetime | None:
     changes = (switch.changed_at for switch in switches.by_scope.values() if switch.touches(*stored.load.scope))
     return max(changes, default=None)
-
-
-def _clear(connection: Connection, now: datetime) -> bool:
-    """Forget some keys of a chunk that is settled or whose load has ended, or else loads that ended long ago."""
-    over: ColumnElement[bool] = or_(load_chunks.c.state == ChunkState.SETTLED.value, loads.c.ended_at.is_not(None))
-    query = select(load_chunks.c.load, load_chunks.c.chunk).join(loads, loads.c.number == load_chunks.c.load)
-    row = connection.execute(query.where(~load_chunks.c.cleared, over).limit(1)).first()
-    if row is None:
-        return _forget(connection, now)
-    if not remove_keys(connection, row.load, row.chunk, _KEYS_AT_ONCE):
-        own = (load_chunks.c.load == row.load, load_chunks.c.chunk == row.chunk)
-        connection.execute(update(load_chunks).where(*own).values(cleared=True))
-    return True
-
-
-def _forget(connection: Connection, now: datetime) -> bool:
-    old = (loads.c.started_at < now - _KEPT, loads.c.ended_at < now - _KEPT)
-    numbers = list(connection.scalars(select(loads.c.number).where(*old).limit(10)))
-    if numbers:
-        connection.execute(delete(load_chunks).where(load_chunks.c.load.in_(numbers)))
-        connection.execute(delete(loads).where(loads.c.number.in_(numbers)))
-    return bool(numbers)

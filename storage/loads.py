@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, exists, select, update
 
 from rules.full_load import Chunk, ChunkReason, ChunkState, Load, LoadState
 from rules.switches import Scope
@@ -22,6 +22,7 @@ __all__ = [
     "active_loads",
     "end_load",
     "lock_load",
+    "next_chunk",
     "open_load",
     "read_chunk",
     "read_chunks",
@@ -97,9 +98,15 @@ def ready_loads(connection: Connection) -> list[StoredLoad]:
     return [_stored(row) for row in connection.execute(_read_ready())]
 
 
-def superseded_load(connection: Connection) -> StoredLoad | None:
+def superseded_load(active: Iterable[StoredLoad]) -> StoredLoad | None:
     """Return a load beside which a newer one of the same shop and domain runs; None if there is none."""
-    return _one(connection, _read_superseded())
+    begun = [
+        (stored, (version, stored.load.load_id)) for stored in active if (version := stored.load.version) is not None
+    ]
+    newest: dict[Scope, tuple[int, str]] = {}
+    for stored, stamp in begun:
+        newest[stored.load.scope] = max(newest.get(stored.load.scope, stamp), stamp)
+    return next((stored for stored, stamp in begun if stamp < newest[stored.load.scope]), None)
 
 
 def write_load(connection: Connection, load: Load) -> None:
@@ -138,6 +145,15 @@ def read_chunks(connection: Connection, stored: StoredLoad, numbers: Collection[
         values["numbers"] = sorted(numbers)
     rows = connection.execute(_read_chunks(some=numbers is not None), values)
     return [_chunk(stored.load.domain, row) for row in rows]
+
+
+def next_chunk(connection: Connection, stored: StoredLoad) -> Chunk | None:
+    """Return the chunk to work on: first one to count; one to delete from, unless the load is held."""
+    if not stored.load.knows_rows:
+        # An empty chunk of a load that has named nothing yet may belong to a load of no rows.
+        return None
+    row = connection.execute(_read_next(held=stored.load.state is LoadState.HELD), {"load": stored.number}).first()
+    return None if row is None else _chunk(stored.load.domain, row)
 
 
 def write_chunk(connection: Connection, stored: StoredLoad, chunk: Chunk, now: datetime) -> None:
@@ -195,18 +211,6 @@ def _read_ready() -> Select[Any]:
 
 
 @cache
-def _read_superseded() -> Select[Any]:
-    newer = loads.alias("newer")
-    beside = exists(1).where(
-        newer.c.shop == loads.c.shop,
-        newer.c.domain == loads.c.domain,
-        newer.c.ended_at.is_(None),
-        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
-    )
-    return _query(loads.c.ended_at.is_(None), beside).limit(1)
-
-
-@cache
 def _update_load(*fields: str) -> Update:
     return update(loads).where(*_is_named()).values({name: bindparam(name) for name in fields})
 
@@ -215,6 +219,14 @@ def _update_load(*fields: str) -> Update:
 def _read_chunks(*, some: bool) -> Select[Any]:
     query = select(load_chunks).where(load_chunks.c.load == bindparam("load")).order_by(load_chunks.c.chunk)
     return query.where(load_chunks.c.chunk.in_(bindparam("numbers", expanding=True))) if some else query
+
+
+@cache
+def _read_next(*, held: bool) -> Select[Any]:
+    # In the order of the alphabet, too.
+    states = [ChunkState.COMPLETE.value] if held else [ChunkState.COMPLETE.value, ChunkState.COUNTED.value]
+    ready = (load_chunks.c.load == bindparam("load"), load_chunks.c.state.in_(states), ~load_chunks.c.cleared)
+    return select(load_chunks).where(*ready).order_by(load_chunks.c.state, load_chunks.c.chunk).limit(1)
 
 
 @cache

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection
 
 from rules.consumption import Beat, judge_consumption
 from schemas.health import DomainHealth, Health
-from storage.health_tables import feed_activity
-from storage.queues import read_queues
-from storage.tables import workers
+from storage.views.readings import Readings, WorkerReading, read_installation
 
-__all__ = ["read_health"]
+__all__ = ["judged_health", "read_health"]
 
 # A worker reports the lag of its last minute.
 _REPORTED = timedelta(minutes=1)
-_BEATS = select(workers.c.domains, workers.c.started_at, workers.c.last_seen, workers.c.lags)
-_LAST: Any = func.max(feed_activity.c.last_at, type_=feed_activity.c.last_at.type)
-_LAST_CHANGES = select(feed_activity.c.domain, _LAST).group_by(feed_activity.c.domain)
 
 
-def read_health(connection: Connection, now: datetime, beats: Sequence[Row[Any]] | None = None) -> Health:
-    """Read what is known of workers and queues, and judge it; `beats` are the rows of the workers where they are read.
+def read_health(connection: Connection, now: datetime) -> Health:
+    """Read what is known of workers and queues, and judge it."""
+    return judged_health(read_installation(connection), now)
 
-    Of a row the domains, the start, the last beat and the lags are used.
-    """
-    rows = connection.execute(_BEATS).all() if beats is None else beats
-    lags = _lags(rows, now)
-    last_changes: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(_LAST_CHANGES)}
-    known = [Beat(row.domains, row.started_at, row.last_seen) for row in rows]
-    judged = judge_consumption(now, known, read_queues(connection), last_changes, lags)
+
+def judged_health(readings: Readings, now: datetime) -> Health:
+    """Judge what was read of workers and queues."""
+    lags, last_changes = _lags(readings.workers, now), readings.last_changes
+    known = [Beat(worker.domains, worker.started_at, worker.last_seen) for worker in readings.workers]
+    judged = judge_consumption(now, known, readings.queues, last_changes, lags)
     domains = {
         name: DomainHealth(**domain._asdict(), last_change=last_changes.get(name), lag=lags.get(name))
         for name, domain in judged.domains.items()
@@ -40,7 +34,7 @@ def read_health(connection: Connection, now: datetime, beats: Sequence[Row[Any]]
     return Health(state=judged.state, cause=judged.cause, since=judged.since, ready=judged.ready, domains=domains)
 
 
-def _lags(rows: Any, now: datetime) -> dict[str, float]:
+def _lags(rows: Iterable[WorkerReading], now: datetime) -> dict[str, float]:
     """Return the longest lag that a living worker reports, by domain."""
     lags: dict[str, float] = {}
     for row in rows:

@@ -20,10 +20,11 @@ from schemas.control import ANY, ErpFault, LastEndChange, StatusDocument, Switch
 from storage.erp_faults import read_faults
 from storage.errors import translated
 from storage.switches import read_switches
-from storage.tables import ledger, missed, orders, quarantine, shops, workers
+from storage.tables import erp_faults, ledger, missed, orders, quarantine, shops
 from storage.types import UtcTime
 from storage.views.cached_counts import Counts, Recount, nested
-from storage.views.health import read_health
+from storage.views.health import judged_health
+from storage.views.readings import WorkerReading, read_installation
 
 __all__ = ["StatusView"]
 
@@ -55,8 +56,9 @@ class StatusView:
             state = read_switches(connection)
             ahead, self._ahead = self._ahead, None
             counts = self._counts(connection, state.now, () if ahead is None else _LARGE)
-            beats = connection.execute(_WORKERS).all()
-            health, faults = read_health(connection, state.now, beats), read_faults(connection)
+            readings = read_installation(connection)
+            # Read only if there are any: the counts say so.
+            faults = read_faults(connection) if counts["faults"] else []
             if ahead is not None:
                 counts.update(ahead.result())
             known = counts["shop"].keys() | {shop for shop, _ in state.by_scope if shop != ANY}
@@ -65,8 +67,8 @@ class StatusView:
                 switches=_switches(state),
                 planned=planned_pauses(state),
                 effective=effective(state, known or {"main"}),
-                workers=[_worker(row) for row in beats],
-                health=health,
+                workers=[_worker(row) for row in readings.workers],
+                health=judged_health(readings, state.now),
                 orders=_merged(counts["open"], counts["done"]),
                 in_flight_orders=sum(count for states in counts["in_flight"].values() for count in states.values()),
                 overdue_orders={shop: sum(states.values()) for shop, states in counts["overdue"].items()},
@@ -99,8 +101,8 @@ class StatusView:
         return Recount(lambda connection: nested(connection.execute(ordered).all()), self._engine.connect)
 
 
-def _worker(row: Row[Any]) -> WorkerState:
-    return WorkerState(**{name: row._mapping[name] for name in WorkerState.model_fields})
+def _worker(row: WorkerReading) -> WorkerState:
+    return WorkerState(**{name: getattr(row, name) for name in WorkerState.model_fields})
 
 
 def _switches(state: Switches) -> list[SwitchState]:
@@ -139,9 +141,6 @@ def _merged(first: Counts, second: Counts) -> Counts:
 
 
 # Built once: the page reads the status twice a second.
-_WORKERS = select(
-    *(workers.c[name] for name in (*WorkerState.model_fields, "started_at", "lags")),
-).order_by(workers.c.started_at)
 _BY_STATE = _count_by(orders.c.shop, orders.c.state)
 _COUNTED = {
     "missed": _count_by(missed.c.shop, missed.c.domain),
@@ -155,6 +154,7 @@ _NO_NAME = literal("", Text())
 _SENT_BEFORE = and_(orders.c.state == OrderState.SENT.value, orders.c.sent_at < bindparam("overdue", type_=UtcTime()))
 _SMALL = (
     select(literal("shop", Text()), shops.c.shop, _NO_NAME, literal(1)),
+    select(literal("faults", Text()), erp_faults.c.shop, _NO_NAME, literal(1)),
     select(literal("in_flight", Text()), orders.c.shop, _NO_NAME, func.count())
     .where(orders.c.state == OrderState.SENDING.value)
     .group_by(orders.c.shop),

@@ -106,7 +106,7 @@ def test_the_nodes_are_restarted_one_by_one(deployment: HostDeployment, oracle: 
         for node in deployment.nodes:
             longest = Recovery(*map(max, longest, measured(oracle, node.stop, lost=node)))
             node.start()
-    report("rolling restart, the longest of three", longest, 30, 20)
+    report("rolling restart, the longest of three", longest, 60, 60)
 
 
 def test_the_host_of_a_worker_is_killed(deployment: HostDeployment, oracle: Oracle) -> None:
@@ -114,7 +114,7 @@ def test_the_host_of_a_worker_is_killed(deployment: HostDeployment, oracle: Orac
         recovery = measured(oracle, deployment.hosts["work1"].kill)
         deployment.hosts["work1"].join()
         deployment.start_worker("work1")
-    report("a worker's host is killed", recovery, 30, 20)
+    report("a worker's host is killed", recovery, 60, 60)
 
 
 def test_the_standby_is_promoted(deployment: HostDeployment, oracle: Oracle) -> None:
@@ -129,4 +129,4 @@ def test_the_standby_is_promoted(deployment: HostDeployment, oracle: Oracle) -> 
         recovery = measured(oracle, fault)
         # What was answered before the fault is in force after it.
         assert oracle.ask("pause", "stays-off").result == "unchanged"
-    report("the primary's host is killed, the standby promoted", recovery, 30, 30)
+    report("the primary's host is killed, the standby promoted", recovery, 60, 60)

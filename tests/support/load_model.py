@@ -124,7 +124,8 @@ class LoadModel:
         empty = load.completed is not None and load.completed[1] == 0 and not seen
         if load.completed == (None, 0):
             load.chunks.setdefault(0, ModelChunk())
-        for number, chunk in load.chunks.items():
+        # In their order: ranges may overlap, and the first to delete a key gives it its version.
+        for number, chunk in sorted(load.chunks.items()):
             announced = load.announced(number)
             if chunk.settled or announced is None or len(chunk.seen) != announced[3] or not (seen or empty):
                 continue
