@@ -37,18 +37,15 @@ class LoadPart(NamedTuple):
 def load_part(document: Mapping[str, Any]) -> LoadPart | None:
     """Return the part that an event's attributes name, None if they name no load. Raises `Refused`."""
     load_id, chunk = document.get("loadid"), document.get("loadchunk")
+    if type(load_id) is str and type(chunk) is str:
+        # Thousands of events in a row name the same part.
+        return _part(load_id, chunk)
     if load_id is None:
         if chunk is not None:
             raise Refused(Reason.MISSING_FIELD, "/loadid", "is required beside loadchunk")
         return None
     if not isinstance(load_id, str):
         raise Refused(Reason.WRONG_TYPE, "/loadid", "must be a JSON string")
-    if not load_id:
-        raise Refused(Reason.TOO_SHORT, "/loadid", "must not be empty")
-    if len(load_id) > _LONGEST:
-        raise Refused(Reason.TOO_LONG, "/loadid", f"must have at most {_LONGEST} characters")
-    if "\0" in load_id:
-        raise Refused(Reason.NUL_CHARACTER, "/loadid", "must not hold the NUL character")
     if isinstance(chunk, bool) or not isinstance(chunk, str | int | None):
         raise Refused(Reason.WRONG_TYPE, "/loadchunk", "must be a JSON string of digits")
     return _part(load_id, chunk)
@@ -81,7 +78,12 @@ def part_in(attributes: Mapping[str, Any]) -> LoadPart | None:
 
 @lru_cache(maxsize=256)
 def _part(load_id: str, chunk: str | int | None) -> LoadPart:
-    # Thousands of events in a row name the same part.
+    if not load_id:
+        raise Refused(Reason.TOO_SHORT, "/loadid", "must not be empty")
+    if len(load_id) > _LONGEST:
+        raise Refused(Reason.TOO_LONG, "/loadid", f"must have at most {_LONGEST} characters")
+    if "\0" in load_id:
+        raise Refused(Reason.NUL_CHARACTER, "/loadid", "must not hold the NUL character")
     return LoadPart(load_id, WHOLE if chunk is None else _number(chunk))
 
 

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from rules.full_load import ChunkState
-from storage.load_keys import remove_keys
+from storage.load_keys import clear_keys, remove_keys
 from storage.load_tables import load_chunks, loads
 
-__all__ = ["forget_keys"]
+__all__ = ["forget_keys", "forget_loads"]
 
 _KEYS_AT_ONCE = 10_000
 _KEPT = timedelta(days=30)
+_UNNEEDED = (
+    select(load_chunks.c.load, load_chunks.c.chunk, load_chunks.c.seen)
+    .join(loads, loads.c.number == load_chunks.c.load)
+    .where(
+        ~load_chunks.c.cleared,
+        or_(load_chunks.c.state == ChunkState.SETTLED.value, loads.c.ended_at.is_not(None)),
+    )
+    .limit(2)
+)
 
 
-def forget_keys(connection: Connection, now: datetime) -> bool:
-    """Forget some keys of a chunk that is settled or whose load has ended, or else loads that ended long ago."""
-    over: ColumnElement[bool] = or_(load_chunks.c.state == ChunkState.SETTLED.value, loads.c.ended_at.is_not(None))
-    query = select(load_chunks.c.load, load_chunks.c.chunk).join(loads, loads.c.number == load_chunks.c.load)
-    row = connection.execute(query.where(~load_chunks.c.cleared, over).limit(1)).first()
-    if row is None:
-        return _forget(connection, now)
-    if not remove_keys(connection, row.load, row.chunk, _KEYS_AT_ONCE):
-        own = (load_chunks.c.load == row.load, load_chunks.c.chunk == row.chunk)
-        connection.execute(update(load_chunks).where(*own).values(cleared=True))
-    return True
+def forget_keys(connection: Connection) -> bool | None:
+    """Forget keys of a chunk that is settled or whose load has ended; return whether there are more, None if none."""
+    chunks = connection.execute(_UNNEEDED).all()
+    if not chunks:
+        return None
+    load, chunk, seen = chunks[0]
+    if seen > _KEYS_AT_ONCE:
+        if remove_keys(connection, load, chunk, _KEYS_AT_ONCE):
+            return True
+    else:
+        clear_keys(connection, load, chunk)
+    own = (load_chunks.c.load == load, load_chunks.c.chunk == chunk)
+    connection.execute(update(load_chunks).where(*own).values(cleared=True))
+    return len(chunks) > 1
 
 
-def _forget(connection: Connection, now: datetime) -> bool:
+def forget_loads(connection: Connection, now: datetime) -> bool:
+    """Forget some loads that ended long ago; return whether there were any."""
     old = (loads.c.started_at < now - _KEPT, loads.c.ended_at < now - _KEPT)
     numbers = list(connection.scalars(select(loads.c.number).where(*old).limit(10)))
     if numbers:

@@ -30,7 +30,7 @@ from schemas.events import ChangeEvent
 from storage.changes import record_if_on
 from storage.entities import apply_and_return
 from storage.fence import Fence
-from storage.load_cleanup import forget_keys
+from storage.load_cleanup import forget_keys, forget_loads
 from storage.load_keys import count_live, count_page, page_end, unnamed_keys
 from storage.load_missed import settle_missed
 from storage.load_tables import load_chunks, loads
@@ -122,20 +122,25 @@ class LoadSettlement:
             return self._write(connection, found.stored, found.counted, switches.now, expected=found.chunk)
 
     def _look(self, connection: Connection) -> _Count | bool | None:
-        """Return a count to be written, None if the fence is needed for something else, or whether a step was taken."""
+        """Return a count to be written, None if the fence is needed for something else, or whether more may follow.
+
+        Keys that are needed no longer are forgotten first: most looks find either those or a chunk to count.
+        """
         switches = read_switches(connection)
         if switches.overdue or not _is_our_turn(connection):
             return False
-        if superseded_load(connection) is not None:
+        more = forget_keys(connection)
+        active = active_loads(connection)
+        if superseded_load(active) is not None:
             return None
-        for stored in ready_loads(connection):
+        for stored in ready_loads(connection) if active else ():
             if not switches.stops(*stored.load.scope) and (chunk := next_chunk(connection, stored)) is not None:
                 if chunk.state is not ChunkState.COMPLETE or stored.load.is_empty:
                     return None
                 return _Count(stored, chunk, self._count(connection, stored, chunk))
-        if any(self._end_of(connection, stored, switches) for stored in active_loads(connection)):
+        if any(self._end_of(connection, stored, switches) for stored in active):
             return None
-        return forget_keys(connection, switches.now)
+        return forget_loads(connection, switches.now) if more is None else more
 
     def _is_anything_to_do(self) -> bool:
         with self._fence.glance() as connection:
@@ -143,13 +148,14 @@ class LoadSettlement:
 
     def _step(self, connection: Connection, switches: Switches) -> bool:
         # Before all else: the newer load may be about to end, and would then supersede nothing.
-        older = superseded_load(connection)
+        active = active_loads(connection)
+        older = superseded_load(active)
         if older is not None:
             return self._end(connection, older, LoadState.SUPERSEDED, switches.now)
         for stored in ready_loads(connection):
             if not switches.stops(*stored.load.scope) and (chunk := next_chunk(connection, stored)) is not None:
                 return self._settle(connection, stored, chunk, switches.now)
-        return any(self._wind_up(connection, stored, switches) for stored in active_loads(connection))
+        return any(self._wind_up(connection, stored, switches) for stored in active)
 
     def _end_of(self, connection: Connection, stored: StoredLoad, switches: Switches) -> LoadState | None:
         """Return the state in which a load may end now; None if it goes on."""

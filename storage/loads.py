@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, exists, select, update
 
 from rules.full_load import Chunk, ChunkReason, ChunkState, Load, LoadState
 from rules.switches import Scope
@@ -98,9 +98,15 @@ def ready_loads(connection: Connection) -> list[StoredLoad]:
     return [_stored(row) for row in connection.execute(_read_ready())]
 
 
-def superseded_load(connection: Connection) -> StoredLoad | None:
+def superseded_load(active: Iterable[StoredLoad]) -> StoredLoad | None:
     """Return a load beside which a newer one of the same shop and domain runs; None if there is none."""
-    return _one(connection, _read_superseded())
+    begun = [
+        (stored, (version, stored.load.load_id)) for stored in active if (version := stored.load.version) is not None
+    ]
+    newest: dict[Scope, tuple[int, str]] = {}
+    for stored, stamp in begun:
+        newest[stored.load.scope] = max(newest.get(stored.load.scope, stamp), stamp)
+    return next((stored for stored, stamp in begun if stamp < newest[stored.load.scope]), None)
 
 
 def write_load(connection: Connection, load: Load) -> None:
@@ -202,18 +208,6 @@ def _read_ready() -> Select[Any]:
         ~load_chunks.c.cleared,
     )
     return _query(loads.c.ended_at.is_(None), loads.c.version.is_not(None), ready)
-
-
-@cache
-def _read_superseded() -> Select[Any]:
-    newer = loads.alias("newer")
-    beside = exists(1).where(
-        newer.c.shop == loads.c.shop,
-        newer.c.domain == loads.c.domain,
-        newer.c.ended_at.is_(None),
-        tuple_(newer.c.version, newer.c.load_id) > tuple_(loads.c.version, loads.c.load_id),
-    )
-    return _query(loads.c.ended_at.is_(None), beside).limit(1)
 
 
 @cache

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-__all__ = ["static_path", "static_router"]
+__all__ = ["load_files", "static_path", "static_router"]
 
 _FOLDER = Path(__file__).parent / "static"
 _SERVED = {".css", ".js", ".svg", ".png", ".txt"}
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+# One sheet for a browser, which shows nothing before it has the last of them.
+_SHEET, _SHEETS = "css/page.css", ("css/base.css", "css/shell.css", "css/content.css")
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "public, no-cache"
 
@@ -36,8 +38,9 @@ def static_router() -> APIRouter:
     """Return the route of the files; it needs no login, since the login page uses them."""
     router = APIRouter(include_in_schema=False)
 
+    # On the event loop: the files are in memory, and a thread would wait for its turn.
     @router.get("/static/{name:path}")
-    def asset(request: Request, name: str) -> Response:
+    async def asset(request: Request, name: str) -> Response:
         first, _, rest = name.partition("/")
         versioned = first == _version()
         file = _read(rest if versioned else name)
@@ -46,6 +49,12 @@ def static_router() -> APIRouter:
         return _respond(request, file, _IMMUTABLE if versioned else _REVALIDATE)
 
     return router
+
+
+def load_files() -> None:
+    """Read and compress every file."""
+    for name in (_SHEET, *_files()):
+        _read(name)
 
 
 def _respond(request: Request, asset: _Asset, caching: str) -> Response:
@@ -60,11 +69,11 @@ def _respond(request: Request, asset: _Asset, caching: str) -> Response:
 @cache
 def _read(name: str) -> _Asset | None:
     # Path traversal: only listed files are opened, so no requested path leaves the folder.
-    path = _files().get(name)
-    if path is None:
+    paths = [_files().get(part) for part in (_SHEETS if name == _SHEET else (name,))]
+    if None in paths:
         return None
-    body = path.read_bytes()
-    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    body = b"".join(path.read_bytes() for path in paths if path is not None)
+    kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return _Asset(body, gzip.compress(body, mtime=0), kind, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
 
 
