@@ -8,10 +8,14 @@ attempt that ends in between is taken up by the next one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, or_, select, text
+from sqlalchemy import Connection, exists, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from storage.fence import Fence
 from storage.missed_index import NARROW, VALUES, is_narrow
@@ -60,9 +64,11 @@ def narrow_missed(fence: Fence, *, patient: bool = False) -> Narrowing:
     where another connection keeps a lock; then the next attempt goes on.
     """
     with fence.snapshot() as connection:
-        if connection.dialect.name != "postgresql" or is_narrow(connection):
+        if connection.dialect.name != "postgresql":
             return Narrowing.NARROW
         state = connection.execute(_STATE).one()
+        if _is_done(connection, state):
+            return Narrowing.NARROW
         if not state.owned:
             return Narrowing.NOT_OWNER
         if _has_former_workers(connection):
@@ -72,6 +78,11 @@ def narrow_missed(fence: Fence, *, patient: bool = False) -> Narrowing:
     if not state.valid:
         _build(fence, interrupted=state.valid is not None, patient=patient)
     return _switch_over(fence)
+
+
+def _is_done(connection: Connection, state: Any) -> bool:
+    # Not by the row alone: it may come from a backup of the data, without the index.
+    return is_narrow(connection) and state.valid and state.primary_key is None
 
 
 def _has_former_workers(connection: Connection) -> bool:
@@ -91,6 +102,11 @@ def _build(fence: Fence, *, interrupted: bool, patient: bool) -> None:
             connection.exec_driver_sql(_CREATE)
             # Without statistics of the indexed text, a batch could read the whole table.
             connection.exec_driver_sql("ANALYZE missed")
+        except DBAPIError:
+            # What is left would cost every discard as much as an index that is used.
+            with suppress(DBAPIError):
+                connection.exec_driver_sql(_DROP_INVALID)
+            raise
         finally:
             # Of this connection alone, which others use afterwards without the limits.
             if patient and not is_pooled(connection):
@@ -101,14 +117,14 @@ def _switch_over(fence: Fence) -> Narrowing:
     with fence.exclusive() as connection:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MS}")
         connection.exec_driver_sql("LOCK TABLE missed IN ACCESS EXCLUSIVE MODE")
-        if is_narrow(connection):
-            return Narrowing.NARROW
         state = connection.execute(_STATE).one()
+        if _is_done(connection, state):
+            return Narrowing.NARROW
         if not state.valid or _has_former_workers(connection):
             return Narrowing.FORMER_WORKERS
         if state.primary_key is not None:
             quoted = connection.dialect.identifier_preparer.quote(state.primary_key)
             # Where changes are published to other databases, deletes need a replica identity.
             connection.exec_driver_sql(f"ALTER TABLE missed DROP CONSTRAINT {quoted}, REPLICA IDENTITY FULL")
-        connection.execute(insert(generations).values(name=NARROW, number=1))
+        connection.execute(insert(generations).on_conflict_do_nothing(), {"name": NARROW, "number": 1})
     return Narrowing.NARROWED

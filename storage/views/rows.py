@@ -146,3 +146,4 @@ class WorkerRow(TypedDict):
     last_seen: datetime
     epoch_seen: int
     lags: dict[str, float] | None
+    revision: str | None

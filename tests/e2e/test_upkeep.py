@@ -54,6 +54,20 @@ def test_prune_shows_what_is_due_asks_and_does_it(programs: Programs, storage: V
     assert (entry["action"], entry["reason"], entry["result"]) == ("prune", "spring cleaning", "done")
 
 
+def test_prune_makes_messages_of_former_workers_searchable_without_asking(
+    programs: Programs, storage: ViewsHarness, sqlite_url: str
+) -> None:
+    with storage.engine.begin() as connection:
+        connection.execute(update(quarantine).values(search_text=None))
+    due = programs.run("prune", "--dry-run", "--json", DATABASE_URL=sqlite_url)
+    assert {"kind": "search_texts", "due": 2, "done": 0} in due.json
+    done = programs.run("prune", DATABASE_URL=sqlite_url)
+    assert (done.code, "search_texts: refused messages to be made searchable" in done.out) == (0, True), done.err
+    again = programs.run("prune", "--dry-run", "--json", DATABASE_URL=sqlite_url)
+    assert "search_texts" not in again.out
+    assert count(storage, quarantine) == 2
+
+
 def test_a_running_process_rolls_up_by_itself_and_deletes_nothing(
     programs: Programs, storage: ViewsHarness, sqlite_url: str
 ) -> None:

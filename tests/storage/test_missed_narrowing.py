@@ -5,23 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, text, update
+from typer.testing import CliRunner
 
+from comporta.cli.main import app
 from control.upkeep import UpkeepLoop
 from rules.retention import Retention
 from storage.dialect import database_now
 from storage.engine import open_engine
-from storage.errors import SchemaOutdated, Unavailable
+from storage.errors import RowRefused, SchemaOutdated, Unavailable
 from storage.event_store import EventStore
 from storage.fence import fence_for
 from storage.migrate import newest_revision
 from storage.missed_index import is_narrow
 from storage.missed_narrowing import Narrowing, narrow_missed
 from storage.repair_progress import RepairProgress
-from storage.tables import workers
+from storage.tables import missed, workers
 from storage.upkeep import Upkeep
 from storage.views import MissedFilter
 from storage.workers import WorkerRegistry
@@ -150,6 +152,40 @@ def test_an_attempt_that_was_interrupted_is_taken_up(harness: UpgradedHarness) -
     harness.commit(stock_change(1))
     harness.commit(stock_change(2))
     assert [row["version"] for row in harness.views.rows(MissedFilter())] == [2]
+
+
+def test_an_index_that_can_not_be_made_is_not_left_behind(harness: UpgradedHarness) -> None:
+    row = {"domain": "stock", "shop": "main", "version": 1, "event_id": "e", "discarded_at": datetime.now(UTC)}
+    with harness.engine.begin() as connection:
+        # No event makes the second one: its text is that of the first without the name.
+        connection.execute(missed.insert(), [{**row, "key": '{"lot":"1"}'}, {**row, "key": '{"1"}'}])
+    with pytest.raises(RowRefused):
+        narrow_missed(harness.fence)
+    with harness.engine.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('missed_values')")) is None
+    assert harness.unique_indexes() == ["missed_pkey"]
+
+
+@pytest.mark.parametrize("lost", ["DELETE FROM generations", "DROP INDEX missed_values"])
+def test_what_a_restored_backup_lacks_is_made_anew(harness: UpgradedHarness, lost: str) -> None:
+    assert narrow_missed(harness.fence) is Narrowing.NARROWED
+    with harness.engine.begin() as connection:
+        connection.exec_driver_sql(lost)
+    narrow_missed(harness.fence)
+    assert harness.is_narrow()
+    assert harness.unique_indexes() == ["missed_values"]
+
+
+def test_the_migration_is_the_last_step_where_no_worker_may_change_tables(
+    harness: UpgradedHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPORTA_DATABASE_URL", harness.engine.url.render_as_string(hide_password=False))
+    harness.beat("former", None)
+    assert "keep their primary key until" in CliRunner().invoke(app, ["migrate"]).output
+    harness.beat("former", None, timedelta(minutes=61))
+    assert "have the narrow index now" in CliRunner().invoke(app, ["migrate"]).output
+    assert "missed keys" not in CliRunner().invoke(app, ["migrate"]).output
+    assert harness.is_narrow()
 
 
 def test_a_reader_that_stays_is_not_waited_for_by_batches(harness: UpgradedHarness) -> None:

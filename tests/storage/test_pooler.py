@@ -15,12 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from storage.engine import LIMITS_MS, open_engine
 from storage.errors import SchemaOutdated, StorageError, Unavailable, translated
 from storage.fence import PostgresFence
+from storage.missed_narrowing import Narrowing, narrow_missed
 from storage.pooler import is_pooled, server_pid, unlimited
 from tests.support.programs import running_programs
 from tests.support.services.pgbouncer import PgBouncer
 from tests.support.services.ports import free_port
 from tests.support.services.postgres import Database
 from tests.support.wait import wait_until
+from tests.support.wide_missed import widen_missed
 
 SHOWN = {"lock_timeout": "10s", "statement_timeout": "20s", "idle_in_transaction_session_timeout": "5s"}
 EVENT = {
@@ -201,3 +203,11 @@ def test_a_process_applies_events_and_pauses_and_doctor_names_the_pooler(pooled_
         assert "ALTER ROLE" in found.out
         assert not [line for line in program.log if line["level"] == "error"]
         assert program.stop() == 0
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_the_missed_keys_index_is_narrowed_through_it(engine: Engine, *, patient: bool) -> None:
+    widen_missed(engine)
+    fence = PostgresFence(engine)
+    assert narrow_missed(fence, patient=patient) is Narrowing.NARROWED
+    assert narrow_missed(fence, patient=patient) is Narrowing.NARROW
