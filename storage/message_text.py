@@ -46,7 +46,7 @@ def message_texts(body: bytes, headers: Mapping[str, Any]) -> Iterator[str]:
 def message_fields(body: bytes, headers: Mapping[str, Any]) -> list[Any]:
     """Return the JSON values of a message: its headers, its body as far as it can be read, and its data in base64."""
     found: list[Any] = [dict(headers)]
-    document = _loaded(unpacked(body))
+    document = _loaded(unpacked(body, MAX_BODY))
     found.append(document)
     if isinstance(document, dict) and isinstance(packed := document.get("data_base64"), str):
         with suppress(ValueError, binascii.Error):
@@ -63,11 +63,11 @@ def _loaded(body: bytes) -> Any:
         return None
 
 
-def unpacked(body: bytes) -> bytes:
-    """Return a body as it was before zlib or gzip, if it is compressed."""
+def unpacked(body: bytes, most: int = _MOST_UNPACKED) -> bytes:
+    """Return a body as it was before zlib or gzip, its first so many bytes, if it is compressed."""
     if not body.startswith(_PACKED):
         return body
     try:
-        return zlib.decompressobj(_ANY_HEADER).decompress(body, _MOST_UNPACKED)
+        return zlib.decompressobj(_ANY_HEADER).decompress(body, most)
     except zlib.error:
         return body

@@ -1,15 +1,16 @@
 """Missing search texts: of messages refused before revision 0034, or by a worker of a release before it.
 
 Such workers go on during an upgrade, so that new rows without a text come at any time. An index of these rows alone
-leads to them; it is empty once all have one.
+leads to them; it is empty once all have one, but for messages that are too large.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Text, func, select, update
+from sqlalchemy import Connection, LargeBinary, Text, and_, func, select, update
 
+from schemas.events import MAX_BODY
 from storage.body_batches import fitting
 from storage.dialect import dump_rows, rowset
 from storage.fence import Fence
@@ -18,7 +19,9 @@ from storage.tables import quarantine
 
 __all__ = ["add_texts", "count_missing", "is_missing", "missing_texts"]
 
-_IS_MISSING = quarantine.c.search_text.is_(None)
+# Larger messages stay without a text: to write it, SQLite takes the whole row into memory, three times over.
+_LARGEST = 8 * 1024 * 1024
+_IS_MISSING = and_(quarantine.c.search_text.is_(None), func.length(quarantine.c.body) <= _LARGEST)
 
 
 def count_missing(connection: Connection) -> int:
@@ -35,11 +38,13 @@ def is_missing(connection: Connection) -> bool:
 
 def missing_texts(fence: Fence, after: str, limit: int) -> dict[str, str]:
     """Return the texts of some messages that have none, by id and in its order, from the one after an id on."""
+    # No more of it is searched.
+    body = func.substr(quarantine.c.body, 1, MAX_BODY, type_=LargeBinary()).label("body")
     ordered = select(quarantine.c.id, func.length(quarantine.c.body)).where(_IS_MISSING, quarantine.c.id > after)
     with fence.snapshot() as connection:
         sizes = connection.execute(ordered.order_by(quarantine.c.id).limit(limit))
         ids = fitting((identity, size) for identity, size in sizes)
-        query = select(quarantine.c.id, quarantine.c.body, quarantine.c.headers).where(quarantine.c.id.in_(ids))
+        query = select(quarantine.c.id, body, quarantine.c.headers).where(quarantine.c.id.in_(ids))
         rows = connection.execute(query.order_by(quarantine.c.id)).all()
     return {row.id: search_text(row.body, row.headers) for row in rows}
 

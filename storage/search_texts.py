@@ -33,13 +33,16 @@ _BETWEEN = re.compile(r"""[\ufeff{}\[\]<>"',:;=|\r\n\t]+""")
 
 
 def search_text(body: bytes, headers: Mapping[str, Any]) -> str:
-    """Return the lines between line breaks, so that a whole line is found, too; an empty text if there is none."""
+    """Return the lines between line breaks, so that a whole line is found, too; an empty text if there is none.
+
+    Of the body no more than `MAX_BODY` bytes are read.
+    """
     lines: dict[str, None] = {}
     size = 0
     fields = message_fields(body, headers)
     pieces: Iterable[str] = ()
     if not isinstance(fields[1], dict | list):
-        pieces = _BETWEEN.split(body_text(unpacked(body)[:_MOST_BYTES]))
+        pieces = _BETWEEN.split(body_text(unpacked(body, _MOST_BYTES)[:_MOST_BYTES]))
     for value in chain(_named(fields), pieces):
         for text in dict.fromkeys((value, plain_document(value) or value)):
             line = storable(" ".join(text.split()))[:_LONGEST_LINE]

@@ -96,6 +96,15 @@ def test_a_run_that_was_ended_is_resumed_and_nothing_is_done_twice(harness: Upke
     assert TEXTS not in KINDS
 
 
+def test_a_message_too_large_for_it_stays_without_a_text(harness: UpkeepHarness) -> None:
+    refuse_as_before(harness, WHOLE, b" " * (8 * 1024 * 1024 + 1))
+    assert harness.upkeep().counts() == {"ledger": 0, TEXTS: 1}
+    assert harness.run() == {TEXTS: 1}
+    assert [text is None for text in texts(harness).values()] == [False, True]
+    with harness.engine.connect() as connection:
+        assert not is_missing(connection)
+
+
 def test_an_index_leads_to_messages_without_a_text(harness: UpkeepHarness) -> None:
     refuse_as_before(harness, *[b"{}"] * 500)
     harness.run()
