@@ -11,7 +11,7 @@ import structlog
 
 from storage.errors import StorageError
 from storage.fence import Fence
-from storage.missed_narrowing import Narrowing, narrow_missed
+from storage.narrow_index import Narrowing, narrow_missed
 from storage.pause_costs import has_unrepaired, note_repaired
 from storage.repair_progress import RepairProgress
 from storage.upkeep import LEASE, Upkeep

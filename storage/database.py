@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from storage.gauges import Gauges
     from storage.grants import Granted
     from storage.migration_plan import MigrationPlan
-    from storage.missed_narrowing import Narrowing
+    from storage.narrow_index import Narrowing
     from storage.queues import QueueReadings
     from storage.tail import OutcomeTail
 
@@ -105,7 +105,7 @@ class Database:
 
     def narrow_missed(self) -> Narrowing:
         """Take the place of the missed keys' primary key by the narrow index, if no worker needs it any more."""
-        from storage.missed_narrowing import narrow_missed
+        from storage.narrow_index import narrow_missed
 
         return narrow_missed(self.fence, patient=True)
 

@@ -3,7 +3,7 @@
 A key is JSON text, and more than half of it are the names of its fields, the same in each key of a domain. On
 PostgreSQL the index `missed_values` is of the text without them: in the order of the keys, and unique like them, since
 a name with its quotes and colon stands nowhere else in compact JSON. A database that workers of a former release use
-has the primary key, by which their statements find a row; `storage/missed_narrowing.py` changes one for the other,
+has the primary key, by which their statements find a row; `storage/narrow_index.py` changes one for the other,
 alone behind the fence. Statements that lead to a key ask first which of the two is there. SQLite has the primary key.
 """
 

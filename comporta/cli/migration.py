@@ -48,7 +48,7 @@ def plan_json(plan: MigrationPlan) -> dict[str, Any]:
 def narrow_missed(database: Database) -> None:
     """Narrow the index of the missed keys if no worker needs their primary key any more, and say what is left."""
     from storage.errors import StorageError
-    from storage.missed_narrowing import Narrowing
+    from storage.narrow_index import Narrowing
 
     try:
         result = database.narrow_missed()

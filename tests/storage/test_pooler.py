@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.engine import LIMITS_MS, open_engine
 from storage.errors import SchemaOutdated, StorageError, Unavailable, translated
 from storage.fence import PostgresFence
-from storage.missed_narrowing import Narrowing, narrow_missed
+from storage.narrow_index import Narrowing, narrow_missed
 from storage.pooler import is_pooled, server_pid, unlimited
 from tests.support.programs import running_programs
 from tests.support.services.pgbouncer import PgBouncer

@@ -21,7 +21,7 @@ from storage.event_store import EventStore
 from storage.fence import fence_for
 from storage.migrate import newest_revision
 from storage.missed_index import is_narrow
-from storage.missed_narrowing import Narrowing, narrow_missed
+from storage.narrow_index import Narrowing, narrow_missed
 from storage.repair_progress import RepairProgress
 from storage.tables import missed, workers
 from storage.upkeep import Upkeep
@@ -190,7 +190,7 @@ def test_the_migration_is_the_last_step_where_no_worker_may_change_tables(
 
 def test_a_reader_that_stays_is_not_waited_for_by_batches(harness: UpgradedHarness) -> None:
     with harness.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        from storage.missed_narrowing import _CREATE
+        from storage.narrow_index import _CREATE
 
         connection.exec_driver_sql(_CREATE)
     with other_transaction(harness.engine, "ACCESS SHARE"):
