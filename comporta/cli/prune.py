@@ -78,6 +78,8 @@ def _show(due: Mapping[str, int], gone: Mapping[str, int], as_json: bool) -> Non
         print_json(rows)
         return
     print_rows(rows, ("kind", "due", "done"), "")
-    texts = "search_texts: refused messages to be made searchable; " if "search_texts" in due else ""
+    from storage.upkeep import TEXTS
+
+    texts = f"{TEXTS}: refused messages to be made searchable; " if TEXTS in due else ""
     others = "others: rows to be deleted. A kind that is not shown is kept for ever"
     console.print(f"ledger: rows to be rolled up; {texts}{others}")

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from rules.full_load import Chunk, judge_chunk
 from storage.load_keys import add_keys, clear_keys
 from storage.loads import StoredLoad, lock_load, write_chunk, write_load
 from storage.switches import read_switches
 from tests.support.load_harness import LoadHarness, product, reject_at
+from tests.support.sent_statements import sent_statements
 from tests.support.wait import wait_until
 
 SCOPE = ("main", "products")
@@ -135,14 +136,6 @@ def check_beside(place: LoadHarness, change: Callable[[Connection, StoredLoad, C
 
 def statements(place: LoadHarness, act: Callable[[], object]) -> int:
     """Return the number of statements that an act sends to the database."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(place.engine, "before_cursor_execute", note)
-    try:
+    with sent_statements(place.engine) as sent:
         act()
-    finally:
-        event.remove(place.engine, "before_cursor_execute", note)
     return len(sent)

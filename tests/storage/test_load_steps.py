@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from storage.fence import Fence
 from storage.load_settlement import LoadSettlement
 from tests.support.load_harness import LoadHarness, product
+from tests.support.sent_statements import sent_statements
 
 
 class WatchedFence:
@@ -69,20 +70,9 @@ def test_rows_are_counted_and_keys_forgotten_outside_the_fence(place: LoadHarnes
     assert not [statement for statement in held if "FROM products" in statement or "load_keys" in statement]
 
 
-@contextmanager
-def noted(place: LoadHarness, fence: WatchedFence) -> Iterator[list[str]]:
+def noted(place: LoadHarness, fence: WatchedFence) -> AbstractContextManager[list[str]]:
     """Note the statements that are sent while the fence is held."""
-    held: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if fence.is_held:
-            held.append(statement)
-
-    event.listen(place.engine, "before_cursor_execute", note)
-    try:
-        yield held
-    finally:
-        event.remove(place.engine, "before_cursor_execute", note)
+    return sent_statements(place.engine, counts=lambda: fence.is_held)
 
 
 def test_a_pause_after_the_count_stops_the_step(place: LoadHarness, fence: WatchedFence) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, event
+from sqlalchemy import Table
 
 from rules.outcomes import RejectedDelivery
 from schemas.domains import DOMAIN_NAMES
@@ -21,6 +21,7 @@ from storage.tables import orders, workers
 from storage.workers import WorkerRegistry
 from tests.support.event_samples import sample_event as body_of
 from tests.support.order_events import decoded_order, placed
+from tests.support.sent_statements import sent_statements
 from tests.support.storage_harness import StorageHarness
 
 __all__ = ["START", "ViewsHarness", "change_event", "rejected_delivery"]
@@ -86,16 +87,6 @@ class ViewsHarness(StorageHarness):
         with self.fence.shared() as connection:
             connection.execute(table.insert(), list(rows))
 
-    @contextmanager
-    def statements(self) -> Iterator[list[str]]:
+    def statements(self) -> AbstractContextManager[list[str]]:
         """Collect the statements sent to the database inside the block."""
-        sent: list[str] = []
-
-        def note(_conn: Connection, _cursor: object, statement: str, *_: object) -> None:
-            sent.append(statement)
-
-        event.listen(self.engine, "before_cursor_execute", note)
-        try:
-            yield sent
-        finally:
-            event.remove(self.engine, "before_cursor_execute", note)
+        return sent_statements(self.engine)

@@ -42,7 +42,7 @@ class Broker(Service):
 
     @property
     def port(self) -> int:
-        """Where it listens: what a proxy before it forwards to."""
+        """The port that it listens on, to which a proxy before it forwards."""
         return urlsplit(self._base).port or 5672
 
     def url(self, vhost: str) -> str:
@@ -55,7 +55,7 @@ class Broker(Service):
         raise self._not_ours()
 
     def queue_depth(self, url: str, queue: str) -> int:
-        """How many messages are ready in a queue; those that a consumer holds don't count."""
+        """Return the number of messages that are ready in a queue, without those that a consumer holds."""
         with open_channel(url) as channel:
             return int(channel.queue_declare(queue, passive=True).method.message_count)
 
@@ -71,7 +71,7 @@ class Broker(Service):
         raise self._not_ours()
 
     def ctl(self, *arguments: str) -> str:
-        """What rabbitmqctl says to this."""
+        """Return the output of rabbitmqctl for these arguments."""
         raise self._not_ours()
 
 

@@ -148,7 +148,7 @@ class RabbitMQ(Broker):
             raise RuntimeError(f"{expressions}: {done.stderr.strip() or done.stdout.strip()}")
 
     def ctl(self, *arguments: str) -> str:
-        """What rabbitmqctl says to this; takes about a second."""
+        """Return the output of rabbitmqctl for these arguments; takes about a second."""
         command = [*self._ctl, "--silent", *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
