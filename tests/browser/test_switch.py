@@ -89,6 +89,14 @@ def test_a_pause_holds_once_it_is_answered_and_every_window_shows_it(
     assert ">1h</text>" in icon
 
 
+def test_a_form_takes_an_answer_as_soon_as_it_is_seen(deployment: PageDeployment, windows: BrowserWindows) -> None:
+    page = windows.open(deployment.tokens["ana"])
+    # A browser that is busy comes late to what a script has put off; this one never does.
+    page.evaluate("window.setTimeout = () => 0")
+    switch_off(page, "a quick person")
+    assert page.url == f"{deployment.url}/"
+
+
 def test_after_a_pause_the_repair_sheet_counts_down_to_nothing_and_orders_leave_once(
     deployment: PageDeployment, windows: BrowserWindows
 ) -> None:
