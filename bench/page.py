@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -68,13 +67,11 @@ def status_beside_workers(servers: Servers, backlog: int) -> Figures:
 
 def first_load(servers: Servers) -> Figures:
     """Measure the overview in a browser with an empty cache, until its scripts have run and it can be clicked."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise LeftOut("Chromium is not installed: run `make services`")
-    from playwright.sync_api import sync_playwright
+    from tests.support.browser_windows import missing_chromium, running_browser
 
-    with servers.place() as place, running_page(place) as page, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    if missing := missing_chromium():
+        raise LeftOut(missing)
+    with servers.place() as place, running_page(place) as page, running_browser() as browser:
         milliseconds = []
         for _ in range(_LOADS):
             # Each context has a cache of its own.
@@ -83,7 +80,6 @@ def first_load(servers: Servers) -> Figures:
             window.goto(page.address)
             milliseconds.append(float(window.evaluate(_INTERACTIVE)))
             context.close()
-        browser.close()
     return summary(milliseconds)
 
 
