@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -26,15 +28,26 @@ def request_resync(
 
     `on_confirmed` gets their pieces batch by batch. Raises `NotConfirmed` at the first unconfirmed message.
     """
-    requested, remaining = 0, iter(pieces)
-    while batch := list(islice(remaining, _AT_ONCE)):
-        results = publish([_message(piece, request) for piece in batch])
-        confirmed = [piece for piece, result in zip(batch, results, strict=True) if _is_confirmed(result)]
-        if confirmed:
-            on_confirmed(confirmed)
-        requested += sum(len(piece.keys) for piece in confirmed)
-        check_confirmed(results, requested, "keys")
+    requested = 0
+    with closing(_batches(pieces)) as batches:
+        for batch in batches:
+            results = publish([_message(piece, request) for piece in batch])
+            confirmed = [piece for piece, result in zip(batch, results, strict=True) if _is_confirmed(result)]
+            if confirmed:
+                on_confirmed(confirmed)
+            requested += sum(len(piece.keys) for piece in confirmed)
+            check_confirmed(results, requested, "keys")
     return requested
+
+
+def _batches(pieces: Iterable[Piece]) -> Generator[list[Piece]]:
+    """Yield the pieces in batches; the next batch is read, by a thread, while the caller works on this one."""
+    remaining = iter(pieces)
+    with ThreadPoolExecutor(1, "resync-read") as reader:
+        following = reader.submit(lambda: list(islice(remaining, _AT_ONCE)))
+        while batch := following.result():
+            following = reader.submit(lambda: list(islice(remaining, _AT_ONCE)))
+            yield batch
 
 
 def check_confirmed(results: Sequence[PublishResult], requested: int, noun: str) -> None:
