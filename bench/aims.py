@@ -84,6 +84,7 @@ AIMS: tuple[Aim, ...] = (
     *(Aim(f"one worker / {label}", _ratio("worker-1", peer), at_least=10) for peer, label in _PEERS.items()),
     Aim("discard / apply", _ratio("discard-1", "worker-1"), at_least=1.2),
     Aim("a full load / the same events without it", _ratio("full-load", "full-load-plain"), at_least=0.8),
+    Aim("live events beside a waiting load / without one", _ratio("live-beside-load", "live"), at_least=0.9),
     Aim("first page of a million missed keys, p99, ms", _figure("missed-page", "p99_ms"), at_most=50),
     Aim("requests for a million missed keys, s", _figure("missed-requests", "seconds"), at_most=60),
     Aim("bytes of a missed key", _figure("missed-page", "bytes_per_key"), at_most=300),

@@ -15,14 +15,14 @@ from broker.declare import declare
 from comporta.simulator.messages import ErpMessage
 from schemas.domains import DOMAINS
 from schemas.partitions import NO_PARTITIONS, Partitions
-from schemas.topology import EVENTS, QUEUES, event_queue
+from schemas.topology import EVENTS, QUEUES, bulk_queue, event_queue
 
 __all__ = ["CONTENT_TYPE", "Source", "consumers", "delete_queues", "fill", "open_channel", "server_version"]
 
 CONTENT_TYPE = "application/cloudevents+json"
 _PERSISTENT = 2
 _TIMEOUT_SECONDS = 120.0
-_EVENT_QUEUES = tuple(event_queue(domain) for domain in DOMAINS)
+_EVENT_QUEUES = tuple(queue(domain) for domain in DOMAINS for queue in (event_queue, bulk_queue))
 
 
 class Source(Protocol):

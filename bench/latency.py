@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
 import psycopg
 
-from bench.backlog import CONTENT_TYPE, open_channel
+from bench.backlog import CONTENT_TYPE, fill, open_channel
 from bench.events import real_events
+from bench.loads import LOADED_SHOP, BulkLoad, is_over
 from bench.places import Place, Servers
 from bench.processes import MeasurementFailed, await_consumers, running
 from bench.results import Figures, percentile
@@ -25,18 +27,25 @@ _NOTIFY = f"""
 CREATE FUNCTION bench_notify() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_notify('{_CHANNEL}', NEW.event_id); RETURN NULL; END $$;
 """ + "\n".join(
-    f"CREATE TRIGGER bench_notify AFTER INSERT OR UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION bench_notify();"
+    f"CREATE TRIGGER bench_notify AFTER INSERT OR UPDATE ON {name} FOR EACH ROW WHEN (NEW.shop <> '{LOADED_SHOP}') "
+    "EXECUTE FUNCTION bench_notify();"
     for name in DOMAINS
 )
 
 
-def publish_to_commit(servers: Servers, count: int) -> Figures:
-    """Measure one worker without a backlog at 200 events a second, from the publish to the commit's notification.
+def publish_to_commit(servers: Servers, count: int, load_keys: int = 0) -> Figures:
+    """Measure one worker at 200 events a second, from the publish to the commit's notification.
 
-    PostgreSQL sends a notification after its transaction has committed, so its way to this process counts too.
+    Beside them it applies a full load of so many keys, which must outlast them. PostgreSQL sends a notification after
+    its transaction has committed, so its way to this process counts too.
     """
-    with servers.place() as place, running(place, "comporta", "worker") as children, place.query() as database:
+    with ExitStack() as stack:
+        place = stack.enter_context(servers.place())
+        if load_keys:
+            fill(place.broker_url, BulkLoad(load_keys))
+        database = stack.enter_context(place.query())
         database.execute(_NOTIFY.encode())
+        children = stack.enter_context(running(place, "comporta", "worker"))
         database.execute(f"LISTEN {_CHANNEL}".encode())
         await_consumers(place, children, 1)
         committed: dict[str, float] = {}
@@ -44,6 +53,10 @@ def publish_to_commit(servers: Servers, count: int) -> Figures:
         listener = threading.Thread(target=_listen, args=(database, committed, published), daemon=True)
         listener.start()
         sent = _publish(place, count)
+        if load_keys:
+            with place.query() as other:
+                if is_over(other):
+                    raise MeasurementFailed("the load was over before the last event")
         published.set()
         listener.join()
     milliseconds = [1000 * (committed[event] - at) for event, at in sent.items() if event in committed]

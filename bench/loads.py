@@ -1,10 +1,11 @@
-"""Full load measurements: distinct keys as a load in chunks, and the same events without it."""
+"""Full load measurements: distinct keys as a load in chunks, the same events without it, live events beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -17,10 +18,14 @@ from bench.results import Figures
 from bench.throughput import run_worker
 from comporta.simulator.messages import ErpMessage
 from schemas.full_load import BEGUN, CHUNK, COMPLETED
+from schemas.topology import BULK
 
-__all__ = ["full_load", "plain"]
+__all__ = ["LOADED_SHOP", "BulkLoad", "full_load", "is_over", "live", "plain"]
+
+LOADED_SHOP = "loaded"
 
 _SHOP, _DOMAIN, _LOAD = "main", "stock", "bench"
+_LIVE_SHOP = "live"
 _CHUNK_ROWS = 10_000
 _MOMENT = "2026-01-02T03:04:05Z"
 
@@ -31,6 +36,8 @@ class LoadBacklog:
 
     keys: int
     is_load: bool
+    shop: str = _SHOP
+    domain: str = _DOMAIN
 
     @property
     def count(self) -> int:
@@ -40,7 +47,7 @@ class LoadBacklog:
     def events(self) -> Iterator[ErpMessage]:
         """Yield the same messages every time."""
         if self.is_load:
-            yield _message(BEGUN, "begun", {"version": "1"})
+            yield self._message(BEGUN, "begun", {"version": "1"})
         for start in range(0, self.keys, _CHUNK_ROWS):
             end = min(start + _CHUNK_ROWS, self.keys)
             chunk = start // _CHUNK_ROWS + 1
@@ -50,12 +57,54 @@ class LoadBacklog:
                     "to": [_code(end)] if end < self.keys else None,
                 }
                 data = {"chunk": chunk, "version": "1", "count": end - start, **bounds}
-                yield _message(CHUNK, f"chunk-{chunk}", data)
+                yield self._message(CHUNK, f"chunk-{chunk}", data)
             attributes = {"loadid": _LOAD, "loadchunk": str(chunk)} if self.is_load else {}
             for key in range(start, end):
-                yield _balance(key, attributes)
+                yield self._balance(key, attributes)
         if self.is_load:
-            yield _message(COMPLETED, "completed", {"chunks": -(-self.keys // _CHUNK_ROWS), "count": self.keys})
+            yield self._message(COMPLETED, "completed", {"chunks": -(-self.keys // _CHUNK_ROWS), "count": self.keys})
+
+    def _balance(self, key: int, attributes: dict[str, str]) -> ErpMessage:
+        data = {
+            "product_code": _code(key),
+            "branch": "1",
+            "warehouse": "MAIN",
+            "on_hand": f"{key % 1000}.000",
+            "unit": "UN",
+            "as_of": _MOMENT,
+        }
+        return self._event("erp.stock.changed.v1", f"{self.shop}-e{key}", {"sequence": "2", **attributes}, data)
+
+    def _message(self, kind: str, name: str, data: dict[str, Any]) -> ErpMessage:
+        return self._event(kind, name, {}, {"load_id": _LOAD, "domain": _DOMAIN, **data})
+
+    def _event(self, kind: str, name: str, attributes: dict[str, str], data: dict[str, Any]) -> ErpMessage:
+        envelope = {"specversion": "1.0", "id": name, "source": "/erp/bench", "type": kind, "time": _MOMENT}
+        body = orjson.dumps({**envelope, **attributes, "data": data})
+        return ErpMessage(self.shop, self.domain, body, name)
+
+
+class BulkLoad(LoadBacklog):
+    """A load in the queue that is served after the live ones."""
+
+    def __init__(self, keys: int) -> None:
+        super().__init__(keys, is_load=True, shop=LOADED_SHOP, domain=f"{_DOMAIN}.{BULK}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Several backlogs in one broker."""
+
+    parts: tuple[LoadBacklog, ...]
+
+    @property
+    def count(self) -> int:
+        """Return the number of messages."""
+        return sum(part.count for part in self.parts)
+
+    def events(self) -> Iterator[ErpMessage]:
+        """Yield the messages of one after another."""
+        return chain.from_iterable(part.events() for part in self.parts)
 
 
 def full_load(servers: Servers, keys: int) -> Figures:
@@ -70,6 +119,21 @@ def plain(servers: Servers, keys: int) -> Figures:
     backlog = LoadBacklog(keys, is_load=False)
     with _loaded(servers, backlog) as place:
         return run_worker(place, backlog, 1)
+
+
+def live(servers: Servers, keys: int, *, beside_load: bool) -> Figures:
+    """Measure one worker process on a backlog of live events, beside a load of as many keys or without one."""
+    backlog = LoadBacklog(keys, is_load=False, shop=_LIVE_SHOP)
+    waiting = _Together((BulkLoad(keys), backlog) if beside_load else (backlog,))
+    with servers.place() as place:
+        fill(place.broker_url, waiting)
+        return run_worker(place, backlog, 1, done=_live)
+
+
+def _live(database: psycopg.Connection) -> int:
+    """Return the number of live events that are accounted for."""
+    [[count]] = database.execute("SELECT coalesce(sum(count), 0)::bigint FROM ledger WHERE shop = %s", [_LIVE_SHOP])
+    return int(count)
 
 
 @contextmanager
@@ -88,30 +152,13 @@ def _settled(database: psycopg.Connection, count: int) -> int:
     number = accounted(database)
     if number < count:
         return number
-    row = database.execute("SELECT state FROM loads").fetchone()
-    return number if row == ("completed",) else count - 1
+    return number if is_over(database) else count - 1
+
+
+def is_over(database: psycopg.Connection) -> bool:
+    """Return whether the load is complete."""
+    return database.execute("SELECT state FROM loads").fetchone() == ("completed",)
 
 
 def _code(key: int) -> str:
     return f"P{key:07}"
-
-
-def _balance(key: int, attributes: dict[str, str]) -> ErpMessage:
-    data = {
-        "product_code": _code(key),
-        "branch": "1",
-        "warehouse": "MAIN",
-        "on_hand": f"{key % 1000}.000",
-        "unit": "UN",
-        "as_of": _MOMENT,
-    }
-    return _event("erp.stock.changed.v1", f"e{key}", {"sequence": "2", **attributes}, data)
-
-
-def _message(kind: str, name: str, data: dict[str, Any]) -> ErpMessage:
-    return _event(kind, name, {}, {"load_id": _LOAD, "domain": _DOMAIN, **data})
-
-
-def _event(kind: str, name: str, attributes: dict[str, str], data: dict[str, Any]) -> ErpMessage:
-    envelope = {"specversion": "1.0", "id": name, "source": "/erp/bench", "type": kind, "time": _MOMENT}
-    return ErpMessage(_SHOP, _DOMAIN, orjson.dumps({**envelope, **attributes, "data": data}), name)

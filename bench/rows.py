@@ -153,6 +153,13 @@ ROWS: tuple[Row, ...] = (
         "the same events without the load",
         lambda on, of: loads.plain(on, of.backlog),
     ),
+    Row("live", _LOAD, "live events", lambda on, of: loads.live(on, of.backlog, beside_load=False)),
+    Row(
+        "live-beside-load",
+        _LOAD,
+        "live events while a load waits",
+        lambda on, of: loads.live(on, of.backlog, beside_load=True),
+    ),
     Row("missed-page", _MISSED, "the first page of the list", lambda on, of: missed.first_page(on, of.missed)),
     Row("missed-requests", _MISSED, "requests for all", lambda on, of: missed.requests(on, of.missed)),
     Row("forgotten", _MISSED, "versions of as many keys forgotten", lambda on, of: versions.forgotten(on, of.missed)),
@@ -172,6 +179,12 @@ ROWS: tuple[Row, ...] = (
     Row("dramatiq", _PEERS, "dramatiq, as documented", lambda on, of: throughput.tasks(on, _few(of), "dramatiq")),
     Row("celery", _PEERS, "Celery, as documented", lambda on, of: throughput.tasks(on, _few(of), "celery")),
     Row("latency", _WAITING, "200 events/s, publish to commit", lambda on, of: publish_to_commit(on, of.singles)),
+    Row(
+        "latency-beside-load",
+        _WAITING,
+        "the same beside a full load",
+        lambda on, of: publish_to_commit(on, of.singles, 2 * of.backlog),
+    ),
     Row("pause", _WAITING, "pause to reply, two busy workers", lambda on, of: pause_to_reply(on, of.backlog)),
     Row(
         "pause-muted",
