@@ -45,8 +45,9 @@ class KombuSource:
     waits for all their transactions, two to three times as long. Another process gives more throughput, without the
     shared interpreter lock. kombu's message classes are not used: they would decompress a body before its check.
 
-    Deliveries of the queues in `last` only fill up batches that the others leave room in; a batch of them alone has
-    its turn when none was taken for so long that the broker could take them for lost.
+    Deliveries of the queues in `last` only fill up batches that the others leave room in, and only every other one:
+    what comes now and then is committed by itself, and waits for no full batch but the one that is under way. A batch
+    of them alone has its turn when none was taken for so long that the broker could take them for lost.
     `refused` has the queues that the broker does not let this user consume, each with the broker's text.
     """
 
@@ -59,6 +60,8 @@ class KombuSource:
         self._buffer: list[Delivery] = []
         self._later: list[Delivery] = []
         self._later_since = 0.0
+        # Whether the batch before had room that it left free.
+        self._left_room = False
         self._bytes = 0
         self._last_size = 0
         self._ticked = time.monotonic()
@@ -181,7 +184,9 @@ class KombuSource:
         starved = bool(self._later) and now - self._later_since >= _LONGEST_STARVED
         batch = [] if starved else self._buffer[:size]
         del self._buffer[: len(batch)]
-        if (room := size - len(batch)) and self._later:
+        room = size - len(batch) if self._later else 0
+        self._left_room = bool(room and batch) and not self._left_room
+        if room and not self._left_room:
             batch += self._later[:room]
             del self._later[:room]
             self._later_since = now

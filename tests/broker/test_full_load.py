@@ -8,9 +8,10 @@ from typing import Any
 from schemas.full_load import BEGUN, CHUNK, COMPLETED
 from storage.load_settlement import LoadSettlement
 from tests.support.event_samples import sample_event
-from tests.support.pipeline import Pipeline, stock_event
+from tests.support.pipeline import Pipeline, SteppedWorker, stock_event
 
 BULK = "main.products.bulk"
+LIVE, IN_BULK = "comporta.stock", "comporta.stock.bulk"
 
 
 def message(kind: str, **data: Any) -> bytes:
@@ -25,23 +26,37 @@ def product(key: str, chunk: int | None = None) -> bytes:
     return sample_event("products", envelope={"sequence": "10", "id": key, **part}, code=key, name=key)
 
 
-def test_what_comes_in_bulk_only_fills_up_the_batches_of_what_is_live(pipeline: Pipeline) -> None:
+def take(worker: SteppedWorker) -> list[str]:
+    """Settle the next batch as it is, and return the queue of each delivery."""
+    batch = worker.source.receive(0)
+    worker.source.settle(batch)
+    return [delivery.queue for delivery in batch]
+
+
+def test_what_comes_in_bulk_is_taken_after_what_is_live(pipeline: Pipeline) -> None:
     pipeline.publish(*(stock_event(number, f"B{number}") for number in range(6)), key="main.stock.bulk")
     pipeline.publish(*(stock_event(number, f"L{number}") for number in range(7)), key="main.stock")
     with pipeline.stepped_worker("stock", batch_size=5) as worker:
         worker.source.buffer(13)
-        batches = [worker.source.receive(0) for _ in range(3)]
-        for batch in batches:
-            worker.source.settle(batch)
-    queues = [[delivery.queue for delivery in batch] for batch in batches]
-    live, bulk = "comporta.stock", "comporta.stock.bulk"
-    assert queues == [[live] * 5, [live] * 2 + [bulk] * 3, [bulk] * 3]
+        assert [take(worker) for _ in range(4)] == [[LIVE] * 5, [LIVE] * 2, [IN_BULK] * 5, [IN_BULK]]
+    assert pipeline.queue_depths() == {}
+
+
+def test_what_comes_in_bulk_fills_up_every_other_batch_of_what_is_live(pipeline: Pipeline) -> None:
+    pipeline.publish(*(stock_event(number, f"B{number}") for number in range(8)), key="main.stock.bulk")
+    with pipeline.stepped_worker("stock", batch_size=5) as worker:
+        taken = []
+        for number in range(4):
+            pipeline.publish(stock_event(number, f"L{number}"), key="main.stock")
+            worker.source.buffer(9 - sum(batch.count(IN_BULK) for batch in taken))
+            taken.append(take(worker))
+    assert taken == [[LIVE], [LIVE] + [IN_BULK] * 4, [LIVE], [LIVE] + [IN_BULK] * 4]
     assert pipeline.queue_depths() == {}
 
 
 def test_a_load_is_taken_in_binary_mode_and_its_deliveries_are_all_accounted_for(pipeline: Pipeline) -> None:
-    pipeline.publish(product("A"), product("B"), product("C"), key="main.products")
-    pipeline.publish(message(BEGUN, version="100"), key="main.products")
+    pipeline.publish(product("A"), product("B"), product("C"), key=BULK)
+    pipeline.publish(message(BEGUN, version="100"), key=BULK)
     pipeline.publish(message(CHUNK, chunk=1, version="100", count=1, **{"from": ["B"]}), key=BULK)
     headers = {
         "ce-specversion": "1.0",
@@ -54,8 +69,8 @@ def test_a_load_is_taken_in_binary_mode_and_its_deliveries_are_all_accounted_for
     }
     data = json.dumps(json.loads(product("C"))["data"]).encode()
     pipeline.publish(data, key=BULK, headers=headers, content_type="application/json")
-    pipeline.publish(message(COMPLETED, chunks=1, count=1), key="main.products")
-    pipeline.publish(message(COMPLETED, chunks=1, count=1), key="main.products")
+    pipeline.publish(message(COMPLETED, chunks=1, count=1), key=BULK)
+    pipeline.publish(message(COMPLETED, chunks=1, count=1), key=BULK)
     with pipeline.stepped_worker("products") as worker:
         worker.source.buffer(8)  # one batch has all of it, so that both events of C stand beside each other
         worker.drain(8)
