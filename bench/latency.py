@@ -36,8 +36,8 @@ $$ BEGIN PERFORM pg_notify('{_CHANNEL}', NEW.event_id); RETURN NULL; END $$;
 def publish_to_commit(servers: Servers, count: int, load_keys: int = 0) -> Figures:
     """Measure one worker at 200 events a second, from the publish to the commit's notification.
 
-    Beside them it applies a full load of so many keys, which must outlast them. PostgreSQL sends a notification after
-    its transaction has committed, so its way to this process counts too.
+    Beside them it applies a full load of `load_keys` keys, if any, which must outlast them. PostgreSQL sends a
+    notification after its transaction has committed, so its way to this process counts too.
     """
     with ExitStack() as stack:
         place = stack.enter_context(servers.place())

@@ -127,13 +127,7 @@ def live(servers: Servers, keys: int, *, beside_load: bool) -> Figures:
     waiting = _Together((BulkLoad(keys), backlog) if beside_load else (backlog,))
     with servers.place() as place:
         fill(place.broker_url, waiting)
-        return run_worker(place, backlog, 1, done=_live)
-
-
-def _live(database: psycopg.Connection) -> int:
-    """Return the number of live events that are accounted for."""
-    [[count]] = database.execute("SELECT coalesce(sum(count), 0)::bigint FROM ledger WHERE shop = %s", [_LIVE_SHOP])
-    return int(count)
+        return run_worker(place, backlog, 1, done=lambda database: accounted(database, _LIVE_SHOP))
 
 
 @contextmanager

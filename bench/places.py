@@ -94,7 +94,8 @@ def held_back(place: Place) -> Iterator[None]:
         engine.dispose()
 
 
-def accounted(database: psycopg.Connection) -> int:
-    """Return the number of events in the ledger."""
-    [[count]] = database.execute("SELECT coalesce(sum(count), 0)::bigint FROM ledger")
+def accounted(database: psycopg.Connection, shop: str | None = None) -> int:
+    """Return the number of events in the ledger, of all shops or of one."""
+    query = "SELECT coalesce(sum(count), 0)::bigint FROM ledger WHERE %(shop)s::text IS NULL OR shop = %(shop)s"
+    [[count]] = database.execute(query, {"shop": shop})
     return int(count)

@@ -43,10 +43,14 @@ def request_resync(
 def _batches(pieces: Iterable[Piece]) -> Generator[list[Piece]]:
     """Yield the pieces in batches; the next batch is read, by a thread, while the caller works on this one."""
     remaining = iter(pieces)
+
+    def read() -> list[Piece]:
+        return list(islice(remaining, _AT_ONCE))
+
     with ThreadPoolExecutor(1, "resync-read") as reader:
-        following = reader.submit(lambda: list(islice(remaining, _AT_ONCE)))
+        following = reader.submit(read)
         while batch := following.result():
-            following = reader.submit(lambda: list(islice(remaining, _AT_ONCE)))
+            following = reader.submit(read)
             yield batch
 
 
